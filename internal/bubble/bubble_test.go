@@ -1,0 +1,67 @@
+package bubble
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAKeyExpiresInVirtualTime(t *testing.T) {
+	for _, storage := range []jetstream.StorageType{jetstream.MemoryStorage, jetstream.FileStorage} {
+		Run(t, func(t *testing.T, s *Server) {
+			js, err := jetstream.New(s.Connect())
+			require.NoError(t, err)
+			_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
+				Name: "LEASES", Subjects: []string{"lease.>"}, MaxMsgsPerSubject: 1, Storage: storage,
+				AllowMsgTTL: true, SubjectDeleteMarkerTTL: time.Hour, AllowRollup: true,
+			})
+			require.NoError(t, err)
+			began := time.Now()
+			_, err = js.Publish(t.Context(), "lease.a", nil, jetstream.WithMsgTTL(20*time.Second))
+			require.NoError(t, err)
+
+			c, err := js.OrderedConsumer(t.Context(), "LEASES", jetstream.OrderedConsumerConfig{})
+			require.NoError(t, err)
+			for {
+				m, err := c.Next(jetstream.FetchMaxWait(time.Minute))
+				require.NoError(t, err)
+				if reason := m.Headers().Get("Nats-Marker-Reason"); reason != "" {
+					require.Equal(t, "MaxAge", reason)
+					break
+				}
+			}
+			require.WithinRange(t, time.Now(), began.Add(20*time.Second), began.Add(20*time.Second+250*time.Millisecond))
+		})
+	}
+}
+
+func TestARestartedServerKeepsItsFilesAndItsClients(t *testing.T) {
+	Run(t, func(t *testing.T, s *Server) {
+		nc := s.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+		js, err := jetstream.New(nc)
+		require.NoError(t, err)
+		_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "KEPT", Subjects: []string{"kept"}})
+		require.NoError(t, err)
+		_, err = js.Publish(t.Context(), "kept", []byte("x"))
+		require.NoError(t, err)
+
+		s.Stop()
+		time.Sleep(time.Minute)
+		require.False(t, nc.IsConnected())
+		_, err = s.InProcessConn()
+		require.ErrorIs(t, err, ErrStopped)
+		s.Start()
+		time.Sleep(time.Second)
+		require.True(t, nc.IsConnected())
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		str, err := js.Stream(ctx, "KEPT")
+		require.NoError(t, err)
+		require.EqualValues(t, 1, str.CachedInfo().State.Msgs)
+	})
+}
