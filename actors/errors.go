@@ -1,0 +1,40 @@
+package actors
+
+import "errors"
+
+// Errors that a worker reports through Hooks.OnError or ends with.
+var (
+	// ErrGivingUp says that actors of the tree failed too often in too short a time. It wraps the last cause and is
+	// what a supervisor of the tree is asked to decide about: Restart and Stop are safe answers, Resume is not.
+	ErrGivingUp = errors.New("too many failures, giving up")
+	// ErrPanic wraps what an actor of the tree panicked with.
+	ErrPanic = errors.New("actor panicked")
+	// ErrHookPanic wraps what a hook panicked with. The hook counts as returned.
+	ErrHookPanic = errors.New("hook panicked")
+	// ErrHookFailed wraps the error a hook returned. The change it was told of stands.
+	ErrHookFailed = errors.New("hook returned an error")
+	// ErrHandoffTimeout says that a worker, alive, did not let go of a partition within HandoffTimeout. The partition
+	// stays with it, and nobody else is granted it, until it does or its session ends.
+	ErrHandoffTimeout = errors.New("handoff not acknowledged in time")
+	// ErrNoLeader says that no leader was seen for ElectionTimeout.
+	ErrNoLeader = errors.New("no leader elected")
+	// ErrConnectionClosed says that the NATS connection was closed for good.
+	ErrConnectionClosed = errors.New("connection to the store is closed")
+	// ErrIdentityLost says that the worker's session ended without its consent: another claimed its ID, or its leases
+	// could not be renewed in time. The worker gives everything up and rejoins as a newcomer.
+	ErrIdentityLost = errors.New("identity lost")
+	// ErrSourceFailed says that the partition source returned an error, an invalid list or an empty one. The last good
+	// list stays in force.
+	ErrSourceFailed = errors.New("partition source failed")
+	// ErrStrategyFailed says that the strategy returned an error, panicked or answered with an impossible plan. The
+	// present plan stays in force.
+	ErrStrategyFailed = errors.New("strategy failed")
+	// ErrStartupTimeout says that no first assignment was applied within StartupTimeout.
+	ErrStartupTimeout = errors.New("no assignment in time")
+	// ErrShutdownTimeout says that a clean leave was not done within ShutdownTimeout: what is left in the store expires
+	// with its TTL.
+	ErrShutdownTimeout = errors.New("clean leave not done in time")
+	// ErrNewerFormat says that a record in the store was written by a release this one does not know. The worker does
+	// not lead and takes nothing up while such a record is there.
+	ErrNewerFormat = errors.New("record of an unknown format in the store")
+)
