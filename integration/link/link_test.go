@@ -1,0 +1,152 @@
+package link_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/integration/link"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+// rig is an echo service at the server, and a client behind a link.
+type rig struct {
+	*link.Link
+	client *nats.Conn
+	sent   atomic.Int64 // messages that the client put into the link
+	heard  atomic.Int64 // messages that arrived at the service
+}
+
+func newRig(t *testing.T, s *bubble.Server, opts ...nats.Option) *rig {
+	r := &rig{}
+	service := s.Connect()
+	_, err := service.Subscribe("echo", func(m *nats.Msg) {
+		r.heard.Add(1)
+		if m.Reply != "" {
+			_ = m.Respond(m.Data)
+		}
+	})
+	require.NoError(t, err)
+	require.NoError(t, service.Flush())
+	r.Link = link.New(s, func(string) { r.sent.Add(1) })
+	t.Cleanup(r.Close)
+	opts = append([]nats.Option{
+		nats.InProcessServer(r.Link), nats.MaxReconnects(-1), nats.ReconnectWait(100 * time.Millisecond),
+	}, opts...)
+	r.client, err = nats.Connect("", opts...)
+	require.NoError(t, err)
+	t.Cleanup(r.client.Close)
+	return r
+}
+
+func (r *rig) ask(within time.Duration) error {
+	_, err := r.client.Request("echo", []byte("hello\r\nPUB not 1\r\n"), within)
+	return err
+}
+
+func TestAHealthyLinkTakesNoTime(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		r := newRig(t, s)
+		began := time.Now()
+		for range 100 {
+			require.NoError(t, r.ask(time.Second))
+		}
+		require.Zero(t, time.Since(began))
+		require.EqualValues(t, 100, r.sent.Load(), "each request is counted once, payloads are not read as requests")
+	})
+}
+
+func TestASlowLinkDelaysBothWays(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		r := newRig(t, s)
+		r.Slow(30 * time.Millisecond)
+		began := time.Now()
+		require.NoError(t, r.ask(time.Second))
+		require.Equal(t, 60*time.Millisecond, time.Since(began))
+	})
+}
+
+func TestACutLinkRefusesUntilItIsHealed(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		r := newRig(t, s)
+		r.Cut()
+		time.Sleep(time.Second)
+		require.False(t, r.client.IsConnected())
+		require.Error(t, r.ask(time.Second))
+		r.Heal()
+		time.Sleep(200 * time.Millisecond)
+		require.NoError(t, r.ask(time.Second))
+		r.Flap(3, time.Second, time.Second)
+		require.NoError(t, r.ask(time.Second))
+	})
+}
+
+func TestAStalledRequestArrivesWhenTheLinkIsHealed(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		r := newRig(t, s)
+		r.Stall(link.Up)
+		require.ErrorIs(t, r.ask(time.Second), nats.ErrTimeout)
+		require.Zero(t, r.heard.Load())
+		r.Heal()
+		time.Sleep(time.Millisecond)
+		require.EqualValues(t, 1, r.heard.Load())
+	})
+}
+
+func TestAStalledAnswerLeavesTheRequestDone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		r := newRig(t, s)
+		r.Stall(link.Down)
+		require.ErrorIs(t, r.ask(time.Second), nats.ErrTimeout)
+		require.EqualValues(t, 1, r.heard.Load())
+		r.Heal()
+		require.NoError(t, r.ask(time.Second))
+	})
+}
+
+func TestAWriterIsNeverBlocked(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		r := newRig(t, s)
+		r.Stall()
+		began := time.Now()
+		for range 1000 {
+			require.NoError(t, r.client.Publish("echo", make([]byte, 10_000)))
+		}
+		require.Zero(t, time.Since(began))
+		r.Heal()
+		require.NoError(t, r.client.Flush())
+		time.Sleep(time.Millisecond)
+		require.EqualValues(t, 1000, r.heard.Load(), "a stall loses nothing")
+	})
+}
+
+func TestBytesOfAClosedConnectionStillArriveAfterAStall(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		r := newRig(t, s, nats.PingInterval(time.Second), nats.MaxPingsOutstanding(2))
+		r.Stall()
+		require.ErrorIs(t, r.ask(time.Second), nats.ErrTimeout)
+		time.Sleep(10 * time.Second) // the client finds its connection stale and hangs up
+		require.False(t, r.client.IsConnected())
+		require.Zero(t, r.heard.Load())
+		r.Heal()
+		time.Sleep(5 * time.Second)
+		require.EqualValues(t, 1, r.heard.Load(), "what was under way arrives, though its connection is given up")
+		require.NoError(t, r.ask(time.Second))
+	})
+}
+
+func TestABufferedWriteIsSentAfterTheReconnect(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		r := newRig(t, s)
+		r.Cut()
+		time.Sleep(time.Second)
+		require.NoError(t, r.client.Publish("echo", nil))
+		require.Zero(t, r.heard.Load())
+		r.Heal()
+		time.Sleep(200 * time.Millisecond)
+		require.EqualValues(t, 1, r.heard.Load())
+	})
+}
