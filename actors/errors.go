@@ -31,6 +31,8 @@ var (
 	ErrStrategyFailed = errors.New("strategy failed")
 	// ErrStartupTimeout says that no first assignment was applied within StartupTimeout.
 	ErrStartupTimeout = errors.New("no assignment in time")
+	// ErrNotJoined says that the worker is not in the group: not yet, or not any more.
+	ErrNotJoined = errors.New("worker has not joined the group")
 	// ErrShutdownTimeout says that a clean leave was not done within ShutdownTimeout: what is left in the store expires
 	// with its TTL.
 	ErrShutdownTimeout = errors.New("clean leave not done in time")

@@ -1,0 +1,405 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parti-go/parti/internal/ledger"
+	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// calculator leads: it lives as long as one term. It holds the ledger (who holds what, what may be written next) and
+// the topology (what kind of change is this, is its window over), feeds them with facts, and after each fact asks them
+// what follows. At most one of {plan, write} is under way at a time, and only the calculator writes assignments.
+//
+// Order of life: restore the ledger from a snapshot of the assignments that contains everything stored before the
+// term; list the source; follow the heartbeats, of which the first snapshot contains every worker an earlier leader
+// knew; then act.
+type calculator struct {
+	*guard
+	report func(reported)
+	set    Settings
+	store  *kv.Store
+	fence  kv.Fence
+	ledger *ledger.Ledger
+	topo   *topology.Topology
+
+	workers  map[string]worker // live, by ID
+	found    map[string]uint64 // sessions that the records of earlier leaders name
+	source   []strategy.Partition
+	// remembered is the list that the records name, for when the source fails from the beginning.
+	remembered []strategy.Partition
+	listed   bool          // source was listed in this term
+	began    bool          // the topology knows what the leader found
+	planned  bool          // there is a plan in the store
+	members  []string      // of that plan
+	stored   kv.Plan       // as it is in the store
+	lastPlan time.Time     // when this leader last changed the plan
+	busy     bool          // a plan is being made or written
+	floor    int64         // versions continue above it
+	since    uint64        // the heartbeat of ours that was sent after the term was stored
+	decision topology.Decision
+	acting   *topology.Decision // the decision whose plan is being written
+	retry    time.Time          // not to ask the strategy before; after a failure
+	failing  time.Duration
+	wake     func()
+	relist   time.Duration
+	waiting  []*refreshAsked // refreshes to answer when what they changed is stored
+	handoffs map[string]handoff
+	stop     func()
+}
+
+// worker is a live worker as its heartbeat describes it.
+type worker struct {
+	session  uint64
+	capacity int64
+	labels   map[string]string
+}
+
+// handoff is a let-go that was asked for and not yet acknowledged.
+type handoff struct {
+	session uint64
+	since   time.Time
+	late    bool // reported
+}
+
+type (
+	restored struct {
+		snapshot kv.Snapshot
+		err      error
+	}
+	sourceListed struct {
+		partitions []strategy.Partition
+		err        error
+		asked      *refreshAsked // nil at the begin of a term
+	}
+	refreshAsked    struct{ reply func(error) }
+	heartbeatUpdate struct{ kv.Update }
+	targetMade      struct {
+		decision topology.Decision
+		target   map[string]string
+		err      error
+	}
+	written struct {
+		write   ledger.Write
+		changed bool
+		plan    kv.Plan
+		err     error
+	}
+	wakeUp    struct{}
+	relistDue struct{}
+)
+
+func newCalculator(g *guard, report func(reported), set Settings, store *kv.Store, fence kv.Fence, since uint64, floor int64) body {
+	return &calculator{
+		guard: g, report: report, set: set, store: store, fence: fence, since: since, floor: floor,
+		workers: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, wake: func() {}, stop: func() {},
+	}
+}
+
+func (c *calculator) started() {
+	stop, err := c.store.ServeRefresh(func(reply func(error)) { c.tell(&refreshAsked{reply}) })
+	if err != nil {
+		c.report(&problem{fmt.Errorf("serve refreshes: %w", err)})
+	} else {
+		c.stop = stop
+	}
+	c.run(func(ctx context.Context) any {
+		snapshot, err := c.store.Snapshot(ctx, kv.Assignments, nil, c.fence.Revision)
+		return &restored{snapshot, err}
+	})
+}
+
+func (c *calculator) stopping() {
+	c.stop()
+	for _, r := range c.waiting {
+		r.reply(kv.ErrDeposed)
+	}
+}
+
+func (c *calculator) receive(_ actor.Context, message any) {
+	switch msg := message.(type) {
+	case *restored:
+		c.restored(msg)
+	case *sourceListed:
+		c.sourceListed(msg)
+	case *heartbeatUpdate:
+		c.heartbeatUpdated(msg.Update)
+	case *refreshAsked:
+		c.list(msg)
+	case *relistDue:
+		c.list(nil)
+	case *targetMade:
+		c.targetMade(msg)
+	case *written:
+		c.written(msg)
+	case *wakeUp:
+		c.advance()
+	case *feedEnded:
+		c.report(&sessionLost{msg.err})
+	}
+}
+
+// restored rebuilds what an earlier leader knew from what it wrote.
+func (c *calculator) restored(msg *restored) {
+	if msg.err != nil {
+		c.giveUpFence(fmt.Errorf("read the assignments: %w", msg.err))
+		return
+	}
+	var records []ledger.Record
+	remembered := map[string]strategy.Partition{}
+	for _, e := range msg.snapshot.Entries {
+		var err error
+		switch e.Key {
+		case termKey:
+		case planKey:
+			c.stored, err = kv.DecodePlan(e.Value)
+		default:
+			var a kv.Assignment
+			if a, err = kv.DecodeAssignment(e.Value); err == nil {
+				records = append(records, fromStore(a))
+				remember(remembered, a)
+			}
+		}
+		if errors.Is(err, kv.ErrFormat) {
+			c.report(&formatMet{err})
+			return
+		}
+		if err != nil {
+			c.report(&problem{fmt.Errorf("restore %s: %w", e.Key, err)})
+		}
+	}
+	for _, p := range remembered {
+		c.remembered = append(c.remembered, p)
+	}
+	c.planned, c.members = c.stored.Version > 0, c.stored.Members
+	c.ledger = ledger.New(c.fence.Term, max(c.floor, c.stored.Version))
+	for _, r := range records {
+		c.ledger.Restore(r)
+		c.found[r.Worker] = r.Session
+	}
+	c.list(nil)
+}
+
+// list asks the source, for a refresh or at the begin of the term.
+func (c *calculator) list(asked *refreshAsked) {
+	if c.ledger == nil {
+		if asked != nil {
+			asked.reply(fmt.Errorf("%w: the leader has just begun", kv.ErrNotDone))
+		}
+		return
+	}
+	c.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
+		defer cancel()
+		partitions, err := list(ctx, c.set.Source)
+		return &sourceListed{partitions, err, asked}
+	})
+}
+
+const relistFirst, relistMost = time.Second, 30 * time.Second
+
+func (c *calculator) sourceListed(msg *sourceListed) {
+	if msg.err != nil {
+		c.report(&problem{msg.err})
+		if msg.asked != nil {
+			msg.asked.reply(msg.err)
+			return
+		}
+		c.relist = min(max(2*c.relist, relistFirst), relistMost)
+		c.after(jitter(c.relist), &relistDue{})
+		if !c.listed && c.planned {
+			// The last good list is what the records name.
+			c.setSource(c.remembered)
+		}
+		return
+	}
+	c.relist = 0
+	if msg.asked != nil {
+		c.waiting = append(c.waiting, msg.asked)
+	}
+	c.setSource(msg.partitions)
+}
+
+// setSource takes a list of partitions over. The first one of the term opens the calculator's eyes for the workers.
+func (c *calculator) setSource(partitions []strategy.Partition) {
+	sorted := append([]strategy.Partition(nil), partitions...)
+	sort.Slice(sorted, func(i, j int) bool { return sorted[i].ID() < sorted[j].ID() })
+	before := c.source
+	c.source = sorted
+	switch {
+	case !c.listed:
+		c.listed = true
+		c.ledger.SetPartitions(sorted)
+		c.ledger.SetTarget(c.owners())
+		feed(c.guard, c.store, kv.Heartbeats, nil, c.since, func(u kv.Update) any { return &heartbeatUpdate{u} })
+	case c.began:
+		if kind := sourceChange(before, sorted); kind != topology.None {
+			c.topo.PartitionsChanged(time.Now(), kind)
+		}
+		c.advance()
+	}
+}
+
+// sourceChange compares two sorted lists.
+func sourceChange(before, after []strategy.Partition) topology.Kind {
+	kind := topology.None
+	if len(before) != len(after) {
+		return topology.Partitions
+	}
+	for i := range before {
+		if before[i].ID() != after[i].ID() {
+			return topology.Partitions
+		}
+		if before[i].Weight != after[i].Weight {
+			kind = topology.Weights
+		}
+	}
+	return kind
+}
+
+// owners is the target that changes nothing.
+func (c *calculator) owners() map[string]string {
+	owners := make(map[string]string, len(c.source))
+	for _, p := range c.source {
+		if owner, ok := c.ledger.Owner(p.ID()); ok {
+			owners[p.ID()] = owner
+		}
+	}
+	return owners
+}
+
+// heartbeatUpdated records one fact about one worker.
+func (c *calculator) heartbeatUpdated(u kv.Update) {
+	now, id := time.Now(), u.Entry.Key
+	if c.topo == nil {
+		c.topo = topology.New(c.set.Topology, now, c.members, c.planned)
+	}
+	switch u.Kind {
+	case kv.UpdatePut:
+		if !c.workerSeen(now, u.Entry) {
+			return
+		}
+	case kv.UpdateSynced:
+		c.begin(now)
+	default:
+		c.workerGone(now, id, u.Kind)
+	}
+	if c.began {
+		c.advance()
+	}
+}
+
+func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
+	h, err := kv.DecodeHeartbeat(e.Value)
+	if errors.Is(err, kv.ErrFormat) {
+		c.report(&formatMet{err})
+		return false
+	}
+	if err != nil {
+		c.report(&problem{fmt.Errorf("heartbeat of %s: %w", e.Key, err)})
+		return false
+	}
+	known, ok := c.workers[e.Key]
+	if ok && h.Session < known.session {
+		return false
+	}
+	c.workers[e.Key] = worker{h.Session, h.Capacity, h.Labels}
+	c.ledger.SessionSeen(e.Key, h.Session, h.Applied.Version)
+	c.topo.Seen(now, e.Key)
+	return true
+}
+
+func (c *calculator) workerGone(now time.Time, id string, kind kv.UpdateKind) {
+	if w, ok := c.workers[id]; ok {
+		delete(c.workers, id)
+		c.ledger.SessionEnded(id, w.session)
+	}
+	if kind == kv.UpdateDeleted {
+		c.topo.Left(now, id)
+	} else {
+		c.topo.Lost(now, id)
+	}
+}
+
+// begin acts on what the first complete snapshot shows: who of the records is not there any more holds nothing.
+func (c *calculator) begin(now time.Time) {
+	if c.began {
+		return
+	}
+	c.began = true
+	unowned := 0
+	for _, p := range c.source {
+		if _, ok := c.ledger.Owner(p.ID()); !ok {
+			unowned++
+		}
+	}
+	for id, session := range c.found {
+		if w, ok := c.workers[id]; !ok || w.session > session {
+			c.ledger.SessionEnded(id, session)
+		}
+	}
+	c.ledger.SetMembers(c.members)
+	c.topo.Begin(now)
+	switch {
+	case !c.planned:
+	case unowned > 0: // new in the source, or in flight when the leader before ended
+		c.topo.Unplanned(now)
+	case digest(c.source) != c.stored.Digest:
+		c.topo.PartitionsChanged(now, topology.Weights)
+	}
+	c.lastPlan = now
+}
+
+// giveUpFence ends this term: a write was refused, or its fate is not known.
+func (c *calculator) giveUpFence(err error) {
+	if isCanceled(c.ctx, err) {
+		return
+	}
+	c.report(&fenceLost{c.fence, err})
+}
+
+// remember collects the partitions that a record names.
+func remember(known map[string]strategy.Partition, a kv.Assignment) {
+	for _, o := range a.Owned {
+		known[o.Partition] = partition(o.Partition, o.Weight)
+	}
+	for _, o := range a.Releasing {
+		known[o.Partition] = partition(o.Partition, o.Weight)
+	}
+}
+
+// partition is the partition that an ID names.
+func partition(id string, weight int64) strategy.Partition {
+	return strategy.Partition{Keys: strings.Split(id, "."), Weight: weight}
+}
+
+func fromStore(a kv.Assignment) ledger.Record {
+	r := ledger.Record{Worker: a.Worker, Session: a.Session, Term: a.Term, Version: a.Version}
+	for _, o := range a.Owned {
+		r.Owned = append(r.Owned, ledger.Owned{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch})
+	}
+	for _, o := range a.Releasing {
+		r.Releasing = append(r.Releasing, ledger.Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: o.Since})
+	}
+	return r
+}
+
+func toStore(r ledger.Record) kv.Assignment {
+	a := kv.Assignment{Worker: r.Worker, Session: r.Session, Term: r.Term, Version: r.Version}
+	for _, o := range r.Owned {
+		a.Owned = append(a.Owned, kv.Owned{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch})
+	}
+	for _, o := range r.Releasing {
+		a.Releasing = append(a.Releasing, kv.Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: o.Since})
+	}
+	return a
+}

@@ -1,0 +1,229 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parti-go/parti/kv"
+)
+
+// claimer wins an ID for a new session and keeps its claim alive.
+//
+// An ID is ours when our claim is stored, and as long as each renewal is acknowledged before the trust in the one
+// before has ended. The session's number is the revision of its claim. A worker that rejoins prefers the ID it had: its
+// own claim, still trusted, it takes over by revision; one that is not trusted any more it lets expire and claims anew.
+type claimer struct {
+	*guard
+	report func(reported)
+	set    Settings
+	store  *kv.Store
+	prefer string
+	prior  *kv.Lease // the claim of the session before
+
+	lease    *kv.Lease
+	record   kv.Claim
+	busy     bool
+	waiting  bool // for an ID to come free
+	freed    bool // something came free while busy
+	synced   bool
+	releases bool
+	attempts int
+	unwatch  func()
+}
+
+type (
+	claimMade struct {
+		lease kv.Lease
+		err   error
+	}
+	claimUpdate struct{ kv.Update }
+	claimDue    struct{}
+	claimKept   struct {
+		lease kv.Lease
+		err   error
+	}
+	keepDue     struct{}
+	releaseDone struct{ err error }
+)
+
+// expiryLag is how late the store may be to drop an expired entry.
+const expiryLag = 300 * time.Millisecond
+
+// wakeJitter spreads those who wait for an ID and all see it come free.
+const wakeJitter = 10 * time.Millisecond
+
+func newClaimer(g *guard, report func(reported), set Settings, store *kv.Store, prefer string, prior *kv.Lease) body {
+	host, _ := os.Hostname()
+	return &claimer{
+		guard: g, report: report, set: set, store: store, prefer: prefer, prior: prior, unwatch: func() {},
+		record: kv.Claim{Host: host, Process: os.Getpid(), Since: time.Now()},
+	}
+}
+
+func (c *claimer) started() {
+	if c.prior == nil || time.Now().Before(c.prior.TrustedUntil()) {
+		c.claim()
+		return
+	}
+	// Until our own dead claim has expired the ID we had is taken, and any other would move our partitions.
+	expired := c.prior.Sent.Add(c.prior.TTL + expiryLag)
+	c.prior = nil
+	c.after(time.Until(expired), &claimDue{})
+}
+
+func (c *claimer) stopping() {}
+
+func (c *claimer) receive(_ actor.Context, message any) {
+	switch msg := message.(type) {
+	case *claimDue:
+		c.claim()
+	case *claimMade:
+		c.claimMade(msg)
+	case *claimUpdate:
+		c.updated(msg.Update)
+	case *feedEnded:
+		c.report(&problem{msg.err})
+	case *keepDue:
+		c.keep()
+	case *claimKept:
+		c.kept(msg)
+	case *release:
+		c.releases = true
+		c.release()
+	case *releaseDone:
+		c.report(&released{})
+	}
+}
+
+func (c *claimer) claim() {
+	if c.busy || c.lease != nil || c.releases {
+		return
+	}
+	c.busy, c.freed = true, false
+	prior := c.prior
+	var prefer []string
+	if c.prefer != "" {
+		prefer = []string{c.prefer}
+	}
+	waiting := c.waiting
+	c.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
+		defer cancel()
+		lease, err := c.store.ClaimID(ctx, c.record, kv.ClaimOptions{Prefer: prefer, Spread: !waiting, Prior: prior})
+		return &claimMade{lease, err}
+	})
+}
+
+func (c *claimer) claimMade(msg *claimMade) {
+	c.busy = false
+	switch {
+	case msg.err == nil:
+		c.lease = &msg.lease
+		c.unwatch()
+		if c.releases {
+			c.release()
+			return
+		}
+		c.record.Session = msg.lease.Revision
+		c.report(&claimed{msg.lease})
+		c.scheduleRenewal()
+	case isCanceled(c.ctx, msg.err):
+	case c.releases:
+		c.release()
+	case errors.Is(msg.err, kv.ErrNoFreeID):
+		c.wait()
+	default:
+		c.report(&problem{fmt.Errorf("claim a worker ID: %w", msg.err)})
+		c.attempts++
+		c.after(jitter(min(100*time.Millisecond<<min(c.attempts, 5), 2*time.Second)), &claimDue{})
+	}
+}
+
+// wait for the next ID that is released or expires.
+func (c *claimer) wait() {
+	if !c.waiting {
+		c.waiting = true
+		c.unwatch = feed(c.guard, c.store, kv.StableIDs, nil, 0, func(u kv.Update) any { return &claimUpdate{u} })
+		return
+	}
+	if c.freed {
+		c.after(rand.N(wakeJitter), &claimDue{})
+	}
+}
+
+func (c *claimer) updated(u kv.Update) {
+	switch {
+	case c.lease != nil:
+	case u.Kind == kv.UpdateSynced:
+		// What came free between the attempt and the snapshot was announced by nobody.
+		c.claim()
+	case u.Kind != kv.UpdatePut:
+		c.freed = true
+		if !c.busy {
+			c.after(rand.N(wakeJitter), &claimDue{})
+		}
+	}
+}
+
+func (c *claimer) scheduleRenewal() {
+	c.after(time.Until(c.lease.Sent.Add(c.set.Store.WorkerIDTTL/3)), &keepDue{})
+}
+
+func (c *claimer) keep() {
+	if c.busy || c.lease == nil || c.releases {
+		return
+	}
+	c.busy = true
+	lease := *c.lease
+	c.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, min(c.set.Store.OperationTimeout, c.set.Store.WorkerIDTTL/6))
+		defer cancel()
+		next, err := c.store.Renew(ctx, lease, c.record)
+		return &claimKept{next, err}
+	})
+}
+
+func (c *claimer) kept(msg *claimKept) {
+	c.busy = false
+	switch {
+	case msg.err == nil:
+		c.lease = &msg.lease
+		c.report(&claimRenewed{msg.lease})
+		c.scheduleRenewal()
+	case isCanceled(c.ctx, msg.err):
+	case errors.Is(msg.err, kv.ErrLost), errors.Is(msg.err, kv.ErrLate):
+		lost := *c.lease
+		c.lease = nil
+		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", lost.Key, msg.err)})
+	default:
+		c.after(jitter(200*time.Millisecond), &keepDue{})
+	}
+	if c.releases {
+		c.release()
+	}
+}
+
+// release deletes the claim once nothing is under way that could write it.
+func (c *claimer) release() {
+	if c.busy {
+		return
+	}
+	if c.lease == nil {
+		c.report(&released{})
+		return
+	}
+	lease := *c.lease
+	c.lease = nil
+	c.busy = true
+	c.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
+		defer cancel()
+		return &releaseDone{c.store.Release(ctx, lease)}
+	})
+}

@@ -1,0 +1,243 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parti-go/parti/internal/inject"
+)
+
+// A body is an actor proper: what it does with its messages. It runs inside a guard.
+type body interface {
+	// started is called first, once.
+	started()
+	// receive handles one message on the actor's turn.
+	receive(ctx actor.Context, message any)
+	// stopping is called once before the children stop; it must not send to them.
+	stopping()
+}
+
+// guard is the thin layer between protoactor and every actor of the tree. It gives an incarnation an epoch, a context,
+// timers and I/O goroutines whose outcomes come back as messages of that epoch only, and it closes three holes of the
+// actor library: a panic while stopping neither revives an actor nor hangs its parent, a stopped actor stays stopped,
+// and done is closed only after everything the actor started has ended.
+type guard struct {
+	kind   string
+	worker string
+	log    *slog.Logger
+	body   body
+
+	epoch  uint64
+	actor  actor.Context // of this actor, for use on its own turn only
+	self   *actor.PID
+	root   *actor.RootContext
+	ctx    context.Context
+	cancel context.CancelFunc
+	timers map[*time.Timer]struct{}
+	io     sync.WaitGroup
+	ended  bool
+	onEnd  func()
+}
+
+var epochs atomic.Uint64
+
+// dated is a message that counts only for the incarnation that asked for it.
+type dated struct {
+	epoch   uint64
+	message any
+}
+
+// fired is a dated message of a timer.
+type fired struct {
+	dated
+	timer *time.Timer
+}
+
+// stray is a panic of an I/O goroutine on its way to its actor.
+type stray struct{ err *PanicError }
+
+// PanicError is what the supervisor of a panicked actor is given.
+type PanicError struct {
+	Kind  string // of the actor, or of the hook
+	Value any
+	Stack []byte
+}
+
+// Error implements error. The stack is not part of the text.
+func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.Kind, e.Value) }
+
+// Unwrap makes errors.Is find ErrPanic, and the value where it is an error.
+func (e *PanicError) Unwrap() []error {
+	if err, ok := e.Value.(error); ok {
+		return []error{ErrPanic, err}
+	}
+	return []error{ErrPanic}
+}
+
+// newGuard wraps a body that make builds around its guard. onEnd, if not nil, runs on a goroutine of its own after the
+// actor has stopped and its I/O has ended.
+func newGuard(kind, worker string, log *slog.Logger, onEnd func(), build func(*guard) body) *guard {
+	g := &guard{kind: kind, worker: worker, log: log, epoch: epochs.Add(1), timers: map[*time.Timer]struct{}{}, onEnd: onEnd}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.body = build(g)
+	return g
+}
+
+// Receive implements actor.Actor.
+func (g *guard) Receive(ctx actor.Context) {
+	if g.ended {
+		g.receiveEnded(ctx)
+		return
+	}
+	switch message := ctx.Message().(type) {
+	case *actor.Started:
+		g.actor, g.self, g.root = ctx, ctx.Self(), ctx.ActorSystem().Root
+		g.protect(func() { g.tap(message); g.body.started() })
+	case *actor.Stopping, *actor.Restarting:
+		g.end()
+	case *actor.Stopped:
+		g.end()
+		g.finish()
+	case *dated:
+		if message.epoch == g.epoch {
+			g.protect(func() { g.deliver(ctx, message.message) })
+		}
+	case *fired:
+		if message.epoch == g.epoch {
+			delete(g.timers, message.timer)
+			g.protect(func() { g.deliver(ctx, message.message) })
+		}
+	default:
+		g.protect(func() { g.deliver(ctx, message) })
+	}
+}
+
+func (g *guard) deliver(ctx actor.Context, message any) {
+	if s, ok := message.(*stray); ok {
+		panic(s.err)
+	}
+	g.tap(message)
+	g.body.receive(ctx, message)
+}
+
+func (g *guard) tap(message any) {
+	if f := inject.Receive.Load(); f != nil {
+		(*f)(g.kind, g.worker, message)
+	}
+}
+
+// protect lets a panic go on to the supervisor, with its stack.
+func (g *guard) protect(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			panic(asPanicError(g.kind, r))
+		}
+	}()
+	f()
+}
+
+func asPanicError(kind string, r any) any {
+	switch v := r.(type) {
+	case *PanicError, *escalation:
+		return v
+	}
+	return &PanicError{Kind: kind, Value: r, Stack: debug.Stack()}
+}
+
+// receiveEnded keeps a stopped actor stopped: whatever wakes it, it does nothing but end again.
+func (g *guard) receiveEnded(ctx actor.Context) {
+	switch ctx.Message().(type) {
+	case *actor.Stopped:
+		g.finish()
+	case *actor.Started:
+		ctx.Stop(ctx.Self())
+	}
+}
+
+// end is the first half of stopping: nothing new is started, what runs is told to end.
+func (g *guard) end() {
+	if g.ended {
+		return
+	}
+	g.ended = true
+	g.cancel()
+	for t := range g.timers {
+		t.Stop()
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			g.log.Error("actor panicked while stopping", "actor", g.kind, "panic", r, "stack", string(debug.Stack()))
+		}
+	}()
+	g.body.stopping()
+}
+
+func (g *guard) finish() {
+	if g.onEnd == nil {
+		return
+	}
+	onEnd := g.onEnd
+	g.onEnd = nil
+	go func() {
+		g.io.Wait()
+		onEnd()
+	}()
+}
+
+// tell sends a message to this incarnation. It may be called from any goroutine after started.
+func (g *guard) tell(message any) { g.root.Send(g.self, &dated{g.epoch, message}) }
+
+// after tells this incarnation the message when d has passed. The returned function stops it; a message on its way is
+// not stopped, so a receiver compares generations where that matters.
+func (g *guard) after(d time.Duration, message any) (stop func()) {
+	if g.ended {
+		return func() {}
+	}
+	f := &fired{dated: dated{g.epoch, message}}
+	f.timer = time.AfterFunc(max(d, 0), func() { g.root.Send(g.self, f) })
+	g.timers[f.timer] = struct{}{}
+	return func() {
+		f.timer.Stop()
+		delete(g.timers, f.timer)
+	}
+}
+
+// run does blocking work on a goroutine of its own with the incarnation's context and tells the outcome, unless that is
+// nil. A panic of the work is a panic of the actor.
+func (g *guard) run(work func(ctx context.Context) any) {
+	if g.ended {
+		return
+	}
+	g.io.Add(1)
+	go func() {
+		defer g.io.Done()
+		defer func() {
+			if r := recover(); r != nil {
+				err, _ := asPanicError(g.kind, r).(*PanicError)
+				g.tell(&stray{err})
+			}
+		}()
+		if outcome := work(g.ctx); outcome != nil {
+			g.tell(outcome)
+		}
+	}()
+}
+
+// escalation is a panic on purpose: it hands an error to the supervisor of the tree.
+type escalation struct{ err error }
+
+func (e *escalation) Error() string { return e.err.Error() }
+func (e *escalation) Unwrap() error { return e.err }
+
+// isCanceled tells an outcome that only says that its actor has ended.
+func isCanceled(ctx context.Context, err error) bool {
+	return err == nil || ctx.Err() != nil || errors.Is(err, context.Canceled)
+}

@@ -1,0 +1,166 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parti-go/parti/kv"
+)
+
+// heartbeat keeps the worker's entry in the heartbeat bucket alive and carries its acknowledgements. One write is under
+// way at a time; what comes meanwhile goes with the next.
+type heartbeat struct {
+	*guard
+	report  func(reported)
+	set     Settings
+	store   *kv.Store
+	id      string
+	session uint64
+
+	lease    kv.Lease // zero before the first acknowledged write
+	applied  kv.Position
+	asked    *kv.Fence // to be answered by the next write that is begun
+	sending  bool
+	urgent   bool // something to say that does not wait for the next interval
+	leaving  bool
+	lost     bool
+	next     func() // stops the timer of the next write
+	attempts int
+}
+
+type (
+	beatDue  struct{}
+	beatSent struct {
+		lease kv.Lease
+		asked *kv.Fence
+		err   error
+	}
+	leaveDone struct{ err error }
+)
+
+func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, applied kv.Position) body {
+	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, applied: applied, next: func() {}}
+}
+
+func (h *heartbeat) started()  { h.send() }
+func (h *heartbeat) stopping() {}
+
+func (h *heartbeat) receive(_ actor.Context, message any) {
+	switch msg := message.(type) {
+	case *beatDue:
+		h.send()
+	case *beatSent:
+		h.sent(msg)
+	case *beatNow:
+		h.asked = &msg.fence
+		h.hurry()
+	case *position:
+		h.applied = msg.Position
+		if msg.now {
+			h.hurry()
+		}
+	case *leave:
+		h.leaving = true
+		h.leave()
+	case *leaveDone:
+		h.report(&left{})
+	}
+}
+
+// hurry sends now, or as soon as the write under way is over.
+func (h *heartbeat) hurry() {
+	h.urgent = true
+	h.send()
+}
+
+func (h *heartbeat) send() {
+	if h.sending || h.leaving || h.lost {
+		return
+	}
+	h.next()
+	h.sending, h.urgent = true, false
+	asked := h.asked
+	h.asked = nil
+	lease := h.lease
+	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels}
+	h.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, h.set.Topology.HeartbeatInterval)
+		defer cancel()
+		next, err := h.write(ctx, lease, record)
+		return &beatSent{next, asked, err}
+	})
+}
+
+func (h *heartbeat) write(ctx context.Context, lease kv.Lease, record kv.Heartbeat) (kv.Lease, error) {
+	if lease.Revision != 0 {
+		return h.store.Renew(ctx, lease, record)
+	}
+	// The entry of an earlier session of this ID is dead: the claim is ours.
+	return h.store.Acquire(ctx, kv.Heartbeats, h.id, record, func(e kv.Entry) bool {
+		before, err := kv.DecodeHeartbeat(e.Value)
+		return err != nil || before.Session < h.session
+	})
+}
+
+func (h *heartbeat) sent(msg *beatSent) {
+	h.sending = false
+	if msg.err == nil {
+		h.attempts = 0
+		h.lease = msg.lease
+		h.report(&beat{msg.lease, msg.asked})
+	} else {
+		h.failed(msg)
+	}
+	switch {
+	case h.lost:
+	case h.leaving:
+		h.leave()
+	case h.urgent && msg.err == nil:
+		h.send()
+	case msg.err == nil:
+		// From the send, not from the answer: a slow store must not thin out the heartbeats.
+		h.next = h.after(time.Until(h.lease.Sent.Add(h.set.Topology.HeartbeatInterval)), &beatDue{})
+	default:
+		h.attempts++
+		h.next = h.after(jitter(min(50*time.Millisecond<<min(h.attempts, 5), h.set.Topology.HeartbeatInterval/2)), &beatDue{})
+	}
+}
+
+func (h *heartbeat) failed(msg *beatSent) {
+	if isCanceled(h.ctx, msg.err) {
+		return
+	}
+	if h.asked == nil {
+		h.asked = msg.asked
+	}
+	err := fmt.Errorf("heartbeat of %s session %d: %w", h.id, h.session, msg.err)
+	if errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate) || errors.Is(err, kv.ErrTaken) {
+		h.lost = true
+		h.report(&sessionLost{err})
+		return
+	}
+	h.report(&beatMissed{err})
+}
+
+// leave deletes the entry once nothing is under way any more.
+func (h *heartbeat) leave() {
+	if h.sending {
+		return
+	}
+	h.next()
+	if h.lease.Revision == 0 {
+		h.report(&left{})
+		return
+	}
+	h.sending = true
+	lease := h.lease
+	h.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, h.set.Store.OperationTimeout)
+		defer cancel()
+		return &leaveDone{h.store.Release(ctx, lease)}
+	})
+}

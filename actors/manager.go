@@ -1,0 +1,457 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/eventstream"
+	"github.com/nats-io/nats.go"
+
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// Kinds of actors, which are also the stems of their names.
+const (
+	kindManager    = "manager"
+	kindClaimer    = "claimer"
+	kindHeartbeat  = "heartbeat"
+	kindElector    = "elector"
+	kindFollower   = "follower"
+	kindCalculator = "calculator"
+)
+
+// manager is the root of a worker's tree. It owns the state machine and the life of a session: it starts the actors
+// that act, listens to what they report, and when the session is over has everything given up before the next begins.
+type manager struct {
+	*guard
+	set     Settings
+	life    *life
+	machine *fsm.Machine
+	holder  kv.Holder
+	store   *kv.Store
+
+	children map[string]*child   // by kind, at most one of each
+	running  map[string]struct{} // names of all that have not terminated, the stopping ones included
+	tags     uint64
+
+	session  session
+	prior    *kv.Lease // the claim of the session before, still in the store as far as we know
+	previous string    // the ID of the session before
+	highest  kv.Position
+	phase    kv.Phase
+	ready    bool // the session's first assignment is applied
+	everDone bool // a first assignment was applied in this life
+	degraded bool
+	carrying bool // keep-serving: the trust is over, the partitions stay
+	opening  time.Duration
+	startBy  time.Time
+
+	winding    *windDown
+	generation uint64
+	failures   failures
+}
+
+// child is one running actor of the tree.
+type child struct {
+	kind string
+	tag  uint64
+	pid  *actor.PID
+}
+
+// session is one uninterrupted hold on a stable ID.
+type session struct {
+	id     string
+	number uint64
+	claim  kv.Lease
+	beat   kv.Lease
+	trust  *trust
+	ctx    context.Context // ends with the session: what the hooks are given
+	cancel context.CancelFunc
+	fence  kv.Fence // zero unless leading or about to
+	leads  bool
+}
+
+// trust is the deadline up to which the session may act, on the local monotonic clock. The manager writes it, the hook
+// runner reads it just before it tells the user anything new.
+type trust struct{ until atomic.Pointer[time.Time] }
+
+func (t *trust) extend(until time.Time) { t.until.Store(&until) }
+func (t *trust) valid() bool {
+	until := t.until.Load()
+	return until != nil && time.Now().Before(*until)
+}
+
+func newManager(g *guard, set Settings, l *life) *manager {
+	return &manager{
+		guard: g, set: set, life: l, machine: fsm.New(), holder: kv.NewHolder(),
+		children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle,
+	}
+}
+
+func (m *manager) started() {
+	m.publishStatus()
+	m.watchConnection()
+	m.armStartup()
+	if m.life.runner.holds.Load() > 0 {
+		// An earlier incarnation failed with partitions in the user's hands.
+		m.winding = &windDown{cause: ErrGivingUp, rejoin: true, generation: m.nextGeneration()}
+		m.giveUp()
+		return
+	}
+	m.open()
+}
+
+func (m *manager) stopping() {
+	if m.machine.State() != fsm.Shutdown {
+		m.fire(fsm.EventStop)
+	}
+	if m.session.cancel != nil {
+		m.session.cancel()
+	}
+}
+
+func (m *manager) receive(ctx actor.Context, message any) {
+	switch msg := message.(type) {
+	case *GetStatus:
+		status := m.life.view.Status()
+		ctx.Respond(&status)
+	case *Refresh:
+		m.refresh(ctx.Sender())
+	case *Leave:
+		m.leave(nil)
+	case *report:
+		m.reportReceived(msg)
+	case *actor.Terminated:
+		m.childTerminated(msg.Who)
+	case *childFailed:
+		m.childHasFailed(msg)
+	case *opened:
+		m.storeOpened(msg)
+	case *openDue:
+		m.open()
+	case *startupDue:
+		m.startupExpired()
+	case *trustDue:
+		m.trustExpired(msg)
+	case *gaveUp:
+		m.partitionsGivenUp(msg)
+	case *windDownDue:
+		m.windDownExpired(msg)
+	case *respawnDue:
+		m.rejoin(msg)
+	case *leadDue:
+		m.tellChild(kindElector, &refence{msg.fence})
+	case *electorDue:
+		m.respawnElector(msg)
+	case *hookReported:
+		m.problem(msg.err)
+	case *connClosed:
+		m.leave(ErrConnectionClosed)
+	}
+}
+
+// reportReceived drops what an earlier child says and hands the rest to the method that is named after it.
+func (m *manager) reportReceived(r *report) {
+	if c := m.children[r.kind]; c == nil || c.tag != r.tag {
+		return
+	}
+	switch msg := r.message.(type) {
+	case *claimed:
+		m.idClaimed(msg.lease)
+	case *claimRenewed:
+		m.session.claim = msg.lease
+		m.extendTrust()
+	case *beat:
+		m.beatAcknowledged(msg)
+	case *beatMissed:
+		m.setDegraded(true)
+		m.problem(msg.err)
+	case *sessionLost:
+		m.sessionIsLost(msg.err)
+	case *leaderSeen:
+		m.leaderIsKnown()
+	case *elected:
+		m.wonElection(msg.fence)
+	case *deposed:
+		m.lostElection(msg.err)
+	case *fenceLost:
+		m.fenceIsLost(msg)
+	case *seen:
+		m.positionSeen(msg.position)
+	case *phaseSeen:
+		m.phase = msg.phase
+		m.followPhase()
+	case *applied:
+		m.assignmentApplied(msg)
+	case *formatMet:
+		m.unknownFormat(r.kind, msg.err)
+	case *problem:
+		m.problem(msg.err)
+	case *left:
+		m.windDownStep(func(w *windDown) { w.left = true })
+	case *resigned:
+		m.windDownStep(func(w *windDown) { w.resigned = true })
+	case *released:
+		m.windDownStep(func(w *windDown) { w.released = true })
+	}
+}
+
+// open opens the store and lists the source once, so that what is wrong with either is the error of the start.
+func (m *manager) open() {
+	if m.store != nil {
+		m.storeOpened(&opened{store: m.store})
+		return
+	}
+	m.run(func(ctx context.Context) any {
+		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
+		if err == nil {
+			listCtx, cancel := context.WithTimeout(ctx, m.set.Store.OperationTimeout)
+			defer cancel()
+			_, err = list(listCtx, m.set.Source)
+		}
+		return &opened{store, err}
+	})
+}
+
+func (m *manager) storeOpened(msg *opened) {
+	if m.winding != nil {
+		return
+	}
+	if msg.err != nil {
+		if transient(msg.err) {
+			m.problem(msg.err)
+			m.opening = min(max(2*m.opening, 100*time.Millisecond), 2*time.Second)
+			m.after(m.opening, &openDue{})
+			return
+		}
+		m.leave(msg.err)
+		return
+	}
+	m.store = msg.store
+	m.life.view.store.Store(msg.store)
+	m.fire(fsm.EventStart)
+	m.spawnClaimer()
+}
+
+func (m *manager) refresh(sender *actor.PID) {
+	if sender == nil {
+		return
+	}
+	store, root := m.store, m.root
+	m.run(func(ctx context.Context) any {
+		err := ErrNotJoined
+		if store != nil {
+			ctx, cancel := context.WithTimeout(ctx, m.set.Store.OperationTimeout)
+			defer cancel()
+			err = store.RequestRefresh(ctx)
+		}
+		root.Send(sender, &Refreshed{err})
+		return nil
+	})
+}
+
+// armStartup bounds the way to the first assignment. A standby counts from its claim.
+func (m *manager) armStartup() {
+	m.startBy = time.Now().Add(m.set.StartupTimeout)
+	m.after(m.set.StartupTimeout, &startupDue{})
+}
+
+func (m *manager) startupExpired() {
+	if time.Now().Before(m.startBy) || m.everDone || (m.set.Standby && m.machine.State() == fsm.ClaimingID) {
+		return
+	}
+	if m.machine.State() == fsm.ClaimingID {
+		m.leave(fmt.Errorf("%w: no ID between %s and %s came free within %s", kv.ErrNoFreeID,
+			m.set.Store.ID(m.set.Store.IDMin), m.set.Store.ID(m.set.Store.IDMax), m.set.StartupTimeout))
+		return
+	}
+	m.leave(fmt.Errorf("%w: still in state %s after StartupTimeout %s", ErrStartupTimeout, m.machine.State(), m.set.StartupTimeout))
+}
+
+func (m *manager) watchConnection() {
+	nc := m.set.JetStream.Conn()
+	status := nc.StatusChanged(nats.CLOSED)
+	m.run(func(ctx context.Context) any {
+		defer nc.RemoveStatusListener(status)
+		if nc.IsClosed() {
+			return &connClosed{}
+		}
+		select {
+		case <-status:
+			return &connClosed{}
+		case <-ctx.Done():
+			return nil
+		}
+	})
+}
+
+// spawn starts a child under a name never used before.
+func (m *manager) spawn(kind string, build func(*guard, func(reported)) body) {
+	m.tags++
+	c := &child{kind: kind, tag: m.tags}
+	tell := func(message reported) { m.tell(&report{kind, c.tag, message}) }
+	props := actor.PropsFromProducer(func() actor.Actor {
+		return newGuard(kind, m.session.id, m.log, nil, func(g *guard) body { return build(g, tell) })
+	})
+	pid, err := m.actor.SpawnNamed(props, kind+"-"+strconv.FormatUint(c.tag, 10))
+	if err != nil {
+		panic(fmt.Errorf("spawn %s: %w", kind, err)) // names are never used twice
+	}
+	c.pid = pid
+	m.children[kind] = c
+	m.running[pid.Id] = struct{}{}
+}
+
+func (m *manager) tellChild(kind string, message any) {
+	if c := m.children[kind]; c != nil {
+		m.root.Send(c.pid, message)
+	}
+}
+
+func (m *manager) stopChild(kind string) {
+	c := m.children[kind]
+	if c == nil {
+		return
+	}
+	delete(m.children, kind)
+	m.root.Stop(c.pid)
+}
+
+func (m *manager) childTerminated(who *actor.PID) {
+	delete(m.running, who.Id)
+	m.windDownStep(func(*windDown) {})
+}
+
+// fire makes a step of the state machine and tells everybody. An event the table does not allow is a bug of ours.
+func (m *manager) fire(event fsm.Event) {
+	from, to, err := m.machine.Fire(event)
+	if err != nil {
+		panic(err)
+	}
+	m.log.Debug("state changed", "worker", m.session.id, "from", from, "to", to)
+	m.publishStatus()
+	m.events().Publish(&StateChanged{m.session.id, from, to})
+	if hook := m.set.Hooks.OnStateChanged; hook != nil {
+		m.life.notifier.notify(func(ctx context.Context) {
+			if err := contain("OnStateChanged", func() error { return hook(ctx, from, to) }); err != nil {
+				m.tell(&hookReported{err})
+			}
+		})
+	}
+}
+
+// problem reports what was survived.
+func (m *manager) problem(err error) {
+	if err == nil {
+		return
+	}
+	m.log.Warn("problem survived", "worker", m.session.id, "error", err)
+	hook := m.set.Hooks.OnError
+	if hook == nil {
+		return
+	}
+	m.life.notifier.notify(func(ctx context.Context) {
+		if err := contain("OnError", func() error { hook(ctx, err); return nil }); err != nil {
+			m.log.Error("hook OnError failed", "error", err)
+		}
+	})
+}
+
+func (m *manager) events() *eventstream.EventStream { return m.actor.ActorSystem().EventStream }
+
+func (m *manager) setDegraded(d bool) {
+	if m.degraded != d {
+		m.degraded = d
+		m.publishStatus()
+	}
+}
+
+func (m *manager) publishStatus() {
+	m.life.view.status.Store(&Status{
+		State: m.machine.State(), WorkerID: m.session.id, Session: m.session.number,
+		Leader: m.session.leads, Degraded: m.degraded || m.carrying, Ready: m.everDone,
+	})
+}
+
+// list asks the source and explains what is wrong with the answer. A panic of the source is an error.
+func list(ctx context.Context, source func(context.Context) ([]strategy.Partition, error)) (p []strategy.Partition, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = asPanicError("source", r).(*PanicError)
+		}
+		if err != nil {
+			p, err = nil, fmt.Errorf("%w: %w", ErrSourceFailed, err)
+		}
+	}()
+	return source(ctx)
+}
+
+// transient tells a store that does not answer from one that says no.
+func transient(err error) bool {
+	return !errors.Is(err, ErrSourceFailed) &&
+		(errors.Is(err, kv.ErrUnknown) || errors.Is(err, kv.ErrNotDone) || errors.Is(err, context.DeadlineExceeded))
+}
+
+// childPanicked hears of a child that panicked and is being stopped; it is never restarted, and what follows is decided
+// on a turn of the manager's own.
+func (m *manager) childPanicked(who *actor.PID, reason any) {
+	for _, c := range m.children {
+		if c.pid.Equal(who) {
+			m.tell(&childFailed{c.kind, c.tag, asError(reason)})
+		}
+	}
+}
+
+func asError(reason any) error {
+	if err, ok := reason.(error); ok {
+		return err
+	}
+	return fmt.Errorf("%w: %v", ErrPanic, reason)
+}
+
+// childHasFailed decides who falls with a child. What only acts is replaced; when one fails that knows what is held,
+// or that keeps the session alive, everything is given up and the worker rejoins as a newcomer.
+func (m *manager) childHasFailed(f *childFailed) {
+	c := m.children[f.kind]
+	if c == nil || c.tag != f.tag {
+		return
+	}
+	delete(m.children, f.kind)
+	m.reportFailure(f)
+	if m.winding != nil {
+		m.windDownStep(func(w *windDown) { w.lost(f.kind) })
+		return
+	}
+	delay, ok := m.failures.add(time.Now())
+	if !ok {
+		m.leave(fmt.Errorf("%w: %w", ErrGivingUp, f.err))
+		return
+	}
+	switch f.kind {
+	case kindCalculator:
+		m.after(delay, &leadDue{m.session.fence})
+		m.setLeads(false)
+	case kindElector:
+		m.stopChild(kindCalculator)
+		m.setLeads(false)
+		m.after(delay, &electorDue{m.session.number})
+	default:
+		m.endSession(f.err, f.kind == kindFollower, delay)
+	}
+}
+
+func (m *manager) reportFailure(f *childFailed) {
+	var p *PanicError
+	if errors.As(f.err, &p) {
+		m.log.Error("actor panicked", "worker", m.session.id, "actor", f.kind, "panic", p.Value, slog.String("stack", string(p.Stack)))
+	}
+	m.problem(f.err)
+}

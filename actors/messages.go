@@ -1,0 +1,164 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// Messages that the root of the tree, the manager, takes from outside.
+type (
+	// GetStatus asks the manager for a Status; it responds with a *Status.
+	GetStatus struct{}
+	// Leave asks the manager for a clean leave: everything is given up, the worker's entries are deleted from the
+	// store, and the tree stops. A tree that is stopped without it leaves its entries to expire.
+	Leave struct{}
+	// Refresh asks the group's leader, wherever it is, to list its source again; the manager responds with a *Refreshed
+	// when that is done or OperationTimeout is over.
+	Refresh struct{}
+	// Refreshed is the outcome of a Refresh.
+	Refreshed struct{ Err error }
+)
+
+// Events that a tree publishes on its actor system's event stream.
+type (
+	// StateChanged is one step of the worker's state machine.
+	StateChanged struct {
+		WorkerID string
+		From, To fsm.State
+	}
+	// AssignmentChanged is published just before Hooks.OnAssignmentChanged is called.
+	AssignmentChanged struct {
+		WorkerID       string
+		Assignment     Assignment
+		Added, Removed []strategy.Partition
+	}
+	// LeadershipChanged says that this worker began or ceased to lead.
+	LeadershipChanged struct {
+		WorkerID string
+		Leader   bool
+		Term     uint64
+	}
+)
+
+// What children report to the manager. A report carries the child's tag, so that one of an earlier child is dropped.
+type report struct {
+	kind    string
+	tag     uint64
+	message reported
+}
+
+// reported is sealed: the messages below.
+type reported interface{ reported() }
+
+type (
+	// claimed: an ID is ours. claimRenewed: its trust goes on.
+	claimed      struct{ lease kv.Lease }
+	claimRenewed struct{ lease kv.Lease }
+	released     struct{}
+
+	// beat: a heartbeat was acknowledged. asked is the fence of the beatNow it answers, if any.
+	beat struct {
+		lease kv.Lease
+		asked *kv.Fence
+	}
+	beatMissed struct{ err error }
+	left       struct{}
+
+	// sessionLost: the store or our own clock says that this session is over.
+	sessionLost struct{ err error }
+
+	leaderSeen struct{ worker string }
+	elected    struct{ fence kv.Fence }
+	deposed    struct{ err error }
+	resigned   struct{}
+
+	// seen: the follower met this position in the store.
+	seen struct{ position kv.Position }
+	// phaseSeen: the leader's phase, as written in the plan.
+	phaseSeen struct {
+		phase     kv.Phase
+		lifecycle kv.Lifecycle
+	}
+	// applied: the worker's record of this position is in force. acknowledge says that someone waits for it.
+	applied struct {
+		position    kv.Position
+		acknowledge bool
+	}
+
+	// formatMet: the store holds records of an unknown format (or no longer does).
+	formatMet struct{ err error }
+	// fenceLost: the calculator may not write under this fence any more.
+	fenceLost struct {
+		fence kv.Fence
+		err   error
+	}
+	// problem is survived and reported.
+	problem struct{ err error }
+)
+
+func (*claimed) reported()      {}
+func (*claimRenewed) reported() {}
+func (*released) reported()     {}
+func (*beat) reported()         {}
+func (*beatMissed) reported()   {}
+func (*left) reported()         {}
+func (*sessionLost) reported()  {}
+func (*leaderSeen) reported()   {}
+func (*elected) reported()      {}
+func (*deposed) reported()      {}
+func (*resigned) reported()     {}
+func (*seen) reported()         {}
+func (*phaseSeen) reported()    {}
+func (*applied) reported()      {}
+func (*formatMet) reported()    {}
+func (*fenceLost) reported()    {}
+func (*problem) reported()      {}
+
+// What the manager asks of its children.
+type (
+	// release (claimer), leave (heartbeat), resign (elector): delete the entry and say so.
+	release struct{}
+	leave   struct{}
+	resign  struct{}
+
+	// beatNow (heartbeat): the next heartbeat is sent after this, and says which fence it serves.
+	beatNow struct{ fence kv.Fence }
+	// position (heartbeat): carry this acknowledgement; at once where someone waits.
+	position struct {
+		kv.Position
+		now bool
+	}
+
+	// termSeen (elector): this term is in the store.
+	termSeen struct{ term uint64 }
+	// refence (elector): begin a new term; the fence may not be used any more.
+	refence struct{ fence kv.Fence }
+	// abstain (elector): do not campaign before this time.
+	abstain struct{ until time.Time }
+)
+
+// What the manager tells itself.
+type (
+	opened struct {
+		store *kv.Store
+		err   error
+	}
+	openDue      struct{}
+	startupDue   struct{}
+	trustDue     struct{ session uint64 }
+	gaveUp       struct{ generation uint64 }
+	windDownDue  struct{ generation uint64 }
+	respawnDue   struct{ generation uint64 }
+	leadDue      struct{ fence kv.Fence }
+	electorDue   struct{ session uint64 }
+	hookReported struct{ err error }
+	connClosed   struct{}
+	childFailed  struct {
+		kind string
+		tag  uint64
+		err  error
+	}
+)

@@ -1,0 +1,183 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"sync/atomic"
+
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// runner calls OnAssignmentChanged. It is one goroutine that outlives sessions and restarts of the actors, because it
+// is the one that remembers what the user has been told: whoever takes over, nothing stays told and forgotten.
+//
+// Concurrency: calls are made one at a time in the order asked. become never blocks: an asker has at most one request
+// under way (the follower, and the manager when it gives up), so the queue's four places are never all taken.
+type runner struct {
+	hook    func(ctx context.Context, added, removed []strategy.Partition) error
+	view    *View
+	publish func(*AssignmentChanged)
+	queue   chan request
+	quit    chan struct{}
+	ended   chan struct{}
+
+	told map[string]holding // owned by the goroutine
+	// position is where the last applied assignment stood.
+	highest Assignment
+	holds   atomic.Int64 // how many partitions are told
+}
+
+// holding is one partition in the user's hands.
+type holding struct {
+	partition strategy.Partition
+	epoch     int64
+}
+
+// request asks for a change of what the user holds.
+type request struct {
+	ctx    context.Context
+	worker string
+	// target is everything that shall be held afterwards.
+	target map[string]holding
+	// shrink says that target grants nothing: it only takes away what it does not list.
+	shrink bool
+	// position and lifecycle describe the plan that the target comes from. A zero position leaves them as they are.
+	position  kv.Position
+	lifecycle kv.Lifecycle
+	// trusted is asked just before the user is told of anything new.
+	trusted func() bool
+	done    func(error)
+}
+
+var errUntrusted = errors.New("trust ended before the hook was called")
+
+func newRunner(h Hooks, view *View, publish func(*AssignmentChanged)) *runner {
+	r := &runner{
+		hook: h.OnAssignmentChanged, view: view, publish: publish,
+		queue: make(chan request, 4), quit: make(chan struct{}), ended: make(chan struct{}), told: map[string]holding{},
+	}
+	go r.loop()
+	return r
+}
+
+// become asks for a change; done is called when the hook has returned.
+func (r *runner) become(q request) { r.queue <- q }
+
+// close ends the goroutine after the requests that are queued.
+func (r *runner) close() { close(r.quit) }
+
+func (r *runner) loop() {
+	defer close(r.ended)
+	for {
+		select {
+		case q := <-r.queue:
+			q.done(r.serve(q))
+		case <-r.quit:
+			for len(r.queue) > 0 {
+				q := <-r.queue
+				q.done(r.serve(q))
+			}
+			return
+		}
+	}
+}
+
+func (r *runner) serve(q request) error {
+	if q.shrink {
+		q.target = common(r.told, q.target)
+	}
+	added, removed := difference(r.told, q.target)
+	if len(added) > 0 && !q.trusted() {
+		return errUntrusted
+	}
+	a := r.assignment(q)
+	r.view.assignment.Store(&a)
+	r.told = q.target
+	r.holds.Store(int64(len(q.target)))
+	if len(added) == 0 && len(removed) == 0 {
+		return nil
+	}
+	r.publish(&AssignmentChanged{q.worker, a.clone(), added, removed})
+	return r.call(q.ctx, added, removed)
+}
+
+func (r *runner) call(ctx context.Context, added, removed []strategy.Partition) error {
+	if r.hook == nil {
+		return nil
+	}
+	return contain("OnAssignmentChanged", func() error { return r.hook(ctx, added, removed) })
+}
+
+// contain calls a hook on a goroutine of its own, so that nothing it does to that goroutine reaches ours, and turns
+// what it returned or panicked with into the error to report.
+func contain(name string, hook func() error) (err error) {
+	ended := make(chan struct{})
+	returned := false
+	go func() {
+		defer close(ended)
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("%w: %w", ErrHookPanic, asPanicError("hook "+name, r).(*PanicError))
+			} else if !returned {
+				err = fmt.Errorf("%w: %s ended its goroutine", ErrHookPanic, name)
+			}
+		}()
+		if failure := hook(); failure != nil {
+			err = fmt.Errorf("%w: %s: %w", ErrHookFailed, name, failure)
+		}
+		returned = true
+	}()
+	<-ended
+	return err
+}
+
+func (r *runner) assignment(q request) Assignment {
+	r.highest.Term = max(r.highest.Term, q.position.Term)
+	r.highest.Version = max(r.highest.Version, q.position.Version)
+	if q.position.Version > 0 {
+		r.highest.Lifecycle = q.lifecycle
+	}
+	a := Assignment{Term: r.highest.Term, Version: r.highest.Version, Lifecycle: r.highest.Lifecycle, Epochs: map[string]int64{}}
+	for id, h := range q.target {
+		a.Partitions = append(a.Partitions, h.partition)
+		a.Epochs[id] = h.epoch
+	}
+	byID(a.Partitions)
+	return a
+}
+
+// difference lists what target has and told lacks, and the reverse, each sorted by ID. A partition under a new epoch
+// stays: it never left.
+func difference(told, target map[string]holding) (added, removed []strategy.Partition) {
+	for id, h := range target {
+		if _, ok := told[id]; !ok {
+			added = append(added, h.partition)
+		}
+	}
+	for id, h := range told {
+		if _, ok := target[id]; !ok {
+			removed = append(removed, h.partition)
+		}
+	}
+	byID(added)
+	byID(removed)
+	return added, removed
+}
+
+// common returns what of told is also in target.
+func common(told, target map[string]holding) map[string]holding {
+	kept := map[string]holding{}
+	for id, h := range told {
+		if _, ok := target[id]; ok {
+			kept[id] = h
+		}
+	}
+	return kept
+}
+
+func byID(p []strategy.Partition) {
+	sort.Slice(p, func(i, j int) bool { return p[i].ID() < p[j].ID() })
+}

@@ -1,0 +1,311 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/kv"
+)
+
+// This file is the manager's way through one session: claim, first heartbeat, election, assignments; and its end.
+
+func (m *manager) spawnClaimer() {
+	prefer, prior := m.previous, m.prior
+	m.spawn(kindClaimer, func(g *guard, report func(reported)) body {
+		return newClaimer(g, report, m.set, m.store, m.holder, prefer, prior)
+	})
+}
+
+func (m *manager) idClaimed(lease kv.Lease) {
+	if m.winding != nil {
+		return
+	}
+	m.session = session{id: lease.Key, number: lease.Revision, claim: lease, trust: &trust{}}
+	m.session.ctx, m.session.cancel = context.WithCancel(context.Background())
+	if m.carrying && lease.Key != m.previous {
+		// What is kept belongs to another ID, whose record this session does not read.
+		m.carrying = false
+		m.life.runner.become(request{ctx: m.session.ctx, trusted: m.session.trust.valid, done: func(error) {}})
+	}
+	m.prior, m.previous, m.ready = nil, lease.Key, false
+	m.log = m.set.Logger.With("worker", m.session.id)
+	m.fire(fsm.EventClaimed)
+	if m.set.Standby && !m.everDone {
+		m.armStartup()
+	}
+	id, number, highest := m.session.id, m.session.number, m.highest
+	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
+		return newHeartbeat(g, report, m.set, m.store, m.holder, id, number, highest)
+	})
+}
+
+func (m *manager) beatAcknowledged(b *beat) {
+	first := m.session.beat.Revision == 0
+	m.session.beat = b.lease
+	m.setDegraded(false)
+	m.extendTrust()
+	if m.winding != nil {
+		return
+	}
+	if first {
+		m.trustExpired(&trustDue{m.session.number}) // arms the timer
+		m.spawnElector()
+		m.spawnFollower()
+	}
+	if b.asked != nil && *b.asked == m.session.fence {
+		m.spawnCalculator(b.lease.Revision)
+	}
+}
+
+func (m *manager) spawnElector() {
+	id, number, highest := m.session.id, m.session.number, m.highest
+	m.spawn(kindElector, func(g *guard, report func(reported)) body {
+		return newElector(g, report, m.set, m.store, m.holder, id, number, highest.Term)
+	})
+}
+
+func (m *manager) respawnElector(msg *electorDue) {
+	if m.winding == nil && msg.session == m.session.number && m.children[kindElector] == nil {
+		m.spawnElector()
+	}
+}
+
+func (m *manager) spawnFollower() {
+	s, highest := m.session, m.highest
+	carried := uint64(0)
+	if m.carrying {
+		carried = m.life.carried
+	}
+	m.spawn(kindFollower, func(g *guard, report func(reported)) body {
+		return newFollower(g, report, m.store, m.life.runner, s, highest, carried)
+	})
+}
+
+// spawnCalculator begins to lead: the term is stored at the fence's revision, and the heartbeat at revision was sent
+// after that, so snapshots not older than the two show everything an earlier leader did and everybody it did it for.
+func (m *manager) spawnCalculator(revision uint64) {
+	if m.children[kindCalculator] != nil || m.children[kindElector] == nil {
+		return
+	}
+	fence, floor := m.session.fence, m.highest.Version
+	m.spawn(kindCalculator, func(g *guard, report func(reported)) body {
+		return newCalculator(g, report, m.set, m.store, m.holder, fence, revision, floor)
+	})
+	m.setLeads(true)
+}
+
+func (m *manager) setLeads(leads bool) {
+	if m.session.leads == leads {
+		return
+	}
+	m.session.leads = leads
+	m.publishStatus()
+	m.events().Publish(&LeadershipChanged{m.session.id, leads, m.session.fence.Term})
+	m.log.Info("leadership changed", "leader", leads, "term", m.session.fence.Term)
+}
+
+// extendTrust: the session is valid as long as both of its leases are.
+func (m *manager) extendTrust() {
+	if m.session.beat.Revision == 0 {
+		return
+	}
+	m.session.trust.extend(earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil()))
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// trustExpired runs when the trust would have ended without the renewals since. One timer a session is enough: it is
+// set anew for where the trust ends now.
+func (m *manager) trustExpired(msg *trustDue) {
+	if msg.session != m.session.number || m.session.trust == nil || (m.winding != nil && m.winding.fenced) {
+		return
+	}
+	if m.session.trust.valid() {
+		m.after(time.Until(*m.session.trust.until.Load()), msg)
+		return
+	}
+	m.sessionIsLost(fmt.Errorf("no heartbeat or claim renewal was acknowledged in time: %w", kv.ErrLate))
+}
+
+// sessionIsLost is the self-fencing: it does not wait to be told.
+func (m *manager) sessionIsLost(cause error) {
+	if m.winding != nil {
+		m.winding.fenced = true
+		m.session.cancel()
+		m.windDownStep(func(*windDown) {})
+		return
+	}
+	m.endSession(cause, false, 0)
+}
+
+func (m *manager) leaderIsKnown() {
+	if m.machine.State() == fsm.Election {
+		m.fire(fsm.EventLeaderKnown)
+		m.followPhase()
+	}
+}
+
+func (m *manager) wonElection(fence kv.Fence) {
+	if m.winding != nil {
+		return
+	}
+	m.session.fence = fence
+	m.leaderIsKnown()
+	m.positionSeen(kv.Position{Term: fence.Term})
+	m.tellChild(kindHeartbeat, &beatNow{fence})
+}
+
+func (m *manager) lostElection(err error) {
+	m.problem(err)
+	m.stopChild(kindCalculator)
+	m.setLeads(false)
+	m.session.fence = kv.Fence{}
+}
+
+// fenceIsLost: a write was refused, or nobody knows what became of it. Both end this term. While the lease is ours a
+// new term makes whatever is still under way harmless; where the lease is another's the elector finds out.
+func (m *manager) fenceIsLost(msg *fenceLost) {
+	if msg.fence != m.session.fence {
+		return
+	}
+	m.problem(msg.err)
+	m.stopChild(kindCalculator)
+	m.setLeads(false)
+	m.tellChild(kindElector, &refence{msg.fence})
+}
+
+func (m *manager) positionSeen(p kv.Position) {
+	m.highest.Version = max(m.highest.Version, p.Version)
+	if p.Term > m.highest.Term {
+		m.highest.Term = p.Term
+		m.tellChild(kindElector, &termSeen{p.Term})
+	}
+}
+
+func (m *manager) assignmentApplied(msg *applied) {
+	m.tellChild(kindHeartbeat, &position{msg.position, msg.acknowledge})
+	m.positionSeen(msg.position)
+	if m.ready || m.winding != nil {
+		return
+	}
+	m.ready, m.carrying = true, false
+	if !m.everDone {
+		m.everDone = true
+		defer close(m.life.view.ready)
+	}
+	m.leaderIsKnown() // a record of this session is a leader's work
+	m.publishStatus()
+	m.followPhase()
+}
+
+// followPhase brings the state machine to where the leader's phase and the own assignment say it should be, over the
+// edges of the table.
+func (m *manager) followPhase() {
+	if m.winding != nil {
+		return
+	}
+	for {
+		event, ok := towards(m.machine.State(), m.phase, m.ready)
+		if !ok {
+			return
+		}
+		m.fire(event)
+	}
+}
+
+// towards names the next step from a state to the one that phase asks for. A worker without an assignment is never
+// Stable: it waits where it is.
+func towards(state fsm.State, phase kv.Phase, ready bool) (fsm.Event, bool) {
+	idle := phase == kv.PhaseIdle
+	switch state {
+	case fsm.WaitingAssignment, fsm.Stable:
+		switch {
+		case phase == kv.PhaseScaling, phase == kv.PhaseRebalancing:
+			return fsm.EventWindowOpened, true
+		case phase == kv.PhaseEmergency:
+			return fsm.EventEmergencyDeclared, true
+		case state == fsm.WaitingAssignment && ready:
+			return fsm.EventAssigned, true
+		}
+	case fsm.Scaling:
+		switch {
+		case phase == kv.PhaseRebalancing:
+			return fsm.EventRebalanceStarted, true
+		case phase == kv.PhaseEmergency:
+			return fsm.EventEmergencyDeclared, true
+		case idle && ready:
+			return fsm.EventWindowUndone, true
+		}
+	case fsm.Rebalancing:
+		switch {
+		case phase == kv.PhaseScaling:
+			return fsm.EventWindowOpened, true
+		case phase == kv.PhaseEmergency:
+			return fsm.EventEmergencyDeclared, true
+		case idle && ready:
+			return fsm.EventRebalanceDone, true
+		}
+	case fsm.Emergency:
+		switch {
+		case phase == kv.PhaseScaling, phase == kv.PhaseRebalancing:
+			return fsm.EventWindowOpened, true
+		case idle && ready:
+			return fsm.EventEmergencyOver, true
+		}
+	}
+	return "", false
+}
+
+// formatPause is how long a worker leaves the lead to others after it met a record it does not know.
+const formatPause = 30 * time.Second
+
+func (m *manager) unknownFormat(kind string, err error) {
+	if err == nil {
+		m.tellChild(kindElector, &abstain{})
+		return
+	}
+	m.problem(fmt.Errorf("%w: %w", ErrNewerFormat, err))
+	if kind == kindCalculator {
+		m.stopChild(kindCalculator)
+		m.setLeads(false)
+	}
+	m.tellChild(kindElector, &abstain{time.Now().Add(formatPause)})
+}
+
+// endSession has everything given up and then begins a new session. trusted says that the leases are still good: then
+// they are kept until the hooks have returned, and only then let go.
+func (m *manager) endSession(cause error, trusted bool, delay time.Duration) {
+	if m.winding != nil {
+		return
+	}
+	if m.machine.State() == fsm.ClaimingID {
+		m.restartClaim(cause, delay)
+		return
+	}
+	m.problem(fmt.Errorf("%w: worker %s session %d: %w", ErrIdentityLost, m.session.id, m.session.number, cause))
+	m.fire(fsm.EventIdentityLost)
+	claim := m.session.claim
+	m.prior = &claim
+	if errors.Is(cause, kv.ErrRolledBack) {
+		m.highest = kv.Position{}
+	}
+	m.winding = &windDown{cause: cause, rejoin: true, delay: delay, fenced: !trusted, generation: m.nextGeneration()}
+	keep := m.set.KeepServing && errors.Is(cause, kv.ErrLate)
+	m.beginWindDown(keep)
+}
+
+// restartClaim replaces a claimer that failed before anything was claimed.
+func (m *manager) restartClaim(cause error, delay time.Duration) {
+	m.problem(cause)
+	m.winding = &windDown{cause: cause, rejoin: true, delay: delay, fenced: true, gaveUp: true, generation: m.nextGeneration()}
+	m.stopChild(kindClaimer)
+	m.windDownStep(func(*windDown) {})
+}

@@ -1,0 +1,80 @@
+package actors
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// Settings is what a tree needs to know, defaulted and validated by the caller.
+type Settings struct {
+	Store    kv.Config
+	Topology topology.Config
+
+	HandoffTimeout  time.Duration
+	ElectionTimeout time.Duration
+	StartupTimeout  time.Duration
+	ShutdownTimeout time.Duration
+
+	// KeepServing keeps the partitions while the store is away, see Status.Degraded.
+	KeepServing bool
+	// PreferredID is tried first when an ID is claimed; "" for none.
+	PreferredID string
+	// Standby waits without limit for an ID to come free.
+	Standby  bool
+	Capacity int64
+	Labels   map[string]string
+
+	JetStream jetstream.JetStream
+	// Source lists the partitions and has checked the list.
+	Source   func(ctx context.Context) ([]strategy.Partition, error)
+	Strategy strategy.Strategy
+	Hooks    Hooks
+	Logger   *slog.Logger
+}
+
+// Hooks are the user's side of the worker. Each may be nil. A hook that panics or returns an error is reported through
+// OnError and counts as returned.
+type Hooks struct {
+	// OnAssignmentChanged is told what came and what goes: true differences, the first assignment included, one call
+	// at a time. When it returns, removed is let go and may be given to another worker; until then it is not. The
+	// context ends when the session's trust ends (then return at once: a call with everything removed follows) or, for
+	// the last call of a session, when the time to let go is over.
+	OnAssignmentChanged func(ctx context.Context, added, removed []strategy.Partition) error
+	// OnStateChanged is told each step of the state machine, in order, one at a time, after it was made.
+	OnStateChanged func(ctx context.Context, from, to fsm.State) error
+	// OnError is told what went wrong and was survived, in order, one at a time.
+	OnError func(ctx context.Context, err error)
+}
+
+// Assignment is what a worker owns.
+type Assignment struct {
+	// Term is the highest leader's term this worker has seen.
+	Term uint64
+	// Version is the plan this worker has applied. It never falls while a worker lives.
+	Version int64
+	// Lifecycle is the phase of life of the whole group.
+	Lifecycle kv.Lifecycle
+	// Partitions are sorted by ID.
+	Partitions []strategy.Partition
+	// Epochs holds the fencing token of each owned partition by its ID: it grows with each change of owner.
+	Epochs map[string]int64
+}
+
+// clone returns a copy that shares nothing a reader could change.
+func (a Assignment) clone() Assignment {
+	c := a
+	c.Partitions = append([]strategy.Partition(nil), a.Partitions...)
+	c.Epochs = make(map[string]int64, len(a.Epochs))
+	for id, epoch := range a.Epochs {
+		c.Epochs[id] = epoch
+	}
+	return c
+}

@@ -1,0 +1,72 @@
+package actors
+
+import (
+	"sync/atomic"
+
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/kv"
+)
+
+// Status is a worker as others see it.
+type Status struct {
+	State    fsm.State
+	WorkerID string // "" before the claim
+	Session  uint64 // 0 before the claim
+	Leader   bool
+	Degraded bool // the store does not answer
+	// Ready says that a first assignment was applied in this life of the tree.
+	Ready      bool
+	Assignment Assignment
+}
+
+// View is the snapshot that a tree keeps for readers on other goroutines. Its writers are the manager (status) and the
+// hook runner (assignment), each its own half.
+type View struct {
+	status     atomic.Pointer[Status]
+	assignment atomic.Pointer[Assignment]
+	store      atomic.Pointer[kv.Store]
+	ready      chan struct{}
+	done       chan struct{}
+	cause      atomic.Pointer[error]
+}
+
+func newView() *View {
+	v := &View{ready: make(chan struct{}), done: make(chan struct{})}
+	v.status.Store(&Status{State: fsm.Init})
+	v.assignment.Store(&Assignment{})
+	return v
+}
+
+// Status returns a copy of the present status.
+func (v *View) Status() Status {
+	s := *v.status.Load()
+	s.Assignment = v.Assignment()
+	return s
+}
+
+// Assignment returns a copy of what the worker owns now.
+func (v *View) Assignment() Assignment { return v.assignment.Load().clone() }
+
+// Store is the opened store; nil before.
+func (v *View) Store() *kv.Store { return v.store.Load() }
+
+// Ready is closed when the first assignment was applied.
+func (v *View) Ready() <-chan struct{} { return v.ready }
+
+// Done is closed when the tree has ended and nothing of it runs any more.
+func (v *View) Done() <-chan struct{} { return v.done }
+
+// Err is why the tree ended; nil while it lives and after a clean leave.
+func (v *View) Err() error {
+	if p := v.cause.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// blame keeps the first cause of the end.
+func (v *View) blame(err error) {
+	if err != nil {
+		v.cause.CompareAndSwap(nil, &err)
+	}
+}

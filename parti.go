@@ -1,0 +1,295 @@
+package parti
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/actors"
+	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// Manager is one worker of a group: it claims an ID, takes part in electing a leader, and is told which partitions are
+// its own. All methods may be called from any goroutine. A Manager lives once: after Stop, or after an end of its own
+// accord, make a new one.
+type Manager struct {
+	set   actors.Settings
+	props *actor.Props
+	view  *actors.View
+
+	mu      sync.Mutex
+	started bool
+	stopped bool // before it was started
+	system  *actor.ActorSystem
+	pid     *actor.PID
+	guard   *guardian
+	done    chan struct{}
+}
+
+// NewManager checks everything that can be checked without the store and returns a worker that is not started.
+//
+// The errors name what is wrong and wrap ErrNilArgument or ErrInvalidConfig.
+func NewManager(cfg Config, js jetstream.JetStream, source PartitionSource, strategy Strategy, opts ...Option) (*Manager, error) {
+	set, err := settings(cfg, js, source, strategy, opts)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{set: set, done: make(chan struct{})}
+	m.props, m.view = actors.New(set)
+	m.guard = &guardian{log: set.Logger}
+	m.props.Configure(actor.WithGuardian(m.guard))
+	return m, nil
+}
+
+// Props returns the props of the same tree for use under an actor of the user's own system. Spawn them once, by any
+// name. The root of the tree answers GetStatus with a *Status, publishes StateChanged, AssignmentChanged and
+// LeadershipChanged on the system's event stream, and leaves cleanly on Leave; stopped without it, it still has the user
+// give everything up, but its entries in the store expire only with their TTLs. When its actors fail too often it
+// escalates an error that wraps ErrGivingUp: answer with Restart or Stop, never with Resume.
+func Props(cfg Config, js jetstream.JetStream, source PartitionSource, strategy Strategy, opts ...Option) (*actor.Props, error) {
+	set, err := settings(cfg, js, source, strategy, opts)
+	if err != nil {
+		return nil, err
+	}
+	props, _ := actors.New(set)
+	return props, nil
+}
+
+// Start joins the group. It returns when the ID is claimed and the first assignment is applied, which for the first
+// workers of a group takes ColdStartWindow. On an error, and when ctx ends before, everything is cleaned up already and
+// the Manager has ended.
+func (m *Manager) Start(ctx context.Context) error {
+	if err := m.spawn(); err != nil {
+		return err
+	}
+	select {
+	case <-m.view.Ready():
+		return nil
+	case <-m.done:
+		if err := m.Err(); err != nil {
+			return err
+		}
+		return fmt.Errorf("start: %w", ErrStopped)
+	case <-ctx.Done():
+		m.leave()
+		<-m.done
+		return fmt.Errorf("start: %w", context.Cause(ctx))
+	}
+}
+
+func (m *Manager) spawn() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stopped {
+		return fmt.Errorf("start: %w", ErrStopped)
+	}
+	if m.started {
+		return fmt.Errorf("start: %w", ErrAlreadyStarted)
+	}
+	m.started = true
+	log := slog.New(warnings{m.set.Logger.Handler()})
+	m.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }))
+	m.pid = m.system.Root.Spawn(m.props)
+	go m.await()
+	return nil
+}
+
+// await closes the system when the tree has ended.
+func (m *Manager) await() {
+	<-m.view.Done()
+	m.system.Shutdown()
+	close(m.done)
+}
+
+// Stop leaves the group cleanly: everything is given up (OnAssignmentChanged is told and awaited), then the worker's
+// entries are deleted, so that others take over at once. It returns when that is done, or with ctx's error while it
+// goes on, bounded by ShutdownTimeout. Called again it waits for the same end. Its error is why the leave was not clean.
+func (m *Manager) Stop(ctx context.Context) error {
+	m.mu.Lock()
+	if !m.started && !m.stopped {
+		m.stopped = true
+		close(m.done)
+	}
+	m.mu.Unlock()
+	m.leave()
+	select {
+	case <-m.done:
+		if err := m.Err(); errors.Is(err, ErrShutdownTimeout) {
+			return err
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("stop: %w", context.Cause(ctx))
+	}
+}
+
+func (m *Manager) leave() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.started {
+		m.system.Root.Send(m.pid, &actors.Leave{})
+	}
+}
+
+// Done is closed when the worker has ended, for whatever reason.
+func (m *Manager) Done() <-chan struct{} { return m.done }
+
+// Err says why the worker ended; nil before Done is closed and after a clean Stop.
+func (m *Manager) Err() error {
+	select {
+	case <-m.done:
+		if err := m.view.Err(); err != nil {
+			return err
+		}
+		return m.guard.err()
+	default:
+		return nil
+	}
+}
+
+// State is where the worker stands in the state machine.
+func (m *Manager) State() State {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.stopped {
+		return StateShutdown
+	}
+	return m.view.Status().State
+}
+
+// IsLeader reports whether this worker leads: its term is stored and its lease is good by its own clock.
+func (m *Manager) IsLeader() bool { return m.view.Status().Leader }
+
+// WorkerID is the stable ID that this worker's session holds; "" before the claim and between two sessions.
+func (m *Manager) WorkerID() string { return m.view.Status().WorkerID }
+
+// Assignment returns a copy of what this worker owns now. While OnAssignmentChanged runs it is already the new one, so
+// that a hook can look up the epochs of what was added.
+func (m *Manager) Assignment() Assignment { return m.view.Assignment() }
+
+// Degraded reports that the store does not answer: the worker lives on what its leases still allow or, with OnStoreLoss
+// "keep-serving", beyond them.
+func (m *Manager) Degraded() bool { return m.view.Status().Degraded }
+
+// RefreshPartitions has the leader, wherever it is, list its source again. It returns when new and gone partitions have
+// been planned for (changed weights wait for a planned window), and waits for a leader as long as ctx allows. An error
+// of the leader's source is returned.
+func (m *Manager) RefreshPartitions(ctx context.Context) error {
+	store := m.view.Store()
+	select {
+	case <-m.done:
+		store = nil
+	default:
+	}
+	if store == nil {
+		return fmt.Errorf("refresh partitions: %w", ErrNotJoined)
+	}
+	if err := store.RequestRefresh(ctx); err != nil {
+		return fmt.Errorf("refresh partitions: %w", err)
+	}
+	return nil
+}
+
+// settings checks the arguments and translates them for the actors.
+func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Strategy, opts []Option) (actors.Settings, error) {
+	switch {
+	case js == nil:
+		return actors.Settings{}, fmt.Errorf("%w: js is nil, allowed: a JetStream context", ErrNilArgument)
+	case source == nil:
+		return actors.Settings{}, fmt.Errorf("%w: source is nil, allowed: a PartitionSource", ErrNilArgument)
+	case s == nil:
+		return actors.Settings{}, fmt.Errorf("%w: strategy is nil, allowed: a Strategy", ErrNilArgument)
+	}
+	cfg.ApplyDefaults()
+	if err := cfg.Validate(); err != nil {
+		return actors.Settings{}, err
+	}
+	o := applyOptions(opts)
+	for _, warning := range append(cfg.warnings(), kv.CheckConnection(js.Conn())...) {
+		o.logger.Warn(warning)
+	}
+	return actors.Settings{
+		Store: kv.Config{
+			StableID: cfg.KVBuckets.StableID, Election: cfg.KVBuckets.Election, Heartbeat: cfg.KVBuckets.Heartbeat,
+			Assignment: cfg.KVBuckets.Assignment, Storage: cfg.KVBuckets.Storage, Replicas: cfg.KVBuckets.Replicas,
+			IDPrefix: cfg.WorkerIDPrefix, IDMin: cfg.WorkerIDMin, IDMax: cfg.WorkerIDMax,
+			WorkerIDTTL: cfg.WorkerIDTTL, HeartbeatTTL: cfg.HeartbeatTTL, LeaderTTL: cfg.LeaderTTL,
+			OperationTimeout: cfg.OperationTimeout,
+		},
+		Topology: topology.Config{
+			ColdStartWindow: cfg.ColdStartWindow, PlannedScaleWindow: cfg.PlannedScaleWindow,
+			EmergencyGracePeriod: cfg.EmergencyGracePeriod, RestartDetectionRatio: cfg.RestartDetectionRatio,
+			MassLossRatio: cfg.MassLossRatio, HeartbeatInterval: cfg.HeartbeatInterval, HeartbeatTTL: cfg.HeartbeatTTL,
+			RebalanceCooldown: cfg.RebalanceCooldown, ExpectedWorkers: cfg.ExpectedWorkers,
+		},
+		HandoffTimeout: cfg.HandoffTimeout, ElectionTimeout: cfg.ElectionTimeout,
+		StartupTimeout: cfg.StartupTimeout, ShutdownTimeout: cfg.ShutdownTimeout,
+		KeepServing: cfg.OnStoreLoss == OnStoreLossKeepServing, PreferredID: cfg.PreferredID, Standby: cfg.Standby,
+		Capacity: cfg.Capacity, Labels: cfg.Labels,
+		JetStream: js, Strategy: s, Hooks: o.hooks, Logger: o.logger,
+		Source: func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
+	}, nil
+}
+
+// guardian supervises the tree of a Manager that has a system of its own.
+type guardian struct {
+	log *slog.Logger
+
+	mu     sync.Mutex
+	cause  error
+	panics int
+}
+
+// guardianLimit is how many panics of the root of the tree are survived.
+const guardianLimit = 3
+
+// HandleFailure implements actor.SupervisorStrategy. A root that gives up is stopped. A root that panics, which is a bug
+// of ours, is restarted: it gives up what the user holds and begins as a newcomer.
+func (g *guardian) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	err, ok := reason.(error)
+	if !ok {
+		err = fmt.Errorf("%w: %v", ErrPanic, reason)
+	}
+	g.panics++
+	if !errors.Is(err, ErrGivingUp) && g.panics <= guardianLimit {
+		g.log.Error("root actor failed, restarting", "error", err)
+		s.RestartChildren(child)
+		return
+	}
+	if g.cause == nil {
+		g.cause = err
+		if !errors.Is(err, ErrGivingUp) {
+			g.cause = fmt.Errorf("%w: %w", ErrGivingUp, err)
+		}
+	}
+	s.StopChildren(child)
+}
+
+func (g *guardian) err() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.cause
+}
+
+// warnings lets through what the actor library has to say only from a warning up.
+type warnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs implements slog.Handler.
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler { return warnings{w.Handler.WithAttrs(attrs)} }
+
+// WithGroup implements slog.Handler.
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
