@@ -1,0 +1,172 @@
+// Package checker watches a fleet and says when it breaks a promise.
+//
+// It is independent on purpose: it knows only what the hooks of each process were told, what the four buckets' streams
+// hold, message by message, and its own clock. It shares no code with the rooms that decide (the ledger, the store's
+// records); only the table of legal state changes is the library's own, handed in as a function.
+//
+// The promises, by the numbers used in its reports:
+//
+//	I1 exclusive     one live process runs a partition: from just before its hook is told, until that hook has
+//	                 returned from giving it up. Nothing is told twice, or taken that was not given; one call at a time.
+//	I2 fenced        epochs strictly grow from one grant to the next, in the hooks and in the stored records.
+//	I3 complete      every partition has exactly one live owner: asked for with [Checker.Complete].
+//	I4 monotonic     terms and versions never fall: for each process, and in the stored history.
+//	I5 one identity  one live process acts under a worker ID; sessions of an ID never go back.
+//	I6 one writer    after a term is stored, no write of an earlier one is.
+//	I7 calm          counted, not judged: [Checker.Moves].
+//	I8 legal         each state change is an edge of the table, and starts where the last one ended.
+//	handoff          no record grants what a live session holds that has not acknowledged letting it go: judged over
+//	                 the whole stored history by [Checker.Finish].
+package checker
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	logged      = 400 // events that a report shows
+	maxReported = 5   // violations reported in full, later ones are only counted
+)
+
+// Config is what a checker has to know beforehand.
+type Config struct {
+	// Allowed says whether a state change is legal.
+	Allowed func(from, to string) bool
+	// Margin is how long a handler may still run after its context was cancelled (HeartbeatTTL/4). A handler that
+	// ignores its context for longer may overlap with the next owner: that is documented, and no violation of I1.
+	Margin time.Duration
+	// Grace is how long a thawed process may need to give up what it lost while it was frozen.
+	Grace time.Duration
+	// Report receives each violation together with the recent events.
+	Report func(violation string)
+}
+
+// Checker is fed with events, from any goroutine.
+type Checker struct {
+	cfg   Config
+	began time.Time
+
+	mu         sync.Mutex
+	events     []string
+	violations []string
+	changed    chan struct{} // closed at the next event
+
+	procs  map[string]*process
+	epochs map[string]int64  // highest epoch told, by partition
+	owner  map[string]string // worker ID that was last given a partition
+	moves  int
+	grants map[string]time.Time // when a partition was last given to anyone
+	excuse int                  // overlaps with a handler that ignored its context, or of a thawed process
+
+	stored stored
+}
+
+// New returns a checker; its clock starts now.
+func New(cfg Config) *Checker {
+	return &Checker{
+		cfg: cfg, began: time.Now(), changed: make(chan struct{}),
+		procs: make(map[string]*process), epochs: make(map[string]int64),
+		owner: make(map[string]string), grants: make(map[string]time.Time),
+		stored: newStored(),
+	}
+}
+
+// Note puts a line into the event log: a fault, or a log line of the library.
+func (c *Checker) Note(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.log(format, args...)
+}
+
+// Changed returns a channel that is closed at the next event.
+func (c *Checker) Changed() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changed
+}
+
+// Violations returns all found so far, without the events.
+func (c *Checker) Violations() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.violations...)
+}
+
+// Moves counts how often a partition was given to another worker ID than the one that had it before.
+func (c *Checker) Moves() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.moves
+}
+
+// Excused counts the overlaps that only an epoch can make harmless: with a handler that ignored its cancelled context
+// for longer than the margin, or of a process that was frozen.
+func (c *Checker) Excused() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.excuse
+}
+
+// Owners returns the worker ID that was last given each partition.
+func (c *Checker) Owners() map[string]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	owners := make(map[string]string, len(c.owner))
+	for p, w := range c.owner {
+		owners[p] = w
+	}
+	return owners
+}
+
+// Epoch returns the highest epoch that was handed out with a partition.
+func (c *Checker) Epoch(partition string) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.epochs[partition]
+}
+
+// LastGrant returns when any of the partitions was last given to anyone.
+func (c *Checker) LastGrant(partitions ...string) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var last time.Time
+	for _, p := range partitions {
+		if c.grants[p].After(last) {
+			last = c.grants[p]
+		}
+	}
+	return last
+}
+
+// Events returns the recent events, one a line.
+func (c *Checker) Events() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Join(c.events, "\n")
+}
+
+// log appends an event. The caller holds the lock.
+func (c *Checker) log(format string, args ...any) {
+	if len(c.events) >= 2*logged {
+		c.events = append(c.events[:0], c.events[len(c.events)-logged:]...)
+	}
+	at := time.Since(c.began)
+	c.events = append(c.events, fmt.Sprintf("%10.3fs  ", at.Seconds())+fmt.Sprintf(format, args...))
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// violate records a broken promise. The caller holds the lock.
+func (c *Checker) violate(invariant, format string, args ...any) {
+	v := fmt.Sprintf("%s violated: %s", invariant, fmt.Sprintf(format, args...))
+	c.log("!!! %s", v)
+	c.violations = append(c.violations, v)
+	if c.cfg.Report == nil || len(c.violations) > maxReported {
+		return
+	}
+	recent := c.events[max(0, len(c.events)-logged):]
+	c.cfg.Report(v + "\nrecent events:\n" + strings.Join(recent, "\n"))
+}

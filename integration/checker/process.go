@@ -1,0 +1,322 @@
+package checker
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// States that a process is in without an identity.
+const (
+	initial  = "Init"
+	claiming = "ClaimingID"
+	shutdown = "Shutdown"
+)
+
+// process is one life of one worker, as its hooks tell it.
+type process struct {
+	name      string
+	dead      bool
+	frozen    bool
+	thawed    time.Time
+	state     string
+	identity  string // the worker ID it acts under, "" while it has none
+	stale     bool   // its identity was taken over while it was frozen
+	runs      map[string]*run
+	call      *Call // the one being made
+	cancelled time.Time
+	term      uint64
+	version   int64
+}
+
+// run is a partition in the hands of a process.
+type run struct {
+	epoch int64
+	stale bool // given to another one while this process was frozen
+}
+
+// Call is one call of the assignment hook, with what the process' own view said when it was made.
+type Call struct {
+	Worker         string
+	Term           uint64
+	Version        int64
+	Epochs         map[string]int64
+	Added, Removed []string // partition IDs
+}
+
+// Began starts the life of a process. Names are never used again.
+func (c *Checker) Began(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.procs[name] = &process{name: name, state: initial, runs: make(map[string]*run)}
+	c.log("%s: began", name)
+}
+
+// Died says that a process ended without goodbye: it runs nothing from now on, and what its hooks say does not count.
+func (c *Checker) Died(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procs[name]
+	p.dead = true
+	c.log("%s: died as %q, running %d", name, p.identity, len(p.runs))
+}
+
+// Ended says that a process is over in the ordinary way: by now it must have given everything up.
+func (c *Checker) Ended(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procs[name]
+	if p.dead {
+		return
+	}
+	c.log("%s: ended as %q", name, p.identity)
+	if p.call == nil && len(p.runs) > 0 {
+		c.violate("I1", "%s ended while it still runs %v", name, sorted(p.runs))
+	}
+	if p.state != shutdown && p.state != initial {
+		c.violate("I8", "%s ended in state %s", name, p.state)
+	}
+	p.dead = true
+}
+
+// Froze says that a process is paused: it does nothing, and so runs nothing, until it is thawed.
+func (c *Checker) Froze(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.procs[name].frozen = true
+	c.log("%s: frozen as %q", name, c.procs[name].identity)
+}
+
+// Thawed ends a pause. What was given to another process meanwhile is stale: it has to be given up within the grace.
+func (c *Checker) Thawed(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procs[name]
+	p.frozen, p.thawed = false, time.Now()
+	for partition, r := range p.runs {
+		if c.epochs[partition] > r.epoch {
+			r.stale = true
+			c.excuse++
+		}
+	}
+	for _, other := range c.procs {
+		if other != p && other.acts() && other.identity == p.identity {
+			p.stale = true
+		}
+	}
+	c.log("%s: thawed as %q", name, p.identity)
+}
+
+// Told says that the assignment hook of a process is about to be called.
+func (c *Checker) Told(name string, call Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procs[name]
+	if p.dead {
+		return
+	}
+	c.log("%s: told as %s term %d version %d: added %s removed %v",
+		name, call.Worker, call.Term, call.Version, call.added(), call.Removed)
+	if p.call != nil {
+		c.violate("I1", "%s: two calls of the assignment hook at once", name)
+	}
+	p.call, p.cancelled = &call, time.Time{}
+	c.monotonic(p, call)
+	for _, partition := range call.Removed {
+		if p.runs[partition] == nil {
+			c.violate("I1", "%s: told to give up %s, which it does not run", name, partition)
+		}
+	}
+	for _, partition := range call.Added {
+		c.take(p, partition, call)
+	}
+	for partition, r := range p.runs {
+		if slices.Contains(call.Added, partition) || slices.Contains(call.Removed, partition) {
+			continue
+		}
+		if e, ok := call.Epochs[partition]; ok && e != r.epoch {
+			c.violate("I2", "%s: the epoch of %s changed from %d to %d while it runs", name, partition, r.epoch, e)
+		}
+	}
+}
+
+// take records that a process runs a partition from now on.
+func (c *Checker) take(p *process, partition string, call Call) {
+	if p.runs[partition] != nil {
+		c.violate("I1", "%s: told to take %s, which it already runs", p.name, partition)
+		return
+	}
+	r := &run{epoch: call.Epochs[partition]}
+	p.runs[partition] = r
+	highest := c.epochs[partition]
+	switch {
+	case r.epoch > highest:
+	case c.fresh(p):
+		r.stale = true // the pause was between the decision and the call: only the epoch helps here
+		c.excuse++
+		return
+	default:
+		c.violate("I2", "%s: told to take %s with epoch %d, after epoch %d", p.name, partition, r.epoch, highest)
+	}
+	for _, other := range c.procs {
+		if other != p && other.holds(partition) {
+			if c.deaf(other) {
+				c.excuse++
+				continue
+			}
+			c.violate("I1", "%s: told to take %s, which %s runs since epoch %d", p.name, partition,
+				other.name, other.runs[partition].epoch)
+		}
+	}
+	c.epochs[partition] = max(highest, r.epoch)
+	if last, ok := c.owner[partition]; ok && last != call.Worker {
+		c.moves++
+	}
+	c.owner[partition], c.grants[partition] = call.Worker, time.Now()
+}
+
+// Cancelled says that the context of the call being made has been cancelled.
+func (c *Checker) Cancelled(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.procs[name]; p.call != nil && p.cancelled.IsZero() && !p.dead {
+		p.cancelled = time.Now()
+		c.log("%s: the context of its call is cancelled", name)
+	}
+}
+
+// Returned says that the hook has returned (or panicked): what was removed is let go.
+func (c *Checker) Returned(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procs[name]
+	if p.dead || p.call == nil {
+		return
+	}
+	for _, partition := range p.call.Removed {
+		if r := p.runs[partition]; r != nil && r.stale && time.Since(p.thawed) > c.cfg.Grace {
+			c.violate("I1", "%s: kept %s for %s after it was thawed", name, partition, time.Since(p.thawed))
+		}
+		delete(p.runs, partition)
+	}
+	c.log("%s: returned, running %d", name, len(p.runs))
+	p.call = nil
+}
+
+// State says that a process was told of a change of its state.
+func (c *Checker) State(name, worker, from, to string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procs[name]
+	if p.dead {
+		return
+	}
+	c.log("%s: %s -> %s as %q", name, from, to, worker)
+	if from != p.state {
+		c.violate("I8", "%s: a change from %s, but the last one went to %s", name, from, p.state)
+	}
+	if !c.cfg.Allowed(from, to) {
+		c.violate("I8", "%s: %s -> %s is no edge of the table", name, from, to)
+	}
+	p.state = to
+	switch {
+	case to == claiming || to == shutdown:
+		p.identity, p.stale = "", false
+	case p.identity == "":
+		p.identity = worker
+		c.identify(p)
+	}
+}
+
+// identify looks for another process that acts under the same worker ID.
+func (c *Checker) identify(p *process) {
+	if p.identity == "" {
+		c.violate("I5", "%s: acts (%s) without a worker ID", p.name, p.state)
+		return
+	}
+	for _, other := range c.procs {
+		if other != p && other.acts() && other.identity == p.identity {
+			c.violate("I5", "%s: acts as %s, as %s does", p.name, p.identity, other.name)
+		}
+	}
+}
+
+// monotonic compares a call's term and version with the ones that the process saw before.
+func (c *Checker) monotonic(p *process, call Call) {
+	if call.Term < p.term || call.Version < p.version {
+		c.violate("I4", "%s: saw term %d version %d after term %d version %d", p.name,
+			call.Term, call.Version, p.term, p.version)
+	}
+	p.term, p.version = max(p.term, call.Term), max(p.version, call.Version)
+}
+
+// Complete says what is missing for I3: each of the partitions is run by exactly one live process, and no other
+// partition by any.
+func (c *Checker) Complete(partitions []string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	owners := make(map[string]int, len(partitions))
+	for _, partition := range partitions {
+		owners[partition] = 0
+	}
+	for _, p := range c.procs {
+		for partition := range p.runs {
+			if !p.holds(partition) {
+				continue
+			}
+			if _, ok := owners[partition]; !ok {
+				return fmt.Errorf("%s runs %s, which is not in the source", p.name, partition)
+			}
+			owners[partition]++
+		}
+	}
+	var errs []error
+	for _, partition := range partitions {
+		if owners[partition] != 1 {
+			errs = append(errs, fmt.Errorf("%s has %d owners", partition, owners[partition]))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Running returns the partitions that a process runs, sorted.
+func (c *Checker) Running(name string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.procs[name]
+	if p.dead {
+		return nil
+	}
+	return sorted(p.runs)
+}
+
+// deaf says that the process' present call ignores its cancelled context for longer than the margin.
+func (c *Checker) deaf(p *process) bool {
+	return p.call != nil && !p.cancelled.IsZero() && time.Since(p.cancelled) >= c.cfg.Margin
+}
+
+// fresh says that the process was thawed within the grace.
+func (c *Checker) fresh(p *process) bool {
+	return !p.thawed.IsZero() && time.Since(p.thawed) <= c.cfg.Grace
+}
+
+func (p *process) holds(partition string) bool {
+	r := p.runs[partition]
+	return r != nil && !r.stale && !p.dead && !p.frozen
+}
+
+func (p *process) acts() bool {
+	return p.identity != "" && !p.dead && !p.frozen && !p.stale
+}
+
+func (call Call) added() string {
+	s := ""
+	for _, p := range call.Added {
+		s += fmt.Sprintf(" %s@%d", p, call.Epochs[p])
+	}
+	return "[" + s + "]"
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,349 @@
+package checker
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// Bucket says which of the four an entry is from.
+type Bucket string
+
+// The four buckets.
+const (
+	StableID   Bucket = "stable ID"
+	Election   Bucket = "election"
+	Heartbeat  Bucket = "heartbeat"
+	Assignment Bucket = "assignment"
+)
+
+// Entry is one message of a bucket's stream, in stream order.
+type Entry struct {
+	Bucket Bucket
+	Key    string
+	Seq    uint64
+	At     time.Time // when the server stored it
+	Value  []byte
+	Gone   bool // a marker: deleted or expired
+}
+
+// Plan is a stored plan.
+type Plan struct {
+	At         time.Time `json:"-"`
+	Term       uint64
+	Version    int64
+	Phase      string
+	Lifecycle  string
+	Members    []string
+	Partitions int
+}
+
+// Term is a stored term.
+type Term struct {
+	At      time.Time `json:"-"`
+	Number  uint64
+	Worker  string
+	Session uint64
+}
+
+type claim struct {
+	Session uint64
+	Token   string
+}
+
+type heartbeat struct {
+	Session uint64
+	Applied struct {
+		Term    uint64
+		Version int64
+	}
+}
+
+type record struct {
+	Worker  string
+	Session uint64
+	Term    uint64
+	Version int64
+	Owned   []struct {
+		Partition string
+		Epoch     int64
+	}
+	Releasing []struct {
+		Partition string
+		Epoch     int64
+		Since     int64
+	}
+}
+
+// holding is the last stored grant of a partition.
+type holding struct {
+	worker  string
+	session uint64
+	epoch   int64
+	since   int64 // the version that revoked it, 0 while it is owned
+}
+
+// grant is a change of hands in the stored history, judged at the end.
+type grant struct {
+	at        time.Time
+	partition string
+	from      holding
+	to        holding
+}
+
+// beat is what a heartbeat bucket's message says of a session: it applied a version, or it is over.
+type beat struct {
+	at      time.Time
+	session uint64
+	applied int64
+	gone    bool
+}
+
+// stored is what the streams have shown so far.
+type stored struct {
+	term     uint64
+	written  uint64 // highest term that a plan or record bears
+	terms    []Term
+	plans    []Plan
+	versions map[string]int64
+	sessions map[string]uint64 // by worker, from the heartbeats
+	claims   map[string]claim  // live ones
+	holdings map[string]holding
+	grants   []grant
+	beats    map[string][]beat // by worker
+	seqs     map[Bucket]uint64
+}
+
+func newStored() stored {
+	return stored{
+		versions: make(map[string]int64), sessions: make(map[string]uint64), claims: make(map[string]claim),
+		holdings: make(map[string]holding), beats: make(map[string][]beat), seqs: make(map[Bucket]uint64),
+	}
+}
+
+// Stored says that a bucket's stream holds one more message.
+func (c *Checker) Stored(e Entry) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e.Seq <= c.stored.seqs[e.Bucket] {
+		return // the reader was restarted: seen already
+	}
+	c.stored.seqs[e.Bucket] = e.Seq
+	value := string(e.Value)
+	if e.Gone {
+		value = "gone"
+	}
+	if e.Bucket != Heartbeat && e.Bucket != Election || e.Gone {
+		c.log("stored: %s %s #%d %.300s", e.Bucket, e.Key, e.Seq, value)
+	}
+	switch e.Bucket {
+	case StableID:
+		c.storedClaim(e)
+	case Heartbeat:
+		c.storedHeartbeat(e)
+	case Assignment:
+		c.storedAssignment(e)
+	case Election: // who should try is nobody's promise
+	}
+}
+
+func (c *Checker) storedClaim(e Entry) {
+	if e.Gone {
+		delete(c.stored.claims, e.Key)
+		return
+	}
+	now, ok := decode[claim](c, e)
+	if !ok {
+		return
+	}
+	if now.Session == 0 {
+		now.Session = e.Seq
+	}
+	last, live := c.stored.claims[e.Key]
+	if live && last.Session != now.Session && holder(last.Token) != holder(now.Token) {
+		c.violate("I5", "%s: session %d was stored over the live session %d", e.Key, now.Session, last.Session)
+	}
+	c.stored.claims[e.Key] = now
+}
+
+func (c *Checker) storedHeartbeat(e Entry) {
+	b := beat{at: e.At, gone: e.Gone}
+	if !e.Gone {
+		h, ok := decode[heartbeat](c, e)
+		if !ok {
+			return
+		}
+		b.session, b.applied = h.Session, h.Applied.Version
+		if b.session < c.stored.sessions[e.Key] {
+			c.violate("I5", "%s: a heartbeat of session %d was stored after session %d", e.Key, b.session,
+				c.stored.sessions[e.Key])
+		}
+		c.stored.sessions[e.Key] = max(b.session, c.stored.sessions[e.Key])
+	}
+	if all := c.stored.beats[e.Key]; len(all) > 0 {
+		last := all[len(all)-1]
+		if last.session == b.session && last.applied == b.applied && last.gone == b.gone {
+			return // nothing new
+		}
+	}
+	c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
+}
+
+func (c *Checker) storedAssignment(e Entry) {
+	if e.Gone {
+		return
+	}
+	switch e.Key {
+	case "term":
+		t, ok := decode[Term](c, e)
+		if !ok {
+			return
+		}
+		if t.Number <= c.stored.term || t.Number <= c.stored.written {
+			c.violate("I4", "term %d was stored after term %d", t.Number, max(c.stored.term, c.stored.written))
+		}
+		t.At, c.stored.term = e.At, max(t.Number, c.stored.term)
+		c.stored.terms = append(c.stored.terms, t)
+	case "plan":
+		p, ok := decode[Plan](c, e)
+		if !ok {
+			return
+		}
+		c.written(e, p.Term, p.Version)
+		p.At = e.At
+		c.stored.plans = append(c.stored.plans, p)
+	default:
+		r, ok := decode[record](c, e)
+		if !ok {
+			return
+		}
+		if r.Worker != "" && r.Worker != e.Key {
+			c.violate("I6", "the record of %s is stored under %s", r.Worker, e.Key)
+		}
+		r.Worker = e.Key
+		c.written(e, r.Term, r.Version)
+		c.holdings(e.At, r)
+	}
+}
+
+// written checks the term and version of a fenced write.
+func (c *Checker) written(e Entry, term uint64, version int64) {
+	if term < c.stored.term {
+		c.violate("I6", "%s: a write of term %d was stored after term %d", e.Key, term, c.stored.term)
+	}
+	if version < c.stored.versions[e.Key] {
+		c.violate("I4", "%s: version %d was stored after version %d", e.Key, version, c.stored.versions[e.Key])
+	}
+	c.stored.written = max(term, c.stored.written)
+	c.stored.versions[e.Key] = max(version, c.stored.versions[e.Key])
+}
+
+// holdings follows who holds each partition of a stored record.
+func (c *Checker) holdings(at time.Time, r record) {
+	for _, o := range r.Owned {
+		now := holding{worker: r.Worker, session: r.Session, epoch: o.Epoch}
+		last, known := c.stored.holdings[o.Partition]
+		switch {
+		case known && last == now:
+			continue
+		case known && now.epoch <= last.epoch:
+			c.violate("I2", "stored: %s for %s session %d with epoch %d, after epoch %d for %s session %d", o.Partition,
+				now.worker, now.session, now.epoch, last.epoch, last.worker, last.session)
+		case known:
+			c.stored.grants = append(c.stored.grants, grant{at, o.Partition, last, now})
+		}
+		c.stored.holdings[o.Partition] = now
+	}
+	for _, l := range r.Releasing {
+		last := c.stored.holdings[l.Partition]
+		if last.worker == r.Worker && last.session == r.Session && last.epoch == l.Epoch {
+			last.since = l.Since
+			c.stored.holdings[l.Partition] = last
+		}
+	}
+}
+
+// Finish judges what needs the whole history: each partition that changed hands was let go by its holder before, or
+// its holder's session was over; and nothing stale is left of a pause.
+func (c *Checker) Finish() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, g := range c.stored.grants {
+		if !c.stored.free(g) {
+			c.violate("handoff", "%s was granted to %s session %d (epoch %d, at %.3fs) while %s session %d held it",
+				g.partition, g.to.worker, g.to.session, g.to.epoch, g.at.Sub(c.began).Seconds(),
+				g.from.worker, g.from.session)
+		}
+	}
+	for _, p := range c.procs {
+		for partition, r := range p.runs {
+			if r.stale && !p.dead && !p.frozen && time.Since(p.thawed) > c.cfg.Grace {
+				c.violate("I1", "%s: still runs %s, which it lost while it was frozen", p.name, partition)
+			}
+		}
+	}
+}
+
+// free says whether the holder had let go, or was over, at the time of the grant. Two streams have no common order
+// within one instant: there, the grant has the benefit of the doubt.
+func (s *stored) free(g grant) bool {
+	seen := false // the session's own heartbeat
+	for _, b := range s.beats[g.from.worker] {
+		if b.at.After(g.at) {
+			break
+		}
+		switch {
+		case b.session > g.from.session, b.gone && seen:
+			return true
+		case b.session == g.from.session:
+			seen = true
+			if g.from.since > 0 && b.applied >= g.from.since {
+				return true
+			}
+		}
+	}
+	// A session that is not seen alive in the heartbeats up to then: a holder that ended before the reader began.
+	return !seen
+}
+
+// Terms returns the stored terms, oldest first.
+func (c *Checker) Terms() []Term {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]Term(nil), c.stored.terms...)
+}
+
+// Plans returns the stored plans, oldest first; several may bear one version, with different phases.
+func (c *Checker) Plans() []Plan {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]Plan(nil), c.stored.plans...)
+}
+
+// FirstHeartbeat returns when the first heartbeat was stored.
+func (c *Checker) FirstHeartbeat() (first time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, beats := range c.stored.beats {
+		if at := beats[0].at; first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	return first
+}
+
+// decode reads a value; one that is no JSON is left to the scenario that put it there.
+func decode[V any](c *Checker, e Entry) (V, bool) {
+	var v V
+	if err := json.Unmarshal(e.Value, &v); err != nil {
+		c.log("stored: %s %s cannot be read: %v", e.Bucket, e.Key, err)
+		return v, false
+	}
+	return v, true
+}
+
+// holder is the part of a token that stays the same for one writer.
+func holder(token string) string {
+	instance, _, _ := strings.Cut(token, "/")
+	return instance
+}
