@@ -38,6 +38,7 @@ type calculator struct {
 	// remembered is the list that the records name, for when the source fails from the beginning.
 	remembered []strategy.Partition
 	listed   bool          // source was listed in this term
+	asking   bool          // for the members that are absent
 	began    bool          // the topology knows what the leader found
 	planned  bool          // there is a plan in the store
 	members  []string      // of that plan
@@ -83,6 +84,10 @@ type (
 	}
 	refreshAsked    struct{ reply func(error) }
 	heartbeatUpdate struct{ kv.Update }
+	absentFound     struct {
+		deleted map[string]bool // by ID: whether it was a clean leave
+		err     error
+	}
 	targetMade      struct {
 		decision topology.Decision
 		target   map[string]string
@@ -133,6 +138,8 @@ func (c *calculator) receive(_ actor.Context, message any) {
 		c.sourceListed(msg)
 	case *heartbeatUpdate:
 		c.heartbeatUpdated(msg.Update)
+	case *absentFound:
+		c.absentFound(msg)
 	case *refreshAsked:
 		c.list(msg)
 	case *relistDue:
@@ -289,7 +296,7 @@ func (c *calculator) heartbeatUpdated(u kv.Update) {
 			return
 		}
 	case kv.UpdateSynced:
-		c.begin(now)
+		c.askForAbsent()
 	default:
 		c.workerGone(now, id, u.Kind)
 	}
@@ -330,11 +337,55 @@ func (c *calculator) workerGone(now time.Time, id string, kind kv.UpdateKind) {
 	}
 }
 
-// begin acts on what the first complete snapshot shows: who of the records is not there any more holds nothing.
-func (c *calculator) begin(now time.Time) {
-	if c.began {
+// askForAbsent finds out how the members went that are not there: a clean leave and an expiry mean different things, and
+// nobody of this term saw which it was. With that answered the topology begins.
+func (c *calculator) askForAbsent() {
+	if c.asking || c.began {
 		return
 	}
+	c.asking = true
+	var absent []string
+	for _, id := range c.members {
+		if _, ok := c.workers[id]; !ok {
+			absent = append(absent, id)
+		}
+	}
+	c.run(func(ctx context.Context) any {
+		found := &absentFound{deleted: map[string]bool{}}
+		for _, id := range absent {
+			e, err := c.store.Get(ctx, kv.Heartbeats, id)
+			if err != nil && !errors.Is(err, kv.ErrNotFound) {
+				found.err = err
+				break
+			}
+			found.deleted[id] = err == nil && e.Kind == kv.Deleted
+		}
+		return found
+	})
+}
+
+func (c *calculator) absentFound(msg *absentFound) {
+	c.asking = false
+	if msg.err != nil {
+		c.giveUpFence(fmt.Errorf("ask for absent members: %w", msg.err))
+		return
+	}
+	now := time.Now()
+	for id, deleted := range msg.deleted {
+		switch _, back := c.workers[id]; {
+		case back:
+		case deleted:
+			c.topo.Left(now, id)
+		default:
+			c.topo.Lost(now, id)
+		}
+	}
+	c.begin(now)
+	c.advance()
+}
+
+// begin acts on what the first complete snapshot shows: who of the records is not there any more holds nothing.
+func (c *calculator) begin(now time.Time) {
 	c.began = true
 	unowned := 0
 	for _, p := range c.source {

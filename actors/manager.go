@@ -35,7 +35,6 @@ type manager struct {
 	set     Settings
 	life    *life
 	machine *fsm.Machine
-	holder  kv.Holder
 	store   *kv.Store
 
 	children map[string]*child   // by kind, at most one of each
@@ -91,7 +90,7 @@ func (t *trust) valid() bool {
 
 func newManager(g *guard, set Settings, l *life) *manager {
 	return &manager{
-		guard: g, set: set, life: l, machine: fsm.New(), holder: kv.NewHolder(),
+		guard: g, set: set, life: l, machine: fsm.New(),
 		children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle,
 	}
 }

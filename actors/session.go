@@ -15,7 +15,7 @@ import (
 func (m *manager) spawnClaimer() {
 	prefer, prior := m.previous, m.prior
 	m.spawn(kindClaimer, func(g *guard, report func(reported)) body {
-		return newClaimer(g, report, m.set, m.store, m.holder, prefer, prior)
+		return newClaimer(g, report, m.set, m.store, prefer, prior)
 	})
 }
 
@@ -38,7 +38,7 @@ func (m *manager) idClaimed(lease kv.Lease) {
 	}
 	id, number, highest := m.session.id, m.session.number, m.highest
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
-		return newHeartbeat(g, report, m.set, m.store, m.holder, id, number, highest)
+		return newHeartbeat(g, report, m.set, m.store, id, number, highest)
 	})
 }
 
@@ -63,7 +63,7 @@ func (m *manager) beatAcknowledged(b *beat) {
 func (m *manager) spawnElector() {
 	id, number, highest := m.session.id, m.session.number, m.highest
 	m.spawn(kindElector, func(g *guard, report func(reported)) body {
-		return newElector(g, report, m.set, m.store, m.holder, id, number, highest.Term)
+		return newElector(g, report, m.set, m.store, id, number, highest.Term)
 	})
 }
 
@@ -92,7 +92,7 @@ func (m *manager) spawnCalculator(revision uint64) {
 	}
 	fence, floor := m.session.fence, m.highest.Version
 	m.spawn(kindCalculator, func(g *guard, report func(reported)) body {
-		return newCalculator(g, report, m.set, m.store, m.holder, fence, revision, floor)
+		return newCalculator(g, report, m.set, m.store, fence, revision, floor)
 	})
 	m.setLeads(true)
 }

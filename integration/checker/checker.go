@@ -52,12 +52,12 @@ type Checker struct {
 	mu         sync.Mutex
 	events     []string
 	violations []string
-	changed    chan struct{} // closed at the next event
 
 	procs  map[string]*process
 	epochs map[string]int64  // highest epoch told, by partition
 	owner  map[string]string // worker ID that was last given a partition
 	moves  int
+	calls  int
 	grants map[string]time.Time // when a partition was last given to anyone
 	excuse int                  // overlaps with a handler that ignored its context, or of a thawed process
 
@@ -67,7 +67,7 @@ type Checker struct {
 // New returns a checker; its clock starts now.
 func New(cfg Config) *Checker {
 	return &Checker{
-		cfg: cfg, began: time.Now(), changed: make(chan struct{}),
+		cfg: cfg, began: time.Now(),
 		procs: make(map[string]*process), epochs: make(map[string]int64),
 		owner: make(map[string]string), grants: make(map[string]time.Time),
 		stored: newStored(),
@@ -79,13 +79,6 @@ func (c *Checker) Note(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.log(format, args...)
-}
-
-// Changed returns a channel that is closed at the next event.
-func (c *Checker) Changed() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.changed
 }
 
 // Violations returns all found so far, without the events.
@@ -100,6 +93,13 @@ func (c *Checker) Moves() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.moves
+}
+
+// Calls counts the calls of all assignment hooks.
+func (c *Checker) Calls() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.calls
 }
 
 // Excused counts the overlaps that only an epoch can make harmless: with a handler that ignored its cancelled context
@@ -155,8 +155,6 @@ func (c *Checker) log(format string, args ...any) {
 	}
 	at := time.Since(c.began)
 	c.events = append(c.events, fmt.Sprintf("%10.3fs  ", at.Seconds())+fmt.Sprintf(format, args...))
-	close(c.changed)
-	c.changed = make(chan struct{})
 }
 
 // violate records a broken promise. The caller holds the lock.

@@ -123,6 +123,7 @@ func (c *Checker) Told(name string, call Call) {
 		c.violate("I1", "%s: two calls of the assignment hook at once", name)
 	}
 	p.call, p.cancelled = &call, time.Time{}
+	c.calls++
 	c.monotonic(p, call)
 	for _, partition := range call.Removed {
 		if p.runs[partition] == nil {

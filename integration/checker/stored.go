@@ -2,6 +2,8 @@ package checker
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -112,12 +114,14 @@ type stored struct {
 	grants   []grant
 	beats    map[string][]beat // by worker
 	seqs     map[Bucket]uint64
+	planned  map[int64]bool // versions of records
 }
 
 func newStored() stored {
 	return stored{
 		versions: make(map[string]int64), sessions: make(map[string]uint64), claims: make(map[string]claim),
 		holdings: make(map[string]holding), beats: make(map[string][]beat), seqs: make(map[Bucket]uint64),
+		planned: make(map[int64]bool),
 	}
 }
 
@@ -222,6 +226,7 @@ func (c *Checker) storedAssignment(e Entry) {
 		}
 		r.Worker = e.Key
 		c.written(e, r.Term, r.Version)
+		c.stored.planned[r.Version] = true
 		c.holdings(e.At, r)
 	}
 }
@@ -320,11 +325,22 @@ func (c *Checker) Plans() []Plan {
 	return append([]Plan(nil), c.stored.plans...)
 }
 
-// FirstHeartbeat returns when the first heartbeat was stored.
-func (c *Checker) FirstHeartbeat() (first time.Time) {
+// Versions returns the distinct versions of the stored records, lowest first: one for each plan that changed who owns
+// what.
+func (c *Checker) Versions() []int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, beats := range c.stored.beats {
+	return slices.Sorted(maps.Keys(c.stored.planned))
+}
+
+// FirstHeartbeat returns when the first heartbeat of a worker was stored; of any worker, if none is named.
+func (c *Checker) FirstHeartbeat(workers ...string) (first time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for worker, beats := range c.stored.beats {
+		if len(workers) > 0 && !slices.Contains(workers, worker) {
+			continue
+		}
 		if at := beats[0].at; first.IsZero() || at.Before(first) {
 			first = at
 		}
@@ -332,9 +348,17 @@ func (c *Checker) FirstHeartbeat() (first time.Time) {
 	return first
 }
 
-// decode reads a value; one that is no JSON is left to the scenario that put it there.
+// format is the only one that the checker can judge.
+const format = 1
+
+// decode reads a value; one that is no JSON, or of another format, is left to the scenario that put it there.
 func decode[V any](c *Checker, e Entry) (V, bool) {
 	var v V
+	var head struct{ Format int }
+	if err := json.Unmarshal(e.Value, &head); err == nil && head.Format > format {
+		c.log("stored: %s %s is of format %d", e.Bucket, e.Key, head.Format)
+		return v, false
+	}
 	if err := json.Unmarshal(e.Value, &v); err != nil {
 		c.log("stored: %s %s cannot be read: %v", e.Bucket, e.Key, err)
 		return v, false
