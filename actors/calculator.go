@@ -32,30 +32,30 @@ type calculator struct {
 	ledger *ledger.Ledger
 	topo   *topology.Topology
 
-	workers  map[string]worker // live, by ID
-	found    map[string]uint64 // sessions that the records of earlier leaders name
-	source   []strategy.Partition
+	workers map[string]worker // live, by ID
+	found   map[string]uint64 // sessions that the records of earlier leaders name
+	source  []strategy.Partition
 	// remembered is the list that the records name, for when the source fails from the beginning.
 	remembered []strategy.Partition
-	listed   bool          // source was listed in this term
-	asking   bool          // for the members that are absent
-	began    bool          // the topology knows what the leader found
-	planned  bool          // there is a plan in the store
-	members  []string      // of that plan
-	stored   kv.Plan       // as it is in the store
-	lastPlan time.Time     // when this leader last changed the plan
-	busy     bool          // a plan is being made or written
-	floor    int64         // versions continue above it
-	since    uint64        // the heartbeat of ours that was sent after the term was stored
-	decision topology.Decision
-	acting   *topology.Decision // the decision whose plan is being written
-	retry    time.Time          // not to ask the strategy before; after a failure
-	failing  time.Duration
-	wake     func()
-	relist   time.Duration
-	waiting  []*refreshAsked // refreshes to answer when what they changed is stored
-	handoffs map[string]handoff
-	stop     func()
+	listed     bool      // source was listed in this term
+	asking     bool      // for the members that are absent
+	began      bool      // the topology knows what the leader found
+	planned    bool      // there is a plan in the store
+	members    []string  // of that plan
+	stored     kv.Plan   // as it is in the store
+	lastPlan   time.Time // when this leader last changed the plan
+	busy       bool      // a plan is being made or written
+	floor      int64     // versions continue above it
+	since      uint64    // the heartbeat of ours that was sent after the term was stored
+	decision   topology.Decision
+	acting     *topology.Decision // the decision whose plan is being written
+	retry      time.Time          // not to ask the strategy before; after a failure
+	failing    time.Duration
+	wake       func()
+	relist     time.Duration
+	waiting    []*refreshAsked // refreshes to answer when what they changed is stored
+	handoffs   map[string]handoff
+	stop       func()
 }
 
 // worker is a live worker as its heartbeat describes it.
@@ -88,7 +88,7 @@ type (
 		deleted map[string]bool // by ID: whether it was a clean leave
 		err     error
 	}
-	targetMade      struct {
+	targetMade struct {
 		decision topology.Decision
 		target   map[string]string
 		err      error

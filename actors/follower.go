@@ -21,8 +21,8 @@ type follower struct {
 	// still take partitions away.
 	carried uint64
 
-	position  kv.Position // the highest met in the store
-	plan      kv.Plan
+	position kv.Position // the highest met in the store
+	plan     kv.Plan
 	wanted   *kv.Assignment // the newest record of this session
 	applying bool
 	shown    picture // what the user was last shown, or is being shown
