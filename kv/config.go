@@ -1,0 +1,129 @@
+package kv
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bucket is one of the four buckets of a group.
+type Bucket int
+
+// The buckets, each a stream of its own.
+const (
+	StableIDs   Bucket = iota // worker ID: who holds it
+	Election                  // leader: who leads, or tries to
+	Heartbeats                // worker ID: alive, and what it has applied
+	Assignments               // term, plan, and one record per worker
+	buckets                   // how many there are
+)
+
+// String says which bucket it is, as the configuration calls it.
+func (b Bucket) String() string {
+	switch b {
+	case StableIDs:
+		return "stable ID"
+	case Election:
+		return "election"
+	case Heartbeats:
+		return "heartbeat"
+	case Assignments:
+		return "assignment"
+	default:
+		return "bucket(" + strconv.Itoa(int(b)) + ")"
+	}
+}
+
+// The keys that are not worker IDs.
+const (
+	LeaderKey = "leader" // in Election
+	TermKey   = "term"   // in Assignments
+	PlanKey   = "plan"   // in Assignments
+)
+
+// maxKey is the longest key in bytes. The server closes a connection for good that sends a control line beyond 4 KiB.
+const maxKey = 256
+
+// Config says where the store is and how long things last in it. The caller has defaulted and validated it; [Open]
+// checks only what would break the store.
+type Config struct {
+	// StableID, Election, Heartbeat and Assignment name the buckets.
+	StableID, Election, Heartbeat, Assignment string
+	// Storage is "file" or "memory"; empty means "file".
+	Storage string
+	// Replicas is the number of copies of each stream; 0 means 1.
+	Replicas int
+	// IDPrefix, IDMin and IDMax span the worker IDs: "prefix-min" to "prefix-max".
+	IDPrefix     string
+	IDMin, IDMax int
+	// WorkerIDTTL, HeartbeatTTL and LeaderTTL are the lifetimes of the leases: whole seconds, the granularity of the
+	// server, at least one.
+	WorkerIDTTL, HeartbeatTTL, LeaderTTL time.Duration
+	// OperationTimeout bounds each call whose context has no earlier end; 0 means 10 s.
+	OperationTimeout time.Duration
+}
+
+// ID returns the n-th worker ID.
+func (c Config) ID(n int) string { return c.IDPrefix + "-" + strconv.Itoa(n) }
+
+// ParseID returns the number of a worker ID, and whether it is one of the range in its only spelling.
+func (c Config) ParseID(id string) (n int, ok bool) {
+	digits, ok := strings.CutPrefix(id, c.IDPrefix+"-")
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.Atoi(digits)
+	if err != nil || n < c.IDMin || n > c.IDMax || c.ID(n) != id {
+		return 0, false
+	}
+	return n, true
+}
+
+func (c Config) bucket(b Bucket) string {
+	return [buckets]string{c.StableID, c.Election, c.Heartbeat, c.Assignment}[b]
+}
+
+func (c Config) ttl(b Bucket) time.Duration {
+	return [buckets]time.Duration{c.WorkerIDTTL, c.LeaderTTL, c.HeartbeatTTL, 0}[b]
+}
+
+// check refuses what would not fail at once but break leases or keys later.
+func (c Config) check() error {
+	for b := range buckets {
+		if c.bucket(b) == "" || strings.ContainsAny(c.bucket(b), " .*>\t\r\n") {
+			return fmt.Errorf("%w: name of the %s bucket: %q, allowed: letters, digits, - and _", ErrConfig, b, c.bucket(b))
+		}
+		for other := range b {
+			if c.bucket(other) == c.bucket(b) {
+				return fmt.Errorf("%w: the %s and the %s bucket are both named %q, allowed: four different names", ErrConfig, other, b, c.bucket(b))
+			}
+		}
+		if ttl := c.ttl(b); b != Assignments && (ttl < time.Second || ttl%time.Second != 0) {
+			return fmt.Errorf("%w: TTL in the %s bucket: %s, allowed: whole seconds, at least 1s", ErrConfig, b, ttl)
+		}
+	}
+	if c.Storage != "" && c.Storage != "file" && c.Storage != "memory" {
+		return fmt.Errorf("%w: storage: %q, allowed: file or memory", ErrConfig, c.Storage)
+	}
+	if c.IDMin < 0 || c.IDMax < c.IDMin {
+		return fmt.Errorf("%w: IDs from %d to %d, allowed: 0 <= min <= max", ErrConfig, c.IDMin, c.IDMax)
+	}
+	return checkKey(c.ID(c.IDMax))
+}
+
+// checkKey refuses what is no single subject token, or too long for the server.
+func checkKey(key string) error {
+	if key == "" || len(key) > maxKey || strings.ContainsFunc(key, notInKey) {
+		return fmt.Errorf("%w: key %q, allowed: 1 to %d characters out of a-z, A-Z, 0-9, -, _, / and =", ErrConfig, key, maxKey)
+	}
+	return nil
+}
+
+func notInKey(r rune) bool {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-_/=", r):
+		return false
+	}
+	return true
+}

@@ -1,0 +1,68 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+)
+
+// What a caller can do next is in the error; all are tested with errors.Is.
+var (
+	// ErrTaken: somebody else holds the entry, see [TakenError]. Wait for its end.
+	ErrTaken = errors.New("held by somebody else")
+	// ErrLost: the lease is over, the entry is gone or somebody else's. Claim anew.
+	ErrLost = errors.New("lease lost")
+	// ErrLate: the trust in the lease has ended on this process' clock. Drop it and claim anew.
+	ErrLate = errors.New("lease not renewed in time")
+	// ErrDeposed: a newer term is stored. Stop leading.
+	ErrDeposed = errors.New("deposed by a newer term")
+	// ErrUnknown: maybe done, now or later. Only another conditional write on the same entry settles it.
+	ErrUnknown = errors.New("outcome unknown")
+	// ErrNotDone: definitely not done. Try again.
+	ErrNotDone = errors.New("not done")
+	// ErrNotFound: no entry and no marker under that key.
+	ErrNotFound = errors.New("no such entry")
+	// ErrNoFreeID: every ID of the range is held. Wait for one.
+	ErrNoFreeID = errors.New("no free worker ID")
+	// ErrFormat: a record of a format that this version does not know. Take nothing up, do not lead.
+	ErrFormat = errors.New("unknown record format")
+	// ErrCorrupt: not a record at all.
+	ErrCorrupt = errors.New("corrupt record")
+	// ErrRolledBack: the store is not the one it was: recreated, or its sequences went back. Forget what was read and
+	// open it anew.
+	ErrRolledBack = errors.New("store rolled back or recreated")
+	// ErrNoJetStream: the server, or the account, has no JetStream.
+	ErrNoJetStream = errors.New("no JetStream")
+	// ErrServerVersion: the server is too old.
+	ErrServerVersion = errors.New("server too old")
+	// ErrBucketMismatch: a bucket exists in a form that cannot be relied on, see [BucketError].
+	ErrBucketMismatch = errors.New("unusable bucket")
+	// ErrConfig: a value of [Config], or a key, that the store cannot work with.
+	ErrConfig = errors.New("invalid store configuration")
+)
+
+// TakenError says who holds an entry. It is [ErrTaken].
+type TakenError struct {
+	Entry Entry
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("%s %q: %v (revision %d)", e.Entry.Bucket, e.Entry.Key, ErrTaken, e.Entry.Revision)
+}
+
+// Is reports whether target is [ErrTaken].
+func (e *TakenError) Is(target error) bool { return target == ErrTaken }
+
+// BucketError names the setting of an existing bucket that cannot be relied on. It is [ErrBucketMismatch].
+type BucketError struct {
+	Bucket  string // its name
+	Field   string
+	Value   string // as found
+	Allowed string
+}
+
+func (e *BucketError) Error() string {
+	return fmt.Sprintf("%v %q: %s is %s, allowed: %s", ErrBucketMismatch, e.Bucket, e.Field, e.Value, e.Allowed)
+}
+
+// Is reports whether target is [ErrBucketMismatch].
+func (e *BucketError) Is(target error) bool { return target == ErrBucketMismatch }
