@@ -1,0 +1,330 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/checker"
+	"github.com/parti-go/parti/integration/link"
+)
+
+// Process is one life of one worker.
+type Process struct {
+	Name    string
+	Link    *link.Link
+	Conn    *nats.Conn
+	Manager *parti.Manager
+
+	fleet *Fleet
+	spec  Spec
+	begun chan struct{} // closed when Manager.Start has returned
+
+	mu      sync.Mutex
+	started bool
+	dead    bool
+	gate    chan struct{} // not nil while frozen; closed at the thaw
+	lastID  string
+	err     error // of Manager.Start
+	errs    []error
+	sent    map[string]int // messages into the link, by subject
+}
+
+func newProcess(f *Fleet, name string, spec Spec) *Process {
+	p := &Process{Name: name, fleet: f, spec: spec, begun: make(chan struct{}), sent: make(map[string]int)}
+	p.Link = link.New(f.Server, p.count)
+	opts := spec.Connection
+	if opts == nil {
+		opts = parti.ConnectOptions()
+	}
+	nc, err := nats.Connect("", append([]nats.Option{nats.Name(name)}, append(opts, nats.InProcessServer(p.Link))...)...)
+	if err != nil {
+		f.t.Fatalf("%s: connect: %v", name, err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		f.t.Fatalf("%s: jetstream: %v", name, err)
+	}
+	p.Conn = nc
+	hooks := parti.Hooks{OnAssignmentChanged: p.assigned, OnStateChanged: p.stateChanged, OnError: p.failed}
+	log := slog.New(slog.NewTextHandler(lines(p.log), &slog.HandlerOptions{Level: f.level, ReplaceAttr: untimed}))
+	p.Manager, err = parti.NewManager(spec.Config, js, spec.Source, spec.Strategy,
+		parti.WithHooks(hooks), parti.WithLogger(log))
+	if err != nil {
+		f.t.Fatalf("%s: new manager: %v", name, err)
+	}
+	return p
+}
+
+// Start begins the process in the background; see [Process.Begun].
+func (p *Process) Start() {
+	p.mu.Lock()
+	p.started = true
+	p.mu.Unlock()
+	p.fleet.Checker.Began(p.Name)
+	p.fleet.work.Go(func() {
+		err := p.Manager.Start(p.fleet.waiting)
+		p.mu.Lock()
+		p.err = err
+		p.mu.Unlock()
+		p.fleet.Checker.Note("%s: Start returned %v", p.Name, err)
+		close(p.begun)
+	})
+	p.fleet.work.Go(p.awaitEnd)
+}
+
+// awaitEnd judges the process when it has ended; in the next instant, when its last hook calls have been noted.
+func (p *Process) awaitEnd() {
+	select {
+	case <-p.Manager.Done():
+		<-time.After(time.Nanosecond)
+		p.fleet.Checker.Ended(p.Name)
+	case <-p.fleet.waiting.Done():
+	}
+}
+
+// Begun waits until Manager.Start has returned and returns its error.
+func (p *Process) Begun() error {
+	<-p.begun
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err
+}
+
+// Lives says that the process is started, has not crashed, and its manager has not ended.
+func (p *Process) Lives() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.started || p.dead {
+		return false
+	}
+	select {
+	case <-p.Manager.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// LastID is the worker ID that the process has or had last.
+func (p *Process) LastID() string {
+	if id := p.Manager.WorkerID(); id != "" {
+		return id
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lastID
+}
+
+// Running returns what the process runs, as its hooks were told, sorted.
+func (p *Process) Running() []string { return p.fleet.Checker.Running(p.Name) }
+
+// Stop leaves the group cleanly and ends the process.
+func (p *Process) Stop() error {
+	p.fleet.Checker.Note("%s: stop", p.Name)
+	ctx, cancel := context.WithTimeout(context.Background(), leaveIn)
+	defer cancel()
+	p.LastIDKept()
+	err := p.Manager.Stop(ctx)
+	p.Conn.Close()
+	return err
+}
+
+// LastIDKept remembers the present ID for after the end.
+func (p *Process) LastIDKept() {
+	if id := p.Manager.WorkerID(); id != "" {
+		p.mu.Lock()
+		p.lastID = id
+		p.mu.Unlock()
+	}
+}
+
+// Crash ends the process without clean-up or goodbye: its link is cut for good, and what its hooks are told from now on
+// does not count. What is left of its manager is stopped in the background.
+func (p *Process) Crash() {
+	p.LastIDKept()
+	p.mu.Lock()
+	p.dead = true
+	p.mu.Unlock()
+	p.fleet.Checker.Died(p.Name)
+	p.Link.Cut()
+	p.Thaw()
+	p.fleet.work.Go(func() {
+		p.Conn.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), leaveIn)
+		defer cancel()
+		_ = p.Manager.Stop(ctx)
+	})
+}
+
+// Freeze pauses the process as a debugger, a hypervisor or a garbage collector would: nothing comes or goes through its
+// link, its hooks do not return and are not called, its actors handle no message.
+//
+// What it cannot show: goroutines cannot be paused one by one, so timers of the library still fire, calls under way
+// still time out, and a pause between a check and the very next statement is not reached.
+func (p *Process) Freeze() {
+	p.mu.Lock()
+	p.gate = make(chan struct{})
+	p.mu.Unlock()
+	p.fleet.tap.active.Add(1)
+	p.fleet.Checker.Froze(p.Name)
+	p.Link.Stall()
+}
+
+// Thaw ends a pause: everything that was under way arrives.
+func (p *Process) Thaw() {
+	p.mu.Lock()
+	gate, dead := p.gate, p.dead
+	p.gate = nil
+	p.mu.Unlock()
+	if gate == nil {
+		return
+	}
+	p.fleet.tap.active.Add(-1)
+	if !dead {
+		p.fleet.Checker.Thawed(p.Name)
+		p.Link.Heal()
+	}
+	close(gate)
+}
+
+// Frozen says that the process is paused.
+func (p *Process) Frozen() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.gate != nil
+}
+
+// pass waits while the process is frozen.
+func (p *Process) pass() {
+	for {
+		p.mu.Lock()
+		gate := p.gate
+		p.mu.Unlock()
+		if gate == nil {
+			return
+		}
+		<-gate
+	}
+}
+
+// assigned is the assignment hook: the user's handler between the checker's notes.
+func (p *Process) assigned(ctx context.Context, added, removed []parti.Partition) error {
+	p.LastIDKept()
+	p.pass()
+	a := p.Manager.Assignment()
+	p.fleet.Checker.Told(p.Name, checker.Call{
+		Worker: p.LastID(), Term: a.Term, Version: a.Version, Epochs: a.Epochs, Added: ids(added), Removed: ids(removed),
+	})
+	stop := context.AfterFunc(ctx, func() { p.fleet.Checker.Cancelled(p.Name) })
+	defer p.fleet.Checker.Returned(p.Name)
+	defer p.pass()
+	defer stop()
+	if h := p.spec.OnAssignmentChanged; h != nil && !p.isDead() {
+		return h(ctx, added, removed)
+	}
+	return nil
+}
+
+func (p *Process) stateChanged(ctx context.Context, from, to parti.State) error {
+	worker := p.Manager.WorkerID()
+	p.pass()
+	p.fleet.Checker.State(p.Name, worker, from.String(), to.String())
+	if h := p.spec.OnStateChanged; h != nil && !p.isDead() {
+		return h(ctx, from, to)
+	}
+	return nil
+}
+
+func (p *Process) failed(_ context.Context, err error) {
+	p.pass()
+	p.fleet.Checker.Note("%s: OnError: %v", p.Name, err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.errs = append(p.errs, err)
+}
+
+// Errors returns what OnError was told.
+func (p *Process) Errors() []error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]error(nil), p.errs...)
+}
+
+// Sent counts the messages that the process has put into its link whose subject the filter accepts.
+func (p *Process) Sent(filter func(subject string) bool) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for subject, times := range p.sent {
+		if filter(subject) {
+			n += times
+		}
+	}
+	return n
+}
+
+func (p *Process) count(subject string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.sent[subject]++
+}
+
+func (p *Process) isDead() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dead
+}
+
+// finish ends whatever is left of the process at the end of the test.
+func (p *Process) finish() {
+	p.Thaw()
+	p.mu.Lock()
+	started, dead := p.started, p.dead
+	p.mu.Unlock()
+	if started && !dead {
+		p.Link.Heal()
+		if err := p.Stop(); err != nil {
+			p.fleet.Checker.Note("%s: the last stop: %v", p.Name, err)
+		}
+	}
+	if started {
+		select {
+		case <-p.Manager.Done():
+		case <-time.After(leaveIn):
+			p.fleet.t.Errorf("%s has not ended %s after it was stopped", p.Name, leaveIn)
+		}
+	}
+	p.Conn.Close()
+	p.Link.Close()
+}
+
+func (p *Process) log(line string) { p.fleet.Checker.Note("%s: %s", p.Name, line) }
+
+// lines is a writer of log lines.
+type lines func(line string)
+
+func (l lines) Write(b []byte) (int, error) {
+	l(strings.TrimRight(string(b), "\n"))
+	return len(b), nil
+}
+
+func untimed(groups []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey && len(groups) == 0 {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func ids(partitions []parti.Partition) []string {
+	names := make([]string, len(partitions))
+	for i, p := range partitions {
+		names[i] = p.ID()
+	}
+	return names
+}

@@ -1,0 +1,84 @@
+package fleet
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/checker"
+)
+
+// reader hands every message of the four streams to the checker, in stream order, from the first one on. The streams
+// keep one message a key, so it reads while they are written: what is overwritten before it is delivered is not seen.
+type reader struct {
+	js      jetstream.JetStream
+	checker *checker.Checker
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+}
+
+func newReader(js jetstream.JetStream, buckets parti.KVBuckets, c *checker.Checker) *reader {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &reader{js: js, checker: c, cancel: cancel}
+	for bucket, name := range map[checker.Bucket]string{
+		checker.StableID: buckets.StableID, checker.Election: buckets.Election,
+		checker.Heartbeat: buckets.Heartbeat, checker.Assignment: buckets.Assignment,
+	} {
+		r.work.Go(func() { r.read(ctx, bucket, name) })
+	}
+	return r
+}
+
+func (r *reader) stop() {
+	r.cancel()
+	r.work.Wait()
+}
+
+// read follows one stream from the moment it exists.
+func (r *reader) read(ctx context.Context, bucket checker.Bucket, name string) {
+	for ctx.Err() == nil {
+		consumer, err := r.js.OrderedConsumer(ctx, "KV_"+name, jetstream.OrderedConsumerConfig{})
+		if err == nil {
+			r.follow(ctx, consumer, bucket, name)
+			continue
+		}
+		select {
+		case <-time.After(poll):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (r *reader) follow(ctx context.Context, consumer jetstream.Consumer, bucket checker.Bucket, name string) {
+	messages, err := consumer.Messages(jetstream.PullHeartbeat(500 * time.Millisecond))
+	if err != nil {
+		return
+	}
+	stop := context.AfterFunc(ctx, messages.Stop)
+	defer stop()
+	defer messages.Stop()
+	for {
+		m, err := messages.Next()
+		if err != nil {
+			return
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return
+		}
+		h := m.Headers()
+		operation := h.Get("KV-Operation")
+		r.checker.Stored(checker.Entry{
+			Bucket: bucket,
+			Key:    strings.TrimPrefix(m.Subject(), "$KV."+name+"."),
+			Seq:    meta.Sequence.Stream,
+			At:     meta.Timestamp,
+			Value:  m.Data(),
+			Gone:   operation == "DEL" || operation == "PURGE" || h.Get("Nats-Marker-Reason") != "",
+		})
+	}
+}
