@@ -166,8 +166,8 @@ func (c *calculator) restored(msg *restored) {
 	for _, e := range msg.snapshot.Entries {
 		var err error
 		switch e.Key {
-		case termKey:
-		case planKey:
+		case kv.TermKey:
+		case kv.PlanKey:
 			c.stored, err = kv.DecodePlan(e.Value)
 		default:
 			var a kv.Assignment

@@ -64,15 +64,13 @@ type (
 // campaignJitter spreads the candidates, who all see the lease end at the same moment.
 const campaignJitter = 30 * time.Millisecond
 
-const leaderKey = "leader"
-
 func newElector(g *guard, report func(reported), set Settings, store *kv.Store, id string, session, floor uint64) body {
 	return &elector{guard: g, report: report, set: set, store: store, id: id, session: session, floor: floor, undue: func() {}, expiry: func() {}, missing: func() {}}
 }
 
 func (e *elector) started() {
 	e.noLeader()
-	feed(e.guard, e.store, kv.Election, []string{leaderKey}, 0, func(u kv.Update) any { return &electionUpdate{u} })
+	feed(e.guard, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return &electionUpdate{u} })
 }
 
 func (e *elector) stopping() {}
@@ -175,7 +173,7 @@ func (e *elector) campaign() {
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, e.set.ElectionTimeout)
 		defer cancel()
-		lease, err := e.store.Acquire(ctx, kv.Election, leaderKey, record, nil)
+		lease, err := e.store.Acquire(ctx, kv.Election, kv.LeaderKey, record, nil)
 		if err != nil {
 			return &campaigned{err: fmt.Errorf("campaign for leadership: %w", err)}
 		}

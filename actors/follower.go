@@ -42,17 +42,12 @@ type (
 	served           struct{ err error }
 )
 
-const (
-	termKey = "term"
-	planKey = "plan"
-)
-
 func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64) body {
 	return &follower{guard: g, report: report, store: store, runner: r, session: s, position: p, carried: carried, unknown: map[string]bool{}}
 }
 
 func (f *follower) started() {
-	keys := []string{termKey, planKey, f.session.id}
+	keys := []string{kv.TermKey, kv.PlanKey, f.session.id}
 	feed(f.guard, f.store, kv.Assignments, keys, 0, func(u kv.Update) any { return &assignmentUpdate{u} })
 }
 
@@ -74,9 +69,9 @@ func (f *follower) receive(_ actor.Context, message any) {
 func (f *follower) updated(e kv.Entry) {
 	var err error
 	switch e.Key {
-	case termKey:
+	case kv.TermKey:
 		err = f.termUpdated(e)
-	case planKey:
+	case kv.PlanKey:
 		err = f.planUpdated(e)
 	default:
 		err = f.recordUpdated(e)
