@@ -15,7 +15,6 @@ type Store struct {
 	writes  string // in front of a subject that is written: the prefix when it is not the default one
 	holder  *holder
 	created [buckets]time.Time // of the streams
-	wire    wire
 }
 
 // TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.

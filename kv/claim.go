@@ -1,0 +1,97 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// ClaimOptions say which ID is wanted and how.
+type ClaimOptions struct {
+	// Prefer lists IDs to try first.
+	Prefer []string
+	// Spread waits up to 50 ms before the first look, so that of many who start at the same instant most find what the
+	// others have taken, and few operations are spent on conflicts.
+	Spread bool
+	// Prior is the claim of this process' session before: while it is trusted it may be taken over by its revision.
+	Prior *Lease
+}
+
+const claimSpread = 50 * time.Millisecond
+
+// ClaimID begins a session: it claims a preferred ID, or the lowest that is free. The session's number is the lease's
+// revision. [ErrNoFreeID] names the range when every ID is held.
+func (s *Store) ClaimID(ctx context.Context, record Claim, opts ClaimOptions) (Lease, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	if opts.Spread && !pause(ctx, rand.N(claimSpread)) {
+		return Lease{}, fmt.Errorf("claim an ID: %w: %w", ErrNotDone, ctx.Err())
+	}
+	width := 1
+	for {
+		free, err := s.freeIDs(ctx, opts)
+		if err != nil {
+			return Lease{}, fmt.Errorf("claim an ID: %w", err)
+		}
+		for range 2 {
+			if len(free) == 0 {
+				break
+			}
+			n := choose(free, opts.Prefer, width)
+			lease, err := s.Acquire(ctx, StableIDs, free[n], record, func(e Entry) bool { return s.mayTakeOver(e, opts) })
+			if !errors.Is(err, ErrTaken) {
+				return lease, err
+			}
+			free = slices.Delete(free, n, n+1)
+			width *= 4
+		}
+		if len(free) == 0 {
+			return Lease{}, fmt.Errorf("%w: all %d from %s to %s are held", ErrNoFreeID, s.cfg.IDMax-s.cfg.IDMin+1,
+				s.cfg.ID(s.cfg.IDMin), s.cfg.ID(s.cfg.IDMax))
+		}
+	}
+}
+
+// freeIDs lists the IDs that can be claimed, lowest first.
+func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error) {
+	snapshot, err := s.Snapshot(ctx, StableIDs, nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	held := make(map[string]bool, len(snapshot.Entries))
+	for _, e := range snapshot.Entries {
+		held[e.Key] = !s.mayTakeOver(e, opts)
+	}
+	var free []string
+	for n := s.cfg.IDMin; n <= s.cfg.IDMax; n++ {
+		if id := s.cfg.ID(n); !held[id] {
+			free = append(free, id)
+		}
+	}
+	return free, nil
+}
+
+// mayTakeOver: the claim is this process' own, and as good as on the day it was made: the prior session's while it is
+// trusted, or one that was just begun and whose answer was lost.
+func (s *Store) mayTakeOver(e Entry, opts ClaimOptions) bool {
+	if !s.holder.wrote(e.token) {
+		return false
+	}
+	if opts.Prior != nil {
+		return e.Key == opts.Prior.Key && e.token.of(opts.Prior.chain) && time.Now().Before(opts.Prior.TrustedUntil())
+	}
+	return false
+}
+
+// choose picks a preferred ID if it is free, otherwise one of the lowest width.
+func choose(free, prefer []string, width int) int {
+	for _, id := range prefer {
+		if n := slices.Index(free, id); n >= 0 {
+			return n
+		}
+	}
+	return rand.IntN(min(width, len(free)))
+}

@@ -1,0 +1,54 @@
+package kv
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// What leases need of a connection.
+const (
+	reconnectWait   = 100 * time.Millisecond
+	reconnectJitter = 20 * time.Millisecond
+	pingInterval    = 2 * time.Second
+	pingsMost       = 2
+)
+
+// ConnectOptions are what leases need of a connection: it reconnects without limit and soon, so that a lease survives a
+// short outage; it notices a dead link within seconds; and it does not keep what is written while it is disconnected, to
+// send it when nobody expects it any more.
+func ConnectOptions() []nats.Option {
+	return []nats.Option{
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(reconnectWait),
+		nats.ReconnectJitter(reconnectJitter, reconnectJitter),
+		nats.ReconnectBufSize(-1),
+		nats.PingInterval(pingInterval),
+		nats.MaxPingsOutstanding(pingsMost),
+		nats.Timeout(2 * time.Second),
+	}
+}
+
+// CheckConnection names every option of a connection that leases cannot rely on.
+func CheckConnection(nc *nats.Conn) []string {
+	var warnings []string
+	warn := func(format string, args ...any) { warnings = append(warnings, "connection: "+fmt.Sprintf(format, args...)) }
+	o := nc.Opts
+	if !o.AllowReconnect {
+		warn("reconnecting is off; a short outage ends the worker; use nats.MaxReconnects(-1)")
+	}
+	if o.MaxReconnect >= 0 {
+		warn("MaxReconnects is %d; after that many attempts the worker ends; use nats.MaxReconnects(-1)", o.MaxReconnect)
+	}
+	if o.ReconnectWait > time.Second {
+		warn("ReconnectWait is %s; leases run out meanwhile; use nats.ReconnectWait(%s)", o.ReconnectWait, reconnectWait)
+	}
+	if o.ReconnectBufSize >= 0 {
+		warn("ReconnectBufSize is %d; what is written while disconnected arrives late; use nats.ReconnectBufSize(-1)", o.ReconnectBufSize)
+	}
+	if o.PingInterval > 10*time.Second {
+		warn("PingInterval is %s; a dead link is noticed after the leases have run out; use nats.PingInterval(%s)", o.PingInterval, pingInterval)
+	}
+	return warnings
+}

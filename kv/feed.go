@@ -1,0 +1,192 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	resyncEvery   = 30 * time.Second
+	feedHeartbeat = 500 * time.Millisecond
+)
+
+// Feed tells what is stored under the keys (nil for all) and every change of it, until ctx ends, whose error it then
+// returns, or until the store is not the one it was ([ErrRolledBack]) or the connection is closed for good.
+//
+// First comes a snapshot that is complete at least up to atLeast: its markers and values, then an update of kind
+// [UpdateSynced]. Then come the changes. After each reconnect, and every 30 s, a fresh snapshot repairs what was missed:
+// a value or marker that is newer, [UpdateGone] for a key that is not there any more, and [UpdateSynced] again. An
+// outage of the store only makes it wait.
+//
+// emit is called from one goroutine at a time and must not block. Revisions of a key never go back.
+func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint64, emit func(Update)) error {
+	f := &feed{store: s, bucket: b, keys: keys, emit: emit, revision: map[string]uint64{}, live: map[string]bool{}, upTo: atLeast}
+	nc := s.js.Conn()
+	f.reconnected = nc.StatusChanged(nats.CONNECTED)
+	defer nc.RemoveStatusListener(f.reconnected)
+	for attempt := 0; ; attempt++ {
+		err := f.resync(ctx)
+		if err == nil {
+			attempt = 0
+			err = f.follow(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrRolledBack), nc.IsClosed():
+			return fmt.Errorf("feed of %s: %w", b, err)
+		}
+		f.wait(ctx, min(20*time.Millisecond<<min(attempt, 7), 2*time.Second))
+	}
+}
+
+type feed struct {
+	store       *Store
+	bucket      Bucket
+	keys        []string
+	emit        func(Update)
+	reconnected chan nats.Status
+	revision    map[string]uint64 // the highest told, by key
+	live        map[string]bool   // keys whose last told update was a value
+	upTo        uint64            // everything up to here is told
+}
+
+// wait pauses between attempts; a reconnect ends the pause.
+func (f *feed) wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-f.reconnected:
+	case <-ctx.Done():
+	}
+}
+
+// resync tells what a fresh snapshot shows that was not told yet.
+func (f *feed) resync(ctx context.Context) error {
+	ctx, cancel := f.store.bound(ctx)
+	defer cancel()
+	info, err := f.store.info(ctx, f.bucket)
+	if err != nil {
+		return err
+	}
+	if info.State.LastSeq < f.upTo {
+		return fmt.Errorf("%w: bucket %q is at sequence %d, %d was seen", ErrRolledBack, f.store.cfg.bucket(f.bucket), info.State.LastSeq, f.upTo)
+	}
+	snapshot, err := f.store.snapshot(ctx, f.bucket, f.keys, f.upTo)
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(snapshot.Entries))
+	for _, e := range snapshot.Entries {
+		there[e.Key] = true
+		f.tell(e)
+	}
+	for key := range f.live {
+		if !there[key] && f.revision[key] <= snapshot.UpTo {
+			delete(f.live, key)
+			f.emit(Update{Kind: UpdateGone, Entry: Entry{Bucket: f.bucket, Key: key}})
+		}
+	}
+	f.upTo = max(f.upTo, snapshot.UpTo)
+	f.emit(Update{Kind: UpdateSynced, UpTo: f.upTo})
+	return nil
+}
+
+// tell passes an entry on if it is newer than what was told of its key.
+func (f *feed) tell(e Entry) {
+	if e.Revision <= f.revision[e.Key] {
+		return
+	}
+	f.revision[e.Key] = e.Revision
+	u := Update{Kind: UpdatePut, Entry: e, UpTo: e.Revision}
+	switch e.Kind {
+	case Put:
+		f.live[e.Key] = true
+		f.emit(u)
+		return
+	case Deleted:
+		u.Kind = UpdateDeleted
+	case Expired:
+		u.Kind = UpdateExpired
+	}
+	delete(f.live, e.Key)
+	f.emit(u)
+}
+
+// follow tells changes as they come. It returns when the consumer is broken; a snapshot then repairs what was missed.
+func (f *feed) follow(ctx context.Context) error {
+	config := jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: f.upTo + 1, InactiveThreshold: time.Minute,
+	}
+	for _, key := range f.keys {
+		config.FilterSubjects = append(config.FilterSubjects, f.store.subject(f.bucket, key))
+	}
+	consumer, err := f.store.js.OrderedConsumer(ctx, f.store.stream(f.bucket), config)
+	if err != nil {
+		return err
+	}
+	messages, err := consumer.Messages(jetstream.PullHeartbeat(feedHeartbeat))
+	if err != nil {
+		return err
+	}
+	arrivals := make(chan jetstream.Msg)
+	broken := make(chan error, 1)
+	done := make(chan struct{})
+	go func() {
+		defer close(arrivals)
+		for {
+			m, err := messages.Next()
+			if err != nil {
+				broken <- err
+				return
+			}
+			select {
+			case arrivals <- m:
+			case <-done:
+				return
+			}
+		}
+	}()
+	defer func() {
+		close(done)
+		messages.Stop()
+		for range arrivals { // until the goroutine has ended
+		}
+	}()
+	return f.loop(ctx, arrivals, broken)
+}
+
+func (f *feed) loop(ctx context.Context, arrivals <-chan jetstream.Msg, broken <-chan error) error {
+	due := time.NewTicker(resyncEvery)
+	defer due.Stop()
+	for {
+		select {
+		case m, ok := <-arrivals:
+			if !ok {
+				return <-broken
+			}
+			meta, err := m.Metadata()
+			if err != nil {
+				return err
+			}
+			f.tell(f.store.entry(f.bucket, m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Headers(), m.Data()))
+			f.upTo = max(f.upTo, meta.Sequence.Stream)
+		case <-due.C:
+			if err := f.resync(ctx); err != nil && errors.Is(err, ErrRolledBack) {
+				return err
+			}
+		case <-f.reconnected:
+			if err := f.resync(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Acquire creates the entry of a key for a new hold. The marker of an earlier end is overwritten, and so is what this
+// very call wrote before its answer was lost; another live entry only where over, which may be nil, says so. Otherwise
+// it is a [*TakenError].
+func (s *Store) Acquire(ctx context.Context, b Bucket, key string, record Record, over func(Entry) bool) (Lease, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	lease, err := s.acquire(ctx, b, key, record, over)
+	if err != nil {
+		return Lease{}, fmt.Errorf("acquire %s %q: %w", b, key, err)
+	}
+	return lease, nil
+}
+
+func (s *Store) acquire(ctx context.Context, b Bucket, key string, record Record, over func(Entry) bool) (Lease, error) {
+	if err := checkKey(key); err != nil {
+		return Lease{}, err
+	}
+	chain := s.holder.chain()
+	expect := uint64(0)
+	for {
+		value, err := encode(s.holder.next(chain), record)
+		if err != nil {
+			return Lease{}, err
+		}
+		lease := Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), chain: chain}
+		lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)
+		switch {
+		case err == nil && time.Now().Before(lease.TrustedUntil()):
+			return lease, nil
+		case err == nil:
+			return Lease{}, ErrLate
+		case !errors.Is(err, errConflict):
+			return Lease{}, err
+		}
+		entry, err := s.Get(ctx, b, key)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			expect = 0
+		case err != nil:
+			return Lease{}, err
+		case entry.Kind != Put, entry.token.of(chain), over != nil && over(entry):
+			expect = entry.Revision
+		default:
+			return Lease{}, &TakenError{entry}
+		}
+	}
+}
+
+// Renew writes the record anew and so lengthens the lease. It never renews late: what is not trusted any more is not
+// sent, and an answer that comes after the trust was over is [ErrLate] although the write is stored, because the marker
+// of its expiry may follow it. A conflict with an earlier write of this hold, whose answer was lost, is resolved here.
+//
+// After [ErrUnknown] and [ErrNotDone] the same lease may be renewed again while it is trusted. After [ErrLost] and
+// [ErrLate] it is over.
+func (s *Store) Renew(ctx context.Context, l Lease, record Record) (Lease, error) {
+	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
+	defer cancel()
+	next, err := s.renew(ctx, l, record)
+	if !time.Now().Before(l.TrustedUntil()) {
+		err = ErrLate
+	}
+	if err != nil {
+		return Lease{}, fmt.Errorf("renew %s %q: %w", l.Bucket, l.Key, err)
+	}
+	return next, nil
+}
+
+func (s *Store) renew(ctx context.Context, l Lease, record Record) (Lease, error) {
+	next := l
+	for {
+		value, err := encode(s.holder.next(l.chain), record)
+		if err != nil {
+			return Lease{}, err
+		}
+		next.Sent = time.Now()
+		if !next.Sent.Before(l.TrustedUntil()) {
+			return Lease{}, ErrLate
+		}
+		revision, err := s.put(ctx, l.Bucket, l.Key, value, next.Revision, l.TTL)
+		if err == nil {
+			next.Revision = revision
+			return next, nil
+		}
+		if !errors.Is(err, errConflict) {
+			return Lease{}, err
+		}
+		if next.Revision, err = s.newer(ctx, next); err != nil {
+			return Lease{}, err
+		}
+	}
+}
+
+// newer finds the revision of a later write of the same hold; ErrLost if there is none.
+func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
+	entry, err := s.Get(ctx, l.Bucket, l.Key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return 0, fmt.Errorf("%w: the entry is gone", ErrLost)
+	case err != nil:
+		return 0, err
+	case entry.Kind != Put:
+		return 0, fmt.Errorf("%w: the entry has ended", ErrLost)
+	case !entry.token.of(l.chain) || entry.Revision <= l.Revision:
+		return 0, fmt.Errorf("%w: revision %d is another's, ours was %d", ErrLost, entry.Revision, l.Revision)
+	}
+	return entry.Revision, nil
+}
+
+// Release deletes the entry if it is still that of this hold; [ErrLost] says that it is not.
+func (s *Store) Release(ctx context.Context, l Lease) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	for {
+		_, err := s.write(ctx, s.marker(l.Bucket, l.Key), markerTTL, jetstream.WithExpectLastSequencePerSubject(l.Revision))
+		if errors.Is(err, errConflict) {
+			if l.Revision, err = s.newer(ctx, l); err == nil {
+				continue
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("release %s %q: %w", l.Bucket, l.Key, err)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,158 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// markerTTL is how long the trace of a deleted or expired key is kept.
+const markerTTL = time.Hour
+
+// minVersion is the first server release whose atomic batches and delete markers can be relied on.
+const minVersion = "2.12.3"
+
+// Open creates the buckets that are missing and checks those that are there.
+//
+// It fails with [ErrConfig], [ErrNoJetStream], [ErrServerVersion] or a [*BucketError] where trying again does not help,
+// and with [ErrNotDone] or [ErrUnknown] where it may.
+func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
+	if cfg.OperationTimeout <= 0 {
+		cfg.OperationTimeout = 10 * time.Second
+	}
+	cfg.Replicas = max(cfg.Replicas, 1)
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.OperationTimeout)
+	defer cancel()
+	s := &Store{cfg: cfg, js: js, prefix: apiPrefix(js), holder: newHolder()}
+	if s.prefix != jetstream.DefaultAPIPrefix {
+		s.writes = s.prefix
+	}
+	if err := s.checkServer(ctx); err != nil {
+		return nil, err
+	}
+	for b := range buckets {
+		info, err := s.openBucket(ctx, b)
+		if err != nil {
+			return nil, fmt.Errorf("open bucket %q: %w", cfg.bucket(b), err)
+		}
+		s.created[b] = info.Created
+	}
+	return s, nil
+}
+
+func apiPrefix(js jetstream.JetStream) string {
+	o := js.Options()
+	switch {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "."
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	}
+	return jetstream.DefaultAPIPrefix
+}
+
+func (s *Store) checkServer(ctx context.Context) error {
+	if _, err := s.js.AccountInfo(ctx); err != nil {
+		if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
+			return fmt.Errorf("%w: allowed: a server with JetStream enabled for this account: %w", ErrNoJetStream, err)
+		}
+		return fmt.Errorf("ask for JetStream: %w", outcome(err))
+	}
+	return checkVersion(s.js.Conn().ConnectedServerVersion())
+}
+
+func checkVersion(version string) error {
+	if version != "" && older(version, minVersion) {
+		return fmt.Errorf("%w: version is %s, allowed: %s or newer", ErrServerVersion, version, minVersion)
+	}
+	return nil
+}
+
+// older compares release numbers; a pre-release counts as its release.
+func older(a, b string) bool {
+	x, y := numbers(a), numbers(b)
+	for i := range x {
+		if x[i] != y[i] {
+			return x[i] < y[i]
+		}
+	}
+	return false
+}
+
+func numbers(version string) (n [3]int) {
+	version, _, _ = strings.Cut(strings.TrimPrefix(version, "v"), "-")
+	version, _, _ = strings.Cut(version, "+")
+	for i, part := range strings.SplitN(version, ".", 3) {
+		n[i], _ = strconv.Atoi(part)
+	}
+	return n
+}
+
+func (s *Store) stream(b Bucket) string              { return "KV_" + s.cfg.bucket(b) }
+func (s *Store) subject(b Bucket, key string) string { return "$KV." + s.cfg.bucket(b) + "." + key }
+
+func (s *Store) key(b Bucket, subject string) string {
+	return strings.TrimPrefix(subject, s.subject(b, ""))
+}
+
+func (s *Store) wanted(b Bucket) jetstream.StreamConfig {
+	storage := jetstream.FileStorage
+	if s.cfg.Storage == "memory" {
+		storage = jetstream.MemoryStorage
+	}
+	return jetstream.StreamConfig{
+		Name: s.stream(b), Subjects: []string{s.subject(b, ">")},
+		MaxMsgsPerSubject: 1, MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
+		Storage: storage, Replicas: s.cfg.Replicas, Discard: jetstream.DiscardNew, Duplicates: 2 * time.Minute,
+		AllowRollup: true, DenyDelete: true, AllowDirect: true,
+		AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL, AllowAtomicPublish: b == Assignments,
+	}
+}
+
+func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo, error) {
+	want := s.wanted(b)
+	stream, err := s.js.CreateStream(ctx, want)
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		stream, err = s.js.Stream(ctx, want.Name)
+	}
+	if err != nil {
+		return nil, outcome(err)
+	}
+	info := stream.CachedInfo()
+	return info, s.checkBucket(b, want, info.Config)
+}
+
+func (s *Store) checkBucket(b Bucket, want, is jetstream.StreamConfig) error {
+	refuse := func(field string, value, allowed any) error {
+		return &BucketError{s.cfg.bucket(b), field, fmt.Sprint(value), fmt.Sprint(allowed)}
+	}
+	switch {
+	case is.MaxAge != 0:
+		return refuse("bucket-wide TTL", is.MaxAge, "none")
+	case is.MaxMsgsPerSubject != 1:
+		return refuse("history", is.MaxMsgsPerSubject, 1)
+	case !is.AllowMsgTTL:
+		return refuse("per-message TTL", "off", "on")
+	case is.SubjectDeleteMarkerTTL <= 0:
+		return refuse("delete markers", "off", "on")
+	case want.AllowAtomicPublish && !is.AllowAtomicPublish:
+		return refuse("atomic batches", "off", "on")
+	case !is.AllowDirect:
+		return refuse("direct get", "off", "on")
+	case is.Storage != want.Storage:
+		return refuse("storage", is.Storage, want.Storage)
+	case is.Replicas != want.Replicas:
+		return refuse("replicas", is.Replicas, want.Replicas)
+	case len(is.Subjects) != 1 || is.Subjects[0] != want.Subjects[0]:
+		return refuse("subjects", is.Subjects, want.Subjects)
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package kv
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Get asks the leader of the stream for what is stored under a key, markers included: what it answers was true when it
+// answered. [ErrNotFound] says that there is nothing, not even a marker.
+func (s *Store) Get(ctx context.Context, b Bucket, key string) (Entry, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Subject  string    `json:"subject"`
+			Sequence uint64    `json:"seq"`
+			Header   []byte    `json:"hdrs"`
+			Data     []byte    `json:"data"`
+			Time     time.Time `json:"time"`
+		} `json:"message"`
+	}
+	request, err := json.Marshal(map[string]string{"last_by_subj": s.subject(b, key)})
+	if err != nil {
+		return Entry{}, err
+	}
+	reply, err := s.js.Conn().RequestWithContext(ctx, s.prefix+"STREAM.MSG.GET."+s.stream(b), request)
+	if err == nil {
+		err = json.Unmarshal(reply.Data, &answer)
+	}
+	switch {
+	case err != nil:
+		return Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(err))
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return Entry{}, fmt.Errorf("read %s %q: %w", b, key, ErrNotFound)
+	case answer.Error != nil:
+		return Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(answer.Error))
+	case answer.Message == nil:
+		return Entry{}, fmt.Errorf("read %s %q: %w: empty answer", b, key, ErrNotDone)
+	}
+	m := answer.Message
+	var header nats.Header
+	if len(m.Header) > 0 {
+		if header, err = nats.DecodeHeadersMsg(m.Header); err != nil {
+			return Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(err))
+		}
+	}
+	return s.entry(b, m.Subject, m.Sequence, m.Time, header, m.Data), nil
+}
+
+// notDone: a read that fails has changed nothing.
+func notDone(err error) error { return fmt.Errorf("%w: %w", ErrNotDone, err) }
+
+// entry makes sense of a message of a bucket's stream.
+func (s *Store) entry(b Bucket, subject string, sequence uint64, at time.Time, header nats.Header, data []byte) Entry {
+	e := Entry{Bucket: b, Key: s.key(b, subject), Revision: sequence, Created: at}
+	switch {
+	case header.Get("KV-Operation") != "":
+		e.Kind = Deleted
+	case header.Get(jetstream.MarkerReasonHeader) == "MaxAge":
+		e.Kind = Expired
+	case header.Get(jetstream.MarkerReasonHeader) != "":
+		e.Kind = Deleted
+	default:
+		e.Value, e.token = data, tokenOf(data)
+	}
+	return e
+}
+
+// Snapshot returns what a bucket holds under the keys, or under all of them, complete up to a sequence that is not
+// below atLeast. It asks again until it is, or ctx ends.
+func (s *Store) Snapshot(ctx context.Context, b Bucket, keys []string, atLeast uint64) (Snapshot, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	snapshot, err := s.snapshot(ctx, b, keys, atLeast)
+	snapshot.Entries = slices.DeleteFunc(snapshot.Entries, func(e Entry) bool { return e.Kind != Put })
+	return snapshot, err
+}
+
+// snapshot returns markers as well.
+func (s *Store) snapshot(ctx context.Context, b Bucket, keys []string, atLeast uint64) (Snapshot, error) {
+	for attempt := 0; ; attempt++ {
+		snapshot, err := s.readAll(ctx, b, keys)
+		if err == nil && snapshot.UpTo >= atLeast {
+			slices.SortFunc(snapshot.Entries, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
+			return snapshot, nil
+		}
+		if err == nil {
+			err = fmt.Errorf("%w: complete up to %d, asked for %d", ErrNotDone, snapshot.UpTo, atLeast)
+		}
+		if !pause(ctx, min(5*time.Millisecond<<min(attempt, 6), 200*time.Millisecond)) {
+			return Snapshot{}, fmt.Errorf("snapshot of %s: %w", b, err)
+		}
+	}
+}
+
+// chunk is how many keys are asked for at once; the server answers with at most 1,024.
+const chunk = 1000
+
+var errTooMany = errors.New("too many keys for one answer")
+
+func (s *Store) readAll(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
+	if keys == nil {
+		snapshot, err := s.readChunk(ctx, b, []string{">"})
+		if !errors.Is(err, errTooMany) {
+			return snapshot, err
+		}
+		keys = s.allKeys(b)
+	}
+	var all Snapshot
+	for part := range slices.Chunk(keys, chunk) {
+		snapshot, err := s.readChunk(ctx, b, part)
+		if err != nil {
+			return Snapshot{}, err
+		}
+		if all.UpTo == 0 || snapshot.UpTo < all.UpTo {
+			all.UpTo = snapshot.UpTo
+		}
+		all.Entries = append(all.Entries, snapshot.Entries...)
+	}
+	return all, nil
+}
+
+// allKeys lists every key that a bucket can hold.
+func (s *Store) allKeys(b Bucket) []string {
+	if b == Election {
+		return []string{LeaderKey}
+	}
+	keys := []string{}
+	if b == Assignments {
+		keys = append(keys, TermKey, PlanKey)
+	}
+	for n := s.cfg.IDMin; n <= s.cfg.IDMax; n++ {
+		keys = append(keys, s.cfg.ID(n))
+	}
+	return keys
+}
+
+// readChunk asks a replica for the last messages of some subjects. Its answer ends with a message that says up to which
+// sequence it is complete.
+func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(s.cfg.OperationTimeout/4, time.Second))
+	defer cancel()
+	subjects := make([]string, len(keys))
+	for i, key := range keys {
+		subjects[i] = s.subject(b, key)
+	}
+	request, err := json.Marshal(map[string]any{"multi_last": subjects})
+	if err != nil {
+		return Snapshot{}, err
+	}
+	nc := s.js.Conn()
+	inbox := nc.NewInbox()
+	sub, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		return Snapshot{}, notDone(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := nc.PublishRequest(s.prefix+"DIRECT.GET."+s.stream(b), inbox, request); err != nil {
+		return Snapshot{}, notDone(err)
+	}
+	var snapshot Snapshot
+	for {
+		m, err := sub.NextMsgWithContext(ctx)
+		if err != nil {
+			return Snapshot{}, notDone(err)
+		}
+		switch m.Header.Get("Status") {
+		case "":
+			e, err := s.direct(b, m)
+			if err != nil {
+				return Snapshot{}, err
+			}
+			snapshot.Entries = append(snapshot.Entries, e)
+		case "204":
+			snapshot.UpTo, err = strconv.ParseUint(m.Header.Get("Nats-UpTo-Sequence"), 10, 64)
+			if err == nil && m.Header.Get("Nats-Num-Pending") != "0" {
+				err = errors.New("answer was cut short")
+			}
+			if err != nil {
+				return Snapshot{}, notDone(err)
+			}
+			return snapshot, nil
+		case "404":
+			return s.emptySnapshot(ctx, b, keys)
+		case "413":
+			return Snapshot{}, errTooMany
+		default:
+			return Snapshot{}, fmt.Errorf("%w: %s %s", ErrNotDone, m.Header.Get("Status"), m.Header.Get("Description"))
+		}
+	}
+}
+
+func (s *Store) direct(b Bucket, m *nats.Msg) (Entry, error) {
+	sequence, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
+	if err != nil {
+		return Entry{}, notDone(err)
+	}
+	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
+	if err != nil {
+		return Entry{}, notDone(err)
+	}
+	return s.entry(b, m.Header.Get(jetstream.SubjectHeader), sequence, at, m.Header, m.Data), nil
+}
+
+// emptySnapshot: a replica has none of the keys and does not say up to when. The leader of the stream is asked whether
+// that is so: with a count taken before and one after a second look it would be the same, so the sequence it names
+// counts only while it holds none of them either.
+func (s *Store) emptySnapshot(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
+	info, err := s.info(ctx, b, jetstream.WithSubjectFilter(s.subject(b, ">")))
+	if err != nil {
+		return Snapshot{}, err
+	}
+	for subject := range info.State.Subjects {
+		key := s.key(b, subject)
+		if keys[0] == ">" || slices.Contains(keys, key) {
+			return Snapshot{}, fmt.Errorf("%w: %q is there after all", ErrNotDone, key)
+		}
+	}
+	return Snapshot{UpTo: info.State.LastSeq}, nil
+}
+
+// info asks the leader of the stream about it, and notices when it is not the stream it was.
+func (s *Store) info(ctx context.Context, b Bucket, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
+	stream, err := s.js.Stream(ctx, s.stream(b))
+	if err == nil && len(opts) == 0 {
+		return s.sameStream(b, stream.CachedInfo())
+	}
+	var info *jetstream.StreamInfo
+	if err == nil {
+		info, err = stream.Info(ctx, opts...)
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return nil, fmt.Errorf("%w: bucket %q is gone", ErrRolledBack, s.cfg.bucket(b))
+	case err != nil:
+		return nil, notDone(err)
+	}
+	return s.sameStream(b, info)
+}
+
+func (s *Store) sameStream(b Bucket, info *jetstream.StreamInfo) (*jetstream.StreamInfo, error) {
+	if !info.Created.Equal(s.created[b]) {
+		return nil, fmt.Errorf("%w: bucket %q was created %s, was %s", ErrRolledBack, s.cfg.bucket(b), info.Created, s.created[b])
+	}
+	return info, nil
+}
+

@@ -1,0 +1,64 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ErrRefused is what the leader answers to a refresh that it could not do, with its reason.
+var ErrRefused = errors.New("refused by the leader")
+
+// Refreshes travel beside the store, as core NATS requests: nothing of the protocol depends on them.
+func (s *Store) refreshSubject() string { return "parti.refresh." + s.cfg.Assignment }
+
+const (
+	replyError = "Parti-Error"
+	replyRetry = "Parti-Retry"
+)
+
+// RequestRefresh asks the group's leader to list its source again, and waits until it has planned for the answer. Where
+// there is no leader, or it is just beginning, it asks again until ctx ends. [ErrRefused] carries the leader's reason.
+func (s *Store) RequestRefresh(ctx context.Context) error {
+	for {
+		attempt, cancel := s.bound(ctx)
+		reply, err := s.js.Conn().RequestWithContext(attempt, s.refreshSubject(), nil)
+		cancel()
+		switch {
+		case err == nil && reply.Header.Get(replyRetry) != "":
+		case err == nil && reply.Header.Get(replyError) != "":
+			return fmt.Errorf("%w: %s", ErrRefused, reply.Header.Get(replyError))
+		case err == nil:
+			return nil
+		case errors.Is(err, nats.ErrConnectionClosed):
+			return fmt.Errorf("%w: %w", ErrNotDone, err)
+		}
+		if !pause(ctx, 50*time.Millisecond) {
+			return fmt.Errorf("%w: no leader answered: %w", ErrNotDone, ctx.Err())
+		}
+	}
+}
+
+// ServeRefresh calls handle for each request until stop is called. handle must not block; reply may be called later,
+// once. Replying ErrNotDone or ErrDeposed makes the asker ask again.
+func (s *Store) ServeRefresh(handle func(reply func(error))) (stop func(), err error) {
+	sub, err := s.js.Conn().Subscribe(s.refreshSubject(), func(m *nats.Msg) {
+		handle(func(err error) {
+			r := nats.NewMsg(m.Reply)
+			switch {
+			case errors.Is(err, ErrNotDone), errors.Is(err, ErrDeposed):
+				r.Header.Set(replyRetry, "1")
+			case err != nil:
+				r.Header.Set(replyError, err.Error())
+			}
+			_ = m.RespondMsg(r) // the asker asks again
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("subscribe to refreshes: %w", err)
+	}
+	return func() { _ = sub.Unsubscribe() }, nil
+}

@@ -1,0 +1,94 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What the server refuses a conditional write with. Busy proves nothing: another write of that key is under way.
+const (
+	codeConflict jetstream.ErrorCode = 10071
+	codeBusy     jetstream.ErrorCode = 10164
+)
+
+// errConflict: the condition does not hold. Definitely not done, unless it was done before by ourselves.
+var errConflict = errors.New("condition of the write does not hold")
+
+// errBusy is tried again, and is not done in the end.
+var errBusy = fmt.Errorf("%w: another write of this key is under way", ErrNotDone)
+
+// outcome translates the error of a request to the store; nothing else of this package looks at error codes.
+func outcome(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &api) && api.ErrorCode == codeConflict:
+		return fmt.Errorf("%w: %w", errConflict, err)
+	case errors.As(err, &api) && api.ErrorCode == codeBusy:
+		return fmt.Errorf("%w: %w", errBusy, err)
+	case errors.As(err, &api),
+		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders),
+		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrConnectionClosed):
+		return fmt.Errorf("%w: %w", ErrNotDone, err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
+}
+
+// busyRetries bounds how often a write is repeated that found another one of the same key under way.
+const busyRetries = 5
+
+// write publishes a message under a condition and returns its sequence. Its error wraps errConflict, ErrNotDone or
+// ErrUnknown.
+func (s *Store) write(ctx context.Context, msg *nats.Msg, ttl time.Duration, condition jetstream.PublishOpt) (uint64, error) {
+	opts := []jetstream.PublishOpt{condition, jetstream.WithRetryAttempts(0)}
+	if ttl > 0 {
+		opts = append(opts, jetstream.WithMsgTTL(ttl))
+	}
+	for attempt := 0; ; attempt++ {
+		m := &nats.Msg{Subject: s.writes + msg.Subject, Data: msg.Data, Header: nats.Header{}}
+		for name, values := range msg.Header {
+			m.Header[name] = values
+		}
+		ack, err := s.js.PublishMsg(ctx, m, opts...)
+		if err == nil {
+			return ack.Sequence, nil
+		}
+		err = outcome(err)
+		if !errors.Is(err, errBusy) || attempt >= busyRetries || !pause(ctx, 5*time.Millisecond<<attempt) {
+			return 0, err
+		}
+	}
+}
+
+// put writes a value on the condition that expect is the last revision of its key.
+func (s *Store) put(ctx context.Context, b Bucket, key string, value []byte, expect uint64, ttl time.Duration) (uint64, error) {
+	return s.write(ctx, &nats.Msg{Subject: s.subject(b, key), Data: value}, ttl, jetstream.WithExpectLastSequencePerSubject(expect))
+}
+
+// marker is the message that deletes a key.
+func (s *Store) marker(b Bucket, key string) *nats.Msg {
+	return &nats.Msg{Subject: s.subject(b, key), Header: nats.Header{"KV-Operation": {"DEL"}}}
+}
+
+// pause waits for d; it reports false when ctx ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// bound gives a call the end that its caller did not.
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.cfg.OperationTimeout)
+}
