@@ -1,0 +1,293 @@
+package parti
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Config holds everything that can be set about a worker. Its zero value, after ApplyDefaults, is DefaultConfig. All
+// workers of a group should have the same, except PreferredID, Standby, Capacity and Labels. In YAML the fields are
+// written in lower camel case (workerIDPrefix, heartbeatTTL, kvBuckets.stableID) and durations as in Go ("30s").
+type Config struct {
+	// WorkerIDPrefix, WorkerIDMin and WorkerIDMax span the stable IDs, "worker-0" to "worker-99" by default: at most so
+	// many workers take part at once. WorkerIDMax 0 means the default.
+	WorkerIDPrefix string `yaml:"workerIDPrefix"`
+	WorkerIDMin    int    `yaml:"workerIDMin"`
+	WorkerIDMax    int    `yaml:"workerIDMax"`
+	// WorkerIDTTL is how long an ID stays taken after its worker vanished; renewed every third of it. Default 30s.
+	WorkerIDTTL time.Duration `yaml:"workerIDTTL"`
+	// HeartbeatInterval is the time between two signs of life. Default 2s.
+	HeartbeatInterval time.Duration `yaml:"heartbeatInterval"`
+	// HeartbeatTTL is how long after its last sign of life a worker counts as dead. It trusts itself for three quarters
+	// of that; the last quarter is what its handlers have to return. Default 6s.
+	HeartbeatTTL time.Duration `yaml:"heartbeatTTL"`
+	// LeaderTTL is how long after its last renewal a leader is replaced; renewed every third of it. Default 3s.
+	LeaderTTL time.Duration `yaml:"leaderTTL"`
+	// ColdStartWindow is how long the first leader of a group, or of one that restarts, waits for workers before it
+	// plans. Default 30s.
+	ColdStartWindow time.Duration `yaml:"coldStartWindow"`
+	// PlannedScaleWindow is how long changes are collected after a worker joined or left cleanly. Default 10s.
+	PlannedScaleWindow time.Duration `yaml:"plannedScaleWindow"`
+	// EmergencyGracePeriod is how long a worker whose heartbeat expired may come back before its partitions are given
+	// away. Default 0: at once.
+	EmergencyGracePeriod time.Duration `yaml:"emergencyGracePeriod"`
+	// RestartDetectionRatio: when fewer than this part of the last plan's members live, the group is restarting and gets
+	// ColdStartWindow. In (0, 1], default 0.5.
+	RestartDetectionRatio float64 `yaml:"restartDetectionRatio"`
+	// MassLossRatio: when more than this part of the members, and more than two, expire within one HeartbeatInterval,
+	// the store is suspected and they get one more HeartbeatTTL to come back. In (0, 1], default 0.2.
+	MassLossRatio float64 `yaml:"massLossRatio"`
+	// RebalanceCooldown separates planned rebalances. Default 10s.
+	RebalanceCooldown time.Duration `yaml:"rebalanceCooldown"`
+	// ExpectedWorkers closes a cold-start, restart or planned window as soon as exactly so many workers live. Default 0:
+	// windows run their time.
+	ExpectedWorkers int `yaml:"expectedWorkers"`
+	// HandoffTimeout is how long a worker may take to let go of a partition before OnError is told and everything else
+	// goes on without it. Default 30s.
+	HandoffTimeout time.Duration `yaml:"handoffTimeout"`
+	// OperationTimeout bounds each operation on the store and each call of the source. Default 10s.
+	OperationTimeout time.Duration `yaml:"operationTimeout"`
+	// ElectionTimeout bounds one campaign, and is how long a worker goes without a leader before OnError is told.
+	// Default 5s.
+	ElectionTimeout time.Duration `yaml:"electionTimeout"`
+	// StartupTimeout bounds the way from Start to the first assignment. Default 60s.
+	StartupTimeout time.Duration `yaml:"startupTimeout"`
+	// ShutdownTimeout bounds a clean leave, the hooks included. Default 10s.
+	ShutdownTimeout time.Duration `yaml:"shutdownTimeout"`
+	// OnStoreLoss is what a worker does when its leases run out because the store does not answer: "fence" gives
+	// everything up before anybody else can take over; "keep-serving" goes on with what it has, reports Degraded, and
+	// leaves it to the epochs to keep two owners apart. Default "fence".
+	OnStoreLoss string `yaml:"onStoreLoss"`
+	// KVBuckets names the group: workers with the same buckets are one group.
+	KVBuckets KVBuckets `yaml:"kvBuckets"`
+	// PreferredID is the ID to claim if it is free. Default "": the lowest that is.
+	PreferredID string `yaml:"preferredID"`
+	// Standby makes a worker that finds no ID free wait for one without limit, instead of failing with ErrNoFreeID after
+	// StartupTimeout. Default false.
+	Standby bool `yaml:"standby"`
+	// Capacity is this worker's share of the load in relation to the others'. At least 1, default 100.
+	Capacity int64 `yaml:"capacity"`
+	// Labels describe this worker to the strategy. Default none.
+	Labels map[string]string `yaml:"labels"`
+}
+
+// KVBuckets names the four buckets of a group and says how they are stored.
+type KVBuckets struct {
+	StableID   string `yaml:"stableID"`   // default "parti-stableid"
+	Election   string `yaml:"election"`   // default "parti-election"
+	Heartbeat  string `yaml:"heartbeat"`  // default "parti-heartbeat"
+	Assignment string `yaml:"assignment"` // default "parti-assignment"
+	// Storage is "file" or "memory". Default "file".
+	Storage string `yaml:"storage"`
+	// Replicas is the number of copies of each bucket: 1, 3 or 5. Default 1.
+	Replicas int `yaml:"replicas"`
+}
+
+// What a worker can do when the store does not answer.
+const (
+	OnStoreLossFence       = "fence"
+	OnStoreLossKeepServing = "keep-serving"
+)
+
+// DefaultConfig returns the defaults, for a store without replicas.
+func DefaultConfig() Config {
+	var c Config
+	c.ApplyDefaults()
+	return c
+}
+
+// ClusteredConfig returns the defaults for a replicated store, which stops taking writes for 5 to 9 seconds when one of
+// its servers fails: longer leases, three replicas.
+func ClusteredConfig() Config {
+	c := Config{
+		HeartbeatInterval: 4 * time.Second, HeartbeatTTL: 15 * time.Second, LeaderTTL: 12 * time.Second,
+		WorkerIDTTL: 60 * time.Second, ElectionTimeout: 15 * time.Second, StartupTimeout: 90 * time.Second,
+	}
+	c.KVBuckets.Replicas = 3
+	c.ApplyDefaults()
+	return c
+}
+
+// ApplyDefaults fills in what is zero and has a default. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
+// PreferredID, Standby and Labels mean something as they are.
+func (c *Config) ApplyDefaults() {
+	set(&c.WorkerIDPrefix, "worker")
+	set(&c.WorkerIDMax, 99)
+	set(&c.WorkerIDTTL, 30*time.Second)
+	set(&c.HeartbeatInterval, 2*time.Second)
+	set(&c.HeartbeatTTL, 6*time.Second)
+	set(&c.LeaderTTL, 3*time.Second)
+	set(&c.ColdStartWindow, 30*time.Second)
+	set(&c.PlannedScaleWindow, 10*time.Second)
+	set(&c.RestartDetectionRatio, 0.5)
+	set(&c.MassLossRatio, 0.2)
+	set(&c.RebalanceCooldown, 10*time.Second)
+	set(&c.HandoffTimeout, 30*time.Second)
+	set(&c.OperationTimeout, 10*time.Second)
+	set(&c.ElectionTimeout, 5*time.Second)
+	set(&c.StartupTimeout, 60*time.Second)
+	set(&c.ShutdownTimeout, 10*time.Second)
+	set(&c.OnStoreLoss, OnStoreLossFence)
+	set(&c.KVBuckets.StableID, "parti-stableid")
+	set(&c.KVBuckets.Election, "parti-election")
+	set(&c.KVBuckets.Heartbeat, "parti-heartbeat")
+	set(&c.KVBuckets.Assignment, "parti-assignment")
+	set(&c.KVBuckets.Storage, "file")
+	set(&c.KVBuckets.Replicas, 1)
+	set(&c.Capacity, 100)
+	c.Labels = maps.Clone(c.Labels)
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// LoadConfig reads YAML, applies the defaults and validates. A key that is no field is an error that names it.
+func LoadConfig(r io.Reader) (Config, error) {
+	var c Config
+	err := yaml.NewDecoder(r, yaml.Strict()).Decode(&c)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("%w: %w", ErrInvalidConfig, err)
+	}
+	c.ApplyDefaults()
+	return c, c.Validate()
+}
+
+// ConfigError names a field that is out of range. It wraps ErrInvalidConfig.
+type ConfigError struct {
+	Field   string
+	Value   any
+	Allowed string
+}
+
+// Error implements error.
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("%v: %s is %v, allowed: %s", ErrInvalidConfig, e.Field, e.Value, e.Allowed)
+}
+
+// Unwrap makes errors.Is find ErrInvalidConfig.
+func (e *ConfigError) Unwrap() error { return ErrInvalidConfig }
+
+// Validate reports everything that is wrong, joined: each a *ConfigError.
+func (c Config) Validate() error {
+	var v validation
+	c.validateIDs(&v)
+	c.validateTimes(&v)
+	c.validateGroup(&v)
+	return errors.Join(v.errs...)
+}
+
+type validation struct{ errs []error }
+
+// check notes a field whose value is not allowed.
+func (v *validation) check(ok bool, field string, value any, allowed string, args ...any) {
+	if !ok {
+		v.errs = append(v.errs, &ConfigError{field, value, fmt.Sprintf(allowed, args...)})
+	}
+}
+
+const (
+	maxName   = 64
+	maxLabels = 32
+	maxIDs    = 100_000
+)
+
+func (c Config) validateIDs(v *validation) {
+	v.check(isName(c.WorkerIDPrefix), "WorkerIDPrefix", c.WorkerIDPrefix, "1 to %d letters, digits, '-' and '_'", maxName)
+	v.check(c.WorkerIDMin >= 0, "WorkerIDMin", c.WorkerIDMin, "0 or more")
+	v.check(c.WorkerIDMax >= c.WorkerIDMin, "WorkerIDMax", c.WorkerIDMax, "WorkerIDMin (%d) or more", c.WorkerIDMin)
+	v.check(c.WorkerIDMax-c.WorkerIDMin < maxIDs, "WorkerIDMax", c.WorkerIDMax, "a range of at most %d IDs", maxIDs)
+	if c.PreferredID != "" {
+		var n int
+		_, err := fmt.Sscanf(c.PreferredID, c.WorkerIDPrefix+"-%d", &n)
+		ok := err == nil && c.PreferredID == fmt.Sprintf("%s-%d", c.WorkerIDPrefix, n) && n >= c.WorkerIDMin && n <= c.WorkerIDMax
+		v.check(ok, "PreferredID", c.PreferredID, "%s-%d to %s-%d", c.WorkerIDPrefix, c.WorkerIDMin, c.WorkerIDPrefix, c.WorkerIDMax)
+	}
+	v.check(c.ExpectedWorkers >= 0 && c.ExpectedWorkers <= c.WorkerIDMax-c.WorkerIDMin+1, "ExpectedWorkers", c.ExpectedWorkers,
+		"0 (unknown) to the number of IDs, %d", c.WorkerIDMax-c.WorkerIDMin+1)
+	v.check(c.Capacity >= 1 && c.Capacity <= 1<<40, "Capacity", c.Capacity, "1 to %d", int64(1)<<40)
+	v.check(len(c.Labels) <= maxLabels, "Labels", len(c.Labels), "at most %d labels", maxLabels)
+	for key, value := range c.Labels {
+		v.check(key != "" && len(key) <= 256 && len(value) <= 256, "Labels", key+"="+value, "names of 1 to 256 bytes, values of at most 256")
+	}
+}
+
+func (c Config) validateTimes(v *validation) {
+	ttl := func(field string, d time.Duration) {
+		v.check(d >= time.Second && d%time.Second == 0, field, d, "whole seconds, at least 1s (the store counts in seconds)")
+	}
+	positive := func(field string, d time.Duration) { v.check(d > 0, field, d, "more than 0") }
+	ttl("WorkerIDTTL", c.WorkerIDTTL)
+	ttl("HeartbeatTTL", c.HeartbeatTTL)
+	ttl("LeaderTTL", c.LeaderTTL)
+	positive("HeartbeatInterval", c.HeartbeatInterval)
+	v.check(c.HeartbeatInterval < c.HeartbeatTTL-c.HeartbeatTTL/4, "HeartbeatInterval", c.HeartbeatInterval,
+		"less than three quarters of HeartbeatTTL (%s), for which a worker trusts itself", c.HeartbeatTTL-c.HeartbeatTTL/4)
+	v.check(c.WorkerIDTTL >= c.HeartbeatTTL, "WorkerIDTTL", c.WorkerIDTTL, "HeartbeatTTL (%s) or more", c.HeartbeatTTL)
+	positive("PlannedScaleWindow", c.PlannedScaleWindow)
+	v.check(c.ColdStartWindow >= c.PlannedScaleWindow, "ColdStartWindow", c.ColdStartWindow, "PlannedScaleWindow (%s) or more", c.PlannedScaleWindow)
+	v.check(c.EmergencyGracePeriod >= 0, "EmergencyGracePeriod", c.EmergencyGracePeriod, "0 or more")
+	v.check(c.RebalanceCooldown >= 0, "RebalanceCooldown", c.RebalanceCooldown, "0 or more")
+	positive("HandoffTimeout", c.HandoffTimeout)
+	positive("OperationTimeout", c.OperationTimeout)
+	positive("ElectionTimeout", c.ElectionTimeout)
+	positive("ShutdownTimeout", c.ShutdownTimeout)
+	v.check(c.StartupTimeout > c.ColdStartWindow+c.ElectionTimeout, "StartupTimeout", c.StartupTimeout,
+		"more than ColdStartWindow + ElectionTimeout (%s)", c.ColdStartWindow+c.ElectionTimeout)
+	ratio := func(field string, r float64) { v.check(r > 0 && r <= 1, field, r, "more than 0, at most 1") }
+	ratio("RestartDetectionRatio", c.RestartDetectionRatio)
+	ratio("MassLossRatio", c.MassLossRatio)
+}
+
+func (c Config) validateGroup(v *validation) {
+	v.check(c.OnStoreLoss == OnStoreLossFence || c.OnStoreLoss == OnStoreLossKeepServing, "OnStoreLoss", c.OnStoreLoss,
+		"%q or %q", OnStoreLossFence, OnStoreLossKeepServing)
+	b := c.KVBuckets
+	seen := map[string]string{}
+	for _, f := range []struct{ field, name string }{
+		{"KVBuckets.StableID", b.StableID},
+		{"KVBuckets.Election", b.Election},
+		{"KVBuckets.Heartbeat", b.Heartbeat},
+		{"KVBuckets.Assignment", b.Assignment},
+	} {
+		v.check(isName(f.name), f.field, f.name, "1 to %d letters, digits, '-' and '_'", maxName)
+		v.check(seen[f.name] == "", f.field, f.name, "a name other than that of %s", seen[f.name])
+		seen[f.name] = f.field
+	}
+	v.check(b.Storage == "file" || b.Storage == "memory", "KVBuckets.Storage", b.Storage, `"file" or "memory"`)
+	v.check(b.Replicas == 1 || b.Replicas == 3 || b.Replicas == 5, "KVBuckets.Replicas", b.Replicas, "1, 3 or 5")
+}
+
+func isName(s string) bool {
+	return s != "" && len(s) <= maxName && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
+	})
+}
+
+// failover is how long a replicated store has been seen to take no writes after one of its servers failed.
+const failover = 9 * time.Second
+
+// warnings name what is allowed and not wise.
+func (c Config) warnings() []string {
+	var w []string
+	if c.KVBuckets.Replicas > 1 {
+		for _, f := range []struct {
+			field string
+			ttl   time.Duration
+		}{{"HeartbeatTTL", c.HeartbeatTTL}, {"LeaderTTL", c.LeaderTTL}} {
+			if f.ttl <= failover {
+				w = append(w, fmt.Sprintf("config: %s is %s; a replicated store takes no writes for up to %s when a server fails; use ClusteredConfig", f.field, f.ttl, failover))
+			}
+		}
+	}
+	return w
+}

@@ -1,0 +1,92 @@
+package parti
+
+import (
+	"log/slog"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/parti-go/parti/actors"
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// Words of the rooms below that users need.
+type (
+	// Partition is a unit of work that one worker owns at a time.
+	Partition = strategy.Partition
+	// Strategy decides who should own what.
+	Strategy = strategy.Strategy
+	// State is where a worker stands in the state machine.
+	State = fsm.State
+	// Hooks are the user's side of a worker.
+	Hooks = actors.Hooks
+	// Assignment is what a worker owns.
+	Assignment = actors.Assignment
+	// Lifecycle is where a group stands in its life.
+	Lifecycle = kv.Lifecycle
+)
+
+// The states of a worker, see package fsm.
+const (
+	StateInit              = fsm.Init
+	StateClaimingID        = fsm.ClaimingID
+	StateElection          = fsm.Election
+	StateWaitingAssignment = fsm.WaitingAssignment
+	StateStable            = fsm.Stable
+	StateScaling           = fsm.Scaling
+	StateRebalancing       = fsm.Rebalancing
+	StateEmergency         = fsm.Emergency
+	StateShutdown          = fsm.Shutdown
+)
+
+// The phases of a group's life: before its first plan (and while a restarted group collects itself), until nothing has
+// changed for RebalanceCooldown after it, and from then on.
+const (
+	LifecycleColdStart     = kv.ColdStart
+	LifecyclePostColdStart = kv.PostColdStart
+	LifecycleStable        = kv.Stable
+)
+
+// Messages to, and events of, a tree under an actor of the user's own; see Props.
+type (
+	GetStatus         = actors.GetStatus
+	Status            = actors.Status
+	Leave             = actors.Leave
+	Refresh           = actors.Refresh
+	Refreshed         = actors.Refreshed
+	StateChanged      = actors.StateChanged
+	AssignmentChanged = actors.AssignmentChanged
+	LeadershipChanged = actors.LeadershipChanged
+)
+
+// Option sets something of a Manager that is not configuration.
+type Option func(*options)
+
+type options struct {
+	hooks  Hooks
+	logger *slog.Logger
+}
+
+// WithHooks sets the hooks. Without it nothing is called.
+func WithHooks(h Hooks) Option { return func(o *options) { o.hooks = h } }
+
+// WithLogger sets the logger. The default, and nil, is slog.Default().
+func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
+
+func applyOptions(opts []Option) options {
+	var o options
+	for _, set := range opts {
+		if set != nil {
+			set(&o)
+		}
+	}
+	if o.logger == nil {
+		o.logger = slog.Default()
+	}
+	return o
+}
+
+// ConnectOptions are what leases need of a NATS connection: no finite reconnects, a short reconnect wait, no reconnect
+// buffer, short pings. A connection without them draws a warning that names each when a Manager is made.
+func ConnectOptions() []nats.Option { return kv.ConnectOptions() }

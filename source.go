@@ -1,0 +1,46 @@
+package parti
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/parti-go/parti/strategy"
+)
+
+// PartitionSource lists the partitions to divide. Every worker's source is asked once at its start, the leader's again
+// when it begins to lead and at each RefreshPartitions; all workers of a group should have the same one. A call is
+// bounded by OperationTimeout.
+//
+// A source that fails after the start, or lists nothing, or lists something invalid, takes nothing away: the last good
+// list stays in force, and Hooks.OnError is told.
+type PartitionSource interface {
+	ListPartitions(ctx context.Context) ([]Partition, error)
+}
+
+// SourceFunc is a function that is a PartitionSource.
+type SourceFunc func(ctx context.Context) ([]Partition, error)
+
+// ListPartitions implements PartitionSource.
+func (f SourceFunc) ListPartitions(ctx context.Context) ([]Partition, error) { return f(ctx) }
+
+// StaticSource lists always the same partitions.
+func StaticSource(partitions ...Partition) PartitionSource {
+	list := slices.Clone(partitions)
+	return SourceFunc(func(context.Context) ([]Partition, error) { return slices.Clone(list), nil })
+}
+
+// listPartitions asks a source and checks the answer.
+func listPartitions(ctx context.Context, source PartitionSource) ([]Partition, error) {
+	list, err := source.ListPartitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%w: len(partitions) is 0, allowed: at least 1", ErrNoPartitions)
+	}
+	if err := strategy.ValidatePartitions(list); err != nil {
+		return nil, err
+	}
+	return list, nil
+}
