@@ -232,7 +232,6 @@ func (c Config) validateTimes(v *validation) {
 	positive("HeartbeatInterval", c.HeartbeatInterval)
 	v.check(c.HeartbeatInterval < c.HeartbeatTTL-c.HeartbeatTTL/4, "HeartbeatInterval", c.HeartbeatInterval,
 		"less than three quarters of HeartbeatTTL (%s), for which a worker trusts itself", c.HeartbeatTTL-c.HeartbeatTTL/4)
-	v.check(c.WorkerIDTTL >= c.HeartbeatTTL, "WorkerIDTTL", c.WorkerIDTTL, "HeartbeatTTL (%s) or more", c.HeartbeatTTL)
 	positive("PlannedScaleWindow", c.PlannedScaleWindow)
 	v.check(c.ColdStartWindow >= c.PlannedScaleWindow, "ColdStartWindow", c.ColdStartWindow, "PlannedScaleWindow (%s) or more", c.PlannedScaleWindow)
 	v.check(c.EmergencyGracePeriod >= 0, "EmergencyGracePeriod", c.EmergencyGracePeriod, "0 or more")

@@ -33,7 +33,9 @@ func ConnectOptions() []nats.Option {
 // CheckConnection names every option of a connection that leases cannot rely on.
 func CheckConnection(nc *nats.Conn) []string {
 	var warnings []string
-	warn := func(format string, args ...any) { warnings = append(warnings, "connection: "+fmt.Sprintf(format, args...)) }
+	warn := func(format string, args ...any) {
+		warnings = append(warnings, "connection: "+fmt.Sprintf(format, args...))
+	}
 	o := nc.Opts
 	if !o.AllowReconnect {
 		warn("reconnecting is off; a short outage ends the worker; use nats.MaxReconnects(-1)")

@@ -254,4 +254,3 @@ func (s *Store) sameStream(b Bucket, info *jetstream.StreamInfo) (*jetstream.Str
 	}
 	return info, nil
 }
-

@@ -33,4 +33,6 @@ func (h *holder) next(chain token) token {
 func (h *holder) wrote(t token) bool { return strings.HasPrefix(string(t), h.name+"/") }
 
 // of reports whether t belongs to the chain.
-func (t token) of(chain token) bool { return chain != "" && strings.HasPrefix(string(t), string(chain)) }
+func (t token) of(chain token) bool {
+	return chain != "" && strings.HasPrefix(string(t), string(chain))
+}
