@@ -51,9 +51,16 @@ var epochs atomic.Uint64
 
 // dated is a message that counts only for the incarnation that asked for it.
 type dated struct {
+	late
 	epoch   uint64
 	message any
 }
+
+// late marks a message that may well come after the end of its receiver, which is nothing to log.
+type late struct{}
+
+// IgnoreDeadLetterLogging implements actor.IgnoreDeadLetterLogging.
+func (late) IgnoreDeadLetterLogging() {}
 
 // fired is a dated message of a timer.
 type fired struct {
@@ -193,7 +200,7 @@ func (g *guard) finish() {
 }
 
 // tell sends a message to this incarnation. It may be called from any goroutine after started.
-func (g *guard) tell(message any) { g.root.Send(g.self, &dated{g.epoch, message}) }
+func (g *guard) tell(message any) { g.root.Send(g.self, &dated{epoch: g.epoch, message: message}) }
 
 // after tells this incarnation the message when d has passed. The returned function stops it; a message on its way is
 // not stopped, so a receiver compares generations where that matters.
@@ -201,7 +208,7 @@ func (g *guard) after(d time.Duration, message any) (stop func()) {
 	if g.ended {
 		return func() {}
 	}
-	f := &fired{dated: dated{g.epoch, message}}
+	f := &fired{dated: dated{epoch: g.epoch, message: message}}
 	f.timer = time.AfterFunc(max(d, 0), func() { g.root.Send(g.self, f) })
 	g.timers[f.timer] = struct{}{}
 	return func() {

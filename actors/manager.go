@@ -147,7 +147,7 @@ func (m *manager) receive(ctx actor.Context, message any) {
 	case *respawnDue:
 		m.rejoin(msg)
 	case *leadDue:
-		m.tellChild(kindElector, &refence{msg.fence})
+		m.tellChild(kindElector, &refence{fence: msg.fence})
 	case *electorDue:
 		m.respawnElector(msg)
 	case *hookReported:

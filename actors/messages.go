@@ -14,7 +14,7 @@ type (
 	GetStatus struct{}
 	// Leave asks the manager for a clean leave: everything is given up, the worker's entries are deleted from the
 	// store, and the tree stops. A tree that is stopped without it leaves its entries to expire.
-	Leave struct{}
+	Leave struct{ late }
 	// Refresh asks the group's leader, wherever it is, to list its source again; the manager responds with a *Refreshed
 	// when that is done or OperationTimeout is over.
 	Refresh struct{}
@@ -120,24 +120,37 @@ func (*problem) reported()      {}
 // What the manager asks of its children.
 type (
 	// release (claimer), leave (heartbeat), resign (elector): delete the entry and say so.
-	release struct{}
-	leave   struct{}
-	resign  struct{}
+	release struct{ late }
+	leave   struct{ late }
+	resign  struct{ late }
 
 	// beatNow (heartbeat): the next heartbeat is sent after this, and says which fence it serves.
-	beatNow struct{ fence kv.Fence }
+	beatNow struct {
+		late
+		fence kv.Fence
+	}
 	// position (heartbeat): carry this acknowledgement; at once where someone waits.
 	position struct {
+		late
 		kv.Position
 		now bool
 	}
 
 	// termSeen (elector): this term is in the store.
-	termSeen struct{ term uint64 }
+	termSeen struct {
+		late
+		term uint64
+	}
 	// refence (elector): begin a new term; the fence may not be used any more.
-	refence struct{ fence kv.Fence }
+	refence struct {
+		late
+		fence kv.Fence
+	}
 	// abstain (elector): do not campaign before this time.
-	abstain struct{ until time.Time }
+	abstain struct {
+		late
+		until time.Time
+	}
 )
 
 // What the manager tells itself.

@@ -160,7 +160,7 @@ func (m *manager) wonElection(fence kv.Fence) {
 	m.session.fence = fence
 	m.leaderIsKnown()
 	m.positionSeen(kv.Position{Term: fence.Term})
-	m.tellChild(kindHeartbeat, &beatNow{fence})
+	m.tellChild(kindHeartbeat, &beatNow{fence: fence})
 }
 
 func (m *manager) lostElection(err error) {
@@ -179,19 +179,19 @@ func (m *manager) fenceIsLost(msg *fenceLost) {
 	m.problem(msg.err)
 	m.stopChild(kindCalculator)
 	m.setLeads(false)
-	m.tellChild(kindElector, &refence{msg.fence})
+	m.tellChild(kindElector, &refence{fence: msg.fence})
 }
 
 func (m *manager) positionSeen(p kv.Position) {
 	m.highest.Version = max(m.highest.Version, p.Version)
 	if p.Term > m.highest.Term {
 		m.highest.Term = p.Term
-		m.tellChild(kindElector, &termSeen{p.Term})
+		m.tellChild(kindElector, &termSeen{term: p.Term})
 	}
 }
 
 func (m *manager) assignmentApplied(msg *applied) {
-	m.tellChild(kindHeartbeat, &position{msg.position, msg.acknowledge})
+	m.tellChild(kindHeartbeat, &position{Position: msg.position, now: msg.acknowledge})
 	m.positionSeen(msg.position)
 	if m.ready || m.winding != nil {
 		return
@@ -277,7 +277,7 @@ func (m *manager) unknownFormat(kind string, err error) {
 		m.stopChild(kindCalculator)
 		m.setLeads(false)
 	}
-	m.tellChild(kindElector, &abstain{time.Now().Add(formatPause)})
+	m.tellChild(kindElector, &abstain{until: time.Now().Add(formatPause)})
 }
 
 // endSession has everything given up and then begins a new session. trusted says that the leases are still good: then

@@ -1,0 +1,42 @@
+package integration
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+func TestASingleWorkerStartsAndStops(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 10)
+		w := f.Start(1)[0]
+		require.NoError(t, w.Begun())
+		f.Settle(time.Second)
+		require.Equal(t, "worker-0", w.Manager.WorkerID())
+		require.True(t, w.Manager.IsLeader())
+		require.Len(t, w.Manager.Assignment().Partitions, 10)
+		require.NoError(t, w.Stop())
+		require.NoError(t, w.Manager.Err())
+		require.Empty(t, w.Running())
+		require.Equal(t, parti.StateShutdown, w.Manager.State())
+	})
+}
+
+func TestAColdStartOfThreeWorkersMakesOnePlan(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		began := time.Now()
+		f.Begin(3)
+		require.GreaterOrEqual(t, time.Since(began), 30*time.Second)
+		require.LessOrEqual(t, time.Since(began), 30*time.Second+500*time.Millisecond)
+		for _, p := range f.Live() {
+			require.Equal(t, int64(1), p.Manager.Assignment().Version)
+			require.NotEmpty(t, p.Running())
+		}
+	})
+}
