@@ -1,14 +1,20 @@
 package parti
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
+
+	"github.com/parti-go/parti/kv"
 )
 
 // Config holds everything that can be set about a worker. Its zero value, after ApplyDefaults, is DefaultConfig. All
@@ -16,13 +22,13 @@ import (
 // written in lower camel case (workerIDPrefix, heartbeatTTL, kvBuckets.stableID) and durations as in Go ("30s").
 type Config struct {
 	// WorkerIDPrefix, WorkerIDMin and WorkerIDMax span the stable IDs, "worker-0" to "worker-99" by default: at most so
-	// many workers take part at once. WorkerIDMax 0 means the default.
+	// many workers take part at once. WorkerIDMax 0 means 99 (for a single ID take any number but 0 twice).
 	WorkerIDPrefix string `yaml:"workerIDPrefix"`
 	WorkerIDMin    int    `yaml:"workerIDMin"`
 	WorkerIDMax    int    `yaml:"workerIDMax"`
 	// WorkerIDTTL is how long an ID stays taken after its worker vanished; renewed every third of it. Default 30s.
 	WorkerIDTTL time.Duration `yaml:"workerIDTTL"`
-	// HeartbeatInterval is the time between two signs of life. Default 2s.
+	// HeartbeatInterval is the time between two signs of life. Less than three quarters of HeartbeatTTL. Default 2s.
 	HeartbeatInterval time.Duration `yaml:"heartbeatInterval"`
 	// HeartbeatTTL is how long after its last sign of life a worker counts as dead. It trusts itself for three quarters
 	// of that; the last quarter is what its handlers have to return. Default 6s.
@@ -30,9 +36,10 @@ type Config struct {
 	// LeaderTTL is how long after its last renewal a leader is replaced; renewed every third of it. Default 3s.
 	LeaderTTL time.Duration `yaml:"leaderTTL"`
 	// ColdStartWindow is how long the first leader of a group, or of one that restarts, waits for workers before it
-	// plans. Default 30s.
+	// plans; if everyone of the last plan is back, less. Default 30s.
 	ColdStartWindow time.Duration `yaml:"coldStartWindow"`
-	// PlannedScaleWindow is how long changes are collected after a worker joined or left cleanly. Default 10s.
+	// PlannedScaleWindow is how long changes are collected after a worker joined or left cleanly. Not longer than
+	// ColdStartWindow. Default 10s.
 	PlannedScaleWindow time.Duration `yaml:"plannedScaleWindow"`
 	// EmergencyGracePeriod is how long a worker whose heartbeat expired may come back before its partitions are given
 	// away. Default 0: at once.
@@ -56,7 +63,8 @@ type Config struct {
 	// ElectionTimeout bounds one campaign, and is how long a worker goes without a leader before OnError is told.
 	// Default 5s.
 	ElectionTimeout time.Duration `yaml:"electionTimeout"`
-	// StartupTimeout bounds the way from Start to the first assignment. Default 60s.
+	// StartupTimeout bounds the way from Start to the first assignment. More than ColdStartWindow + ElectionTimeout.
+	// Default 60s.
 	StartupTimeout time.Duration `yaml:"startupTimeout"`
 	// ShutdownTimeout bounds a clean leave, the hooks included. Default 10s.
 	ShutdownTimeout time.Duration `yaml:"shutdownTimeout"`
@@ -151,15 +159,27 @@ func set[T comparable](field *T, value T) {
 	}
 }
 
-// LoadConfig reads YAML, applies the defaults and validates. A key that is no field is an error that names it.
+// LoadConfig reads one YAML document, applies the defaults and validates. An empty one is DefaultConfig. A key that is no
+// field, a key twice, a duration without a unit and a second document are errors that name the place; all errors of the
+// content wrap ErrInvalidConfig.
 func LoadConfig(r io.Reader) (Config, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return Config{}, fmt.Errorf("read configuration: %w", err)
+	}
 	var c Config
-	err := yaml.NewDecoder(r, yaml.Strict()).Decode(&c)
-	if err != nil && !errors.Is(err, io.EOF) {
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
 		return Config{}, fmt.Errorf("%w: %w", ErrInvalidConfig, err)
 	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return Config{}, fmt.Errorf("%w: more than one YAML document, allowed: one", ErrInvalidConfig)
+	}
 	c.ApplyDefaults()
-	return c, c.Validate()
+	if err := c.Validate(); err != nil {
+		return Config{}, err
+	}
+	return c, nil
 }
 
 // ConfigError names a field that is out of range. It wraps ErrInvalidConfig.
@@ -171,7 +191,11 @@ type ConfigError struct {
 
 // Error implements error.
 func (e *ConfigError) Error() string {
-	return fmt.Sprintf("%v: %s is %v, allowed: %s", ErrInvalidConfig, e.Field, e.Value, e.Allowed)
+	value := fmt.Sprint(e.Value)
+	if s, ok := e.Value.(string); ok {
+		value = strconv.Quote(s)
+	}
+	return fmt.Sprintf("%v: %s is %s, allowed: %s", ErrInvalidConfig, e.Field, value, e.Allowed)
 }
 
 // Unwrap makes errors.Is find ErrInvalidConfig.
@@ -198,7 +222,9 @@ func (v *validation) check(ok bool, field string, value any, allowed string, arg
 const (
 	maxName   = 64
 	maxLabels = 32
+	maxLabel  = 256
 	maxIDs    = 100_000
+	maxTime   = 1000 * time.Hour // and no sum of two overflows
 )
 
 func (c Config) validateIDs(v *validation) {
@@ -207,39 +233,44 @@ func (c Config) validateIDs(v *validation) {
 	v.check(c.WorkerIDMax >= c.WorkerIDMin, "WorkerIDMax", c.WorkerIDMax, "WorkerIDMin (%d) or more", c.WorkerIDMin)
 	v.check(c.WorkerIDMax-c.WorkerIDMin < maxIDs, "WorkerIDMax", c.WorkerIDMax, "a range of at most %d IDs", maxIDs)
 	if c.PreferredID != "" {
-		var n int
-		_, err := fmt.Sscanf(c.PreferredID, c.WorkerIDPrefix+"-%d", &n)
-		ok := err == nil && c.PreferredID == fmt.Sprintf("%s-%d", c.WorkerIDPrefix, n) && n >= c.WorkerIDMin && n <= c.WorkerIDMax
+		_, ok := kv.Config{IDPrefix: c.WorkerIDPrefix, IDMin: c.WorkerIDMin, IDMax: c.WorkerIDMax}.ParseID(c.PreferredID)
 		v.check(ok, "PreferredID", c.PreferredID, "%s-%d to %s-%d", c.WorkerIDPrefix, c.WorkerIDMin, c.WorkerIDPrefix, c.WorkerIDMax)
 	}
 	v.check(c.ExpectedWorkers >= 0 && c.ExpectedWorkers <= c.WorkerIDMax-c.WorkerIDMin+1, "ExpectedWorkers", c.ExpectedWorkers,
 		"0 (unknown) to the number of IDs, %d", c.WorkerIDMax-c.WorkerIDMin+1)
 	v.check(c.Capacity >= 1 && c.Capacity <= 1<<40, "Capacity", c.Capacity, "1 to %d", int64(1)<<40)
 	v.check(len(c.Labels) <= maxLabels, "Labels", len(c.Labels), "at most %d labels", maxLabels)
-	for key, value := range c.Labels {
-		v.check(key != "" && len(key) <= 256 && len(value) <= 256, "Labels", key+"="+value, "names of 1 to 256 bytes, values of at most 256")
+	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
+		value := c.Labels[key]
+		ok := key != "" && len(key) <= maxLabel && len(value) <= maxLabel && utf8.ValidString(key+value)
+		v.check(ok, "Labels", key+"="+value, "names of 1 to %d bytes, values of at most %d, in UTF-8", maxLabel, maxLabel)
 	}
 }
 
 func (c Config) validateTimes(v *validation) {
-	ttl := func(field string, d time.Duration) {
-		v.check(d >= time.Second && d%time.Second == 0, field, d, "whole seconds, at least 1s (the store counts in seconds)")
+	within := func(field string, d, least time.Duration) {
+		v.check(d >= least && d <= maxTime, field, d, "%s to %s", least, maxTime)
 	}
-	positive := func(field string, d time.Duration) { v.check(d > 0, field, d, "more than 0") }
+	ttl := func(field string, d time.Duration) {
+		v.check(d >= time.Second && d <= maxTime && d%time.Second == 0, field, d,
+			"whole seconds (the store counts in seconds), 1s to %s", maxTime)
+	}
 	ttl("WorkerIDTTL", c.WorkerIDTTL)
 	ttl("HeartbeatTTL", c.HeartbeatTTL)
 	ttl("LeaderTTL", c.LeaderTTL)
-	positive("HeartbeatInterval", c.HeartbeatInterval)
+	within("HeartbeatInterval", c.HeartbeatInterval, time.Millisecond)
 	v.check(c.HeartbeatInterval < c.HeartbeatTTL-c.HeartbeatTTL/4, "HeartbeatInterval", c.HeartbeatInterval,
 		"less than three quarters of HeartbeatTTL (%s), for which a worker trusts itself", c.HeartbeatTTL-c.HeartbeatTTL/4)
-	positive("PlannedScaleWindow", c.PlannedScaleWindow)
+	within("PlannedScaleWindow", c.PlannedScaleWindow, time.Millisecond)
+	within("ColdStartWindow", c.ColdStartWindow, time.Millisecond)
 	v.check(c.ColdStartWindow >= c.PlannedScaleWindow, "ColdStartWindow", c.ColdStartWindow, "PlannedScaleWindow (%s) or more", c.PlannedScaleWindow)
-	v.check(c.EmergencyGracePeriod >= 0, "EmergencyGracePeriod", c.EmergencyGracePeriod, "0 or more")
-	v.check(c.RebalanceCooldown >= 0, "RebalanceCooldown", c.RebalanceCooldown, "0 or more")
-	positive("HandoffTimeout", c.HandoffTimeout)
-	positive("OperationTimeout", c.OperationTimeout)
-	positive("ElectionTimeout", c.ElectionTimeout)
-	positive("ShutdownTimeout", c.ShutdownTimeout)
+	within("EmergencyGracePeriod", c.EmergencyGracePeriod, 0)
+	within("RebalanceCooldown", c.RebalanceCooldown, time.Millisecond)
+	within("HandoffTimeout", c.HandoffTimeout, time.Millisecond)
+	within("OperationTimeout", c.OperationTimeout, time.Millisecond)
+	within("ElectionTimeout", c.ElectionTimeout, time.Millisecond)
+	within("StartupTimeout", c.StartupTimeout, time.Millisecond)
+	within("ShutdownTimeout", c.ShutdownTimeout, time.Millisecond)
 	v.check(c.StartupTimeout > c.ColdStartWindow+c.ElectionTimeout, "StartupTimeout", c.StartupTimeout,
 		"more than ColdStartWindow + ElectionTimeout (%s)", c.ColdStartWindow+c.ElectionTimeout)
 	ratio := func(field string, r float64) { v.check(r > 0 && r <= 1, field, r, "more than 0, at most 1") }
@@ -282,7 +313,7 @@ func (c Config) warnings() []string {
 		for _, f := range []struct {
 			field string
 			ttl   time.Duration
-		}{{"HeartbeatTTL", c.HeartbeatTTL}, {"LeaderTTL", c.LeaderTTL}} {
+		}{{"WorkerIDTTL", c.WorkerIDTTL}, {"HeartbeatTTL", c.HeartbeatTTL}, {"LeaderTTL", c.LeaderTTL}} {
 			if f.ttl <= failover {
 				w = append(w, fmt.Sprintf("config: %s is %s; a replicated store takes no writes for up to %s when a server fails; use ClusteredConfig", f.field, f.ttl, failover))
 			}

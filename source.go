@@ -22,12 +22,25 @@ type PartitionSource interface {
 type SourceFunc func(ctx context.Context) ([]Partition, error)
 
 // ListPartitions implements PartitionSource.
-func (f SourceFunc) ListPartitions(ctx context.Context) ([]Partition, error) { return f(ctx) }
+func (f SourceFunc) ListPartitions(ctx context.Context) ([]Partition, error) {
+	if f == nil {
+		return nil, fmt.Errorf("%w: SourceFunc is nil, allowed: a function", ErrNilArgument)
+	}
+	return f(ctx)
+}
 
 // StaticSource lists always the same partitions.
 func StaticSource(partitions ...Partition) PartitionSource {
+	list := cloneAll(partitions)
+	return SourceFunc(func(context.Context) ([]Partition, error) { return cloneAll(list), nil })
+}
+
+func cloneAll(partitions []Partition) []Partition {
 	list := slices.Clone(partitions)
-	return SourceFunc(func(context.Context) ([]Partition, error) { return slices.Clone(list), nil })
+	for i := range list {
+		list[i].Keys = slices.Clone(list[i].Keys)
+	}
+	return list
 }
 
 // listPartitions asks a source and checks the answer.
