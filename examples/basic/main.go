@@ -1,0 +1,136 @@
+// Command basic shows a small fleet that divides its work: a cold start, a new worker, a restart, a crash and a clean
+// leave, in one process and under half a minute. It brings its own NATS server, or uses the one that -nats or NATS_URL
+// names.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/kv/embedded"
+)
+
+func main() {
+	url := flag.String("nats", os.Getenv("NATS_URL"), "NATS server with JetStream; empty starts one in this process")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Stdout, wantsColour(os.Stdout), *url); err != nil {
+		fmt.Fprintln(os.Stderr, "basic:", err)
+		os.Exit(1)
+	}
+}
+
+// dial opens one worker's connection.
+type dial func(opts ...nats.Option) (*nats.Conn, error)
+
+func run(ctx context.Context, out io.Writer, colour bool, url string) error {
+	if url != "" {
+		connect := func(opts ...nats.Option) (*nats.Conn, error) { return nats.Connect(url, opts...) }
+		return show(ctx, out, colour, url, connect)
+	}
+	server, err := embedded.Start()
+	if err != nil {
+		return err
+	}
+	defer server.Shutdown()
+	return show(ctx, out, colour, "in this process, no port opened", server.Connect)
+}
+
+const (
+	fleetSize  = 4
+	partitions = 32
+	patience   = 20 * time.Second // for each change
+)
+
+// config has the windows and leases of the library, shortened so that there is something to see.
+func config() parti.Config {
+	cfg := parti.DefaultConfig()
+	cfg.WorkerIDMax = 9
+	cfg.WorkerIDTTL = 3 * time.Second
+	cfg.HeartbeatInterval, cfg.HeartbeatTTL = 500*time.Millisecond, 2*time.Second
+	cfg.LeaderTTL = time.Second
+	cfg.ColdStartWindow, cfg.PlannedScaleWindow, cfg.RebalanceCooldown = 3*time.Second, 2*time.Second, time.Second
+	group := fmt.Sprintf("parti-basic-%d-%d", os.Getpid(), time.Now().UnixMilli()) // of its own on a shared server
+	cfg.KVBuckets.StableID, cfg.KVBuckets.Election = group+"-stableid", group+"-election"
+	cfg.KVBuckets.Heartbeat, cfg.KVBuckets.Assignment = group+"-heartbeat", group+"-assignment"
+	cfg.KVBuckets.Storage = "memory"
+	return cfg
+}
+
+// orders lists the work: 32 partitions "orders.00" to "orders.31".
+func orders() []parti.Partition {
+	list := make([]parti.Partition, partitions)
+	for i := range list {
+		list[i].Keys = []string{"orders", fmt.Sprintf("%02d", i)}
+	}
+	return list
+}
+
+// show plays the five changes one after the other.
+func show(ctx context.Context, out io.Writer, colour bool, server string, connect dial) (err error) {
+	cfg := config()
+	s := newScreen(out, colour)
+	s.title(server, cfg)
+	f := newFleet(cfg, connect, s)
+	defer func() { err = errors.Join(err, f.end()) }()
+	steps := []struct {
+		name   string
+		change func(ctx context.Context) error
+	}{
+		{fmt.Sprintf("cold start of %d workers", fleetSize), func(ctx context.Context) error { return f.start(ctx, fleetSize, "") }},
+		{"a new worker joins", func(ctx context.Context) error { return f.start(ctx, 1, "") }},
+		{"a worker is restarted", func(ctx context.Context) error {
+			w := f.follower()
+			if err := f.stop(ctx, w); err != nil {
+				return err
+			}
+			return f.start(ctx, 1, w.id)
+		}},
+		{"the leader crashes", func(context.Context) error { return f.crash(f.leader()) }},
+		{"a worker leaves cleanly", func(ctx context.Context) error { return f.stop(ctx, f.follower()) }},
+	}
+	for i, step := range steps {
+		s.step(i+1, step.name)
+		outcome, err := f.measure(ctx, step.name, step.change)
+		if err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+		s.table(f.view(), outcome)
+	}
+	s.summary(f.outcomes, f.overlapped())
+	return nil
+}
+
+// removeBuckets leaves nothing behind on a server that outlives this process.
+func removeBuckets(connect dial, cfg parti.Config) error {
+	nc, err := connect(parti.ConnectOptions()...)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	b := cfg.KVBuckets
+	for _, bucket := range []string{b.StableID, b.Election, b.Heartbeat, b.Assignment} {
+		if err := js.DeleteKeyValue(ctx, bucket); err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
+			return fmt.Errorf("remove bucket %s: %w", bucket, err)
+		}
+	}
+	return nil
+}
