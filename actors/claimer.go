@@ -130,7 +130,7 @@ func (c *claimer) claimMade(msg *claimMade) {
 			c.release()
 			return
 		}
-		c.record.Session = msg.lease.Revision
+		c.record.Session, c.worker = msg.lease.Revision, msg.lease.Key
 		c.report(&claimed{msg.lease})
 		c.scheduleRenewal()
 	case isCanceled(c.ctx, msg.err):

@@ -335,7 +335,7 @@ func (m *manager) fire(event fsm.Event) {
 	if err != nil {
 		panic(err)
 	}
-	m.log.Debug("state changed", "worker", m.session.id, "from", from, "to", to)
+	m.log.Debug("state changed", "from", from, "to", to)
 	m.publishStatus()
 	m.events().Publish(&StateChanged{m.session.id, from, to})
 	if hook := m.set.Hooks.OnStateChanged; hook != nil {
@@ -352,7 +352,7 @@ func (m *manager) problem(err error) {
 	if err == nil {
 		return
 	}
-	m.log.Warn("problem survived", "worker", m.session.id, "error", err)
+	m.log.Warn("problem survived", "error", err)
 	hook := m.set.Hooks.OnError
 	if hook == nil {
 		return
@@ -450,7 +450,7 @@ func (m *manager) childHasFailed(f *childFailed) {
 func (m *manager) reportFailure(f *childFailed) {
 	var p *PanicError
 	if errors.As(f.err, &p) {
-		m.log.Error("actor panicked", "worker", m.session.id, "actor", f.kind, "panic", p.Value, slog.String("stack", string(p.Stack)))
+		m.log.Error("actor panicked", "actor", f.kind, "panic", p.Value, slog.String("stack", string(p.Stack)))
 	}
 	m.problem(f.err)
 }

@@ -31,7 +31,7 @@ func (m *manager) idClaimed(lease kv.Lease) {
 		m.life.runner.become(request{ctx: m.session.ctx, trusted: m.session.trust.valid, done: func(error) {}})
 	}
 	m.prior, m.previous, m.ready = nil, lease.Key, false
-	m.log = m.set.Logger.With("worker", m.session.id)
+	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
 	m.fire(fsm.EventClaimed)
 	if m.set.Standby && !m.everDone {
 		m.armStartup()
