@@ -105,7 +105,7 @@ func (f *fleet) newWorker(preferred string) (*worker, error) {
 	}
 	w.conn = conn
 	w.manager, err = parti.NewManager(cfg, js, parti.StaticSource(orders()...), strategy.NewConsistentHash(),
-		parti.WithHooks(hooks), parti.WithLogger(slog.New(slog.NewTextHandler(debugLog, &slog.HandlerOptions{Level: slog.LevelDebug})).With("p", w.name)))
+		parti.WithHooks(hooks), parti.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		return nil, err
 	}

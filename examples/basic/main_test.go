@@ -23,7 +23,7 @@ func TestTheDemonstrationShowsEveryChangeAndLeavesNothingBehind(t *testing.T) {
 		var out bytes.Buffer
 		began := time.Now()
 		err := show(t.Context(), &out, false, "virtual", connect)
-		if err != nil { t.Fatalf("%v\n%s\n%s", err, &out, debugLog.b.String()) }; debugLog.b.Reset()
+		require.NoError(t, err, "%s", &out)
 		assert.Less(t, time.Since(began), time.Minute)
 		for _, line := range []string{
 			`1  cold start of 4 workers`, `2  a new worker joins`, `3  a worker is restarted`, `4  the leader crashes`,
