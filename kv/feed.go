@@ -13,6 +13,8 @@ import (
 const (
 	resyncEvery   = 30 * time.Second
 	feedHeartbeat = 500 * time.Millisecond
+	// consumeTimeout bounds the making of a consumer, and is how long an idle one is kept by the server.
+	consumeTimeout = 5 * time.Second
 )
 
 // Feed tells what is stored under the keys (nil for all) and every change of it, until ctx ends, whose error it then
@@ -119,52 +121,68 @@ func (f *feed) tell(e Entry) {
 	f.emit(u)
 }
 
-// follow tells changes as they come. It returns when the consumer is broken; a snapshot then repairs what was missed.
+// follow tells changes as they come, until the consumer breaks or the connection was away; a fresh snapshot and a new
+// consumer then go on. Recovering is the feed's own work because it has to be quick, complete, and over at once when
+// ctx ends: an ordered consumer of the client is not.
 func (f *feed) follow(ctx context.Context) error {
-	config := jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: f.upTo + 1, InactiveThreshold: time.Minute,
-	}
-	for _, key := range f.keys {
-		config.FilterSubjects = append(config.FilterSubjects, f.store.subject(f.bucket, key))
-	}
-	consumer, err := f.store.js.OrderedConsumer(ctx, f.store.stream(f.bucket), config)
+	ctx, cancel := context.WithCancel(ctx)
+	messages, err := f.consume(ctx)
 	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages(jetstream.PullHeartbeat(feedHeartbeat))
-	if err != nil {
+		cancel()
 		return err
 	}
 	arrivals := make(chan jetstream.Msg)
 	broken := make(chan error, 1)
-	done := make(chan struct{})
 	go func() {
 		defer close(arrivals)
+		defer messages.Stop()
 		for {
-			m, err := messages.Next()
+			m, err := messages.Next(jetstream.NextContext(ctx))
 			if err != nil {
 				broken <- err
 				return
 			}
 			select {
 			case arrivals <- m:
-			case <-done:
+			case <-ctx.Done():
+				broken <- ctx.Err()
 				return
 			}
 		}
 	}()
 	defer func() {
-		close(done)
-		messages.Stop()
+		cancel()
 		for range arrivals { // until the goroutine has ended
 		}
 	}()
 	return f.loop(ctx, arrivals, broken)
 }
 
+// consume makes a consumer of this feed's own, from where it stands. The server forgets it some seconds after the last
+// pull.
+func (f *feed) consume(ctx context.Context) (jetstream.MessagesContext, error) {
+	ctx, cancel := context.WithTimeout(ctx, consumeTimeout)
+	defer cancel()
+	config := jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: f.upTo + 1, AckPolicy: jetstream.AckNonePolicy,
+		MemoryStorage: true, Replicas: 1, InactiveThreshold: consumeTimeout, MaxDeliver: 1,
+	}
+	for _, key := range f.keys {
+		config.FilterSubjects = append(config.FilterSubjects, f.store.subject(f.bucket, key))
+	}
+	consumer, err := f.store.js.CreateConsumer(ctx, f.store.stream(f.bucket), config)
+	if err != nil {
+		return nil, err
+	}
+	return consumer.Messages(jetstream.PullHeartbeat(feedHeartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
+}
+
+var errGap = errors.New("messages are missing")
+
 func (f *feed) loop(ctx context.Context, arrivals <-chan jetstream.Msg, broken <-chan error) error {
 	due := time.NewTicker(resyncEvery)
 	defer due.Stop()
+	var delivered uint64
 	for {
 		select {
 		case m, ok := <-arrivals:
@@ -175,16 +193,17 @@ func (f *feed) loop(ctx context.Context, arrivals <-chan jetstream.Msg, broken <
 			if err != nil {
 				return err
 			}
+			if delivered++; meta.Sequence.Consumer != delivered {
+				return errGap
+			}
 			f.tell(f.store.entry(f.bucket, m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Headers(), m.Data()))
 			f.upTo = max(f.upTo, meta.Sequence.Stream)
 		case <-due.C:
-			if err := f.resync(ctx); err != nil && errors.Is(err, ErrRolledBack) {
-				return err
-			}
-		case <-f.reconnected:
 			if err := f.resync(ctx); err != nil {
 				return err
 			}
+		case <-f.reconnected:
+			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}

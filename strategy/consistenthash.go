@@ -197,18 +197,30 @@ func (p *placement) place() {
 	slices.SortStableFunc(orphans, func(a, b int) int {
 		return cmp.Compare(p.partitions[b].Load(), p.partitions[a].Load())
 	})
+	var left, need int64
 	for _, q := range orphans {
-		p.give(q, p.fitting(q))
+		left += p.partitions[q].Load()
+	}
+	for w := range p.workers {
+		need += max(0, p.least[w]-p.load[w])
+	}
+	for _, q := range orphans {
+		// Orphans that are all needed below the lower bounds go there: each that does not has to be moved later.
+		w := p.fitting(q, left <= need)
+		need -= min(max(0, p.least[w]-p.load[w]), p.partitions[q].Load())
+		left -= p.partitions[q].Load()
+		p.give(q, w)
 	}
 }
 
-func (p *placement) fitting(q int) int {
+// fitting is the first worker on the ring that has room, and, if needy, lacks something.
+func (p *placement) fitting(q int, needy bool) int {
 	load := p.partitions[q].Load()
 	start := p.at(p.hashes[q])
 	tried := 0
 	for i := range p.ring {
 		w := p.ring[(start+i)%len(p.ring)].worker
-		if p.load[w]+load <= p.most[w] {
+		if p.load[w]+load <= p.most[w] && (!needy || p.load[w] < p.least[w]) {
 			return w
 		}
 		if tried++; tried > 8*len(p.workers) {
