@@ -91,7 +91,10 @@ func TestALeaderThatDiesInAnEmergency(t *testing.T) {
 		f.Begin(6)
 		<-time.After(time.Minute)
 		f.Followers()[0].Crash()
-		f.Wait(heartbeatTTL+time.Second, "emergency", func() bool { return f.Leader().Manager.State() == parti.StateEmergency })
+		f.Wait(heartbeatTTL+time.Second, "emergency", func() bool {
+			plans := f.Checker.Plans()
+			return plans[len(plans)-1].Version == 2
+		})
 		f.Leader().Crash()
 		f.Settle(heartbeatTTL + window + 15*time.Second)
 	})

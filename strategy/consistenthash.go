@@ -197,19 +197,23 @@ func (p *placement) place() {
 	slices.SortStableFunc(orphans, func(a, b int) int {
 		return cmp.Compare(p.partitions[b].Load(), p.partitions[a].Load())
 	})
-	var left, need int64
+	var left, need, unit int64
 	for _, q := range orphans {
 		left += p.partitions[q].Load()
+		unit = max(unit, p.partitions[q].Load())
 	}
+	// What a worker lacks, in whole partitions.
+	lacks := func(w int) int64 { return (max(0, p.least[w]-p.load[w]) + unit - 1) / max(unit, 1) * unit }
 	for w := range p.workers {
-		need += max(0, p.least[w]-p.load[w])
+		need += lacks(w)
 	}
 	for _, q := range orphans {
 		// Orphans that are all needed below the lower bounds go there: each that does not has to be moved later.
 		w := p.fitting(q, left <= need)
-		need -= min(max(0, p.least[w]-p.load[w]), p.partitions[q].Load())
 		left -= p.partitions[q].Load()
+		need -= lacks(w)
 		p.give(q, w)
+		need += lacks(w)
 	}
 }
 

@@ -1,0 +1,98 @@
+// Command worker is one worker process for a real NATS server: start it several times and watch the processes divide
+// the work. What it owns it pretends to work on, one goroutine for each partition, which shows the pattern that a real
+// worker needs: begin what is added, end what is removed, and return from the hook only when it has ended.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/strategy"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop() // a second signal ends the process at once
+	}()
+	refresh := make(chan os.Signal, 1)
+	signal.Notify(refresh, syscall.SIGHUP)
+	err := run(ctx, os.Args[1:], os.Stdout, refresh)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "worker:", err)
+		os.Exit(1)
+	}
+}
+
+// run is one worker from its start to its clean leave, which the end of ctx asks for.
+func run(ctx context.Context, args []string, out io.Writer, refresh <-chan os.Signal) error {
+	set, err := parse(args)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: set.level}))
+	nc, err := nats.Connect(set.url, append(parti.ConnectOptions(), nats.Name("parti-worker"))...)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", set.url, err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	w := &workload{log: log, running: map[string]job{}}
+	manager, err := parti.NewManager(set.config, js, set.source(), strategy.NewConsistentHash(), parti.WithLogger(log),
+		parti.WithHooks(parti.Hooks{
+			OnAssignmentChanged: w.assigned,
+			OnStateChanged: func(_ context.Context, from, to parti.State) error {
+				log.Info("state", "from", from, "to", to)
+				return nil
+			},
+		}))
+	if err != nil {
+		return err
+	}
+	w.epochs = func() map[string]int64 { return manager.Assignment().Epochs }
+	return serve(ctx, manager, log, set.config, refresh)
+}
+
+// serve runs the worker until ctx ends, then leaves cleanly; or until the worker ends by itself.
+func serve(ctx context.Context, manager *parti.Manager, log *slog.Logger, cfg parti.Config, refresh <-chan os.Signal) error {
+	if err := manager.Start(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // asked to end before it had begun
+		}
+		return err
+	}
+	log.Info("ready", "worker", manager.WorkerID(), "leader", manager.IsLeader())
+	for {
+		select {
+		case <-refresh:
+			refreshCtx, cancel := context.WithTimeout(ctx, cfg.OperationTimeout)
+			log.Info("partitions listed again", "error", manager.RefreshPartitions(refreshCtx))
+			cancel()
+		case <-manager.Done():
+			return manager.Err()
+		case <-ctx.Done():
+			log.Info("leaving", "worker", manager.WorkerID())
+			stopCtx, cancel := context.WithTimeout(context.Background(), 2*cfg.ShutdownTimeout)
+			defer cancel()
+			return manager.Stop(stopCtx)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/kv/embedded"
+)
+
+// log is what a worker printed so far.
+type log struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) count(what string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), what)
+}
+
+const shortWindows = `
+coldStartWindow: 300ms
+plannedScaleWindow: 200ms
+rebalanceCooldown: 100ms
+kvBuckets: {storage: memory}
+`
+
+func TestTwoWorkersShareTheWorkAndLeaveCleanlyAtASignal(t *testing.T) {
+	server, err := embedded.Start(embedded.WithPort(embedded.RandomPort))
+	require.NoError(t, err)
+	defer server.Shutdown()
+	dir := t.TempDir()
+	config, list := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "partitions")
+	require.NoError(t, os.WriteFile(config, []byte(shortWindows), 0o600))
+	require.NoError(t, os.WriteFile(list, []byte("a.1 a.2\nb.1 b.2\n"), 0o600))
+	args := []string{"-nats", server.URL(), "-config", config, "-list", list, "-v"}
+
+	var logs [2]log
+	ends := make(chan error, 2)
+	refresh := make(chan os.Signal)
+	var stops [2]context.CancelFunc
+	for i := range logs {
+		var ctx context.Context
+		ctx, stops[i] = context.WithCancel(t.Context())
+		defer stops[i]()
+		go func() { ends <- run(ctx, args, &logs[i], refresh) }()
+	}
+	both := func(what string) int { return logs[0].count(what) + logs[1].count(what) }
+	soon := func(what string, condition func() bool) {
+		t.Helper()
+		require.Eventually(t, condition, 10*time.Second, 5*time.Millisecond, what)
+	}
+	soon("both are ready", func() bool { return both("msg=ready") == 2 && both("msg=begun") == 4 })
+	assert.Equal(t, 2, logs[0].count("msg=begun"))
+
+	require.NoError(t, os.WriteFile(list, []byte("a.1 a.2\nb.1 b.2\nc.1\n"), 0o600))
+	refresh <- os.Interrupt // any signal: the channel is what counts
+	soon("the new partition is begun", func() bool { return both("partition=c.1") == 1 })
+
+	stops[0]()
+	require.NoError(t, <-ends)
+	soon("the one that stays has everything", func() bool {
+		return logs[1].count("msg=begun")-logs[1].count("msg=ended") == 5
+	})
+	stops[1]()
+	require.NoError(t, <-ends)
+	assert.Equal(t, both("msg=begun"), both("msg=ended"), "what was begun is ended")
+}
+
+func TestACommandLineThatIsWrongIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		args  []string
+		names string
+	}{
+		{[]string{"-config", "no-such-file"}, "no-such-file"},
+		{[]string{"-id", "worker-100"}, "PreferredID"},
+		{[]string{"-partitions", "many"}, "partitions"},
+		{[]string{"now"}, `"now"`},
+		{[]string{"-nats", "nats://127.0.0.1:1"}, "127.0.0.1:1"},
+	} {
+		args := append([]string{}, c.args...)
+		if c.names == "PreferredID" {
+			server, err := embedded.Start(embedded.WithPort(embedded.RandomPort))
+			require.NoError(t, err)
+			defer server.Shutdown()
+			args = append(args, "-nats", server.URL())
+		}
+		assert.ErrorContains(t, run(t.Context(), args, new(bytes.Buffer), nil), c.names, "%v", c.args)
+	}
+}
+
+func TestTheConfigurationOfTheReadmeIsValid(t *testing.T) {
+	f, err := os.Open("quick.yaml")
+	require.NoError(t, err)
+	defer func() { _ = f.Close() }()
+	_, err = parti.LoadConfig(f)
+	require.NoError(t, err)
+}

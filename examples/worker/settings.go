@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/parti-go/parti"
+)
+
+// settings is what the command line says.
+type settings struct {
+	config     parti.Config
+	url        string
+	partitions int
+	list       string
+	level      slog.Level
+}
+
+func parse(args []string) (settings, error) {
+	var set settings
+	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
+	config := flags.String("config", "", "YAML `file` with the configuration; empty for the defaults")
+	id := flags.String("id", "", "worker `ID` to prefer, as worker-3")
+	standby := flags.Bool("standby", false, "wait for an ID as long as none is free")
+	verbose := flags.Bool("v", false, "log each step")
+	flags.StringVar(&set.url, "nats", urlFromEnvironment(), "`URL` of a NATS server with JetStream")
+	flags.IntVar(&set.partitions, "partitions", 24, "how many partitions there are")
+	flags.StringVar(&set.list, "list", "", "`file` that lists the partitions, one ID a line, instead; read again at SIGHUP")
+	if err := flags.Parse(args); err != nil {
+		return settings{}, err
+	}
+	if flags.NArg() > 0 {
+		return settings{}, fmt.Errorf("unknown argument %q, allowed: flags only", flags.Arg(0))
+	}
+	set.config = parti.DefaultConfig()
+	if *config != "" {
+		f, err := os.Open(*config)
+		if err != nil {
+			return settings{}, err
+		}
+		defer func() { _ = f.Close() }()
+		if set.config, err = parti.LoadConfig(f); err != nil {
+			return settings{}, fmt.Errorf("%s: %w", *config, err)
+		}
+	}
+	if *id != "" {
+		set.config.PreferredID = *id
+	}
+	set.config.Standby = set.config.Standby || *standby
+	if *verbose {
+		set.level = slog.LevelDebug
+	}
+	return set, nil
+}
+
+func urlFromEnvironment() string {
+	if url := os.Getenv("NATS_URL"); url != "" {
+		return url
+	}
+	return nats.DefaultURL
+}
+
+// source lists the partitions: those of the file as it is now, or as many as asked for.
+func (s settings) source() parti.PartitionSource {
+	return parti.SourceFunc(func(context.Context) ([]parti.Partition, error) {
+		var list []parti.Partition
+		if s.list == "" {
+			for i := range s.partitions {
+				list = append(list, parti.Partition{Keys: []string{"orders", fmt.Sprintf("%02d", i)}})
+			}
+			return list, nil
+		}
+		text, err := os.ReadFile(s.list)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range strings.Fields(string(text)) {
+			list = append(list, parti.Partition{Keys: strings.Split(id, ".")})
+		}
+		return list, nil
+	})
+}

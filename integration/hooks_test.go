@@ -1,0 +1,148 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+func saw(p *fleet.Process, target error) bool {
+	for _, err := range p.Errors() {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}
+
+func TestAHookThatPanicsOrFailsIsReportedAndCountsAsReturned(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 40)
+		boom := errors.New("boom")
+		panics := fleet.Handler(func(context.Context, []parti.Partition, []parti.Partition) error { panic(boom) })
+		fails := fleet.Handler(func(context.Context, []parti.Partition, []parti.Partition) error { return boom })
+		a, b := f.Start(1, panics)[0], f.Start(1, fails)[0]
+		f.Settle(coldStart + time.Second)
+		f.Start(2)
+		f.Settle(window + time.Second)
+		require.True(t, saw(a, parti.ErrHookPanic))
+		require.True(t, saw(a, boom))
+		require.True(t, saw(b, parti.ErrHookFailed))
+		require.True(t, saw(b, boom))
+	})
+}
+
+func TestAHookThatBlocksKeepsItsPartitionsAndHoldsUpNobodyElse(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60)
+		var block atomic.Bool
+		release := make(chan struct{})
+		blocks := fleet.Handler(func(_ context.Context, _, removed []parti.Partition) error {
+			if block.Load() && len(removed) > 0 {
+				<-release
+			}
+			return nil
+		})
+		f.Begin(3)
+		slow := f.Start(1, blocks)[0]
+		f.Settle(window + 11*time.Second)
+		<-time.After(time.Minute)
+		block.Store(true)
+		joined := f.Start(2)
+		f.Wait(window+time.Second, "the joiners have what the others gave", func() bool {
+			return len(joined[0].Running()) > 0 && len(joined[1].Running()) > 0
+		})
+		f.Wait(time.Minute, "the leader complains", func() bool { return saw(f.Leader(), parti.ErrHandoffTimeout) })
+		f.Wait(time.Second, "everyone else goes on", func() bool { return f.Leader().Manager.State() == parti.StateStable })
+		close(release)
+		f.Settle(time.Second)
+		require.NotEmpty(t, slow.Running())
+	})
+}
+
+func TestStopWaitsForTheHook(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 20)
+		f.Begin(3)
+		slow := f.Start(1, fleet.SlowHandler(4*time.Second))[0]
+		f.Settle(window + 15*time.Second)
+		began := time.Now()
+		require.NoError(t, slow.Stop())
+		require.GreaterOrEqual(t, time.Since(began), 4*time.Second)
+	})
+}
+
+func TestStopGivesUpOnAHookThatDoesNotReturn(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 20)
+		var block atomic.Bool
+		f.Begin(3)
+		stuck := f.Start(1, fleet.Handler(func(context.Context, []parti.Partition, []parti.Partition) error {
+			if block.Load() {
+				<-f.Closing()
+			}
+			return nil
+		}))[0]
+		f.Settle(window + 11*time.Second)
+		block.Store(true)
+		err := stuck.Stop()
+		require.ErrorIs(t, err, parti.ErrShutdownTimeout)
+		stuck.Crash() // it still runs what it had; the process is over
+		f.Settle(heartbeatTTL + time.Second)
+	})
+}
+
+func TestAPanicInAnyActorIsSurvived(t *testing.T) {
+	for _, kind := range []string{"manager", "claimer", "heartbeat", "elector", "calculator", "follower"} {
+		t.Run(kind, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+				f := fleet.New(t, s, 40)
+				f.Begin(4)
+				<-time.After(time.Minute)
+				leader := f.Leader()
+				leader.Panic(kind)
+				f.Start(1) // something for every actor to do
+				f.Wait(time.Minute, "the panic", f.Panicked)
+				f.Settle(2 * time.Minute)
+				require.Len(t, f.Live(), 5)
+				require.NoError(t, leader.Manager.Err())
+			})
+		})
+	}
+}
+
+func TestActorsThatFailTooOftenEndTheWorker(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 40)
+		f.Begin(4)
+		<-time.After(time.Minute)
+		victim := f.Followers()[0]
+		for range 20 {
+			select {
+			case <-victim.Manager.Done():
+			default:
+				victim.Panic("elector")
+				f.Wait(time.Minute, "the panic, or the end", func() bool {
+					select {
+					case <-victim.Manager.Done():
+						return true
+					default:
+						return f.Panicked()
+					}
+				})
+			}
+		}
+		<-victim.Manager.Done()
+		require.ErrorIs(t, victim.Manager.Err(), parti.ErrGivingUp)
+		require.Empty(t, victim.Running())
+		f.Wait(heartbeatTTL+window+time.Second, "the others go on", func() bool { return f.Checker.Complete(f.Source.IDs()) == nil })
+	})
+}

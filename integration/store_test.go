@@ -1,0 +1,91 @@
+package integration
+
+import (
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+func TestGhostWritesDoNoHarm(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60, fleet.DefaultConnection())
+		f.Begin(5)
+		<-time.After(time.Minute)
+		for range 3 {
+			leader, follower := f.Leader(), f.Followers()[0]
+			leader.Link.Cut()
+			follower.Link.Stall()
+			<-time.After(heartbeatTTL + 3*time.Second)
+			leader.Link.Heal()
+			follower.Link.Heal()
+			f.Settle(time.Minute)
+		}
+	})
+}
+
+func TestRecordsOfAnUnknownFormatAreLeftAlone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Begin(3)
+		<-time.After(time.Minute)
+		b := parti.DefaultConfig().KVBuckets
+		heartbeats, err := f.JS.KeyValue(background(), b.Heartbeat)
+		require.NoError(t, err)
+		_, err = heartbeats.Create(background(), "worker-50", []byte(`{"format":99,"token":"x/1/1"}`), jetstream.KeyTTL(10*time.Second))
+		require.NoError(t, err)
+		f.Wait(5*time.Second, "the leader says so and leads no more", func() bool {
+			for _, p := range f.Live() {
+				if saw(p, parti.ErrNewerFormat) {
+					return true
+				}
+			}
+			return false
+		})
+		<-time.After(20 * time.Second)
+		require.NoError(t, f.Checker.Complete(f.Source.IDs()))
+		f.Wait(time.Minute, "a leader again", func() bool { return f.Leader() != nil })
+		f.Start(1)
+		f.Settle(window + 15*time.Second)
+	})
+}
+
+func TestGarbageInTheBucketsIsSurvived(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Begin(3)
+		<-time.After(time.Minute)
+		b := parti.DefaultConfig().KVBuckets
+		for _, bucket := range []string{b.StableID, b.Heartbeat, b.Assignment} {
+			kv, err := f.JS.KeyValue(background(), bucket)
+			require.NoError(t, err)
+			for _, key := range []string{"worker-77", "nonsense", "a.b.c"} {
+				_, err = kv.Create(background(), key, []byte("{\"truncated\":"))
+				require.NoError(t, err)
+			}
+		}
+		f.Start(1)
+		f.Settle(window + 11*time.Second)
+		f.Leader().Crash()
+		f.Settle(heartbeatTTL + window + 11*time.Second)
+	})
+}
+
+func TestAStolenHeartbeatEndsTheSession(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Begin(3)
+		<-time.After(time.Minute)
+		victim := f.Followers()[0]
+		claims, err := f.JS.KeyValue(background(), parti.DefaultConfig().KVBuckets.StableID)
+		require.NoError(t, err)
+		require.NoError(t, claims.Delete(background(), victim.Manager.WorkerID()))
+		f.Wait(15*time.Second, "the worker notices", func() bool { return saw(victim, parti.ErrIdentityLost) })
+		f.Settle(45 * time.Second)
+	})
+}
