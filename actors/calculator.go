@@ -123,7 +123,7 @@ func (c *calculator) started() {
 	})
 }
 
-func (c *calculator) stopping() {
+func (c *calculator) stopping(bool) {
 	c.stop()
 	for _, r := range c.waiting {
 		r.reply(kv.ErrDeposed)

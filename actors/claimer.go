@@ -77,7 +77,7 @@ func (c *claimer) started() {
 	c.after(time.Until(expired), &claimDue{})
 }
 
-func (c *claimer) stopping() {}
+func (c *claimer) stopping(bool) {}
 
 func (c *claimer) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {

@@ -73,7 +73,7 @@ func (e *elector) started() {
 	feed(e.guard, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return &electionUpdate{u} })
 }
 
-func (e *elector) stopping() {}
+func (e *elector) stopping(bool) {}
 
 func (e *elector) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {

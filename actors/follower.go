@@ -51,7 +51,7 @@ func (f *follower) started() {
 	feed(f.guard, f.store, kv.Assignments, keys, 0, func(u kv.Update) any { return &assignmentUpdate{u} })
 }
 
-func (f *follower) stopping() {}
+func (f *follower) stopping(bool) {}
 
 func (f *follower) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {

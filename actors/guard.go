@@ -21,8 +21,9 @@ type body interface {
 	started()
 	// receive handles one message on the actor's turn.
 	receive(ctx actor.Context, message any)
-	// stopping is called once before the children stop; it must not send to them.
-	stopping()
+	// stopping is called once before the children stop; it must not send to them. restarts says that the supervisor
+	// begins a new incarnation afterwards.
+	stopping(restarts bool)
 }
 
 // guard is the thin layer between protoactor and every actor of the tree. It gives an incarnation an epoch, a context,
@@ -108,10 +109,12 @@ func (g *guard) Receive(ctx actor.Context) {
 	case *actor.Started:
 		g.actor, g.self, g.root = ctx, ctx.Self(), ctx.ActorSystem().Root
 		g.protect(func() { g.tap(message); g.body.started() })
-	case *actor.Stopping, *actor.Restarting:
-		g.end()
+	case *actor.Stopping:
+		g.end(false)
+	case *actor.Restarting:
+		g.end(true)
 	case *actor.Stopped:
-		g.end()
+		g.end(false)
 		g.finish()
 	case *dated:
 		if message.epoch == g.epoch {
@@ -170,7 +173,7 @@ func (g *guard) receiveEnded(ctx actor.Context) {
 }
 
 // end is the first half of stopping: nothing new is started, what runs is told to end.
-func (g *guard) end() {
+func (g *guard) end(restarts bool) {
 	if g.ended {
 		return
 	}
@@ -184,7 +187,7 @@ func (g *guard) end() {
 			g.log.Error("actor panicked while stopping", "actor", g.kind, "panic", r, "stack", string(debug.Stack()))
 		}
 	}()
-	g.body.stopping()
+	g.body.stopping(restarts)
 }
 
 func (g *guard) finish() {

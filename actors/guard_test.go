@@ -31,7 +31,7 @@ func (s *script) receive(ctx actor.Context, message any) {
 	}
 }
 
-func (s *script) stopping() {
+func (s *script) stopping(bool) {
 	if s.onStop != nil {
 		s.onStop()
 	}

@@ -46,8 +46,8 @@ func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store
 	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, applied: applied, next: func() {}}
 }
 
-func (h *heartbeat) started()  { h.send() }
-func (h *heartbeat) stopping() {}
+func (h *heartbeat) started()      { h.send() }
+func (h *heartbeat) stopping(bool) {}
 
 func (h *heartbeat) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {

@@ -89,9 +89,12 @@ func (t *trust) valid() bool {
 }
 
 func newManager(g *guard, set Settings, l *life) *manager {
+	if l.machine == nil || l.machine.State() == fsm.Shutdown {
+		l.machine = fsm.New()
+	}
 	return &manager{
-		guard: g, set: set, life: l, machine: fsm.New(),
-		children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle,
+		guard: g, set: set, life: l, machine: l.machine,
+		children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle, everDone: l.view.readied.Load(),
 	}
 }
 
@@ -99,21 +102,25 @@ func (m *manager) started() {
 	m.publishStatus()
 	m.watchConnection()
 	m.armStartup()
-	if m.life.runner.holds.Load() > 0 {
+	if m.machine.State() == fsm.ClaimingID {
 		// An earlier incarnation failed with partitions in the user's hands.
-		m.winding = &windDown{cause: ErrGivingUp, rejoin: true, generation: m.nextGeneration()}
+		m.winding = &windDown{cause: ErrPanic, rejoin: true, fenced: true, generation: m.nextGeneration()}
 		m.giveUp()
 		return
 	}
 	m.open()
 }
 
-func (m *manager) stopping() {
-	if m.machine.State() != fsm.Shutdown {
-		m.fire(fsm.EventStop)
-	}
+func (m *manager) stopping(restarts bool) {
 	if m.session.cancel != nil {
 		m.session.cancel()
+	}
+	switch state := m.machine.State(); {
+	case state == fsm.Shutdown, restarts && (state == fsm.Init || state == fsm.ClaimingID):
+	case restarts:
+		m.fire(fsm.EventIdentityLost)
+	default:
+		m.fire(fsm.EventStop)
 	}
 }
 
@@ -236,7 +243,9 @@ func (m *manager) storeOpened(msg *opened) {
 	}
 	m.store = msg.store
 	m.life.view.store.Store(msg.store)
-	m.fire(fsm.EventStart)
+	if m.machine.State() == fsm.Init {
+		m.fire(fsm.EventStart)
+	}
 	m.spawnClaimer()
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parti-go/parti/fsm"
 )
 
 // life is what outlives a restart of the manager: what the user has been told, and who tells it.
@@ -13,7 +15,8 @@ type life struct {
 	view     *View
 	runner   *runner
 	notifier *notifier
-	carried  uint64 // the session whose partitions are kept while the store is away
+	machine  *fsm.Machine // where the worker stands
+	carried  uint64       // the session whose partitions are kept while the store is away
 }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may

@@ -199,7 +199,7 @@ func (m *manager) assignmentApplied(msg *applied) {
 	m.ready, m.carrying = true, false
 	if !m.everDone {
 		m.everDone = true
-		defer close(m.life.view.ready)
+		defer m.life.view.markReady()
 	}
 	m.leaderIsKnown() // a record of this session is a leader's work
 	m.publishStatus()
@@ -295,7 +295,7 @@ func (m *manager) endSession(cause error, trusted bool, delay time.Duration) {
 	claim := m.session.claim
 	m.prior = &claim
 	if errors.Is(cause, kv.ErrRolledBack) {
-		m.highest = kv.Position{}
+		m.highest, m.store, m.prior = kv.Position{}, nil, nil // begin anew, with what the store is now
 	}
 	m.winding = &windDown{cause: cause, rejoin: true, delay: delay, fenced: !trusted, generation: m.nextGeneration()}
 	keep := m.set.KeepServing && errors.Is(cause, kv.ErrLate)

@@ -25,6 +25,7 @@ type View struct {
 	status     atomic.Pointer[Status]
 	assignment atomic.Pointer[Assignment]
 	store      atomic.Pointer[kv.Store]
+	readied    atomic.Bool
 	ready      chan struct{}
 	done       chan struct{}
 	cause      atomic.Pointer[error]
@@ -62,6 +63,13 @@ func (v *View) Err() error {
 		return *p
 	}
 	return nil
+}
+
+// markReady closes ready, once.
+func (v *View) markReady() {
+	if v.readied.CompareAndSwap(false, true) {
+		close(v.ready)
+	}
 }
 
 // blame keeps the first cause of the end.

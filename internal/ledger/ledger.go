@@ -179,11 +179,16 @@ func (l *Ledger) SessionSeen(worker string, number uint64, applied int64) {
 	s.applied = applied
 	for _, p := range l.held[worker] {
 		if p.releasing && p.session == number && applied >= p.since {
-			l.drop(p)
-			p.last = ""
-			l.touchWorker(worker)
+			l.acknowledge(p)
 		}
 	}
+}
+
+// acknowledge: the holder has let go.
+func (l *Ledger) acknowledge(p *part) {
+	l.touchWorker(p.holder)
+	l.drop(p)
+	p.last = ""
 }
 
 // SessionEnded says that a session, and every earlier one of that worker, is over: what it held is free.

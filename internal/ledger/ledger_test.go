@@ -30,6 +30,7 @@ type world struct {
 	epochs  map[string]int64
 	applied map[string]int64
 	pending *Write
+	stored  bool // the pending write is in the store, and the ledger has not heard
 	parts   int
 	term    uint64
 	version int64
@@ -126,13 +127,16 @@ func (w *world) target() {
 	w.ledger.SetMembers(members)
 }
 
-// write stores a proposal now, or proposes and stores some steps later.
+// write takes the next step of a write: propose, store, hear that it is stored. Other steps may come between.
 func (w *world) write() {
 	if w.pending != nil {
-		p := *w.pending
-		w.pending = nil
-		w.store1(p)
-		w.ledger.Stored(p)
+		if !w.stored {
+			w.put(*w.pending)
+			w.stored = true
+			return
+		}
+		w.ledger.Stored(*w.pending)
+		w.pending, w.stored = nil, false
 		return
 	}
 	if p, ok := w.ledger.Propose(); ok {
@@ -143,7 +147,7 @@ func (w *world) write() {
 	}
 }
 
-func (w *world) store1(p Write) {
+func (w *world) put(p Write) {
 	w.version = p.Version
 	for _, r := range p.Records {
 		w.store[r.Worker] = r
@@ -156,10 +160,10 @@ func (w *world) store1(p Write) {
 // takeover restores a new ledger from the store. A write under way is lost, or was stored without the old leader
 // learning of it.
 func (w *world) takeover() {
-	if w.pending != nil && w.rng.IntN(2) == 0 {
-		w.store1(*w.pending)
+	if w.pending != nil && !w.stored && w.rng.IntN(2) == 0 {
+		w.put(*w.pending)
 	}
-	w.pending = nil
+	w.pending, w.stored = nil, false
 	w.term++
 	w.ledger = New(w.term, w.version)
 	for _, r := range w.store {
@@ -205,7 +209,7 @@ func (w *world) calm(seed uint64) {
 	}
 	w.ledger.SetTarget(target)
 	w.ledger.SetMembers(members)
-	for range 12 {
+	for range 40 {
 		w.write()
 		for i := range 5 {
 			w.obey(fmt.Sprintf("w%d", i))

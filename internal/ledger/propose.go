@@ -139,6 +139,10 @@ func (l *Ledger) storedRevoke(e Effect, version int64) {
 	}
 	p.releasing, p.since = true, version
 	l.pending[p.id] = p
+	if l.sessions[e.Worker].applied >= version {
+		// The worker was faster than the store's answer to us.
+		l.acknowledge(p)
+	}
 }
 
 func (l *Ledger) storedGrant(e Effect) {
