@@ -4,142 +4,113 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// Fence is a leader's term: its number and the revision of its entry, on which every write of a plan depends.
+// Fence is a stored term: what a leader writes is stored only while this is the revision of the entry "term".
 type Fence struct {
 	Term     uint64
 	Revision uint64
 }
 
-// PlanWrite is what a leader stores at once. The plan is always written, and last.
+// BeginTerm stores the next term: one more than the last, and more than floor. valid is asked right before each attempt
+// to write; when it says no the result is [ErrLate]. [ErrUnknown] says that the term may yet be stored: whoever then
+// begins a term makes it harmless.
+func (s *Store) BeginTerm(ctx context.Context, record Term, floor uint64, valid func() bool) (Fence, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	chain := s.holder.chain()
+	for {
+		entry, err := s.Get(ctx, Assignments, TermKey)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return Fence{}, fmt.Errorf("read the term: %w", err)
+		}
+		last, err := lastTerm(entry)
+		if err != nil {
+			return Fence{}, err
+		}
+		if entry.token.of(chain) {
+			return Fence{last, entry.Revision}, nil // our own write, whose answer was lost
+		}
+		record.Number = max(last, floor) + 1
+		value, err := encode(s.holder.next(chain), record)
+		if err != nil {
+			return Fence{}, err
+		}
+		if !valid() {
+			return Fence{}, fmt.Errorf("store term %d: %w", record.Number, ErrLate)
+		}
+		revision, err := s.put(ctx, Assignments, TermKey, value, entry.Revision, 0)
+		if err == nil {
+			return Fence{record.Number, revision}, nil
+		}
+		if !errors.Is(err, errConflict) && (!errors.Is(err, ErrUnknown) || ctx.Err() != nil) {
+			return Fence{}, fmt.Errorf("store term %d: %w", record.Number, err)
+		}
+	}
+}
+
+func lastTerm(e Entry) (uint64, error) {
+	if e.Revision == 0 || e.Kind != Put {
+		return 0, nil
+	}
+	t, err := DecodeTerm(e.Value)
+	if errors.Is(err, ErrCorrupt) {
+		return 0, nil // the floor counts on
+	}
+	return t.Number, err
+}
+
+// PlanWrite is one version of a plan: the records that change, those that go, and the plan itself.
 type PlanWrite struct {
 	Assignments []Assignment
-	Remove      []string // workers whose records are deleted
+	Remove      []string // workers
 	Plan        Plan
 }
 
 // batchMost is how many messages the server takes in one atomic batch.
 const batchMost = 1000
 
-// BeginTerm stores the next term, above the stored one and above floor, and returns the fence for the writes of this
-// leader. rec.Number is ignored. valid is asked right before each attempt; when it says no, the lease has ended:
-// [ErrLate].
+// WritePlan stores a version under a fence: as one atomic batch, or, above 1,000 records, as several with the plan in
+// the last.
 //
-// [ErrUnknown] means that the term may be stored, now or later. Begin another: a fence that nobody holds only costs a
-// number. [ErrFormat] means that a newer version leads this group.
-func (s *Store) BeginTerm(ctx context.Context, rec Term, floor uint64, valid func() bool) (Fence, error) {
-	ctx, cancel := s.bound(ctx)
-	defer cancel()
-	f, err := s.beginTerm(ctx, rec, floor, valid)
-	if err != nil {
-		return Fence{}, fmt.Errorf("begin a term: %w", err)
-	}
-	return f, nil
-}
-
-func (s *Store) beginTerm(ctx context.Context, rec Term, floor uint64, valid func() bool) (Fence, error) {
-	chain := s.holder.chain()
-	for pause := (backoff{first: time.Millisecond, most: 100 * time.Millisecond}); ; {
-		last, expected, err := s.lastTerm(ctx)
-		if err != nil {
-			return Fence{}, err
-		}
-		rec.Number = max(last, floor) + 1
-		if !valid() {
-			return Fence{}, fmt.Errorf("%w: the lease has ended", ErrLate)
-		}
-		revision, _, err := s.put(ctx, Assignments, TermKey, s.holder.next(chain), rec, expected)
-		if err == nil {
-			return Fence{Term: rec.Number, Revision: revision}, nil
-		}
-		if !errors.Is(err, errConflict) {
-			return Fence{}, err
-		}
-		if !pause.wait(ctx) {
-			return Fence{}, fmt.Errorf("%w: %w", ErrNotDone, err)
-		}
-	}
-}
-
-// lastTerm returns the stored term and its revision, both 0 if there is none.
-func (s *Store) lastTerm(ctx context.Context) (number, revision uint64, err error) {
-	e, err := s.get(ctx, Assignments, TermKey)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return 0, 0, nil
-	case err != nil:
-		return 0, 0, err
-	case e.Kind != Put:
-		return 0, e.Revision, nil
-	}
-	t, err := DecodeTerm(e.Value)
-	if errors.Is(err, ErrCorrupt) {
-		return 0, e.Revision, nil // above the floor is all that can be said; refusing would leave the group without a leader
-	}
-	return t.Number, e.Revision, err
-}
-
-// WritePlan stores assignments, removals and the plan under a fence: all of it or nothing, up to 1,000 messages. More go
-// in several batches, each all or nothing, the one with the plan last.
-//
-// [ErrDeposed]: another term is stored. [ErrUnknown]: some or all of it may be stored, now or later; begin a new term and
-// read everything again before the next write, which makes what is left of this one harmless. [ErrNotDone]: nothing of
-// it is or will be stored.
+// [ErrDeposed] says that a newer term is stored. [ErrNotDone] says that nothing was stored. After [ErrUnknown] any part
+// may be stored, now or later: begin a new term before writing again, which alone makes what is still under way
+// harmless.
 func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	if err := s.writePlan(ctx, f, w); err != nil {
-		return fmt.Errorf("write plan %d of term %d: %w", w.Plan.Version, f.Term, err)
-	}
-	return nil
-}
-
-func (s *Store) writePlan(ctx context.Context, f Fence, w PlanWrite) error {
-	write, err := s.planMessages(f, w)
+	messages, err := s.planMessages(w)
 	if err != nil {
 		return err
 	}
-	for first := 0; first < len(write); first += batchMost {
-		batch := write[first:min(first+batchMost, len(write))]
-		err := s.attempt(ctx, func(ctx context.Context) error { return s.publishAll(ctx, batch) })
-		switch {
-		case err == nil:
-		case errors.Is(err, errConflict):
-			return fmt.Errorf("%w: %w", ErrDeposed, err)
-		case first > 0 && !errors.Is(err, ErrUnknown):
-			return fmt.Errorf("%w: %d of %d messages are stored: %w", ErrUnknown, first, len(write), err)
-		default:
-			return err
+	for first := 0; first < len(messages); first += batchMost {
+		batch := messages[first:min(first+batchMost, len(messages))]
+		if err := s.writeFenced(ctx, f, batch); err != nil {
+			if first > 0 && errors.Is(err, ErrNotDone) {
+				err = fmt.Errorf("%w: after %d of %d records: %w", ErrUnknown, first, len(messages), err)
+			}
+			return fmt.Errorf("write plan version %d under term %d: %w", w.Plan.Version, f.Term, err)
 		}
 	}
 	return nil
 }
 
-func (s *Store) publishAll(ctx context.Context, msgs []*nats.Msg) error {
-	if len(msgs) > 1 {
-		return s.wire.publishBatch(ctx, msgs)
-	}
-	_, err := s.wire.publish(ctx, msgs[0])
-	return err
-}
-
-// planMessages encodes a plan's messages, the plan itself last.
-func (s *Store) planMessages(f Fence, w PlanWrite) ([]*nats.Msg, error) {
+func (s *Store) planMessages(w PlanWrite) ([]*nats.Msg, error) {
+	var messages []*nats.Msg
 	chain := s.holder.chain()
-	msgs := make([]*nats.Msg, 0, len(w.Assignments)+len(w.Remove)+1)
 	add := func(key string, record any) error {
-		if err := checkKey(key); err != nil {
-			return fmt.Errorf("%w: %w", ErrNotDone, err)
-		}
 		value, err := encode(s.holder.next(chain), record)
 		if err != nil {
 			return err
 		}
-		msgs = append(msgs, s.fenced(s.message(Assignments, key, value, 0), f))
+		if limit := s.js.Conn().MaxPayload(); limit > 0 && int64(len(value)) > limit-4096 {
+			return fmt.Errorf("%w: record %q has %d bytes, allowed: %d", ErrNotDone, key, len(value), limit-4096)
+		}
+		messages = append(messages, &nats.Msg{Subject: s.subject(Assignments, key), Data: value, Header: nats.Header{}})
 		return nil
 	}
 	for _, a := range w.Assignments {
@@ -147,14 +118,33 @@ func (s *Store) planMessages(f Fence, w PlanWrite) ([]*nats.Msg, error) {
 			return nil, err
 		}
 	}
-	for _, key := range w.Remove {
-		if err := checkKey(key); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrNotDone, err)
-		}
-		msgs = append(msgs, s.fenced(s.marker(Assignments, key, s.holder.next(chain)), f))
+	for _, worker := range w.Remove {
+		m := s.marker(Assignments, worker)
+		m.Header.Set(jetstream.MsgTTLHeader, markerTTL.String())
+		messages = append(messages, m)
 	}
-	if err := add(PlanKey, w.Plan); err != nil {
-		return nil, err
+	return messages, add(PlanKey, w.Plan)
+}
+
+func (s *Store) writeFenced(ctx context.Context, f Fence, messages []*nats.Msg) error {
+	var err error
+	if len(messages) == 1 {
+		_, err = s.write(ctx, messages[0], 0, jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey)))
+	} else {
+		err = s.writeBatch(ctx, f, messages)
 	}
-	return msgs, nil
+	if errors.Is(err, errConflict) {
+		return fmt.Errorf("%w: %w", ErrDeposed, err)
+	}
+	return err
+}
+
+func (s *Store) writeBatch(ctx context.Context, f Fence, messages []*nats.Msg) error {
+	for _, m := range messages {
+		m.Subject = s.writes + m.Subject
+		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
+		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
+	}
+	_, err := jetstreamext.PublishMsgBatch(ctx, s.js, messages, jetstreamext.BatchFlowControl{})
+	return outcome(err)
 }

@@ -2,76 +2,93 @@ package kv
 
 import (
 	"context"
-	"strconv"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Headers that nats.go has no names for, and ours.
+// What the server refuses a conditional write with. Busy proves nothing: another write of that key is under way.
 const (
-	headerStatus       = "Status"
-	headerOperation    = "KV-Operation"
-	headerMarkerReason = "Nats-Marker-Reason"
-	headerToken        = "Parti-Token" // of a delete marker, which has no value to carry it
-
-	operationDelete = "DEL"
-	operationPurge  = "PURGE"
-	reasonMaxAge    = "MaxAge"
+	codeConflict jetstream.ErrorCode = 10071
+	codeBusy     jetstream.ErrorCode = 10164
 )
 
-// markerTTL is how long the markers of deletions and expiries are kept: whoever was away for less sees them.
-const markerTTL = time.Hour
+// errConflict: the condition does not hold. Definitely not done, unless it was done before by ourselves.
+var errConflict = errors.New("condition of the write does not hold")
 
-func (s *Store) stream(b Bucket) string { return "KV_" + s.cfg.bucket(b) }
+// errBusy is tried again, and is not done in the end.
+var errBusy = fmt.Errorf("%w: another write of this key is under way", ErrNotDone)
 
-func (s *Store) subject(b Bucket, key string) string { return "$KV." + s.cfg.bucket(b) + "." + key }
+// outcome translates the error of a request to the store; nothing else of this package looks at error codes.
+func outcome(err error) error {
+	var api *jetstream.APIError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &api) && api.ErrorCode == codeConflict:
+		return fmt.Errorf("%w: %w", errConflict, err)
+	case errors.As(err, &api) && api.ErrorCode == codeBusy:
+		return fmt.Errorf("%w: %w", errBusy, err)
+	case errors.As(err, &api),
+		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders),
+		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrConnectionClosed):
+		return fmt.Errorf("%w: %w", ErrNotDone, err)
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
+}
 
-// message makes a message for a key. The condition is for the caller to add.
-func (s *Store) message(b Bucket, key string, value []byte, ttl time.Duration) *nats.Msg {
-	msg := &nats.Msg{Subject: s.writes + s.subject(b, key), Data: value, Header: nats.Header{}}
-	// Without it a misdirected write would be stored wherever its subject leads, its condition unchecked.
-	msg.Header.Set(jetstream.ExpectedStreamHeader, s.stream(b))
+// busyRetries bounds how often a write is repeated that found another one of the same key under way.
+const busyRetries = 5
+
+// write publishes a message under a condition and returns its sequence. Its error wraps errConflict, ErrNotDone or
+// ErrUnknown.
+func (s *Store) write(ctx context.Context, msg *nats.Msg, ttl time.Duration, condition jetstream.PublishOpt) (uint64, error) {
+	opts := []jetstream.PublishOpt{condition, jetstream.WithRetryAttempts(0)}
 	if ttl > 0 {
-		msg.Header.Set(jetstream.MsgTTLHeader, ttl.String())
+		opts = append(opts, jetstream.WithMsgTTL(ttl))
 	}
-	return msg
-}
-
-// marker makes the message that deletes a key. It says PURGE, not DEL: the server would follow an expired DEL with an
-// expiry marker, and the key would seem to end a second time, an hour later.
-func (s *Store) marker(b Bucket, key string, t token) *nats.Msg {
-	msg := s.message(b, key, nil, markerTTL)
-	msg.Header.Set(headerOperation, operationPurge)
-	msg.Header.Set(headerToken, string(t))
-	return msg
-}
-
-// expect makes a message conditional on the revision of its own key; 0 means that there never was one.
-func expect(msg *nats.Msg, revision uint64) *nats.Msg {
-	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(revision, 10))
-	return msg
-}
-
-// fenced makes a message conditional on a term. The server checks it only within the stream of the message.
-func (s *Store) fenced(msg *nats.Msg, f Fence) *nats.Msg {
-	msg.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
-	return expect(msg, f.Revision)
-}
-
-// put writes a value on the condition that its key is at expected. sent is the time just before the attempt that
-// decided.
-func (s *Store) put(ctx context.Context, b Bucket, key string, t token, record any, expected uint64) (revision uint64, sent time.Time, err error) {
-	value, err := encode(t, record)
-	if err != nil {
-		return 0, time.Time{}, err
+	for attempt := 0; ; attempt++ {
+		m := &nats.Msg{Subject: s.writes + msg.Subject, Data: msg.Data, Header: nats.Header{}}
+		for name, values := range msg.Header {
+			m.Header[name] = values
+		}
+		ack, err := s.js.PublishMsg(ctx, m, opts...)
+		if err == nil {
+			return ack.Sequence, nil
+		}
+		err = outcome(err)
+		if !errors.Is(err, errBusy) || attempt >= busyRetries || !pause(ctx, 5*time.Millisecond<<attempt) {
+			return 0, err
+		}
 	}
-	err = s.attempt(ctx, func(ctx context.Context) error {
-		var err error
-		sent = time.Now()
-		revision, err = s.wire.publish(ctx, expect(s.message(b, key, value, s.cfg.ttl(b)), expected))
-		return err
-	})
-	return revision, sent, err
+}
+
+// put writes a value on the condition that expect is the last revision of its key.
+func (s *Store) put(ctx context.Context, b Bucket, key string, value []byte, expect uint64, ttl time.Duration) (uint64, error) {
+	return s.write(ctx, &nats.Msg{Subject: s.subject(b, key), Data: value}, ttl, jetstream.WithExpectLastSequencePerSubject(expect))
+}
+
+// marker is the message that deletes a key.
+func (s *Store) marker(b Bucket, key string) *nats.Msg {
+	return &nats.Msg{Subject: s.subject(b, key), Header: nats.Header{"KV-Operation": {"DEL"}}}
+}
+
+// pause waits for d; it reports false when ctx ended before.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// bound gives a call the end that its caller did not.
+func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, s.cfg.OperationTimeout)
 }
