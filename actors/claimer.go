@@ -31,7 +31,6 @@ type claimer struct {
 	busy     bool
 	waiting  bool // for an ID to come free
 	freed    bool // something came free while busy
-	synced   bool
 	releases bool
 	attempts int
 	unwatch  func()

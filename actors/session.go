@@ -260,6 +260,7 @@ func towards(state fsm.State, phase kv.Phase, ready bool) (fsm.Event, bool) {
 		case idle && ready:
 			return fsm.EventEmergencyOver, true
 		}
+	default: // not in a group, or not any more
 	}
 	return "", false
 }

@@ -178,7 +178,8 @@ func (t *Topology) Planned(now time.Time, members []string) {
 	maps.DeleteFunc(t.left, forget)
 	maps.DeleteFunc(t.lost, forget)
 	t.held = t.held && len(t.lost) > 0
-	if d != Partitions && d != KindResume && !(len(t.left) > 0 && t.active == Emergency) {
+	keep := d == Partitions || d == KindResume || (t.active == Emergency && len(t.left) > 0)
+	if !keep {
 		t.window = window{}
 	}
 }
@@ -214,6 +215,7 @@ func (t *Topology) updateWindow(now time.Time) {
 			t.window = window{}
 		}
 		return
+	default:
 	}
 	if t.planned && float64(t.living()) < t.cfg.RestartDetectionRatio*float64(len(t.members)) {
 		t.window = window{KindRestart, now.Add(t.cfg.ColdStartWindow)}
@@ -311,6 +313,7 @@ func (t *Topology) decide(now time.Time) Decision {
 			return d
 		}
 		return t.collecting(now)
+	default:
 	}
 	if d, more := t.emergency(now); more {
 		return d
