@@ -1,0 +1,156 @@
+package kv
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/integration/link"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+func claim(t *testing.T, s *Store, opts ClaimOptions) Lease {
+	t.Helper()
+	l, err := s.ClaimID(t.Context(), Claim{Host: "h"}, opts)
+	require.NoError(t, err)
+	return l
+}
+
+func TestTheLowestFreeIDIsClaimed(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		var leases []Lease
+		var stores []*Store
+		for i := range 5 {
+			s := open(t, srv, testConfig())
+			l := claim(t, s, ClaimOptions{})
+			require.Equal(t, testConfig().ID(i), l.Key)
+			leases, stores = append(leases, l), append(stores, s)
+		}
+		require.NoError(t, stores[2].Release(t.Context(), leases[2]))
+		require.Equal(t, "worker-2", claim(t, stores[2], ClaimOptions{}).Key)
+	})
+}
+
+func TestAPreferredIDIsClaimedWhenItIsFree(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		a, b := open(t, srv, testConfig()), open(t, srv, testConfig())
+		require.Equal(t, "worker-7", claim(t, a, ClaimOptions{Prefer: []string{"worker-7"}}).Key)
+		require.Equal(t, "worker-8", claim(t, b, ClaimOptions{Prefer: []string{"worker-7", "worker-8"}}).Key)
+		require.Equal(t, "worker-0", claim(t, open(t, srv, testConfig()), ClaimOptions{Prefer: []string{"worker-7"}}).Key)
+		require.Equal(t, "worker-1", claim(t, open(t, srv, testConfig()), ClaimOptions{Prefer: []string{"elsewhere-3"}}).Key,
+			"an ID outside the range is no ID")
+	})
+}
+
+func TestARejoiningWorkerTakesItsTrustedClaimOverAsANewSession(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		s := open(t, srv, testConfig())
+		first := claim(t, s, ClaimOptions{})
+		second := claim(t, s, ClaimOptions{Prefer: []string{first.Key}, Prior: &first})
+		require.Equal(t, first.Key, second.Key)
+		require.Greater(t, second.Revision, first.Revision)
+		_, err := s.Renew(t.Context(), first, Claim{Session: first.Revision})
+		require.ErrorIs(t, err, ErrLost)
+
+		time.Sleep(time.Until(second.TrustedUntil()))
+		third := claim(t, s, ClaimOptions{Prefer: []string{second.Key}, Prior: &second})
+		require.NotEqual(t, second.Key, third.Key, "a claim that is not trusted any more runs out first")
+		other := open(t, srv, testConfig())
+		require.NotEqual(t, third.Key, claim(t, other, ClaimOptions{Prefer: []string{third.Key}, Prior: &third}).Key,
+			"another process cannot use it")
+	})
+}
+
+func TestAnExhaustedRangeIsNamed(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		cfg := testConfig()
+		cfg.IDMin, cfg.IDMax = 3, 4
+		a := open(t, srv, cfg)
+		l := claim(t, a, ClaimOptions{})
+		require.Equal(t, "worker-3", l.Key)
+		claim(t, open(t, srv, cfg), ClaimOptions{})
+		late := open(t, srv, cfg)
+		_, err := late.ClaimID(t.Context(), Claim{}, ClaimOptions{Spread: true})
+		require.ErrorIs(t, err, ErrNoFreeID)
+		for _, part := range []string{"worker-3", "worker-4", "2"} {
+			require.ErrorContains(t, err, part)
+		}
+		require.NoError(t, a.Release(t.Context(), l))
+		require.Equal(t, "worker-3", claim(t, late, ClaimOptions{}).Key)
+	})
+}
+
+func TestTwoHundredStartersNeedFewOperationsAndTakeTheLowestIDs(t *testing.T) {
+	for _, n := range []int{8, 200} {
+		bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+			cfg := testConfig()
+			cfg.IDMax = 199
+			var operations atomic.Int64
+			bucket := "KV_" + cfg.StableID
+			count := func(subject string) {
+				if strings.Contains(subject, bucket) || strings.HasPrefix(subject, "$KV."+cfg.StableID+".") {
+					operations.Add(1)
+				}
+			}
+			stores := make([]*Store, n)
+			for i := range stores {
+				l := link.New(srv, count)
+				defer l.Close()
+				stores[i] = open(t, l, cfg)
+			}
+			operations.Store(0)
+			var all sync.WaitGroup
+			keys := make([]string, n)
+			for i, s := range stores {
+				all.Go(func() {
+					l, err := s.ClaimID(t.Context(), Claim{}, ClaimOptions{Spread: true})
+					if err != nil {
+						t.Error(err)
+					}
+					keys[i] = l.Key
+				})
+			}
+			all.Wait()
+			seen := map[string]bool{}
+			for _, key := range keys {
+				number, ok := cfg.ParseID(key)
+				require.True(t, ok)
+				require.Less(t, number, n, "the IDs are compact")
+				seen[key] = true
+			}
+			require.Len(t, seen, n, "no ID twice")
+			each := float64(operations.Load()) / float64(n)
+			t.Logf("%d starters: %.2f operations each", n, each)
+			require.LessOrEqual(t, each, 5.0)
+		})
+	}
+}
+
+func TestStartersThatDoNotSpreadStillEndUpWithDifferentIDs(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		const n = 20
+		cfg := testConfig()
+		cfg.IDMax = n - 1
+		stores := make([]*Store, n)
+		for i := range stores {
+			stores[i] = open(t, srv, cfg)
+		}
+		var all sync.WaitGroup
+		var seen sync.Map
+		for _, s := range stores {
+			all.Go(func() {
+				l, err := s.ClaimID(t.Context(), Claim{}, ClaimOptions{})
+				if err != nil {
+					t.Error(err)
+				} else if _, twice := seen.LoadOrStore(l.Key, true); twice {
+					t.Errorf("%s was claimed twice", l.Key)
+				}
+			})
+		}
+		all.Wait()
+	})
+}

@@ -1,0 +1,102 @@
+package kv
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestEveryRecordSurvivesItsEncoding(t *testing.T) {
+	since := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
+	same := func(record any, decode func([]byte) (any, error)) {
+		t.Helper()
+		b, err := encode("holder/1/2", record)
+		require.NoError(t, err)
+		require.Regexp(t, `^\{"format":1,"token":"holder/1/2",`, string(b), "the format comes first")
+		require.True(t, json.Valid(b))
+		require.Equal(t, token("holder/1/2"), tokenOf(b))
+		got, err := decode(b)
+		require.NoError(t, err)
+		require.Equal(t, record, got)
+	}
+	same(Claim{Session: 7, Host: "h", Process: 9, Since: since}, func(b []byte) (any, error) { return DecodeClaim(b) })
+	same(Leader{Worker: "worker-1", Session: 7, Since: since}, func(b []byte) (any, error) { return DecodeLeader(b) })
+	same(Heartbeat{Session: 7, Applied: Position{2, 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}},
+		func(b []byte) (any, error) { return DecodeHeartbeat(b) })
+	same(Term{Number: 4, Worker: "worker-1", Session: 7}, func(b []byte) (any, error) { return DecodeTerm(b) })
+	same(Plan{Term: 4, Version: 5, Phase: PhaseScaling, Lifecycle: ColdStart, Members: []string{"a"}, Partitions: 6, Digest: "d"},
+		func(b []byte) (any, error) { return DecodePlan(b) })
+	same(Assignment{Worker: "w", Session: 1, Term: 2, Version: 3, Owned: []Owned{{"p", 100, 3}}, Releasing: []Releasing{{"q", 1, 2, 3}}},
+		func(b []byte) (any, error) { return DecodeAssignment(b) })
+}
+
+func TestAnUnknownFormatIsNamedAndGarbageIsCorrupt(t *testing.T) {
+	for _, decode := range decoders() {
+		err := decode([]byte(`{"format":2,"session":"of another type"}`))
+		require.ErrorIs(t, err, ErrFormat)
+		require.ErrorContains(t, err, "found 2")
+		require.ErrorContains(t, err, "known 1")
+		require.ErrorIs(t, decode([]byte(`{}`)), ErrFormat)
+		for _, garbage := range []string{"", "x", "[]", `"s"`, `{"format":"1"}`, `{"format":1`, "\x00\xff"} {
+			require.ErrorIs(t, decode([]byte(garbage)), ErrCorrupt, "%q", garbage)
+		}
+	}
+	_, err := DecodePlan([]byte(`{"format":1,"phase":"asleep","lifecycle":"stable"}`))
+	require.ErrorIs(t, err, ErrCorrupt)
+	_, err = DecodePlan([]byte(`{"format":1,"phase":"idle","lifecycle":"old"}`))
+	require.ErrorIs(t, err, ErrCorrupt)
+}
+
+func decoders() []func([]byte) error {
+	return []func([]byte) error{
+		func(b []byte) error { _, err := DecodeClaim(b); return err },
+		func(b []byte) error { _, err := DecodeLeader(b); return err },
+		func(b []byte) error { _, err := DecodeHeartbeat(b); return err },
+		func(b []byte) error { _, err := DecodeTerm(b); return err },
+		func(b []byte) error { _, err := DecodePlan(b); return err },
+		func(b []byte) error { _, err := DecodeAssignment(b); return err },
+	}
+}
+
+func FuzzDecodingNeverPanicsAndHasTwoErrors(f *testing.F) {
+	f.Add([]byte(`{"format":1,"token":"a/1/2","session":3,"applied":{"term":1,"version":2}}`))
+	f.Add([]byte(`{"format":1,"owned":[{"partition":"p","weight":1,"epoch":2}]}`))
+	f.Add([]byte(`{"format":-1}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		_ = tokenOf(b)
+		for _, decode := range decoders() {
+			if err := decode(b); err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrCorrupt) {
+				t.Fatalf("%q: %v", b, err)
+			}
+		}
+	})
+}
+
+func TestTokensTellHoldersAndHoldsApart(t *testing.T) {
+	a, b := newHolder(), newHolder()
+	first, second := a.chain(), a.chain()
+	one := a.next(first)
+	require.NotEqual(t, one, a.next(first), "no two writes have the same")
+	require.True(t, one.of(first))
+	require.False(t, one.of(second))
+	require.False(t, one.of(""), "a lease that was never acquired has no writes")
+	require.True(t, a.wrote(one))
+	require.False(t, b.wrote(one))
+	require.False(t, a.wrote(""))
+}
+
+func TestIDsHaveOneSpelling(t *testing.T) {
+	cfg := testConfig()
+	n, ok := cfg.ParseID("worker-42")
+	require.True(t, ok)
+	require.Equal(t, 42, n)
+	require.Equal(t, "worker-42", cfg.ID(42))
+	for _, id := range []string{"worker-042", "worker-+1", "worker-100", "worker--1", "worker-", "worker", "other-1", "worker-1 "} {
+		_, ok := cfg.ParseID(id)
+		require.False(t, ok, id)
+	}
+}
