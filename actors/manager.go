@@ -51,6 +51,7 @@ type manager struct {
 	degraded bool
 	carrying bool // keep-serving: the trust is over, the partitions stay
 	opening  time.Duration
+	openErr  error // why the store is not open yet
 	startBy  time.Time
 
 	winding    *windDown
@@ -234,6 +235,7 @@ func (m *manager) storeOpened(msg *opened) {
 	if msg.err != nil {
 		if transient(msg.err) {
 			m.problem(msg.err)
+			m.openErr = msg.err
 			m.opening = min(max(2*m.opening, 100*time.Millisecond), 2*time.Second)
 			m.after(m.opening, &openDue{})
 			return
@@ -241,7 +243,7 @@ func (m *manager) storeOpened(msg *opened) {
 		m.leave(msg.err)
 		return
 	}
-	m.store = msg.store
+	m.store, m.openErr = msg.store, nil
 	m.life.view.store.Store(msg.store)
 	if m.machine.State() == fsm.Init {
 		m.fire(fsm.EventStart)
@@ -281,7 +283,11 @@ func (m *manager) startupExpired() {
 			m.set.Store.ID(m.set.Store.IDMin), m.set.Store.ID(m.set.Store.IDMax), m.set.StartupTimeout))
 		return
 	}
-	m.leave(fmt.Errorf("%w: still in state %s after StartupTimeout %s", ErrStartupTimeout, m.machine.State(), m.set.StartupTimeout))
+	err := fmt.Errorf("%w: still in state %s after StartupTimeout %s", ErrStartupTimeout, m.machine.State(), m.set.StartupTimeout)
+	if m.openErr != nil {
+		err = fmt.Errorf("%w: %w", err, m.openErr)
+	}
+	m.leave(err)
 }
 
 func (m *manager) watchConnection() {

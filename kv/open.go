@@ -14,6 +14,9 @@ import (
 // markerTTL is how long the trace of a deleted or expired key is kept.
 const markerTTL = time.Hour
 
+// codeNoReplicas: a server without a cluster is asked for replicas.
+const codeNoReplicas jetstream.ErrorCode = 10074
+
 // minVersion is the first server release whose atomic batches and delete markers can be relied on.
 const minVersion = "2.12.3"
 
@@ -122,6 +125,10 @@ func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo
 	stream, err := s.js.CreateStream(ctx, want)
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		stream, err = s.js.Stream(ctx, want.Name)
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.ErrorCode == codeNoReplicas {
+		return nil, &BucketError{s.cfg.bucket(b), "replicas", strconv.Itoa(want.Replicas), "1 on a server without a cluster"}
 	}
 	if err != nil {
 		return nil, outcome(err)

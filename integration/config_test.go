@@ -1,0 +1,249 @@
+package integration
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/strategy"
+)
+
+// effects holds for each field of the configuration what a change of it does.
+var effects = map[string]func(t *testing.T, s *bubble.Server){
+	"WorkerIDPrefix": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.WorkerIDPrefix = "node" }))
+		require.Equal(t, "node-0", f.Begin(1)[0].Manager.WorkerID())
+	},
+	"WorkerIDMin": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.WorkerIDMin = 5 }))
+		require.Equal(t, "worker-5", f.Begin(1)[0].Manager.WorkerID())
+	},
+	"WorkerIDMax": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.WorkerIDMin, c.WorkerIDMax = 3, 3 }))
+		f.Begin(1)
+		require.ErrorIs(t, f.Start(1)[0].Begun(), parti.ErrNoFreeID)
+	},
+	"WorkerIDTTL": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.WorkerIDMin, c.WorkerIDMax, c.WorkerIDTTL = 3, 3, 50*time.Second }))
+		f.Begin(1)[0].Crash()
+		next := f.Start(1, fleet.Config(func(c *parti.Config) { c.Standby = true }))[0]
+		took := f.Wait(time.Minute, "the dead worker's ID is taken", func() bool { return next.Manager.WorkerID() == "worker-3" })
+		require.Greater(t, took, 31*time.Second)
+	},
+	"HeartbeatInterval": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.HeartbeatInterval = time.Second }))
+		f.Begin(4)
+		<-time.After(time.Minute)
+		before := writes(t, f.JS)
+		<-time.After(time.Minute)
+		require.InDelta(t, 4*(1+0.1)+1, float64(writes(t, f.JS)-before)/60, 0.3)
+	},
+	"HeartbeatTTL": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.HeartbeatTTL = 12 * time.Second }))
+		require.Greater(t, crashOne(f, 13*time.Second), 9*time.Second)
+	},
+	"LeaderTTL": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.LeaderTTL = 9 * time.Second }))
+		f.Begin(5)
+		terms := len(f.Checker.Terms())
+		f.Leader().Crash()
+		took := f.Wait(10*time.Second, "the next term", func() bool { return len(f.Checker.Terms()) > terms })
+		require.Greater(t, took, 5*time.Second)
+	},
+	"ColdStartWindow": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.ColdStartWindow = 12 * time.Second }))
+		f.Start(1)
+		require.InDelta(t, 12, f.Settle(13*time.Second).Seconds(), 0.5)
+	},
+	"PlannedScaleWindow": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.PlannedScaleWindow = 20 * time.Second }))
+		require.InDelta(t, 20, joinOne(f, 21*time.Second).Seconds(), 0.5)
+	},
+	"EmergencyGracePeriod": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.EmergencyGracePeriod = 5 * time.Second }))
+		require.Greater(t, crashOne(f, 12*time.Second), 8*time.Second)
+	},
+	"RestartDetectionRatio": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RestartDetectionRatio = 0.9 }))
+		require.Greater(t, crashOne(f, 40*time.Second), 30*time.Second, "one of five gone is a restart now")
+	},
+	"MassLossRatio": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.MassLossRatio = 0.9 }))
+		f.Begin(9)
+		<-time.After(time.Minute)
+		for _, p := range f.Followers()[:4] {
+			p.Crash()
+		}
+		f.Settle(heartbeatTTL + time.Second) // by default they would be held for one more TTL
+	},
+	"RebalanceCooldown": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RebalanceCooldown = 40 * time.Second }))
+		f.Begin(3)
+		<-time.After(time.Minute)
+		f.Start(1)
+		f.Settle(window + time.Second)
+		began := time.Now()
+		f.Start(1)
+		f.Settle(41 * time.Second)
+		require.Greater(t, time.Since(began), 35*time.Second)
+	},
+	"ExpectedWorkers": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.ExpectedWorkers = 4 }))
+		f.Start(4)
+		require.Less(t, f.Settle(time.Second), time.Second)
+	},
+	"HandoffTimeout": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.HandoffTimeout = 5 * time.Second }))
+		var block atomic.Bool
+		f.Begin(3, fleet.Handler(func(context.Context, []parti.Partition, []parti.Partition) error {
+			if block.Load() {
+				<-f.Closing()
+			}
+			return nil
+		}))
+		<-time.After(time.Minute)
+		block.Store(true)
+		f.Start(1)
+		f.Wait(window+6*time.Second, "the leader complains", func() bool { return saw(f.Leader(), parti.ErrHandoffTimeout) })
+	},
+	"OperationTimeout": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.OperationTimeout = 3 * time.Second }), func(spec *fleet.Spec) {
+			spec.Source = parti.SourceFunc(func(ctx context.Context) ([]parti.Partition, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			})
+		})
+		began := time.Now()
+		require.ErrorIs(t, f.Start(1)[0].Begun(), parti.ErrSourceFailed)
+		require.InDelta(t, 3, time.Since(began).Seconds(), 0.1)
+	},
+	"ElectionTimeout": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.ElectionTimeout = 12 * time.Second }))
+		p := f.Begin(1)[0]
+		kv, err := f.JS.KeyValue(background(), parti.DefaultConfig().KVBuckets.Heartbeat)
+		require.NoError(t, err)
+		_, err = kv.Create(background(), "worker-9", []byte(`{"format":99}`), jetstream.KeyTTL(20*time.Second))
+		require.NoError(t, err)
+		f.Wait(time.Second, "it leads no more", func() bool { return !p.Manager.IsLeader() })
+		took := f.Wait(20*time.Second, "no leader for so long", func() bool { return saw(p, parti.ErrNoLeader) })
+		require.InDelta(t, 12, took.Seconds(), 0.5)
+	},
+	"StartupTimeout": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.WorkerIDMin, c.WorkerIDMax, c.StartupTimeout = 3, 3, 40*time.Second }))
+		f.Begin(1)
+		began := time.Now()
+		require.ErrorIs(t, f.Start(1)[0].Begun(), parti.ErrNoFreeID)
+		require.InDelta(t, 40, time.Since(began).Seconds(), 0.5)
+	},
+	"ShutdownTimeout": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.ShutdownTimeout = 3 * time.Second }))
+		var block atomic.Bool
+		p := f.Begin(1, fleet.Handler(func(context.Context, []parti.Partition, []parti.Partition) error {
+			if block.Load() {
+				<-f.Closing()
+			}
+			return nil
+		}))[0]
+		block.Store(true)
+		began := time.Now()
+		require.ErrorIs(t, p.Manager.Stop(background()), parti.ErrShutdownTimeout)
+		require.LessOrEqual(t, time.Since(began), 7*time.Second)
+		p.Crash()
+	},
+	"OnStoreLoss": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.OnStoreLoss = parti.OnStoreLossKeepServing }))
+		p := f.Begin(1)[0]
+		s.Stop()
+		<-time.After(20 * time.Second)
+		require.Len(t, p.Running(), 3)
+		s.Start()
+		f.Settle(time.Minute)
+	},
+	"KVBuckets": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) {
+			c.KVBuckets = parti.KVBuckets{StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d", Storage: "memory"}
+		}))
+		f.Begin(1)
+		for _, name := range []string{"a", "b", "c", "d"} {
+			stream, err := f.JS.Stream(background(), "KV_"+name)
+			require.NoError(t, err)
+			require.Equal(t, jetstream.MemoryStorage, stream.CachedInfo().Config.Storage)
+		}
+		replicated := f.Start(1, fleet.Config(func(c *parti.Config) {
+			c.KVBuckets = parti.KVBuckets{StableID: "e", Election: "f", Heartbeat: "g", Assignment: "h", Replicas: 3}
+			c.StartupTimeout = 40 * time.Second
+		}))[0]
+		require.ErrorContains(t, replicated.Begun(), "replicas")
+	},
+	"PreferredID": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.PreferredID("worker-7"))
+		require.Equal(t, "worker-7", f.Begin(1)[0].Manager.WorkerID())
+	},
+	"Standby": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.WorkerIDMin, c.WorkerIDMax = 3, 3 }))
+		f.Begin(1)
+		p := f.Start(1, fleet.Config(func(c *parti.Config) { c.Standby = true }))[0]
+		<-time.After(10 * time.Minute)
+		require.Equal(t, parti.StateClaimingID, p.Manager.State())
+	},
+	"Capacity": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 100)
+		p := f.Start(1, fleet.Config(func(c *parti.Config) { c.Capacity = 300 }))[0]
+		f.Begin(2)
+		require.InDelta(t, 60, len(p.Running()), 8)
+	},
+	"Labels": func(t *testing.T, s *bubble.Server) {
+		labels := &labelled{Strategy: strategy.NewRoundRobin()}
+		f := fleet.New(t, s, 3, fleet.Strategy(labels), fleet.Config(func(c *parti.Config) { c.Labels = map[string]string{"zone": "north"} }))
+		f.Begin(1)
+		require.Equal(t, "north", labels.seen.Load())
+	},
+}
+
+// labelled notes the zone of the first worker.
+type labelled struct {
+	strategy.Strategy
+	seen atomic.Value
+}
+
+func (l *labelled) Assign(workers []strategy.Worker, partitions []strategy.Partition, previous []int) ([]int, error) {
+	l.seen.Store(workers[0].Labels["zone"])
+	return l.Strategy.Assign(workers, partitions, previous)
+}
+
+// crashOne crashes one of five and returns how long its partitions were without an owner.
+func crashOne(f *fleet.Fleet, within time.Duration) time.Duration {
+	f.Begin(5)
+	<-time.After(time.Minute)
+	f.Followers()[0].Crash()
+	return f.Settle(within)
+}
+
+// joinOne adds one to three and returns how long it took until it had its share.
+func joinOne(f *fleet.Fleet, within time.Duration) time.Duration {
+	f.Begin(3)
+	<-time.After(time.Minute)
+	f.Start(1)
+	return f.Settle(within)
+}
+
+func TestNoFieldOfTheConfigurationIsInert(t *testing.T) {
+	fields := reflect.TypeFor[parti.Config]()
+	for i := range fields.NumField() {
+		name := fields.Field(i).Name
+		t.Run(strings.ReplaceAll(name, " ", ""), func(t *testing.T) {
+			effect, ok := effects[name]
+			require.True(t, ok, "no test shows what %s does", name)
+			bubble.Run(t, effect)
+		})
+	}
+}

@@ -1,0 +1,168 @@
+package kv
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+func TestASnapshotOfNothingSaysUpToWhen(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, 0)
+		require.NoError(t, err)
+		require.Empty(t, snapshot.Entries)
+		require.Zero(t, snapshot.UpTo)
+		l := acquire(t, s, "worker-0")
+		for _, keys := range [][]string{{"worker-9"}, {"worker-8", "worker-9"}} {
+			snapshot, err = s.Snapshot(t.Context(), Heartbeats, keys, l.Revision)
+			require.NoError(t, err)
+			require.Empty(t, snapshot.Entries)
+			require.Equal(t, l.Revision, snapshot.UpTo)
+		}
+	})
+}
+
+func TestASnapshotHasValuesByKeyAndNoMarkers(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		var last Lease
+		for _, key := range []string{"worker-3", "worker-1", "worker-2"} {
+			last = acquire(t, s, key)
+		}
+		require.NoError(t, s.Release(t.Context(), last))
+		snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, 0)
+		require.NoError(t, err)
+		require.Equal(t, []string{"worker-1", "worker-3"}, keysOf(snapshot.Entries))
+		require.Equal(t, last.Revision+1, snapshot.UpTo)
+		for _, e := range snapshot.Entries {
+			require.Equal(t, Heartbeats, e.Bucket)
+			require.WithinDuration(t, time.Now(), e.Created, time.Second)
+			_, err := DecodeHeartbeat(e.Value)
+			require.NoError(t, err)
+		}
+		snapshot, err = s.Snapshot(t.Context(), Heartbeats, []string{"worker-3", "worker-7"}, 0)
+		require.NoError(t, err)
+		require.Equal(t, []string{"worker-3"}, keysOf(snapshot.Entries))
+	})
+}
+
+func TestASnapshotWaitsForTheSequenceItIsAskedFor(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		l := acquire(t, s, "worker-0")
+		go func() {
+			time.Sleep(3 * time.Second)
+			_, _ = s.Renew(context.Background(), l, beat(1))
+		}()
+		snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, l.Revision+1)
+		require.NoError(t, err)
+		require.Equal(t, l.Revision+1, snapshot.UpTo)
+		began := time.Now()
+		_, err = s.Snapshot(t.Context(), Heartbeats, nil, 1000)
+		require.ErrorIs(t, err, ErrNotDone)
+		require.Equal(t, 10*time.Second, time.Since(began), "OperationTimeout bounds it")
+	})
+}
+
+func TestASnapshotOfMoreKeysThanTheServerAnswersForIsComplete(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		for _, n := range []int{1000, 1024, 1025, 3000} {
+			cfg := testConfig()
+			cfg.IDMax = 2999
+			cfg.Heartbeat = fmt.Sprintf("t-heartbeat-%d", n)
+			s := open(t, srv, cfg)
+			for i := range n {
+				acquire(t, s, cfg.ID(i))
+			}
+			snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, uint64(n))
+			require.NoError(t, err)
+			require.Len(t, snapshot.Entries, n)
+			require.EqualValues(t, n, snapshot.UpTo)
+		}
+	})
+}
+
+func TestASnapshotLacksNothingThatIsBeingRewritten(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		const n = 50
+		s, reader := open(t, srv, testConfig()), open(t, srv, testConfig())
+		leases := make([]Lease, n)
+		for i := range leases {
+			leases[i] = acquire(t, s, testConfig().ID(i))
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 20 {
+				for i := range leases {
+					var err error
+					if leases[i], err = s.Renew(context.Background(), leases[i], beat(1)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		}()
+		for running := true; running; {
+			select {
+			case <-done:
+				running = false
+			default:
+			}
+			snapshot, err := reader.Snapshot(t.Context(), Heartbeats, nil, 0)
+			require.NoError(t, err)
+			require.Len(t, snapshot.Entries, n)
+		}
+	})
+}
+
+func TestMarkersAreToldApart(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		bucket, err := s.js.KeyValue(t.Context(), s.cfg.Heartbeat)
+		require.NoError(t, err)
+		kind := func(key string) Kind {
+			t.Helper()
+			e, err := s.Get(t.Context(), Heartbeats, key)
+			require.NoError(t, err)
+			if e.Kind != Put {
+				require.Nil(t, e.Value)
+			}
+			return e.Kind
+		}
+		for _, key := range []string{"a", "b", "c", "d"} {
+			acquire(t, s, key)
+			require.Equal(t, Put, kind(key))
+		}
+		require.NoError(t, bucket.Delete(t.Context(), "a"))
+		require.Equal(t, Deleted, kind("a"))
+		require.NoError(t, bucket.Purge(t.Context(), "b"))
+		require.Equal(t, Deleted, kind("b"))
+		stream, err := s.js.Stream(t.Context(), s.stream(Heartbeats))
+		require.NoError(t, err)
+		require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(s.subject(Heartbeats, "c"))))
+		if e, err := s.Get(t.Context(), Heartbeats, "c"); err == nil {
+			require.Equal(t, Deleted, e.Kind, "an operator's purge is no expiry")
+		} else {
+			require.ErrorIs(t, err, ErrNotFound)
+		}
+		time.Sleep(7 * time.Second)
+		require.Equal(t, Expired, kind("d"))
+	})
+}
+
+func TestARecreatedBucketIsNoticedByASnapshotOfNothing(t *testing.T) {
+	withStore(t, func(t *testing.T, srv *bubble.Server, s *Store) {
+		acquire(t, s, "worker-0")
+		time.Sleep(time.Second)
+		require.NoError(t, s.js.DeleteStream(t.Context(), s.stream(Heartbeats)))
+		open(t, srv, testConfig())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := s.Snapshot(ctx, Heartbeats, nil, 0)
+		require.ErrorIs(t, err, ErrRolledBack)
+	})
+}
