@@ -5,6 +5,7 @@ import (
 	"context"
 	"regexp"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,6 +18,7 @@ import (
 
 func TestTheDemonstrationShowsEveryChangeAndLeavesNothingBehind(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		defer synctest.Wait() // the server is idle when it is stopped
 		connect := func(opts ...nats.Option) (*nats.Conn, error) {
 			return nats.Connect("", append(opts[:len(opts):len(opts)], nats.InProcessServer(s))...)
 		}
@@ -44,6 +46,7 @@ func TestTheDemonstrationShowsEveryChangeAndLeavesNothingBehind(t *testing.T) {
 
 func TestAnInterruptEndsItSoonAndLeavesNothingBehind(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		defer synctest.Wait() // the server is idle when it is stopped
 		connect := func(opts ...nats.Option) (*nats.Conn, error) {
 			return nats.Connect("", append(opts[:len(opts):len(opts)], nats.InProcessServer(s))...)
 		}

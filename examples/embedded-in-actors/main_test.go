@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +17,7 @@ import (
 
 func TestASupervisorSeesTheTreeGiveUpAndRestartsIt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		defer synctest.Wait() // the server is idle when it is stopped
 		var out bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -41,6 +43,7 @@ func TestASupervisorSeesTheTreeGiveUpAndRestartsIt(t *testing.T) {
 
 func TestAnInterruptEndsInACleanLeave(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		defer synctest.Wait() // the server is idle when it is stopped
 		var out bytes.Buffer
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()

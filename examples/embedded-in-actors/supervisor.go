@@ -54,7 +54,8 @@ func (s *supervisor) Receive(ctx actor.Context) {
 	case *leaveNow:
 		ctx.Send(s.worker, &parti.Leave{})
 	case *actor.Terminated:
-		ctx.Stop(ctx.Self()) // the tree has ended, and so do we
+		// The tree has ended, and so do we; after the events that are still in the mailbox, which Stop would overtake.
+		ctx.Poison(ctx.Self())
 	case *actor.Stopped:
 		s.say("ended")
 		close(s.ended)
