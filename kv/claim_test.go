@@ -25,7 +25,7 @@ func TestTheLowestFreeIDIsClaimed(t *testing.T) {
 		var leases []Lease
 		var stores []*Store
 		for i := range 5 {
-			s := open(t, srv, testConfig())
+			s := openStore(t, srv, testConfig())
 			l := claim(t, s, ClaimOptions{})
 			require.Equal(t, testConfig().ID(i), l.Key)
 			leases, stores = append(leases, l), append(stores, s)
@@ -37,18 +37,18 @@ func TestTheLowestFreeIDIsClaimed(t *testing.T) {
 
 func TestAPreferredIDIsClaimedWhenItIsFree(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
-		a, b := open(t, srv, testConfig()), open(t, srv, testConfig())
+		a, b := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())
 		require.Equal(t, "worker-7", claim(t, a, ClaimOptions{Prefer: []string{"worker-7"}}).Key)
 		require.Equal(t, "worker-8", claim(t, b, ClaimOptions{Prefer: []string{"worker-7", "worker-8"}}).Key)
-		require.Equal(t, "worker-0", claim(t, open(t, srv, testConfig()), ClaimOptions{Prefer: []string{"worker-7"}}).Key)
-		require.Equal(t, "worker-1", claim(t, open(t, srv, testConfig()), ClaimOptions{Prefer: []string{"elsewhere-3"}}).Key,
+		require.Equal(t, "worker-0", claim(t, openStore(t, srv, testConfig()), ClaimOptions{Prefer: []string{"worker-7"}}).Key)
+		require.Equal(t, "worker-1", claim(t, openStore(t, srv, testConfig()), ClaimOptions{Prefer: []string{"elsewhere-3"}}).Key,
 			"an ID outside the range is no ID")
 	})
 }
 
 func TestARejoiningWorkerTakesItsTrustedClaimOverAsANewSession(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
-		s := open(t, srv, testConfig())
+		s := openStore(t, srv, testConfig())
 		first := claim(t, s, ClaimOptions{})
 		second := claim(t, s, ClaimOptions{Prefer: []string{first.Key}, Prior: &first})
 		require.Equal(t, first.Key, second.Key)
@@ -59,7 +59,7 @@ func TestARejoiningWorkerTakesItsTrustedClaimOverAsANewSession(t *testing.T) {
 		time.Sleep(time.Until(second.TrustedUntil()))
 		third := claim(t, s, ClaimOptions{Prefer: []string{second.Key}, Prior: &second})
 		require.NotEqual(t, second.Key, third.Key, "a claim that is not trusted any more runs out first")
-		other := open(t, srv, testConfig())
+		other := openStore(t, srv, testConfig())
 		require.NotEqual(t, third.Key, claim(t, other, ClaimOptions{Prefer: []string{third.Key}, Prior: &third}).Key,
 			"another process cannot use it")
 	})
@@ -69,11 +69,11 @@ func TestAnExhaustedRangeIsNamed(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		cfg := testConfig()
 		cfg.IDMin, cfg.IDMax = 3, 4
-		a := open(t, srv, cfg)
+		a := openStore(t, srv, cfg)
 		l := claim(t, a, ClaimOptions{})
 		require.Equal(t, "worker-3", l.Key)
-		claim(t, open(t, srv, cfg), ClaimOptions{})
-		late := open(t, srv, cfg)
+		claim(t, openStore(t, srv, cfg), ClaimOptions{})
+		late := openStore(t, srv, cfg)
 		_, err := late.ClaimID(t.Context(), Claim{}, ClaimOptions{Spread: true})
 		require.ErrorIs(t, err, ErrNoFreeID)
 		for _, part := range []string{"worker-3", "worker-4", "2"} {
@@ -100,7 +100,7 @@ func TestTwoHundredStartersNeedFewOperationsAndTakeTheLowestIDs(t *testing.T) {
 			for i := range stores {
 				l := link.New(srv, count)
 				defer l.Close()
-				stores[i] = open(t, l, cfg)
+				stores[i] = openStore(t, l, cfg)
 			}
 			operations.Store(0)
 			var all sync.WaitGroup
@@ -137,7 +137,7 @@ func TestStartersThatDoNotSpreadStillEndUpWithDifferentIDs(t *testing.T) {
 		cfg.IDMax = n - 1
 		stores := make([]*Store, n)
 		for i := range stores {
-			stores[i] = open(t, srv, cfg)
+			stores[i] = openStore(t, srv, cfg)
 		}
 		var all sync.WaitGroup
 		var seen sync.Map

@@ -22,8 +22,8 @@ func testConfig() Config {
 	}
 }
 
-// open opens a store on a connection of its own through p.
-func open(t *testing.T, p nats.InProcessConnProvider, cfg Config) *Store {
+// openStore opens a store on a connection of its own through p.
+func openStore(t *testing.T, p nats.InProcessConnProvider, cfg Config) *Store {
 	t.Helper()
 	return openOn(t, connect(t, p), cfg)
 }
@@ -48,7 +48,7 @@ func connect(t *testing.T, p nats.InProcessConnProvider) jetstream.JetStream {
 // withStore runs f in virtual time with one opened store.
 func withStore(t *testing.T, f func(t *testing.T, srv *bubble.Server, s *Store)) {
 	t.Helper()
-	bubble.Run(t, func(t *testing.T, srv *bubble.Server) { f(t, srv, open(t, srv, testConfig())) })
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) { f(t, srv, openStore(t, srv, testConfig())) })
 }
 
 // faulty answers publishes in the place of the real JetStream: each call takes the next fault; nil or none lets it pass.

@@ -74,7 +74,7 @@ func TestASnapshotOfMoreKeysThanTheServerAnswersForIsComplete(t *testing.T) {
 			cfg := testConfig()
 			cfg.IDMax = 2999
 			cfg.Heartbeat = fmt.Sprintf("t-heartbeat-%d", n)
-			s := open(t, srv, cfg)
+			s := openStore(t, srv, cfg)
 			for i := range n {
 				acquire(t, s, cfg.ID(i))
 			}
@@ -89,7 +89,7 @@ func TestASnapshotOfMoreKeysThanTheServerAnswersForIsComplete(t *testing.T) {
 func TestASnapshotLacksNothingThatIsBeingRewritten(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		const n = 50
-		s, reader := open(t, srv, testConfig()), open(t, srv, testConfig())
+		s, reader := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())
 		leases := make([]Lease, n)
 		for i := range leases {
 			leases[i] = acquire(t, s, testConfig().ID(i))
@@ -159,7 +159,7 @@ func TestARecreatedBucketIsNoticedByASnapshotOfNothing(t *testing.T) {
 		acquire(t, s, "worker-0")
 		time.Sleep(time.Second)
 		require.NoError(t, s.js.DeleteStream(t.Context(), s.stream(Heartbeats)))
-		open(t, srv, testConfig())
+		openStore(t, srv, testConfig())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_, err := s.Snapshot(ctx, Heartbeats, nil, 0)

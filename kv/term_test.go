@@ -89,7 +89,7 @@ func TestConcurrentTermsAreAllDifferent(t *testing.T) {
 		const n = 20
 		got := make(chan uint64, n)
 		for range n {
-			s := open(t, srv, testConfig())
+			s := openStore(t, srv, testConfig())
 			go func() {
 				f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
 				if err != nil {
@@ -111,7 +111,7 @@ func TestADeposedLeaderStoresNothing(t *testing.T) {
 		for _, size := range []int{0, 1, 10, 1000, 1500} {
 			cfg := testConfig()
 			cfg.Assignment = fmt.Sprintf("t-assignment-%d", size)
-			s := open(t, srv, cfg)
+			s := openStore(t, srv, cfg)
 			old, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
 			require.NoError(t, err)
 			next, err := s.BeginTerm(t.Context(), Term{Worker: "worker-1"}, 0, always)
@@ -132,7 +132,7 @@ func TestAPlanIsStoredWholeWithThePlanLast(t *testing.T) {
 			cfg := testConfig()
 			cfg.IDMax = 4999
 			cfg.Assignment = fmt.Sprintf("t-assignment-%d", size)
-			s := open(t, srv, cfg)
+			s := openStore(t, srv, cfg)
 			f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
 			require.NoError(t, err)
 			require.NoError(t, s.WritePlan(t.Context(), f, plan(1, workers(size)...)))
