@@ -394,7 +394,11 @@ func (c *calculator) begin(now time.Time) {
 		}
 	}
 	for id, session := range c.found {
-		if w, ok := c.workers[id]; !ok || w.session > session {
+		w, alive := c.workers[id]
+		if alive && w.session > session {
+			c.topo.Replaced(id)
+		}
+		if !alive || w.session > session {
 			c.ledger.SessionEnded(id, session)
 		}
 	}

@@ -21,9 +21,9 @@ type heartbeat struct {
 	id      string
 	session uint64
 
-	lease    kv.Lease // zero before the first acknowledged write
-	applied  kv.Position
-	asked    *kv.Fence // to be answered by the next write that is begun
+	lease    kv.Lease    // zero before the first acknowledged write
+	applied  kv.Position // by this session: nothing, at first
+	asked    *kv.Fence   // to be answered by the next write that is begun
 	sending  bool
 	urgent   bool // something to say that does not wait for the next interval
 	leaving  bool
@@ -42,8 +42,8 @@ type (
 	leaveDone struct{ err error }
 )
 
-func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, applied kv.Position) body {
-	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, applied: applied, next: func() {}}
+func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64) body {
+	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, next: func() {}}
 }
 
 func (h *heartbeat) started()      { h.send() }

@@ -42,9 +42,10 @@ type manager struct {
 	tags     uint64
 
 	session  session
-	prior    *kv.Lease // the claim of the session before, still in the store as far as we know
-	previous string    // the ID of the session before
-	highest  kv.Position
+	prior    *kv.Lease   // the claim of the session before, still in the store as far as we know
+	previous string      // the ID of the session before
+	highest  kv.Position // seen in the store as it is
+	floor    kv.Position // seen ever: where this worker leads, terms and versions go on above it
 	phase    kv.Phase
 	ready    bool // the session's first assignment is applied
 	everDone bool // a first assignment was applied in this life
@@ -211,13 +212,15 @@ func (m *manager) reportReceived(r *report) {
 	}
 }
 
-// open opens the store and lists the source once, so that what is wrong with either is the error of the start.
+// open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, so that
+// what is wrong with either is the error of the start.
 func (m *manager) open() {
-	if m.store != nil {
-		m.storeOpened(&opened{store: m.store})
-		return
-	}
+	before := m.store
 	m.run(func(ctx context.Context) any {
+		if before != nil {
+			store, err := before.Reopen(ctx)
+			return &opened{store, err}
+		}
 		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
 		if err == nil {
 			listCtx, cancel := context.WithTimeout(ctx, m.set.Store.OperationTimeout)
@@ -236,14 +239,14 @@ func (m *manager) storeOpened(msg *opened) {
 		if transient(msg.err) {
 			m.problem(msg.err)
 			m.openErr = msg.err
-			m.opening = min(max(2*m.opening, 100*time.Millisecond), 2*time.Second)
+			m.opening = min(max(2*m.opening, 50*time.Millisecond), 500*time.Millisecond)
 			m.after(m.opening, &openDue{})
 			return
 		}
 		m.leave(msg.err)
 		return
 	}
-	m.store, m.openErr = msg.store, nil
+	m.store, m.openErr, m.opening = msg.store, nil, 0
 	m.life.view.store.Store(msg.store)
 	if m.machine.State() == fsm.Init {
 		m.fire(fsm.EventStart)

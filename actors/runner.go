@@ -100,8 +100,12 @@ func (r *runner) serve(q request) error {
 	if len(added) == 0 && len(removed) == 0 {
 		return nil
 	}
-	r.publish(&AssignmentChanged{q.worker, a.clone(), added, removed})
-	return r.call(q.ctx, added, removed)
+	// Subscribers run on the publisher's goroutine: one that panics is contained like a hook.
+	published := contain("subscriber to AssignmentChanged", func() error {
+		r.publish(&AssignmentChanged{q.worker, a.clone(), added, removed})
+		return nil
+	})
+	return errors.Join(published, r.call(q.ctx, added, removed))
 }
 
 func (r *runner) call(ctx context.Context, added, removed []strategy.Partition) error {

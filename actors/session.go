@@ -36,9 +36,9 @@ func (m *manager) idClaimed(lease kv.Lease) {
 	if m.set.Standby && !m.everDone {
 		m.armStartup()
 	}
-	id, number, highest := m.session.id, m.session.number, m.highest
+	id, number := m.session.id, m.session.number
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
-		return newHeartbeat(g, report, m.set, m.store, id, number, highest)
+		return newHeartbeat(g, report, m.set, m.store, id, number)
 	})
 }
 
@@ -61,9 +61,9 @@ func (m *manager) beatAcknowledged(b *beat) {
 }
 
 func (m *manager) spawnElector() {
-	id, number, highest := m.session.id, m.session.number, m.highest
+	id, number, floor := m.session.id, m.session.number, m.floor.Term
 	m.spawn(kindElector, func(g *guard, report func(reported)) body {
-		return newElector(g, report, m.set, m.store, id, number, highest.Term)
+		return newElector(g, report, m.set, m.store, id, number, floor)
 	})
 }
 
@@ -90,7 +90,7 @@ func (m *manager) spawnCalculator(revision uint64) {
 	if m.children[kindCalculator] != nil || m.children[kindElector] == nil {
 		return
 	}
-	fence, floor := m.session.fence, m.highest.Version
+	fence, floor := m.session.fence, m.floor.Version
 	m.spawn(kindCalculator, func(g *guard, report func(reported)) body {
 		return newCalculator(g, report, m.set, m.store, fence, revision, floor)
 	})
@@ -184,6 +184,7 @@ func (m *manager) fenceIsLost(msg *fenceLost) {
 
 func (m *manager) positionSeen(p kv.Position) {
 	m.highest.Version = max(m.highest.Version, p.Version)
+	m.floor = kv.Position{Term: max(m.floor.Term, p.Term), Version: max(m.floor.Version, p.Version)}
 	if p.Term > m.highest.Term {
 		m.highest.Term = p.Term
 		m.tellChild(kindElector, &termSeen{term: p.Term})
@@ -296,7 +297,7 @@ func (m *manager) endSession(cause error, trusted bool, delay time.Duration) {
 	claim := m.session.claim
 	m.prior = &claim
 	if errors.Is(cause, kv.ErrRolledBack) {
-		m.highest, m.store, m.prior = kv.Position{}, nil, nil // begin anew, with what the store is now
+		m.highest, m.prior = kv.Position{}, nil // begin anew, with what the store is now
 	}
 	m.winding = &windDown{cause: cause, rejoin: true, delay: delay, fenced: !trusted, generation: m.nextGeneration()}
 	keep := m.set.KeepServing && errors.Is(cause, kv.ErrLate)

@@ -217,9 +217,5 @@ func (m *manager) rejoin(msg *respawnDue) {
 	m.phase, m.ready = kv.PhaseIdle, false
 	m.publishStatus()
 	m.log.Info("rejoining", "before", id, "carrying", carrying)
-	if m.store == nil {
-		m.open()
-		return
-	}
-	m.spawnClaimer()
+	m.open()
 }

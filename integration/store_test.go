@@ -89,3 +89,27 @@ func TestAStolenHeartbeatEndsTheSession(t *testing.T) {
 		f.Settle(45 * time.Second)
 	})
 }
+
+// The other two buckets are what the checker judges sessions by, and go with it: the library's own tests delete those.
+func TestABucketThatIsDeletedUnderTheFleetIsSurvived(t *testing.T) {
+	b := parti.DefaultConfig().KVBuckets
+	for _, name := range []string{b.Election, b.Assignment} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+				f := fleet.New(t, s, 30)
+				f.Begin(4)
+				<-time.After(time.Minute)
+				require.NoError(t, f.JS.DeleteStream(background(), "KV_"+name))
+				f.Wait(2*time.Minute, "somebody noticed", func() bool {
+					for _, p := range f.Live() {
+						if saw(p, parti.ErrStoreRolledBack) || saw(p, parti.ErrIdentityLost) {
+							return true
+						}
+					}
+					return false
+				})
+				f.Settle(3 * time.Minute)
+			})
+		})
+	}
+}

@@ -74,16 +74,10 @@ func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error
 	return free, nil
 }
 
-// mayTakeOver: the claim is this process' own, and as good as on the day it was made: the prior session's while it is
-// trusted, or one that was just begun and whose answer was lost.
+// mayTakeOver: the claim is that of this process' prior session, and still trusted.
 func (s *Store) mayTakeOver(e Entry, opts ClaimOptions) bool {
-	if !s.holder.wrote(e.token) {
-		return false
-	}
-	if opts.Prior != nil {
-		return e.Key == opts.Prior.Key && e.token.of(opts.Prior.chain) && time.Now().Before(opts.Prior.TrustedUntil())
-	}
-	return false
+	return opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.token) && e.token.of(opts.Prior.chain) &&
+		time.Now().Before(opts.Prior.TrustedUntil())
 }
 
 // choose picks a preferred ID if it is free, otherwise one of the lowest width.

@@ -32,9 +32,18 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, erro
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
+	return openAs(ctx, js, cfg, newHolder())
+}
+
+// Reopen opens the buckets again, for the same holder of leases: what was deleted meanwhile is made anew.
+func (s *Store) Reopen(ctx context.Context) (*Store, error) {
+	return openAs(ctx, s.js, s.cfg, s.holder)
+}
+
+func openAs(ctx context.Context, js jetstream.JetStream, cfg Config, h *holder) (*Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, cfg.OperationTimeout)
 	defer cancel()
-	s := &Store{cfg: cfg, js: js, prefix: apiPrefix(js), holder: newHolder()}
+	s := &Store{cfg: cfg, js: js, prefix: apiPrefix(js), holder: h}
 	if s.prefix != jetstream.DefaultAPIPrefix {
 		s.writes = s.prefix
 	}

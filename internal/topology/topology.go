@@ -84,6 +84,7 @@ type Topology struct {
 	kind     Kind      // of the plan that is carried out
 	sourced  Kind      // Partitions or KindResume: to be planned for at once
 	weighed  time.Time // when the weights changed; zero for not
+	replaced int       // members that live in a session the last plan does not know
 	held     bool      // the mass loss that is known has been held for long enough
 }
 
@@ -146,10 +147,27 @@ func (t *Topology) Begin(now time.Time) {
 			t.Lost(now, m)
 		}
 	}
-	if !t.planned {
+	switch {
+	case !t.planned:
 		t.window = window{KindColdStart, now.Add(t.cfg.ColdStartWindow)}
+	case len(t.lost) == 0:
+	case float64(t.living()-t.replaced) < t.cfg.RestartDetectionRatio*float64(len(t.members)):
+		t.window = window{KindRestart, now.Add(t.cfg.ColdStartWindow)}
+	case float64(len(t.lost)+t.replaced) > t.massLoss():
+		t.window = window{KindMassLoss, now.Add(t.cfg.HeartbeatTTL)}
 	}
 }
+
+// Replaced: a member lives in a session that the last plan does not know. Before Begin it tells a leader that more
+// sessions have ended than workers are missing: the store was away, and those who are missing are on their way.
+func (t *Topology) Replaced(worker string) {
+	if t.members[worker] {
+		t.replaced++
+	}
+}
+
+// massLoss is how many members may go at once before the store is suspected.
+func (t *Topology) massLoss() float64 { return max(2, t.cfg.MassLossRatio*float64(len(t.members))) }
 
 // PartitionsChanged: the source lists other partitions (Partitions) or other weights (Weights).
 func (t *Topology) PartitionsChanged(now time.Time, k Kind) {
@@ -245,7 +263,7 @@ func (t *Topology) updateHold(now time.Time) {
 		if !now.Before(t.window.closes) {
 			t.held, t.window = true, window{}
 		}
-	case !t.held && t.suspects(now) > max(2, t.cfg.MassLossRatio*float64(len(t.members))):
+	case !t.held && t.suspects(now) > t.massLoss():
 		t.window = window{KindMassLoss, t.firstLost().Add(t.cfg.HeartbeatTTL)}
 		t.updateHold(now)
 	}

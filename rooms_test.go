@@ -1,0 +1,96 @@
+package parti
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/parti-go/parti"
+
+// imports says which rooms a room may know. Whatever is not listed here may know none.
+var imports = map[string][]string{
+	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
+	"actors":          {"fsm", "internal/inject", "internal/ledger", "internal/topology", "kv", "strategy"},
+	"internal/ledger": {"strategy"},
+	"fsm/gen":         {"fsm", "fsm/gen/docs"},
+	"fsm/gen/docs":    {"fsm"},
+}
+
+// pure rooms decide: they have no goroutine, channel or clock, and do not wait.
+var pure = []string{"strategy", "internal/ledger", "internal/topology"}
+
+func TestImportsRunOneWay(t *testing.T) {
+	for room, files := range rooms(t) {
+		for _, file := range files {
+			for _, spec := range file.Imports {
+				name, err := strconv.Unquote(spec.Path.Value)
+				require.NoError(t, err)
+				if known, ok := strings.CutPrefix(name, module+"/"); ok {
+					assert.Contains(t, imports[room], known, "%s imports %s", room, known)
+				}
+				if strings.HasPrefix(name, "github.com/nats-io/nats-server") {
+					assert.Contains(t, []string{"kv/embedded", "internal/bubble"}, room, "%s links the server", room)
+				}
+			}
+		}
+	}
+}
+
+func TestWhatDecidesHasNoGoroutineNoChannelNoLockAndNoClock(t *testing.T) {
+	all := rooms(t)
+	for _, room := range pure {
+		require.NotEmpty(t, all[room], room)
+		for _, file := range all[room] {
+			for _, spec := range file.Imports {
+				assert.NotContains(t, []string{`"context"`, `"sync"`, `"sync/atomic"`, `"math/rand"`, `"math/rand/v2"`, `"os"`}, spec.Path.Value, room)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.GoStmt, *ast.ChanType, *ast.SelectStmt, *ast.SendStmt:
+					t.Errorf("%s: %T", room, n)
+				case *ast.SelectorExpr:
+					if x, ok := n.X.(*ast.Ident); ok && x.Name == "time" {
+						assert.NotContains(t, []string{"Now", "Since", "Until", "After", "AfterFunc", "NewTimer", "NewTicker", "Sleep"}, n.Sel.Name, room)
+					}
+				}
+				return true
+			})
+		}
+	}
+}
+
+// rooms parses the library: what is not a test, an example or a tool for tests.
+func rooms(t *testing.T) map[string][]*ast.File {
+	t.Helper()
+	found := map[string][]*ast.File{}
+	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if name != "." && (strings.HasPrefix(entry.Name(), ".") || slices.Contains([]string{"examples", "integration", "testdata"}, entry.Name())) {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		found[path.Dir(name)] = append(found[path.Dir(name)], file)
+		return err
+	})
+	require.NoError(t, err)
+	return found
+}
