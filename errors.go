@@ -22,38 +22,38 @@ var (
 	ErrNoPartitions = errors.New("source lists no partitions")
 )
 
-// Errors of a running worker: it ends with them, or survives them and reports them to Hooks.OnError.
+// Errors of a running worker: it ends with them (Err, Start), or survives them and reports them to Hooks.OnError.
 var (
-	ErrGivingUp         = actors.ErrGivingUp
-	ErrPanic            = actors.ErrPanic
-	ErrHookPanic        = actors.ErrHookPanic
-	ErrHookFailed       = actors.ErrHookFailed
-	ErrHandoffTimeout   = actors.ErrHandoffTimeout
-	ErrNoLeader         = actors.ErrNoLeader
-	ErrConnectionClosed = actors.ErrConnectionClosed
-	ErrIdentityLost     = actors.ErrIdentityLost
-	ErrSourceFailed     = actors.ErrSourceFailed
-	ErrStrategyFailed   = actors.ErrStrategyFailed
-	ErrStartupTimeout   = actors.ErrStartupTimeout
-	ErrShutdownTimeout  = actors.ErrShutdownTimeout
-	ErrNewerFormat      = actors.ErrNewerFormat
-	ErrNotJoined        = actors.ErrNotJoined
+	ErrGivingUp         = actors.ErrGivingUp         // actors failed too often; wraps the last cause
+	ErrPanic            = actors.ErrPanic            // an actor panicked; survived until ErrGivingUp
+	ErrHookPanic        = actors.ErrHookPanic        // a hook panicked; it counts as returned
+	ErrHookFailed       = actors.ErrHookFailed       // a hook returned an error; the change stands
+	ErrHandoffTimeout   = actors.ErrHandoffTimeout   // a partition was not let go within HandoffTimeout; it stays
+	ErrNoLeader         = actors.ErrNoLeader         // none was seen for ElectionTimeout
+	ErrConnectionClosed = actors.ErrConnectionClosed // the NATS connection is closed for good; the worker ends
+	ErrIdentityLost     = actors.ErrIdentityLost     // the session is over; the worker rejoins as a newcomer
+	ErrSourceFailed     = actors.ErrSourceFailed     // the last good list stays; at the start the worker ends
+	ErrStrategyFailed   = actors.ErrStrategyFailed   // the present plan stays
+	ErrStartupTimeout   = actors.ErrStartupTimeout   // no first assignment within StartupTimeout
+	ErrShutdownTimeout  = actors.ErrShutdownTimeout  // a clean leave took longer than ShutdownTimeout
+	ErrNewerFormat      = actors.ErrNewerFormat      // the store holds records of a newer release
+	ErrNotJoined        = actors.ErrNotJoined        // not in the group yet, or not any more
 )
 
 // Errors of the store.
 var (
-	ErrNoFreeID        = kv.ErrNoFreeID
-	ErrNoJetStream     = kv.ErrNoJetStream
-	ErrServerVersion   = kv.ErrServerVersion
-	ErrBucketMismatch  = kv.ErrBucketMismatch
-	ErrStoreRolledBack = kv.ErrRolledBack
-	ErrRefused         = kv.ErrRefused
+	ErrNoFreeID        = kv.ErrNoFreeID       // more workers than IDs
+	ErrNoJetStream     = kv.ErrNoJetStream    // the server, or this account on it, has none
+	ErrServerVersion   = kv.ErrServerVersion  // the server is older than 2.12.3
+	ErrBucketMismatch  = kv.ErrBucketMismatch // a bucket exists in a form that cannot be relied on
+	ErrStoreRolledBack = kv.ErrRolledBack     // the store was recreated or restored; begun anew
+	ErrRefused         = kv.ErrRefused        // the leader could not list its source again; with its reason
 )
 
 // Errors of a list of partitions.
 var (
 	ErrNoKeys        = strategy.ErrNoKeys
-	ErrInvalidKey    = strategy.ErrInvalidKey
+	ErrInvalidKey    = strategy.ErrInvalidKey // keys become subject tokens
 	ErrDuplicateID   = strategy.ErrDuplicateID
 	ErrInvalidWeight = strategy.ErrInvalidWeight
 )

@@ -110,15 +110,14 @@ func ExampleManager() {
 		parti.Partition{Keys: []string{"a"}}, parti.Partition{Keys: []string{"b"}},
 		parti.Partition{Keys: []string{"c"}}, parti.Partition{Keys: []string{"d"}},
 	)
-	begun := make(chan string, 1)
+	events := make(chan string, 16)
 	join := func(name string) (*parti.Manager, error) {
 		hooks := parti.Hooks{OnAssignmentChanged: func(_ context.Context, added, removed []parti.Partition) error {
 			if len(removed) > 0 {
-				fmt.Println(name, "ends", len(removed))
+				events <- fmt.Sprint(name, " ends ", len(removed))
 			}
 			if len(added) > 0 {
-				fmt.Println(name, "begins", len(added))
-				begun <- name
+				events <- fmt.Sprint(name, " begins ", len(added))
 			}
 			return nil
 		}}
@@ -134,13 +133,14 @@ func ExampleManager() {
 		fmt.Println(err)
 		return
 	}
-	<-begun
+	fmt.Println(<-events)
 	second, err := join("second")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	<-begun
+	fmt.Println(<-events)
+	fmt.Println(<-events)
 	fmt.Println(len(first.Assignment().Partitions), "and", len(second.Assignment().Partitions))
 	for _, m := range []*parti.Manager{second, first} {
 		if err := m.Stop(context.Background()); err != nil {
@@ -152,8 +152,6 @@ func ExampleManager() {
 	// first ends 2
 	// second begins 2
 	// 2 and 2
-	// second ends 2
-	// first ends 2
 }
 
 // A configuration file names what is not as by default. What is no field, and what cannot work, is refused.

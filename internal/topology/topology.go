@@ -323,7 +323,7 @@ func (t *Topology) live() []string { return slices.Collect(maps.Keys(t.heard)) }
 
 func (t *Topology) decide(now time.Time) Decision {
 	if len(t.heard) == 0 {
-		return Decision{Wake: t.window.closes}
+		return Decision{} // the next heartbeat asks again
 	}
 	switch t.window.kind {
 	case KindColdStart, KindRestart, KindMassLoss:
