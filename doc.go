@@ -1,5 +1,20 @@
 // Package parti divides work among a fleet. Every worker process imports it, claims a stable ID, takes part in electing
-// a leader, and is told which partitions are its own; the only infrastructure is a NATS server with JetStream.
+// a leader, and is told which partitions are its own; the only infrastructure is a NATS server with JetStream, 2.12.3 or
+// newer.
+//
+// # How it is used
+//
+// Connect with [ConnectOptions], say what there is to divide ([PartitionSource]) and by which strategy (package
+// strategy), and make a [Manager]. What the worker owns is told to [Hooks].OnAssignmentChanged, as true differences, one
+// call at a time:
+//
+//   - begin what is added, under the epoch that [Manager.Assignment] gives for it;
+//   - end what is removed, and return only when it has ended: when the hook returns, another worker may begin;
+//   - return at once when the context ends: the worker's trust in its leases is over. A call in which everything is
+//     removed follows.
+//
+// [Manager.Start] returns when the first assignment is applied, [Manager.Stop] when everything is given up and the
+// worker's ID is free for its successor. [Props] is the same for a program that is made of actors.
 //
 // # What it guarantees
 //
@@ -13,5 +28,15 @@
 // Leases rely on clocks that run at about the same rate (they never compare what clocks show). A handler that ignores
 // the end of its context for longer than a quarter of HeartbeatTTL, or a process that is frozen in the middle of one,
 // can overlap with the next owner: for that case, and only for it, hand the epoch to whatever you write to and have it
-// refuse lower ones.
+// refuse lower ones. With OnStoreLoss "keep-serving" the epoch is the only guard between workers that cannot reach the
+// store and those that can.
+//
+// Nothing is promised about the time between the end of one owner and the begin of the next: in a planned move it is a
+// few round trips to the store, after a crash it is HeartbeatTTL, and after a clean Stop it can be PlannedScaleWindow,
+// unless a successor takes the ID.
+//
+// # Errors
+//
+// What goes wrong and is survived is told to Hooks.OnError and logged; what is not ends the worker: [Manager.Done] is
+// closed and [Manager.Err] says why. All errors wrap one of the sentinels of this package.
 package parti
