@@ -1,0 +1,186 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// TestEveryPhaseIsReachedOverEdgesOfTheTable: from wherever a worker stands, following any phase takes allowed steps
+// only, ends, and ends in the state that the phase asks for.
+func TestEveryPhaseIsReachedOverEdgesOfTheTable(t *testing.T) {
+	want := map[kv.Phase]fsm.State{
+		kv.PhaseIdle: fsm.Stable, kv.PhaseScaling: fsm.Scaling, kv.PhaseRebalancing: fsm.Rebalancing, kv.PhaseEmergency: fsm.Emergency,
+	}
+	target := func(from fsm.State, event fsm.Event) (fsm.State, bool) {
+		for _, row := range fsm.Transitions() {
+			for _, s := range row.From {
+				if s == from && row.Event == event {
+					return row.To, true
+				}
+			}
+		}
+		return "", false
+	}
+	for _, from := range []fsm.State{fsm.WaitingAssignment, fsm.Stable, fsm.Scaling, fsm.Rebalancing, fsm.Emergency} {
+		for phase, end := range want {
+			state := from
+			for steps := 0; ; steps++ {
+				require.Less(t, steps, 5, "%s at %s", phase, from)
+				event, more := towards(state, phase, true)
+				if !more {
+					break
+				}
+				next, allowed := target(state, event)
+				require.True(t, allowed, "%s in %s", event, state)
+				state = next
+			}
+			require.Equal(t, end, state, "%s at %s", phase, from)
+		}
+		_, more := towards(from, kv.PhaseIdle, false)
+		require.False(t, more, "without an assignment nobody becomes Stable")
+	}
+	for _, from := range []fsm.State{fsm.Init, fsm.ClaimingID, fsm.Election, fsm.Shutdown} {
+		for phase := range want {
+			_, more := towards(from, phase, true)
+			require.False(t, more, "%s at %s", phase, from)
+		}
+	}
+}
+
+func holdings(epoch int64, ids ...string) map[string]holding {
+	h := map[string]holding{}
+	for _, id := range ids {
+		h[id] = holding{partition(id, 0), epoch}
+	}
+	return h
+}
+
+type told struct{ added, removed []strategy.Partition }
+
+func newTestRunner(t *testing.T, hook func(context.Context, []strategy.Partition, []strategy.Partition) error) (*runner, *[]told) {
+	t.Helper()
+	var calls []told
+	hooks := Hooks{OnAssignmentChanged: func(ctx context.Context, added, removed []strategy.Partition) error {
+		calls = append(calls, told{added, removed})
+		if hook != nil {
+			return hook(ctx, added, removed)
+		}
+		return nil
+	}}
+	r := newRunner(hooks, newView(), func(*AssignmentChanged) {})
+	t.Cleanup(func() { r.close(); within(t, r.ended, "end of the runner") })
+	return r, &calls
+}
+
+// ask makes the runner become something and waits for it.
+func ask(t *testing.T, r *runner, q request) error {
+	t.Helper()
+	done := make(chan error, 1)
+	if q.ctx == nil {
+		q.ctx = t.Context()
+	}
+	if q.trusted == nil {
+		q.trusted = func() bool { return true }
+	}
+	q.done = func(err error) { done <- err }
+	r.become(q)
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(10 * time.Second):
+		t.Fatal("the runner does not answer")
+		return nil
+	}
+}
+
+func names(p []strategy.Partition) (ids []string) {
+	for _, q := range p {
+		ids = append(ids, q.ID())
+	}
+	return ids
+}
+
+func TestTheUserIsToldTrueDifferencesOnly(t *testing.T) {
+	r, calls := newTestRunner(t, nil)
+	require.NoError(t, ask(t, r, request{target: holdings(1, "b", "a")}))
+	require.NoError(t, ask(t, r, request{target: holdings(2, "b", "a")})) // another epoch is no change of what is held
+	require.NoError(t, ask(t, r, request{target: holdings(2, "b", "c")}))
+	require.NoError(t, ask(t, r, request{}))
+	require.Len(t, *calls, 3)
+	require.Equal(t, []string{"a", "b"}, names((*calls)[0].added))
+	require.Equal(t, []string{"c"}, names((*calls)[1].added))
+	require.Equal(t, []string{"a"}, names((*calls)[1].removed))
+	require.Equal(t, []string{"b", "c"}, names((*calls)[2].removed))
+}
+
+func TestNothingNewIsToldWithoutTrust(t *testing.T) {
+	r, calls := newTestRunner(t, nil)
+	no := func() bool { return false }
+	require.ErrorIs(t, ask(t, r, request{target: holdings(1, "a"), trusted: no}), errUntrusted)
+	require.Empty(t, *calls)
+	require.NoError(t, ask(t, r, request{target: holdings(1, "a", "b")}))
+	require.NoError(t, ask(t, r, request{target: holdings(1, "a"), trusted: no}), "giving up needs no trust")
+	require.Len(t, *calls, 2)
+}
+
+func TestARecordOfAnEarlierSessionOnlyTakesAway(t *testing.T) {
+	r, calls := newTestRunner(t, nil)
+	require.NoError(t, ask(t, r, request{target: holdings(1, "a", "b")}))
+	require.NoError(t, ask(t, r, request{target: holdings(9, "b", "c"), shrink: true}))
+	require.Len(t, *calls, 2)
+	require.Empty(t, (*calls)[1].added)
+	require.Equal(t, []string{"a"}, names((*calls)[1].removed))
+	require.Equal(t, map[string]int64{"b": 1}, r.view.Assignment().Epochs)
+}
+
+func TestWhateverAHookDoesTheRunnerGoesOn(t *testing.T) {
+	boom := errors.New("boom")
+	for name, hook := range map[string]func(context.Context, []strategy.Partition, []strategy.Partition) error{
+		"returns an error": func(context.Context, []strategy.Partition, []strategy.Partition) error { return boom },
+		"panics":           func(context.Context, []strategy.Partition, []strategy.Partition) error { panic(boom) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, calls := newTestRunner(t, hook)
+			require.ErrorIs(t, ask(t, r, request{target: holdings(1, "a")}), boom)
+			require.ErrorIs(t, ask(t, r, request{}), boom)
+			require.Len(t, *calls, 2)
+		})
+	}
+}
+
+func TestTheAssignmentIsThereWhenTheHookIsCalled(t *testing.T) {
+	var r *runner
+	var seen Assignment
+	r, _ = newTestRunner(t, func(context.Context, []strategy.Partition, []strategy.Partition) error {
+		seen = r.view.Assignment()
+		return nil
+	})
+	q := request{target: holdings(7, "a"), position: kv.Position{Term: 2, Version: 7}, lifecycle: kv.Stable}
+	require.NoError(t, ask(t, r, q))
+	require.Equal(t, Assignment{
+		Term: 2, Version: 7, Lifecycle: kv.Stable, Partitions: []strategy.Partition{partition("a", 0)}, Epochs: map[string]int64{"a": 7},
+	}, seen)
+	seen.Epochs["a"] = 99
+	require.Equal(t, int64(7), r.view.Assignment().Epochs["a"], "readers get copies")
+}
+
+func TestASlowNoticeHookLosesNoticesAndHoldsUpNobody(t *testing.T) {
+	n := newNotifier(slog.New(slog.DiscardHandler))
+	gate := make(chan struct{})
+	for range notifierDepth + 10 {
+		n.notify(func(context.Context) { <-gate })
+	}
+	require.Positive(t, n.dropped.Load())
+	close(gate)
+	n.close()
+	within(t, n.ended, "end of the notifier")
+}
