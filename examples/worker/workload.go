@@ -23,8 +23,9 @@ type job struct {
 }
 
 // assigned begins what is added and ends what is removed. When it returns, what was removed may be given to others: so
-// it waits until the goroutines have returned. Its context is not the jobs': theirs ends when their partition is removed.
-func (w *workload) assigned(_ context.Context, added, removed []parti.Partition) error {
+// it waits until the goroutines have returned. The context that it is given ends when this worker cannot trust its
+// leases any more, and so do the jobs that are derived from it: at once, before everything is removed.
+func (w *workload) assigned(ctx context.Context, added, removed []parti.Partition) error {
 	for _, p := range removed {
 		w.running[p.ID()].cancel() // all at once,
 	}
@@ -35,13 +36,13 @@ func (w *workload) assigned(_ context.Context, added, removed []parti.Partition)
 	}
 	epochs := w.epochs()
 	for _, p := range added {
-		ctx, cancel := context.WithCancel(context.Background())
+		jobCtx, cancel := context.WithCancel(ctx)
 		j := job{cancel, make(chan struct{})}
 		w.running[p.ID()] = j
 		w.log.Info("begun", "partition", p.ID(), "epoch", epochs[p.ID()])
 		go func() {
 			defer close(j.ended)
-			w.work(ctx)
+			w.work(jobCtx)
 		}()
 	}
 	return nil
