@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -105,13 +106,21 @@ func TestOnAClusterFencesHoldAndNobodyIsDeclaredDeadByALeaderChange(t *testing.T
 	}
 	s, reader := opened[0], opened[1]
 
-	old, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
-	require.NoError(t, err)
-	require.NoError(t, s.WritePlan(t.Context(), old, plan(1, workers(200)...)))
-	next, err := reader.BeginTerm(t.Context(), Term{Worker: "worker-1"}, 0, always)
-	require.NoError(t, err)
-	require.ErrorIs(t, s.WritePlan(t.Context(), old, plan(2, workers(200)...)), ErrDeposed)
-	require.ErrorIs(t, s.WritePlan(t.Context(), old, plan(2)), ErrDeposed)
+	begin := func(s *Store, worker string) (f Fence) {
+		require.NoError(t, again(func() (err error) {
+			f, err = s.BeginTerm(t.Context(), Term{Worker: worker}, 0, always)
+			return err
+		}))
+		return f
+	}
+	write := func(f Fence, w PlanWrite) error {
+		return again(func() error { return s.WritePlan(t.Context(), f, w) })
+	}
+	old := begin(s, "worker-0")
+	require.NoError(t, write(old, plan(1, workers(200)...)))
+	next := begin(reader, "worker-1")
+	require.ErrorIs(t, write(old, plan(2, workers(200)...)), ErrDeposed)
+	require.ErrorIs(t, write(old, plan(2)), ErrDeposed)
 	snapshot, err := reader.Snapshot(t.Context(), Assignments, nil, next.Revision)
 	require.NoError(t, err)
 	require.Len(t, snapshot.Entries, 202)
@@ -120,8 +129,10 @@ func TestOnAClusterFencesHoldAndNobodyIsDeclaredDeadByALeaderChange(t *testing.T
 	won := make(chan bool, 3)
 	for _, o := range opened {
 		go func() {
-			_, err := o.Acquire(t.Context(), Election, LeaderKey, Leader{}, nil)
-			won <- err == nil
+			won <- again(func() error {
+				_, err := o.Acquire(t.Context(), Election, LeaderKey, Leader{}, nil)
+				return err
+			}) == nil
 		}()
 	}
 	winners := 0
@@ -143,8 +154,11 @@ func (c cluster) survivesItsLeader(t *testing.T, s, reader *Store) {
 	defer all.Wait()
 	defer cancel()
 	for i := range n {
-		l, err := s.Acquire(ctx, Heartbeats, s.cfg.ID(i), beat(1), nil)
-		require.NoError(t, err)
+		var l Lease
+		require.NoError(t, again(func() (err error) {
+			l, err = s.Acquire(ctx, Heartbeats, s.cfg.ID(i), beat(1), nil)
+			return err
+		}))
 		all.Go(func() { beatUntilDone(ctx, t, s, l) })
 	}
 	updates := make(chan Update, 10000)
@@ -179,6 +193,15 @@ func (c cluster) survivesItsLeader(t *testing.T, s, reader *Store) {
 	t.Logf("everyone seen again %s after the leader stopped", time.Since(stopped).Round(10*time.Millisecond))
 	cancel()
 	require.ErrorIs(t, <-fed, context.Canceled)
+}
+
+// again repeats what was definitely not done: a stream that was just made may not be heard of by every server yet.
+func again(do func() error) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if err := do(); !errors.Is(err, ErrNotDone) || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 func drain(updates chan Update) {
