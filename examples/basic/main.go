@@ -109,7 +109,11 @@ func show(ctx context.Context, out io.Writer, colour bool, server string, connec
 		}
 		s.table(f.view(), outcome)
 	}
-	s.summary(f.outcomes, f.overlapped())
+	overlaps := f.overlapped()
+	s.summary(f.outcomes, overlaps)
+	if overlaps > 0 {
+		return fmt.Errorf("%d partitions had two owners at once", overlaps)
+	}
 	return nil
 }
 
