@@ -74,9 +74,9 @@ func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error
 	return free, nil
 }
 
-// mayTakeOver: the claim is that of this process' prior session, and still trusted.
+// mayTakeOver: the claim is that of this process' prior session, and still trusted, or was made here and its answer lost.
 func (s *Store) mayTakeOver(e Entry, opts ClaimOptions) bool {
-	return opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.token) && e.token.of(opts.Prior.chain) &&
+	return s.holder.orphaned(e.token) || opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.token) && e.token.of(opts.Prior.chain) &&
 		time.Now().Before(opts.Prior.TrustedUntil())
 }
 

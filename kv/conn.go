@@ -27,6 +27,7 @@ func ConnectOptions() []nats.Option {
 		nats.PingInterval(pingInterval),
 		nats.MaxPingsOutstanding(pingsMost),
 		nats.Timeout(2 * time.Second),
+		nats.FlusherTimeout(2 * time.Second), // it bounds how long a full socket holds up every other publish
 	}
 }
 

@@ -13,6 +13,8 @@ import (
 const (
 	resyncEvery   = 30 * time.Second
 	feedHeartbeat = 500 * time.Millisecond
+	// suspicion is how long a store has to look rolled back: just after a change of leader a replica can look so.
+	suspicion = 2 * time.Second
 	// consumeTimeout bounds the making of a consumer, and is how long an idle one is kept by the server.
 	consumeTimeout = 5 * time.Second
 )
@@ -34,13 +36,20 @@ func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint6
 	for attempt := 0; ; attempt++ {
 		err := f.resync(ctx)
 		if err == nil {
-			attempt = 0
-			err = f.follow(ctx)
+			began := time.Now()
+			if err = f.follow(ctx); time.Since(began) > consumeTimeout {
+				attempt = 0
+			}
+		}
+		if !errors.Is(err, ErrRolledBack) {
+			f.suspected = time.Time{}
+		} else if f.suspected.IsZero() {
+			f.suspected = time.Now()
 		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, ErrRolledBack), nc.IsClosed():
+		case !f.suspected.IsZero() && time.Since(f.suspected) >= suspicion, nc.IsClosed():
 			return fmt.Errorf("feed of %s: %w", b, err)
 		}
 		f.wait(ctx, min(20*time.Millisecond<<min(attempt, 7), 2*time.Second))
@@ -56,6 +65,7 @@ type feed struct {
 	revision    map[string]uint64 // the highest told, by key
 	live        map[string]bool   // keys whose last told update was a value
 	upTo        uint64            // everything up to here is told
+	suspected   time.Time         // since when the store seems to be another than it was; zero for not
 }
 
 // wait pauses between attempts; a reconnect ends the pause.

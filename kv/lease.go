@@ -41,6 +41,9 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, record Record
 		case err == nil:
 			return Lease{}, ErrLate
 		case !errors.Is(err, errConflict):
+			if errors.Is(err, ErrUnknown) {
+				s.holder.noAnswer(chain, lease.TrustedUntil())
+			}
 			return Lease{}, err
 		}
 		entry, err := s.Get(ctx, b, key)
@@ -49,7 +52,7 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, record Record
 			expect = 0
 		case err != nil:
 			return Lease{}, err
-		case entry.Kind != Put, entry.token.of(chain), over != nil && over(entry):
+		case entry.Kind != Put, entry.token.of(chain), s.holder.orphaned(entry.token), over != nil && over(entry):
 			expect = entry.Revision
 		default:
 			return Lease{}, &TakenError{entry}

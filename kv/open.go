@@ -157,8 +157,8 @@ func (s *Store) checkBucket(b Bucket, want, is jetstream.StreamConfig) error {
 		return refuse("history", is.MaxMsgsPerSubject, 1)
 	case !is.AllowMsgTTL:
 		return refuse("per-message TTL", "off", "on")
-	case is.SubjectDeleteMarkerTTL <= 0:
-		return refuse("delete markers", "off", "on")
+	case is.SubjectDeleteMarkerTTL < want.SubjectDeleteMarkerTTL:
+		return refuse("delete markers", is.SubjectDeleteMarkerTTL, "at least "+want.SubjectDeleteMarkerTTL.String())
 	case want.AllowAtomicPublish && !is.AllowAtomicPublish:
 		return refuse("atomic batches", "off", "on")
 	case !is.AllowDirect:

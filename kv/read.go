@@ -33,7 +33,9 @@ func (s *Store) Get(ctx context.Context, b Bucket, key string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	reply, err := s.js.Conn().RequestWithContext(ctx, s.prefix+"STREAM.MSG.GET."+s.stream(b), request)
+	reply, err := bounded(ctx, func() (*nats.Msg, error) {
+		return s.js.Conn().RequestWithContext(ctx, s.prefix+"STREAM.MSG.GET."+s.stream(b), request)
+	})
 	if err == nil {
 		err = json.Unmarshal(reply.Data, &answer)
 	}

@@ -103,6 +103,9 @@ func (s *Store) planMessages(w PlanWrite) ([]*nats.Msg, error) {
 	var messages []*nats.Msg
 	chain := s.holder.chain()
 	add := func(key string, record any) error {
+		if err := checkKey(key); err != nil {
+			return fmt.Errorf("%w: %w", ErrNotDone, err)
+		}
 		value, err := encode(s.holder.next(chain), record)
 		if err != nil {
 			return err
@@ -114,6 +117,9 @@ func (s *Store) planMessages(w PlanWrite) ([]*nats.Msg, error) {
 		return nil
 	}
 	for _, a := range w.Assignments {
+		if a.Worker == TermKey || a.Worker == PlanKey {
+			return nil, fmt.Errorf("%w: %w: %q is no worker", ErrNotDone, ErrConfig, a.Worker)
+		}
 		if err := add(a.Worker, a); err != nil {
 			return nil, err
 		}
@@ -145,6 +151,8 @@ func (s *Store) writeBatch(ctx context.Context, f Fence, messages []*nats.Msg) e
 		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
 		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
 	}
-	_, err := jetstreamext.PublishMsgBatch(ctx, s.js, messages, jetstreamext.BatchFlowControl{})
+	_, err := bounded(ctx, func() (*jetstreamext.BatchAck, error) {
+		return jetstreamext.PublishMsgBatch(ctx, s.js, messages, jetstreamext.BatchFlowControl{})
+	})
 	return outcome(err)
 }

@@ -4,7 +4,9 @@ import (
 	"crypto/rand"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // token names one write: "holder/chain/write". The holder is one [Store] of one process; a chain is one hold on an entry
@@ -15,9 +17,12 @@ type token string
 type holder struct {
 	name string
 	last atomic.Uint64
+
+	mu         sync.Mutex
+	unanswered map[token]time.Time // chains that may have been stored: until when they may be taken over
 }
 
-func newHolder() *holder { return &holder{name: rand.Text()[:16]} }
+func newHolder() *holder { return &holder{name: rand.Text()[:16], unanswered: map[token]time.Time{}} }
 
 // chain begins a chain: the prefix of its tokens.
 func (h *holder) chain() token {
@@ -35,4 +40,25 @@ func (h *holder) wrote(t token) bool { return strings.HasPrefix(string(t), h.nam
 // of reports whether t belongs to the chain.
 func (t token) of(chain token) bool {
 	return chain != "" && strings.HasPrefix(string(t), string(chain))
+}
+
+// noAnswer remembers a chain whose first write may have been stored, though nobody ever held it.
+func (h *holder) noAnswer(chain token, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for c, end := range h.unanswered {
+		if !time.Now().Before(end) {
+			delete(h.unanswered, c)
+		}
+	}
+	h.unanswered[chain] = until
+}
+
+// orphaned reports whether t is of such a chain, and young enough to be written over: like a renewal, that must not be
+// overtaken by the marker of its expiry.
+func (h *holder) orphaned(t token) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	until, ok := h.unanswered[t[:strings.LastIndexByte(string(t), '/')+1]]
+	return ok && time.Now().Before(until)
 }

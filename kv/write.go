@@ -34,7 +34,7 @@ func outcome(err error) error {
 		return fmt.Errorf("%w: %w", errBusy, err)
 	case errors.As(err, &api),
 		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders),
-		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrConnectionClosed):
+		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: %w", ErrNotDone, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
@@ -55,7 +55,10 @@ func (s *Store) write(ctx context.Context, msg *nats.Msg, ttl time.Duration, con
 		for name, values := range msg.Header {
 			m.Header[name] = values
 		}
-		ack, err := s.js.PublishMsg(ctx, m, opts...)
+		if s.js.Conn().IsClosed() {
+			return 0, fmt.Errorf("%w: %w", ErrNotDone, nats.ErrConnectionClosed)
+		}
+		ack, err := bounded(ctx, func() (*jetstream.PubAck, error) { return s.js.PublishMsg(ctx, m, opts...) })
 		if err == nil {
 			return ack.Sequence, nil
 		}
@@ -71,9 +74,10 @@ func (s *Store) put(ctx context.Context, b Bucket, key string, value []byte, exp
 	return s.write(ctx, &nats.Msg{Subject: s.subject(b, key), Data: value}, ttl, jetstream.WithExpectLastSequencePerSubject(expect))
 }
 
-// marker is the message that deletes a key.
+// marker is the message that deletes a key. It says PURGE: a DEL that runs out is itself followed by an expiry marker,
+// and the key would seem to end a second time.
 func (s *Store) marker(b Bucket, key string) *nats.Msg {
-	return &nats.Msg{Subject: s.subject(b, key), Header: nats.Header{"KV-Operation": {"DEL"}}}
+	return &nats.Msg{Subject: s.subject(b, key), Header: nats.Header{"KV-Operation": {"PURGE"}}}
 }
 
 // pause waits for d; it reports false when ctx ended before.
@@ -91,4 +95,26 @@ func pause(ctx context.Context, d time.Duration) bool {
 // bound gives a call the end that its caller did not.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.cfg.OperationTimeout)
+}
+
+// bounded returns when ctx ends even if f does not. The client writes to the socket while it holds its mutex: on a
+// stalled link a publish can hang there until the connection's FlusherTimeout, whatever its context says. The goroutine
+// ends with that.
+func bounded[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }

@@ -90,6 +90,9 @@ func (s *Server) Stop() {
 	if ns == nil {
 		return
 	}
+	// The server sleeps a moment with a lock of its own in hand while it shuts down: who waits for that lock keeps
+	// virtual time from moving. So it is asked when nobody wants anything of it.
+	synctest.Wait()
 	ns.Shutdown()
 	ns.WaitForShutdown()
 }
