@@ -43,9 +43,9 @@ const (
 // The phases of a group's life: before its first plan (and while a restarted group collects itself), until nothing has
 // changed for RebalanceCooldown after it, and from then on.
 const (
-	LifecycleColdStart     = kv.ColdStart
-	LifecyclePostColdStart = kv.PostColdStart
-	LifecycleStable        = kv.Stable
+	ColdStart     = kv.ColdStart
+	PostColdStart = kv.PostColdStart
+	Stable        = kv.Stable
 )
 
 // Messages to, and events of, a tree under an actor of the user's own; see Props.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,4 +94,17 @@ func rooms(t *testing.T) map[string][]*ast.File {
 	})
 	require.NoError(t, err)
 	return found
+}
+
+func TestActorsHoldNoLocks(t *testing.T) {
+	files, err := filepath.Glob("actors/*.go")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		code, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, lock := range []string{"sync.Mutex", "sync.RWMutex", "sync.Once", "sync.Map"} {
+			require.NotContains(t, string(code), lock, file)
+		}
+	}
 }
