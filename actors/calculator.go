@@ -187,7 +187,7 @@ func (c *calculator) restored(msg *restored) {
 	for _, p := range remembered {
 		c.remembered = append(c.remembered, p)
 	}
-	c.planned, c.members = c.stored.Version > 0, c.stored.Members
+	c.planned, c.members = len(c.stored.Members) > 0, c.stored.Members
 	c.ledger = ledger.New(c.fence.Term, max(c.floor, c.stored.Version))
 	for _, r := range records {
 		c.ledger.Restore(r)

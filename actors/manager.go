@@ -180,8 +180,10 @@ func (m *manager) reportReceived(r *report) {
 	case *beat:
 		m.beatAcknowledged(msg)
 	case *beatMissed:
+		if !m.degraded {
+			m.problem(msg.err) // once, until the store answers again
+		}
 		m.setDegraded(true)
-		m.problem(msg.err)
 	case *sessionLost:
 		m.sessionIsLost(msg.err)
 	case *leaderSeen:
@@ -237,7 +239,9 @@ func (m *manager) storeOpened(msg *opened) {
 	}
 	if msg.err != nil {
 		if transient(msg.err) {
-			m.problem(msg.err)
+			if m.openErr == nil {
+				m.problem(msg.err) // once, until the store is open
+			}
 			m.openErr = msg.err
 			m.opening = min(max(2*m.opening, 50*time.Millisecond), 500*time.Millisecond)
 			m.after(m.opening, &openDue{})
@@ -387,6 +391,7 @@ func (m *manager) events() *eventstream.EventStream { return m.actor.ActorSystem
 func (m *manager) setDegraded(d bool) {
 	if m.degraded != d {
 		m.degraded = d
+		m.log.Info("store", "answers", !d)
 		m.publishStatus()
 	}
 }

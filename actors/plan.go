@@ -175,7 +175,7 @@ func (c *calculator) written(msg *written) {
 		c.ledger.Stored(msg.write)
 		c.lastPlan = now
 	}
-	c.stored, c.planned, c.members = msg.plan, msg.plan.Version > 0, msg.plan.Members
+	c.stored, c.planned, c.members = msg.plan, len(msg.plan.Members) > 0, msg.plan.Members
 	c.acted(now)
 	c.advance()
 }
@@ -199,7 +199,7 @@ func (c *calculator) logWrite(msg *written) {
 // nextPlan is the plan record as it should be stored now.
 func (c *calculator) nextPlan(now time.Time, w ledger.Write, changed bool) kv.Plan {
 	plan := kv.Plan{
-		Term: c.fence.Term, Version: c.stored.Version, Phase: phase(c.decision.Phase), Lifecycle: c.lifecycle(now),
+		Term: c.fence.Term, Version: c.ledger.Version(), Phase: phase(c.decision.Phase), Lifecycle: c.lifecycle(now),
 		Members: c.members, Partitions: c.stored.Partitions, Digest: c.stored.Digest,
 	}
 	if changed {

@@ -126,8 +126,13 @@ func (s *Store) wanted(b Bucket) jetstream.StreamConfig {
 		Storage: storage, Replicas: s.cfg.Replicas, Discard: jetstream.DiscardNew, Duplicates: 2 * time.Minute,
 		AllowRollup: true, DenyDelete: true, AllowDirect: true,
 		AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL, AllowAtomicPublish: b == Assignments,
+		FirstSeq: firstSequence(),
 	}
 }
+
+// firstSequence makes the revisions of a bucket that is made anew go on above those of the one that was deleted: they
+// are the numbers of sessions, and one that is used twice would let a worker take up what was granted to another.
+func firstSequence() uint64 { return uint64(max(time.Now().UnixMilli(), 1)) }
 
 func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo, error) {
 	want := s.wanted(b)

@@ -1,8 +1,10 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -17,13 +19,14 @@ func TestASnapshotOfNothingSaysUpToWhen(t *testing.T) {
 		snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, 0)
 		require.NoError(t, err)
 		require.Empty(t, snapshot.Entries)
-		require.Zero(t, snapshot.UpTo)
+		before := snapshot.UpTo
 		l := acquire(t, s, "worker-0")
 		for _, keys := range [][]string{{"worker-9"}, {"worker-8", "worker-9"}} {
 			snapshot, err = s.Snapshot(t.Context(), Heartbeats, keys, l.Revision)
 			require.NoError(t, err)
 			require.Empty(t, snapshot.Entries)
 			require.Equal(t, l.Revision, snapshot.UpTo)
+			require.Equal(t, before+1, snapshot.UpTo)
 		}
 	})
 }
@@ -62,7 +65,7 @@ func TestASnapshotWaitsForTheSequenceItIsAskedFor(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, l.Revision+1, snapshot.UpTo)
 		began := time.Now()
-		_, err = s.Snapshot(t.Context(), Heartbeats, nil, 1000)
+		_, err = s.Snapshot(t.Context(), Heartbeats, nil, l.Revision+1000)
 		require.ErrorIs(t, err, ErrNotDone)
 		require.Equal(t, 10*time.Second, time.Since(began), "OperationTimeout bounds it")
 	})
@@ -81,7 +84,7 @@ func TestASnapshotOfMoreKeysThanTheServerAnswersForIsComplete(t *testing.T) {
 			snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, uint64(n))
 			require.NoError(t, err)
 			require.Len(t, snapshot.Entries, n)
-			require.EqualValues(t, n, snapshot.UpTo)
+			require.EqualValues(t, n, snapshot.UpTo+1-slices.MinFunc(snapshot.Entries, func(a, b Entry) int { return cmp.Compare(a.Revision, b.Revision) }).Revision)
 		}
 	})
 }

@@ -32,9 +32,10 @@ func outcome(err error) error {
 		return fmt.Errorf("%w: %w", errConflict, err)
 	case errors.As(err, &api) && api.ErrorCode == codeBusy:
 		return fmt.Errorf("%w: %w", errBusy, err)
+	case errors.Is(err, nats.ErrReconnectBufExceeded):
+		return fmt.Errorf("%w: not connected: %w", ErrNotDone, err)
 	case errors.As(err, &api),
-		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders),
-		errors.Is(err, nats.ErrReconnectBufExceeded), errors.Is(err, nats.ErrMaxPayload):
+		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: %w", ErrNotDone, err)
 	}
 	return fmt.Errorf("%w: %w", ErrUnknown, err)

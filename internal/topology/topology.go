@@ -150,10 +150,10 @@ func (t *Topology) Begin(now time.Time) {
 	switch {
 	case !t.planned:
 		t.window = window{KindColdStart, now.Add(t.cfg.ColdStartWindow)}
-	case len(t.lost) == 0:
+	case len(t.lost)+len(t.left) == 0:
 	case float64(t.living()-t.replaced) < t.cfg.RestartDetectionRatio*float64(len(t.members)):
 		t.window = window{KindRestart, now.Add(t.cfg.ColdStartWindow)}
-	case float64(len(t.lost)+t.replaced) > t.massLoss():
+	case len(t.lost) > 0 && float64(len(t.lost)+t.replaced) > t.massLoss():
 		t.window = window{KindMassLoss, now.Add(t.cfg.HeartbeatTTL)}
 	}
 }
