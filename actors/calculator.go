@@ -46,6 +46,7 @@ type calculator struct {
 	lastPlan   time.Time // when this leader last changed the plan
 	busy       bool      // a plan is being made or written
 	floor      int64     // versions continue above it
+	joined     time.Time // when this worker joined the group
 	since      uint64    // the heartbeat of ours that was sent after the term was stored
 	decision   topology.Decision
 	acting     *topology.Decision // the decision whose plan is being written
@@ -103,9 +104,9 @@ type (
 	relistDue struct{}
 )
 
-func newCalculator(g *guard, report func(reported), set Settings, store *kv.Store, fence kv.Fence, since uint64, floor int64) body {
+func newCalculator(g *guard, report func(reported), set Settings, store *kv.Store, fence kv.Fence, joined time.Time, since uint64, floor int64) body {
 	return &calculator{
-		guard: g, report: report, set: set, store: store, fence: fence, since: since, floor: floor,
+		guard: g, report: report, set: set, store: store, fence: fence, joined: joined, since: since, floor: floor,
 		workers: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, wake: func() {}, stop: func() {},
 	}
 }
@@ -288,7 +289,7 @@ func (c *calculator) owners() map[string]string {
 func (c *calculator) heartbeatUpdated(u kv.Update) {
 	now, id := time.Now(), u.Entry.Key
 	if c.topo == nil {
-		c.topo = topology.New(c.set.Topology, now, c.members, c.planned)
+		c.topo = topology.New(c.set.Topology, c.joined, c.members, c.planned)
 	}
 	switch u.Kind {
 	case kv.UpdatePut:

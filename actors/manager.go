@@ -73,6 +73,7 @@ type session struct {
 	number uint64
 	claim  kv.Lease
 	beat   kv.Lease
+	joined time.Time // when the first heartbeat was sent
 	trust  *trust
 	ctx    context.Context // ends with the session: what the hooks are given
 	cancel context.CancelFunc
@@ -243,6 +244,7 @@ func (m *manager) storeOpened(msg *opened) {
 				m.problem(msg.err) // once, until the store is open
 			}
 			m.openErr = msg.err
+			m.log.Debug("store not open", "error", msg.err)
 			m.opening = min(max(2*m.opening, 50*time.Millisecond), 500*time.Millisecond)
 			m.after(m.opening, &openDue{})
 			return

@@ -45,6 +45,9 @@ func (m *manager) idClaimed(lease kv.Lease) {
 func (m *manager) beatAcknowledged(b *beat) {
 	first := m.session.beat.Revision == 0
 	m.session.beat = b.lease
+	if first {
+		m.session.joined = b.lease.Sent
+	}
 	m.setDegraded(false)
 	m.extendTrust()
 	if m.winding != nil {
@@ -90,9 +93,9 @@ func (m *manager) spawnCalculator(revision uint64) {
 	if m.children[kindCalculator] != nil || m.children[kindElector] == nil {
 		return
 	}
-	fence, floor := m.session.fence, m.floor.Version
+	fence, joined, floor := m.session.fence, m.session.joined, m.floor.Version
 	m.spawn(kindCalculator, func(g *guard, report func(reported)) body {
-		return newCalculator(g, report, m.set, m.store, fence, revision, floor)
+		return newCalculator(g, report, m.set, m.store, fence, joined, revision, floor)
 	})
 	m.setLeads(true)
 }

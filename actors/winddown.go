@@ -100,14 +100,15 @@ func (m *manager) beginWindDown(keep bool) {
 	m.giveUp()
 }
 
-// giveUp tells the user that everything is removed. The context of that call ends when others may take over.
+// giveUp tells the user that everything is removed. The context of that call ends when others may take over: with the
+// lease, if that is what ran out, however late this worker noticed.
 func (m *manager) giveUp() {
 	generation := m.winding.generation
-	limit := m.set.ShutdownTimeout
+	until := time.Now().Add(m.set.ShutdownTimeout)
 	if m.winding.fenced {
-		limit = m.set.Store.HeartbeatTTL / 4
+		until = m.session.beat.Sent.Add(m.set.Store.HeartbeatTTL)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := context.WithDeadline(context.Background(), until)
 	m.life.runner.become(request{
 		ctx: ctx, worker: m.session.id, trusted: func() bool { return false },
 		done: func(err error) {

@@ -146,3 +146,20 @@ func TestAChangeOfLeaderMovesNothingAndWritesNoPlan(t *testing.T) {
 		require.Zero(t, f.Checker.Moves())
 	})
 }
+
+func TestALeaderThatDiesInTheColdStartDoesNotBeginItAnew(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60)
+		began := time.Now()
+		procs := f.Start(5)
+		<-time.After(25 * time.Second)
+		f.Leader().Crash()
+		for _, p := range procs {
+			if p.Lives() {
+				require.NoError(t, p.Begun())
+			}
+		}
+		f.Settle(time.Second)
+		require.Less(t, time.Since(began), coldStart+5*time.Second)
+	})
+}

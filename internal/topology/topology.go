@@ -70,6 +70,7 @@ type Decision struct {
 // Topology is the state.
 type Topology struct {
 	cfg     Config
+	joined  time.Time
 	members map[string]bool // of the last plan
 	planned bool            // there is a plan
 	began   bool
@@ -94,11 +95,12 @@ type window struct {
 	closes time.Time
 }
 
-// New returns the state of a leader that has seen nothing yet. members are those of the last plan; planned says whether
-// there is one.
-func New(cfg Config, _ time.Time, members []string, planned bool) *Topology {
+// New returns the state of a leader that has seen nothing yet. joined is when the leader itself joined the group: a
+// cold-start window counts from there, so that a change of leader in the middle of one does not begin it anew. members
+// are those of the last plan; planned says whether there is one.
+func New(cfg Config, joined time.Time, members []string, planned bool) *Topology {
 	t := &Topology{
-		cfg: cfg, planned: planned, members: map[string]bool{}, heard: map[string]time.Time{}, left: map[string]time.Time{},
+		cfg: cfg, joined: joined, planned: planned, members: map[string]bool{}, heard: map[string]time.Time{}, left: map[string]time.Time{},
 		lost: map[string]time.Time{},
 	}
 	if planned {
@@ -149,10 +151,13 @@ func (t *Topology) Begin(now time.Time) {
 	}
 	switch {
 	case !t.planned:
-		t.window = window{KindColdStart, now.Add(t.cfg.ColdStartWindow)}
+		t.window = window{KindColdStart, t.joined.Add(t.cfg.ColdStartWindow)}
 	case len(t.lost)+len(t.left) == 0:
 	case float64(t.living()-t.replaced) < t.cfg.RestartDetectionRatio*float64(len(t.members)):
-		t.window = window{KindRestart, now.Add(t.cfg.ColdStartWindow)}
+		t.window = window{KindRestart, t.joined.Add(t.cfg.ColdStartWindow)}
+		if !now.Before(t.window.closes) {
+			t.window.closes = now.Add(t.cfg.ColdStartWindow) // the leader was here before the others went
+		}
 	case len(t.lost) > 0 && float64(len(t.lost)+t.replaced) > t.massLoss():
 		t.window = window{KindMassLoss, now.Add(t.cfg.HeartbeatTTL)}
 	}
