@@ -192,8 +192,14 @@ func (l *life) calm() {
 	}
 	ctx, cancel := context.WithTimeout(background(), time.Minute)
 	defer cancel()
-	if err := l.fleet.Live()[0].Manager.RefreshPartitions(ctx); err != nil {
-		l.fleet.Fatalf("refresh in the calm: %v", err)
+	for refreshed := false; !refreshed; {
+		for _, p := range l.fleet.Live() { // the first may be about to end, or have no store yet
+			refreshed = refreshed || p.Manager.RefreshPartitions(ctx) == nil
+		}
+		if ctx.Err() != nil {
+			l.fleet.Fatalf("no refresh in the calm")
+		}
+		<-time.After(time.Second)
 	}
 	l.fleet.Settle(4 * time.Minute)
 }

@@ -200,6 +200,12 @@ func (t *Topology) Planned(now time.Time, members []string) {
 	forget := func(m string, _ time.Time) bool { return !t.members[m] }
 	maps.DeleteFunc(t.left, forget)
 	maps.DeleteFunc(t.lost, forget)
+	for m := range t.members {
+		// Who went while the plan was being made was no member then.
+		if _, alive := t.heard[m]; !alive {
+			t.Lost(now, m)
+		}
+	}
 	t.held = t.held && len(t.lost) > 0
 	keep := d == Partitions || d == KindResume || (t.active == Emergency && len(t.left) > 0)
 	if !keep {

@@ -1,0 +1,29 @@
+package topology
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAJoinerThatDiesWhileItIsPlannedForIsLost(t *testing.T) {
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	topo := New(Config{
+		ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2,
+		HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second,
+	}, now, []string{"a", "b", "c"}, true)
+	for _, w := range []string{"a", "b", "c", "joiner"} {
+		topo.Seen(now, w)
+	}
+	topo.Begin(now)
+	topo.Lost(now, "c")
+	d := topo.Decide(now)
+	require.True(t, d.Act)
+	require.Equal(t, []string{"a", "b", "joiner"}, d.Members)
+	topo.Lost(now, "joiner")
+	topo.Planned(now, d.Members)
+	d = topo.Decide(now)
+	require.True(t, d.Act)
+	require.Equal(t, []string{"a", "b"}, d.Members)
+}
