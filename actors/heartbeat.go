@@ -15,6 +15,7 @@ import (
 // way at a time; what comes meanwhile goes with the next.
 type heartbeat struct {
 	*guard
+	begun   time.Time // when the first write was sent
 	report  func(reported)
 	set     Settings
 	store   *kv.Store
@@ -81,6 +82,13 @@ func (h *heartbeat) send() {
 	if h.sending || h.leaving || h.lost {
 		return
 	}
+	if h.begun.IsZero() {
+		h.begun = time.Now()
+	}
+	if h.lease.Revision == 0 && !time.Now().Before(h.firstBy()) {
+		h.lose(fmt.Errorf("heartbeat of %s session %d: the first was not acknowledged: %w", h.id, h.session, kv.ErrLate))
+		return
+	}
 	h.next()
 	h.sending, h.urgent = true, false
 	asked := h.asked
@@ -95,6 +103,17 @@ func (h *heartbeat) send() {
 	})
 }
 
+// firstBy is when the first heartbeat must have been acknowledged. One whose answer was lost is stored, and expires: the
+// leader then takes the session for over, and what is over must not be begun again under the same number.
+func (h *heartbeat) firstBy() time.Time {
+	return kv.Lease{Sent: h.begun, TTL: h.set.Store.HeartbeatTTL}.TrustedUntil()
+}
+
+func (h *heartbeat) lose(err error) {
+	h.lost = true
+	h.report(&sessionLost{err})
+}
+
 func (h *heartbeat) write(ctx context.Context, lease kv.Lease, record kv.Heartbeat) (kv.Lease, error) {
 	if lease.Revision != 0 {
 		return h.store.Renew(ctx, lease, record)
@@ -102,12 +121,15 @@ func (h *heartbeat) write(ctx context.Context, lease kv.Lease, record kv.Heartbe
 	// The entry of an earlier session of this ID is dead: the claim is ours.
 	return h.store.Acquire(ctx, kv.Heartbeats, h.id, record, func(e kv.Entry) bool {
 		before, err := kv.DecodeHeartbeat(e.Value)
-		return err != nil || before.Session < h.session
+		return err != nil || before.Session <= h.session
 	})
 }
 
 func (h *heartbeat) sent(msg *beatSent) {
 	h.sending = false
+	if msg.err == nil && h.lease.Revision == 0 && !time.Now().Before(h.firstBy()) {
+		msg.err = kv.ErrLate
+	}
 	if msg.err == nil {
 		h.attempts = 0
 		h.lease = msg.lease
@@ -139,8 +161,7 @@ func (h *heartbeat) failed(msg *beatSent) {
 	}
 	err := fmt.Errorf("heartbeat of %s session %d: %w", h.id, h.session, msg.err)
 	if errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate) || errors.Is(err, kv.ErrTaken) {
-		h.lost = true
-		h.report(&sessionLost{err})
+		h.lose(err)
 		return
 	}
 	h.report(&beatMissed{err})

@@ -154,6 +154,8 @@ func (m *manager) receive(ctx actor.Context, message any) {
 		m.partitionsGivenUp(msg)
 	case *windDownDue:
 		m.windDownExpired(msg)
+	case *hurryDue:
+		m.hurryUp(msg.generation)
 	case *respawnDue:
 		m.rejoin(msg)
 	case *leadDue:

@@ -165,6 +165,7 @@ type (
 	gaveUp       struct{ generation uint64 }
 	windDownDue  struct{ generation uint64 }
 	respawnDue   struct{ generation uint64 }
+	hurryDue     struct{ generation uint64 }
 	leadDue      struct{ fence kv.Fence }
 	electorDue   struct{ session uint64 }
 	hookReported struct{ err error }

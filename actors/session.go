@@ -143,6 +143,7 @@ func (m *manager) sessionIsLost(cause error) {
 	if m.winding != nil {
 		m.winding.fenced = true
 		m.session.cancel()
+		m.after(time.Until(m.letGoBy()), &hurryDue{m.winding.generation})
 		m.windDownStep(func(*windDown) {})
 		return
 	}

@@ -30,6 +30,7 @@ type windDown struct {
 	resigned   bool
 	released   bool
 	done       bool
+	hurry      context.CancelFunc // of the hook that gives up
 }
 
 func (w *windDown) lost(kind string) {
@@ -106,9 +107,10 @@ func (m *manager) giveUp() {
 	generation := m.winding.generation
 	until := time.Now().Add(m.set.ShutdownTimeout)
 	if m.winding.fenced {
-		until = m.session.beat.Sent.Add(m.set.Store.HeartbeatTTL)
+		until = m.letGoBy()
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), until)
+	m.winding.hurry = cancel
 	m.life.runner.become(request{
 		ctx: ctx, worker: m.session.id, trusted: func() bool { return false },
 		done: func(err error) {
@@ -119,6 +121,20 @@ func (m *manager) giveUp() {
 			m.tell(&gaveUp{generation})
 		},
 	})
+}
+
+// letGoBy is when a session that is not trusted any more must have let go of everything: a little before its lease can
+// be seen to have ended.
+func (m *manager) letGoBy() time.Time {
+	ttl := m.set.Store.HeartbeatTTL
+	return m.session.beat.Sent.Add(ttl - ttl/16)
+}
+
+// hurryUp tells a hook that is still giving up that the time to do so is over.
+func (m *manager) hurryUp(generation uint64) {
+	if w := m.winding; w != nil && w.generation == generation && w.hurry != nil {
+		w.hurry()
+	}
 }
 
 func (m *manager) partitionsGivenUp(msg *gaveUp) {
