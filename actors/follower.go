@@ -162,7 +162,7 @@ func (f *follower) apply() {
 	f.applying, f.shown = true, now
 	f.runner.become(request{
 		ctx: f.session.ctx, worker: f.session.id, target: target(*now.record), shrink: now.record.Session == f.carried,
-		position: now.position, lifecycle: now.lifecycle, trusted: f.session.trust.valid,
+		position: now.position, lifecycle: now.lifecycle, trusted: f.session.trust.mayTake,
 		done: func(err error) { f.tell(&served{err}) },
 	})
 }

@@ -83,9 +83,13 @@ type session struct {
 
 // trust is the deadline up to which the session may act, on the local monotonic clock. The manager writes it, the hook
 // runner reads it just before it tells the user anything new.
-type trust struct{ until atomic.Pointer[time.Time] }
+type trust struct {
+	until  atomic.Pointer[time.Time]
+	closed atomic.Bool // the session is being wound down: nothing new is taken up, however good the leases are
+}
 
 func (t *trust) extend(until time.Time) { t.until.Store(&until) }
+func (t *trust) mayTake() bool          { return !t.closed.Load() && t.valid() }
 func (t *trust) valid() bool {
 	until := t.until.Load()
 	return until != nil && time.Now().Before(*until)

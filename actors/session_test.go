@@ -132,6 +132,18 @@ func TestNothingNewIsToldWithoutTrust(t *testing.T) {
 	require.Len(t, *calls, 2)
 }
 
+func TestNothingIsTakenUpOnceTheSessionIsBeingWoundDown(t *testing.T) {
+	r, calls := newTestRunner(t, nil)
+	var tr trust
+	tr.extend(time.Now().Add(time.Hour))
+	require.NoError(t, ask(t, r, request{target: holdings(1, "a"), trusted: tr.mayTake}))
+	tr.closed.Store(true)
+	require.NoError(t, ask(t, r, request{}))
+	require.ErrorIs(t, ask(t, r, request{target: holdings(1, "a"), trusted: tr.mayTake}), errUntrusted, "the follower's last word")
+	require.Len(t, *calls, 2)
+	require.True(t, tr.valid(), "the leases are as good as before")
+}
+
 func TestARecordOfAnEarlierSessionOnlyTakesAway(t *testing.T) {
 	r, calls := newTestRunner(t, nil)
 	require.NoError(t, ask(t, r, request{target: holdings(1, "a", "b")}))

@@ -71,6 +71,10 @@ func (m *manager) leave(cause error) {
 
 func (m *manager) beginWindDown(keep bool) {
 	w := m.winding
+	if m.session.trust != nil {
+		// Before the runner is asked to give up: what the follower still asks for comes after that.
+		m.session.trust.closed.Store(true)
+	}
 	m.stopChild(kindCalculator)
 	m.setLeads(false)
 	m.stopChild(kindFollower)

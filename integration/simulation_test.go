@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 10, "how many lives of a fleet to simulate")
+	seeds = flag.Int("seeds", 5, "how many lives of a fleet to simulate")
 	seed  = flag.Uint64("seed", 0, "simulate this one only")
 )
 

@@ -136,8 +136,11 @@ func firstSequence() uint64 { return uint64(max(time.Now().UnixMilli(), 1)) }
 
 func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo, error) {
 	want := s.wanted(b)
-	stream, err := s.js.CreateStream(ctx, want)
-	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+	stream, err := s.js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		stream, err = s.js.CreateStream(ctx, want)
+	}
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another worker was faster
 		stream, err = s.js.Stream(ctx, want.Name)
 	}
 	var api *jetstream.APIError
