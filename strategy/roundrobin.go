@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// RoundRobin gives every worker the same number of partitions, give or take one, whatever they weigh. Where nothing is
-// known it deals the sorted partitions to the sorted workers in turn; after that it keeps who has what as far as the
-// counts allow.
+// RoundRobin gives every worker the same number of partitions, give or take one, whatever they weigh and whatever its
+// capacity. Where nothing is known it deals the partitions, sorted by ID, to the workers, sorted by ID, in turn; after
+// that only as many move as the counts require: who has too many gives up its last ones, and they are dealt in turn.
 type RoundRobin struct{}
 
 // NewRoundRobin returns the strategy. It has no settings.
@@ -15,72 +15,87 @@ func NewRoundRobin() *RoundRobin { return &RoundRobin{} }
 
 // Assign implements Strategy.
 func (*RoundRobin) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
-	if err := validate(workers, partitions, previous); err != nil {
+	in, err := prepare(workers, partitions, previous, nil)
+	if err != nil {
 		return nil, err
 	}
-	byWorker, byPartition := sorted(workers), sortedPartitions(partitions)
-	quota := quotas(byWorker, partitions, previous)
-	next := make([]int, len(partitions))
-	var orphans []int
-	for _, p := range byPartition {
-		if w := previous[p]; w != None && quota[w] > 0 {
-			quota[w]--
-			next[p] = w
-			continue
-		}
-		orphans = append(orphans, p)
-	}
-	turn := 0
-	for _, p := range orphans {
-		for quota[byWorker[turn%len(byWorker)]] == 0 {
-			turn++
-		}
-		w := byWorker[turn%len(byWorker)]
-		turn++
-		quota[w]--
-		next[p] = w
-	}
-	return next, nil
+	return in.answer(in.deal()), nil
 }
 
-// quotas says how many partitions each worker gets. The ones that are left over go to those that have the most, so
-// that the fewest move.
-func quotas(byWorker []int, partitions []Partition, previous []int) []int {
-	has := make([]int, len(byWorker))
-	for _, w := range previous {
+func (in *input) deal() []int {
+	quota, over := in.shares()
+	next := slices.Clone(in.previous)
+	loose := make([]int, 0, len(next)/max(len(quota), 1)) // who has no owner, or one that has too many
+	for i, w := range next {
+		if w == None || over[w] {
+			loose = append(loose, i)
+		} else {
+			quota[w]--
+		}
+	}
+	in.byID(loose)
+	turn := 0
+	var orphans []int
+	for _, i := range loose {
+		if w := next[i]; w != None && quota[w] > 0 {
+			quota[w]--
+		} else {
+			orphans = append(orphans, i)
+		}
+	}
+	for _, i := range orphans {
+		for quota[turn%len(quota)] == 0 {
+			turn++
+		}
+		next[i] = turn % len(quota)
+		quota[next[i]]--
+		turn++
+	}
+	return next
+}
+
+// shares says how many partitions each worker gets, and who has more than that. The ones that are left over go to those
+// that have the most, so that the fewest move.
+func (in *input) shares() (quota []int, over []bool) {
+	has := make([]int, len(in.workers))
+	for _, w := range in.previous {
 		if w != None {
 			has[w]++
 		}
 	}
-	quota := make([]int, len(byWorker))
-	for i := range quota {
-		quota[i] = len(partitions) / len(byWorker)
+	quota, over = make([]int, len(has)), make([]bool, len(has))
+	richest := make([]int, len(has))
+	for i := range has {
+		quota[i], richest[i] = len(in.partitions)/len(has), i
 	}
-	greedy := slices.Clone(byWorker)
-	slices.SortStableFunc(greedy, func(a, b int) int { return cmp.Compare(has[b], has[a]) })
-	for _, w := range greedy[:len(partitions)%len(byWorker)] {
-		quota[w]++
+	slices.SortStableFunc(richest, func(a, b int) int { return cmp.Compare(has[b], has[a]) })
+	for i := range len(in.partitions) - len(has)*(len(in.partitions)/max(len(has), 1)) {
+		quota[richest[i]]++
 	}
-	return quota
+	for i := range has {
+		over[i] = has[i] > quota[i]
+	}
+	return quota, over
 }
 
-// sorted returns the indices of the workers in the order of their IDs.
-func sorted(workers []Worker) []int {
-	order := make([]int, len(workers))
+// byID sorts indices of partitions by their IDs. Callers mostly have them in order: that is asked first.
+func (in *input) byID(list []int) {
+	ids := make([]string, len(list))
+	sorted := true
+	for i, q := range list {
+		ids[i] = in.partitions[q].ID()
+		sorted = sorted && (i == 0 || ids[i-1] < ids[i])
+	}
+	if sorted {
+		return
+	}
+	order := make([]int, len(list))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(workers[a].ID, workers[b].ID) })
-	return order
-}
-
-// sortedPartitions returns the indices of the partitions in the order of their IDs.
-func sortedPartitions(partitions []Partition) []int {
-	ids := make([]string, len(partitions))
-	order := make([]int, len(partitions))
-	for i, p := range partitions {
-		ids[i], order[i] = p.ID(), i
-	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(ids[a], ids[b]) })
-	return order
+	for i, at := range order {
+		order[i] = list[at]
+	}
+	copy(list, order)
 }

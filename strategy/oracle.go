@@ -1,0 +1,216 @@
+package strategy
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Check reports what is wrong with an answer of a strategy: its length, an owner that does not exist, a partition
+// without one.
+func Check(workers []Worker, partitions []Partition, next []int) error {
+	if len(next) != len(partitions) {
+		return fmt.Errorf("%w: len(next) is %d, allowed: len(partitions) = %d", ErrPartitionMissing, len(next), len(partitions))
+	}
+	for i, w := range next {
+		if w == None {
+			return fmt.Errorf("%w: next[%d] (%q)", ErrPartitionMissing, i, partitions[i].ID())
+		}
+		if w < 0 || w >= len(workers) {
+			return fmt.Errorf("%w: next[%d] is %d, allowed: 0 to %d", ErrInvalidOwner, i, w, len(workers)-1)
+		}
+	}
+	return nil
+}
+
+// Moves counts the partitions that had an owner and get another.
+func Moves(previous, next []int) int {
+	n := 0
+	for i := range next {
+		if previous[i] != None && previous[i] != next[i] {
+			n++
+		}
+	}
+	return n
+}
+
+// Imbalance is the load of the fullest worker, in relation to its capacity, divided by what a perfectly even plan
+// would give it: 1 is perfect. Partitions without an owner do not count.
+func Imbalance(workers []Worker, partitions []Partition, next []int) float64 {
+	_, highest := levels(workers, partitions, next)
+	return highest
+}
+
+// levels are the loads of the emptiest and of the fullest worker, divided by what is fair.
+func levels(workers []Worker, partitions []Partition, next []int) (lowest, highest float64) {
+	loads := make([]int64, len(workers))
+	var total, room int64
+	for i := range partitions {
+		if next[i] != None {
+			loads[next[i]] += partitions[i].Load()
+			total += partitions[i].Load()
+		}
+	}
+	for _, w := range workers {
+		room += w.Room()
+	}
+	if total == 0 {
+		return 1, 1
+	}
+	lowest = math.Inf(1)
+	for i, w := range workers {
+		level := float64(loads[i]) / (float64(total) * float64(w.Room()) / float64(room))
+		lowest, highest = min(lowest, level), max(highest, level)
+	}
+	return lowest, highest
+}
+
+// MinimalMoves is the fewest moves that lead to a plan as even as can be. When all partitions weigh the same it is exact:
+// everyone's count is its fair share, in proportion to capacity, rounded down or up. Where weights differ it is a lower
+// bound: on the moves of any plan in which nobody is above 1.05 times its fair share, or below that divided by 1.05, for
+// another reason than a single partition's weight.
+func MinimalMoves(workers []Worker, partitions []Partition, previous []int) int {
+	return MinimalMovesWithin(workers, partitions, previous, 1)
+}
+
+// MinimalMovesWithin is the same for plans in which every load is at most fair × bound and at least fair ÷ bound, as
+// ConsistentHash keeps them. Where weights differ, a bound below 1.05 counts as 1.05. Invalid input gives 0.
+func MinimalMovesWithin(workers []Worker, partitions []Partition, previous []int, bound float64) int {
+	in, err := prepare(workers, partitions, previous, nil)
+	if err != nil || len(in.workers) == 0 || len(in.partitions) == 0 {
+		return 0
+	}
+	if in.even() {
+		least, most := in.band(max(bound, 1))
+		return in.fewest(nil, least, most)
+	}
+	bound = max(bound, stickyBound)
+	weights := make([]int64, len(in.partitions))
+	var total, room, heaviest int64
+	for q := range weights {
+		weights[q] = in.partitions[q].Load()
+		total += weights[q]
+		heaviest = max(heaviest, weights[q])
+	}
+	for _, w := range in.workers {
+		room += w.Room()
+	}
+	least, most := make([]int64, len(in.workers)), make([]int64, len(in.workers))
+	for i, w := range in.workers {
+		fair := float64(total) * float64(w.Room()) / float64(room)
+		least[i] = max(0, int64(min(fair/bound, fair-float64(heaviest))))
+		most[i] = int64(math.Ceil(max(fair*bound, fair+float64(heaviest))))
+	}
+	return in.fewest(weights, least, most)
+}
+
+// fewest counts what has to leave those above their bounds, and what has to come to those below; one move can do both.
+func (in *input) fewest(weights, least, most []int64) int {
+	load := make([]int64, len(in.workers))
+	held := make([][]int64, len(in.workers)) // only where weights differ
+	var free int64
+	var owned []int64
+	for q, w := range in.previous {
+		weight := int64(1)
+		if weights != nil {
+			weight = weights[q]
+		}
+		if w == None {
+			free += weight
+			continue
+		}
+		load[w] += weight
+		if weights != nil {
+			held[w] = append(held[w], weight)
+			owned = append(owned, weight)
+		}
+	}
+	leave, lack := 0, -free
+	for w := range load {
+		leave += heaviestFor(held[w], load[w]-most[w])
+		lack += max(0, least[w]-load[w])
+	}
+	return max(leave, heaviestFor(owned, lack))
+}
+
+// heaviestFor counts how many of the weights, heaviest first, are needed for a sum; without weights each counts as one.
+func heaviestFor(weights []int64, sum int64) (n int) {
+	if sum <= 0 {
+		return 0
+	}
+	if weights == nil {
+		return int(sum)
+	}
+	slices.SortFunc(weights, func(a, b int64) int { return cmp.Compare(b, a) })
+	for _, w := range weights {
+		if sum <= 0 {
+			break
+		}
+		sum -= w
+		n++
+	}
+	return n
+}
+
+// Certificate says what a plan costs and what it brings, each beside the least that is possible.
+type Certificate struct {
+	// Moves is how many partitions go from one worker to another; those that had none do not count.
+	Moves int
+	// LeastMoves is how many have to move for any plan that is as even as this one. When all partitions weigh the same
+	// and all workers have the same capacity it is exact, else a lower bound.
+	LeastMoves int
+	// Imbalance is the highest load divided by the fair one; see the function of that name.
+	Imbalance float64
+	// LeastImbalance is a lower bound on it, for any plan at all.
+	LeastImbalance float64
+}
+
+func (c Certificate) String() string {
+	return fmt.Sprintf("%d moves (at least %d), highest load %.3f × fair (at least %.3f)", c.Moves, c.LeastMoves, c.Imbalance, c.LeastImbalance)
+}
+
+// Certify computes the certificate of a plan, from whatever strategy. The plan must have passed Check. Cordoned workers
+// count like others here.
+func Certify(workers []Worker, partitions []Partition, previous, next []int) Certificate {
+	if len(partitions) == 0 || len(workers) == 0 {
+		return Certificate{Imbalance: 1, LeastImbalance: 1}
+	}
+	c := Certificate{Moves: Moves(previous, next)}
+	var lowest float64
+	lowest, c.Imbalance = levels(workers, partitions, next)
+	in := &input{workers: workers, partitions: partitions, previous: previous}
+	var weights []int64
+	unit := partitions[0].Load()
+	var total, room, heaviest, widest int64
+	for i := range partitions {
+		total += partitions[i].Load()
+		heaviest = max(heaviest, partitions[i].Load())
+	}
+	if !in.even() {
+		weights, unit = make([]int64, len(partitions)), 1
+		for i := range partitions {
+			weights[i] = partitions[i].Load()
+		}
+	}
+	for _, w := range workers {
+		room += w.Room()
+		widest = max(widest, w.Room())
+	}
+	least, most := make([]int64, len(workers)), make([]int64, len(workers))
+	c.LeastImbalance = 1
+	atLeast := math.Inf(1)
+	const slack = 1e-9 // what rounding may cost
+	for i, w := range workers {
+		fair := float64(total) * float64(w.Room()) / float64(room) / float64(unit)
+		least[i] = int64(math.Ceil(fair*lowest - slack*fair))
+		most[i] = int64(math.Floor(fair*c.Imbalance + slack*fair))
+		atLeast = min(atLeast, (math.Floor(fair+slack*fair)+1)/fair)
+	}
+	if weights == nil && in.uniform() && len(partitions)%len(workers) != 0 {
+		c.LeastImbalance = atLeast
+	}
+	c.LeastImbalance = max(c.LeastImbalance, float64(heaviest)*float64(room)/(float64(total)*float64(widest)))
+	c.LeastMoves = in.fewest(weights, least, most)
+	return c
+}

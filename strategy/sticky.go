@@ -1,0 +1,39 @@
+package strategy
+
+// Sticky is as even as can be and moves as little as that allows. When all partitions weigh the same, every worker has
+// its fair share (in proportion to its capacity) rounded down or up to whole partitions, and no such plan moves less.
+// Where weights differ, a worker has more than 1.05 times its fair share only if without its lightest partition it would
+// be below what is fair; a partition that weighs more than the largest worker's fair share gets a worker to itself, or
+// as good as.
+//
+// Which partitions move, and where to, is decided by highest random weight (rendezvous) hashing in proportion to
+// capacity: a worker that is lost and returns mostly gets back what it had. Told what was at home there, it gets back
+// nearly all of that.
+type Sticky struct{}
+
+// stickyBound is how far from fair a load may be where weights differ: a tighter one would move more at each measurement.
+const stickyBound = 1.05
+
+// NewSticky returns the strategy. It has no settings.
+func NewSticky() *Sticky { return &Sticky{} }
+
+// Assign implements Strategy.
+func (s *Sticky) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
+	return s.AssignHome(workers, partitions, previous, nil)
+}
+
+// AssignHome implements Homing.
+func (*Sticky) AssignHome(workers []Worker, partitions []Partition, previous, home []int) ([]int, error) {
+	in, err := prepare(workers, partitions, previous, home)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.partitions) == 0 {
+		return in.answer(nil), nil
+	}
+	c := newCells(in.workers)
+	if in.even() {
+		return in.answer(in.evenly(c, 1)), nil
+	}
+	return in.answer(in.weighed(c, stickyBound)), nil
+}
