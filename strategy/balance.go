@@ -25,7 +25,8 @@ const reluctant = 1 << 61
 //
 //	B1 every partition has an owner in the end
 //	B2 where all weigh the same, every load is within its bounds and no plan within them moves less
-//	B3 where weights differ, a worker is above its upper bound only if its lightest partition alone is the reason
+//	B3 where weights differ, a worker is above its upper bound only if without its lightest partition it would be below
+//	   what is fair, or whoever took that would be fuller than it is now
 //	B4 asked again with its own answer, it moves nothing
 //	B5 the order of the input does not matter
 type balance struct {

@@ -9,8 +9,9 @@ import "fmt"
 // partitions weigh the same, no plan inside the bounds moves less; which partitions move, and where to, the ring decides.
 //
 // The bounds are never narrower than fair rounded down and up to whole partitions. Where weights differ, a worker is
-// above its bound only if without its lightest partition it would be below what is fair. A partition that weighs more
-// than the largest worker's fair share gets a worker to itself, or as good as, and the others share the rest.
+// above its bound only if without its lightest partition it would be below what is fair, or whoever took that would be
+// fuller than it is now. A partition that weighs more than the largest worker's fair share gets a worker to itself, or as
+// good as, and the others share the rest.
 type ConsistentHash struct {
 	virtualNodes int
 	bound        float64

@@ -297,30 +297,3 @@ func ExampleConsistentHash() {
 	fmt.Println(next[0], next[2], err)
 	// Output: 0 1 <nil>
 }
-
-func BenchmarkAssign(b *testing.B) {
-	for _, size := range []struct{ workers, partitions int }{{200, 10_000}, {1000, 100_000}} {
-		ids := make([]int, size.workers)
-		for i := range ids {
-			ids[i] = i
-		}
-		for name, s := range map[string]strategy.Strategy{"hash": strategy.NewConsistentHash(), "roundrobin": strategy.NewRoundRobin()} {
-			b.Run(fmt.Sprintf("%s/W=%d/P=%d", name, size.workers, size.partitions), func(b *testing.B) {
-				parts, ws := partitions(size.partitions), workers(ids...)
-				previous, err := s.Assign(ws, parts, nobody(len(parts)))
-				require.NoError(b, err)
-				for i, w := range previous {
-					if w == len(ws)-1 {
-						previous[i] = strategy.None
-					}
-				}
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, err := s.Assign(ws[:len(ws)-1], parts, previous); err != nil {
-						b.Fatal(err)
-					}
-				}
-			})
-		}
-	}
-}
