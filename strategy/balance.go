@@ -9,12 +9,12 @@ import (
 
 // preference says where a partition would rather be; balance decides what it gets.
 type preference interface {
-	// best names the worker that the partition of hash h prefers among those that are ok, or None if nobody is.
+	// aim names the workers that are to choose from: at least one.
+	aim(at []bool)
+	// best names the worker that the partition of hash h prefers among those aimed at that are ok, or None.
 	best(h uint64, ok func(w int) bool) int
-	// aim names the workers that pull: at least one.
-	aim(needy []bool)
-	// pull says how little it minds going from its owner to one of them: smaller goes first. Below reluctant it prefers
-	// one of them to its owner.
+	// pull says how little it minds going from its owner to one of those aimed at: smaller goes first. Below reluctant
+	// it prefers one of them to its owner.
 	pull(h uint64, from int) uint64
 }
 
@@ -37,7 +37,8 @@ type balance struct {
 	load        []int64 // of each worker, like the bounds
 	least, most []int64
 	orphans     []int32
-	*heavies    // only where weights differ
+	aimed       int // how many workers the preference chooses from
+	*heavies        // only where weights differ
 }
 
 // evenly solves the case in which all partitions weigh the same: loads are counts.
@@ -147,49 +148,57 @@ type candidate struct {
 
 // release takes from who has more than the upper bound, and beyond that as much as those below the lower one lack.
 func (b *balance) release() {
-	excess, lack := make([]int64, len(b.load)), -int64(len(b.orphans))
-	giving, needy, anyone := make([]bool, len(b.load)), make([]bool, len(b.load)), false
+	over, excess, lack := make([]bool, len(b.load)), int64(0), -int64(len(b.orphans))
+	needy, anyone := make([]bool, len(b.load)), false
 	for w, load := range b.load {
-		excess[w] = max(0, load-b.most[w])
+		over[w] = load > b.most[w]
+		excess += max(0, load-b.most[w])
+		lack += max(0, b.least[w]-load)
 		needy[w] = load < b.least[w]
 		anyone = anyone || needy[w]
-		lack += max(0, b.least[w]-load) - excess[w]
 	}
-	busy := false
-	for w, load := range b.load {
-		giving[w] = excess[w] > 0 || lack > 0 && load > b.least[w]
-		busy = busy || giving[w]
-		needy[w] = needy[w] || !anyone && load < b.most[w]
-	}
-	if !busy {
+	lack -= excess
+	if excess == 0 && lack <= 0 {
 		return
 	}
+	for w, load := range b.load {
+		needy[w] = needy[w] || !anyone && load < b.most[w]
+	}
 	b.prefer.aim(needy)
-	start, held := b.holdings(giving)
-	var pool []candidate
-	for w := range b.load {
-		if !giving[w] {
-			continue
-		}
-		list := b.candidates(held[start[w]:start[w+1]], needy)
-		if n := int(excess[w]); n > 0 {
-			b.smallest(list, n)
-			for _, c := range list[:n] {
-				b.take(c.q)
-				b.orphans = append(b.orphans, c.q)
+	if excess > 0 {
+		start, list := b.candidates(over, needy)
+		for w := range b.load {
+			if own, n := list[start[w]:start[w+1]], int(b.load[w]-b.most[w]); n > 0 {
+				b.smallest(own, n)
+				for _, c := range own[:n] {
+					b.take(c.q)
+					b.orphans = append(b.orphans, c.q)
+				}
 			}
-			list = list[n:]
-		}
-		if lack > 0 {
-			pool = append(pool, list...)
 		}
 	}
-	b.draw(pool, lack)
+	for _, limit := range []uint64{gladly, math.MaxUint64} {
+		if lack > 0 {
+			lack = b.draw(b.pool(needy, limit), lack)
+		}
+	}
 }
 
-// draw takes as many as lack from the pool, gladly going ones first, and from nobody so much that it falls below its
-// lower bound.
-func (b *balance) draw(pool []candidate, lack int64) {
+// pool is who is above the lower bound and would go for less than a limit.
+func (b *balance) pool(needy []bool, limit uint64) (pool []candidate) {
+	for q, w := range b.next {
+		if w != None && b.load[w] > b.least[w] {
+			if c := b.candidate(int32(q), needy); c.key < limit {
+				pool = append(pool, c)
+			}
+		}
+	}
+	return pool
+}
+
+// draw takes as many as lack from the pool, and from nobody so much that it falls below its lower bound. It returns what
+// lacks after that.
+func (b *balance) draw(pool []candidate, lack int64) int64 {
 	for part := int(2*lack) + 64; lack > 0 && len(pool) > 0; part = len(pool) {
 		part = min(part, len(pool))
 		b.smallest(pool, part)
@@ -203,10 +212,12 @@ func (b *balance) draw(pool []candidate, lack int64) {
 		}
 		pool = pool[part:]
 	}
+	return lack
 }
 
-// holdings lists the partitions of some workers: those of w are held[start[w]:start[w+1]].
-func (b *balance) holdings(of []bool) (start, held []int32) {
+// offsets says where the partitions of some workers begin in a list of them all: those of w are at start[w] up to
+// start[w+1], once each has been put at start[w+1] and counted there.
+func (b *balance) offsets(of []bool) (start []int32, total int32) {
 	start = make([]int32, len(of)+2)
 	for _, w := range b.next {
 		if w != None && of[w] {
@@ -216,31 +227,35 @@ func (b *balance) holdings(of []bool) (start, held []int32) {
 	for i := 1; i < len(start); i++ {
 		start[i] += start[i-1]
 	}
-	held = make([]int32, start[len(start)-1])
+	return start, start[len(start)-1]
+}
+
+// candidates lists the partitions of some workers with how gladly they would go to the needy.
+func (b *balance) candidates(of, needy []bool) (start []int32, list []candidate) {
+	start, total := b.offsets(of)
+	list = make([]candidate, total)
 	for q, w := range b.next {
 		if w != None && of[w] {
-			held[start[w+1]] = int32(q)
+			list[start[w+1]] = b.candidate(int32(q), needy)
 			start[w+1]++
 		}
 	}
-	return start, held
+	return start, list
 }
 
-// candidates says how gladly partitions would go to the needy. Home comes before all else, in both directions.
-func (b *balance) candidates(held []int32, needy []bool) []candidate {
-	list := make([]candidate, len(held))
-	for i, q := range held {
-		from := b.next[q]
-		if b.home != nil && b.home[q] != None && (b.home[q] == from || needy[b.home[q]]) {
-			list[i] = candidate{b.hashes[q] >> 8, q}
-			if b.home[q] == from {
-				list[i].key |= 1 << 63
-			}
-			continue
+// candidate says how gladly a partition would go to the needy. Home comes before all else, in both directions.
+func (b *balance) candidate(q int32, needy []bool) candidate {
+	from, h := b.next[q], b.hashes[q]
+	if b.home != nil {
+		switch home := b.home[q]; {
+		case home == None:
+		case home == from:
+			return candidate{1<<63 | h>>8, q}
+		case needy[home]:
+			return candidate{h >> 8, q}
 		}
-		list[i] = candidate{1<<60 + b.prefer.pull(b.hashes[q], from), q}
 	}
-	return list
+	return candidate{1<<60 + b.prefer.pull(h, from), q}
 }
 
 const gladly = 1<<60 + reluctant
@@ -256,13 +271,16 @@ func (b *balance) sort(list []candidate) { slices.SortFunc(list, b.compareCandid
 
 // smallest brings the n smallest to the front, in any order.
 func (b *balance) smallest(list []candidate, n int) {
+	if n <= 16 && n < len(list) {
+		b.few(list, n)
+		return
+	}
 	for n > 0 && n < len(list) {
 		if len(list) <= 12 {
 			b.sort(list)
 			return
 		}
-		mid := len(list) / 2
-		pivot := median(b, list[0], list[mid], list[len(list)-1])
+		pivot := median(b, list[0], list[len(list)/2], list[len(list)-1])
 		lo, hi := 0, len(list)-1
 		for lo <= hi {
 			for b.compareCandidates(list[lo], pivot) < 0 {
@@ -288,6 +306,23 @@ func (b *balance) smallest(list []candidate, n int) {
 	}
 }
 
+// few does the same for a few: they are kept sorted while the rest passes by.
+func (b *balance) few(list []candidate, n int) {
+	b.sort(list[:n])
+	for i := n; i < len(list); i++ {
+		c := list[i]
+		if c.key > list[n-1].key || b.compareCandidates(c, list[n-1]) > 0 {
+			continue
+		}
+		list[i] = list[n-1]
+		at := n - 1
+		for ; at > 0 && b.compareCandidates(list[at-1], c) > 0; at-- {
+			list[at] = list[at-1]
+		}
+		list[at] = c
+	}
+}
+
 func median(b *balance, x, y, z candidate) candidate {
 	if b.compareCandidates(x, y) > 0 {
 		x, y = y, x
@@ -301,29 +336,36 @@ func median(b *balance, x, y, z candidate) candidate {
 	return y
 }
 
-// place gives every orphan a worker: its home if there is room, else its first choice if there is, else the next that
-// has. While the orphans are no more than what lacks below the lower bounds, only who lacks has room.
+// place gives every orphan a worker: its home if there is room, else its first choice of those that had room to begin
+// with if there still is, else the next that has. While the orphans are no more than what lacks below the lower bounds,
+// only who lacks has room.
 func (b *balance) place() {
-	slices.SortFunc(b.orphans, b.compare)
-	left, lack, scarce := int64(len(b.orphans)), int64(0), false
+	if len(b.orphans) == 0 {
+		return
+	}
+	b.orphans = b.byHash(b.orphans)
+	left, lack := int64(len(b.orphans)), int64(0)
 	for w := range b.load {
 		lack += max(0, b.least[w]-b.load[w])
 	}
+	scarce := left <= lack
 	ok := func(w int) bool { return b.load[w] < b.most[w] && (!scarce || b.load[w] < b.least[w]) }
-	all := func(int) bool { return true }
 	rest := b.orphans
 	for pass := range 3 {
+		if len(rest) == 0 || pass == 0 && b.home == nil {
+			continue
+		}
+		open := b.open(ok)
 		now := rest
 		rest = rest[:0]
 		for _, q := range now {
-			scarce = left <= lack
 			w := None
-			switch {
-			case pass == 0 && b.home != nil:
+			switch pass {
+			case 0:
 				w = b.home[q]
-			case pass == 1:
-				w = b.prefer.best(b.hashes[q], all)
-			case pass == 2:
+			case 1:
+				w = b.prefer.best(b.hashes[q], everyone)
+			case 2:
 				w = b.prefer.best(b.hashes[q], ok)
 			}
 			if w == None || !ok(w) {
@@ -335,7 +377,55 @@ func (b *balance) place() {
 			}
 			left--
 			b.give(q, w)
+			was := scarce
+			scarce = left <= lack
+			if pass == 2 && left > 0 && (scarce != was || !ok(w)) {
+				if open--; scarce != was || open*2 < b.aimed {
+					open = b.open(ok)
+				}
+			}
 		}
 	}
-	b.orphans = rest
+	b.orphans = nil
+}
+
+// open aims at the workers that are ok and counts them.
+func (b *balance) open(ok func(w int) bool) (n int) {
+	at := make([]bool, len(b.load))
+	for w := range at {
+		if at[w] = ok(w); at[w] {
+			n++
+		}
+	}
+	b.prefer.aim(at)
+	b.aimed = n
+	return n
+}
+
+// byHash sorts by hash. It drops the partitions into as many buckets as there are, since hashes are spread evenly.
+func (b *balance) byHash(list []int32) []int32 {
+	size := bits.Len(uint(len(list)))
+	shift := 64 - size
+	start := make([]uint32, 1<<size+1)
+	for _, q := range list {
+		start[b.hashes[q]>>shift+1]++
+	}
+	for i := 1; i < len(start); i++ {
+		start[i] += start[i-1]
+	}
+	sorted := make([]int32, len(list))
+	for _, q := range list {
+		at := &start[b.hashes[q]>>shift]
+		sorted[*at] = q
+		*at++
+	}
+	for i := 1; i < len(sorted); i++ {
+		q := sorted[i]
+		at := i
+		for ; at > 0 && b.compare(sorted[at-1], q) > 0; at-- {
+			sorted[at] = sorted[at-1]
+		}
+		sorted[at] = q
+	}
+	return sorted
 }

@@ -13,24 +13,20 @@ import (
 // cells are walked. Both give the same answer. A worker of twice the capacity is met as if in half the time.
 type cells struct {
 	cell  []uint32 // of each worker
-	owner []int32  // of each cell: the worker + 1
 	slow  []uint64 // how much later than the biggest worker each is met
 	least uint64   // the smallest of those
 	bits  uint
-	needy []int32 // those that pull
-	near  []int32 // owner, of the needy alone
+	few   []int32 // those aimed at, if they are asked
+	many  []int32 // those aimed at, if they are looked for: of each cell the worker + 1
 }
 
-// direct is up to how many workers are asked rather than looked for.
-const direct = 128
-
 func newCells(workers []Worker) *cells {
-	c := &cells{bits: 14}
-	for 1<<c.bits < 4*len(workers) {
+	c := &cells{bits: 12}
+	for 1<<c.bits < 8*len(workers) {
 		c.bits += 2
 	}
 	c.cell, c.slow = make([]uint32, len(workers)), make([]uint64, len(workers))
-	c.owner = make([]int32, 1<<c.bits)
+	taken := make([]bool, 1<<c.bits)
 	least, most := workers[0].Room(), workers[0].Room()
 	for _, w := range workers {
 		least, most = min(least, w.Room()), max(most, w.Room())
@@ -39,10 +35,10 @@ func newCells(workers []Worker) *cells {
 	c.least = math.MaxUint64
 	for i, w := range workers {
 		at := uint32(xxhash.Sum64String(w.ID)) & mask
-		for c.owner[at] != 0 {
+		for taken[at] {
 			at = (at + 1) & mask
 		}
-		c.cell[i], c.owner[at] = at, int32(i+1)
+		c.cell[i], taken[at] = at, true
 		if c.slow[i] = 1; least != most {
 			c.slow[i] = slowness(most, w.Room())
 		}
@@ -108,31 +104,48 @@ func mix(x uint64) uint64 {
 // met is when a worker is met; smaller is preferred.
 func (c *cells) met(j *journey, w int) uint64 { return (j.when(c.cell[w]) + 1) * c.slow[w] }
 
+// aim implements preference. As many cells are walked on average as there are for each worker: that many workers, or
+// fewer, are quicker asked than looked for.
+func (c *cells) aim(at []bool) {
+	c.few, c.many = c.few[:0], nil
+	for w, is := range at {
+		if is {
+			c.few = append(c.few, int32(w))
+		}
+	}
+	if n := len(c.few); n*n <= 1<<c.bits {
+		return
+	}
+	c.many = make([]int32, 1<<c.bits)
+	for _, w := range c.few {
+		c.many[c.cell[w]] = w + 1
+	}
+}
+
 // best implements preference.
 func (c *cells) best(h uint64, ok func(w int) bool) int {
 	j := c.journey(h)
-	if len(c.cell) > direct {
-		return c.walk(&j, c.owner, ok)
+	if c.many != nil {
+		return c.walk(&j, ok)
 	}
 	best, first := None, uint64(math.MaxUint64)
-	for w := range c.cell {
-		if m := c.met(&j, w); m < first && ok(w) {
-			best, first = w, m
+	for _, w := range c.few {
+		if m := c.met(&j, int(w)); m < first && ok(int(w)) {
+			best, first = int(w), m
 		}
 	}
 	return best
 }
 
 // walk visits the cells until nobody who is met later can be preferred.
-func (c *cells) walk(j *journey, owner []int32, ok func(w int) bool) int {
+func (c *cells) walk(j *journey, ok func(w int) bool) int {
 	j.turn()
 	best, first := None, uint64(math.MaxUint64)
 	for step := uint32(0); step <= j.mask; step++ {
-		at := uint64(step+1) * c.least
-		if at >= first {
+		if uint64(step+1)*c.least >= first {
 			break
 		}
-		w := int(owner[j.where(step)]) - 1
+		w := int(c.many[j.where(step)]) - 1
 		if w < 0 {
 			continue
 		}
@@ -143,33 +156,16 @@ func (c *cells) walk(j *journey, owner []int32, ok func(w int) bool) int {
 	return best
 }
 
-// aim implements preference.
-func (c *cells) aim(needy []bool) {
-	c.needy, c.near = c.needy[:0], nil
-	for w, is := range needy {
-		if is {
-			c.needy = append(c.needy, int32(w))
-		}
-	}
-	if len(c.needy) <= direct {
-		return
-	}
-	c.near = make([]int32, len(c.owner))
-	for _, w := range c.needy {
-		c.near[c.cell[w]] = w + 1
-	}
-}
-
-// pull implements preference: by how much earlier than its owner a partition meets the first of the needy.
+// pull implements preference: by how much earlier than its owner a partition meets the first of those aimed at.
 func (c *cells) pull(h uint64, from int) uint64 {
 	j := c.journey(h)
 	first := uint64(math.MaxUint64)
-	if c.near == nil {
-		for _, w := range c.needy {
+	if c.many != nil {
+		first = c.met(&j, c.walk(&j, everyone))
+	} else {
+		for _, w := range c.few {
 			first = min(first, c.met(&j, int(w)))
 		}
-	} else {
-		first = c.met(&j, c.walk(&j, c.near, func(int) bool { return true }))
 	}
 	return reluctant + first - c.met(&j, from)
 }

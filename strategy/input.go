@@ -150,5 +150,5 @@ func (in *input) compare(a, b int32) int {
 	if c := cmp.Compare(in.hashes[a], in.hashes[b]); c != 0 || a == b {
 		return c
 	}
-	return cmp.Compare(in.partitions[a].ID(), in.partitions[b].ID())
+	return compareIDs(in.partitions[a].Keys, in.partitions[b].Keys)
 }

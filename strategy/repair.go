@@ -12,7 +12,14 @@ func (b *balance) relieve() (moved bool) {
 	if !anyone {
 		return false
 	}
-	start, held := b.holdings(over)
+	start, total := b.offsets(over)
+	held := make([]int32, total)
+	for q, w := range b.next {
+		if w != None && over[w] {
+			held[start[w+1]] = int32(q)
+			start[w+1]++
+		}
+	}
 	for w := range b.load {
 		if over[w] {
 			list := slices.DeleteFunc(held[start[w]:start[w+1]], func(q int32) bool { return b.heavy != nil && b.heavy[q] })
@@ -109,17 +116,17 @@ func (b *balance) fill() (moved bool) {
 	if !b.lacking() {
 		return false
 	}
-	needy, donor := make([]bool, len(b.load)), make([]bool, len(b.load))
+	needy := make([]bool, len(b.load))
 	for w := range b.load {
 		needy[w] = b.load[w] < b.least[w]
-		donor[w] = !needy[w]
 	}
 	b.prefer.aim(needy)
-	_, held := b.holdings(donor)
-	held = slices.DeleteFunc(held, func(q int32) bool { return b.heavy != nil && b.heavy[q] })
 	var glad, rest []int32
-	for _, c := range b.candidates(held, needy) {
-		if c.key < gladly {
+	for q, w := range b.next {
+		if needy[w] || b.heavy != nil && b.heavy[q] {
+			continue
+		}
+		if c := b.candidate(int32(q), needy); c.key < gladly {
 			glad = append(glad, c.q)
 		} else {
 			rest = append(rest, c.q)
@@ -131,6 +138,7 @@ func (b *balance) fill() (moved bool) {
 			moved = b.bring(list, needy) || moved
 		}
 	}
+	b.open(everyone)
 	return moved
 }
 

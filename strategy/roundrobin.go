@@ -80,22 +80,34 @@ func (in *input) shares() (quota []int, over []bool) {
 
 // byID sorts indices of partitions by their IDs. Callers mostly have them in order: that is asked first.
 func (in *input) byID(list []int) {
-	ids := make([]string, len(list))
-	sorted := true
-	for i, q := range list {
-		ids[i] = in.partitions[q].ID()
-		sorted = sorted && (i == 0 || ids[i-1] < ids[i])
+	compare := func(a, b int) int { return compareIDs(in.partitions[a].Keys, in.partitions[b].Keys) }
+	if !slices.IsSortedFunc(list, compare) {
+		slices.SortFunc(list, compare)
 	}
-	if sorted {
-		return
+}
+
+// compareIDs compares what the keys are joined to, without joining them. No key holds a dot.
+func compareIDs(a, b []string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] == b[i] {
+			continue
+		}
+		n := min(len(a[i]), len(b[i]))
+		if c := cmp.Compare(a[i][:n], b[i][:n]); c != 0 {
+			return c
+		}
+		return cmp.Compare(after(a, i, n), after(b, i, n))
 	}
-	order := make([]int, len(list))
-	for i := range order {
-		order[i] = i
+	return cmp.Compare(len(a), len(b))
+}
+
+// after is the character of the ID after n of those of key i, or -1 at the end.
+func after(keys []string, i, n int) int {
+	switch {
+	case n < len(keys[i]):
+		return int(keys[i][n])
+	case i+1 < len(keys):
+		return '.'
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(ids[a], ids[b]) })
-	for i, at := range order {
-		order[i] = list[at]
-	}
-	copy(list, order)
+	return -1
 }

@@ -26,6 +26,7 @@ func (in *input) weighed(prefer preference, bound float64) []int {
 		b.weights[q] = in.partitions[q].Load()
 	}
 	b.keep()
+	b.open(everyone)
 	b.settleHeavy()
 	b.least, b.most = make([]int64, len(b.load)), make([]int64, len(b.load))
 	for w := range b.load {
@@ -46,6 +47,8 @@ func (in *input) weighed(prefer preference, bound float64) []int {
 	}
 	return b.next
 }
+
+func everyone(int) bool { return true }
 
 // saturated: its heavy partition alone is more than what would be fair.
 func (b *balance) saturated(w int) bool { return b.base[w] > 0 && float64(b.base[w]) >= b.fair[w] }
