@@ -177,17 +177,25 @@ func (b *balance) release() {
 			}
 		}
 	}
-	for _, limit := range []uint64{gladly, math.MaxUint64} {
-		if lack > 0 {
-			lack = b.draw(b.pool(needy, limit), lack)
+	if lack > 0 {
+		lack = b.draw(b.pool(needy, gladly, math.MaxUint64), lack)
+	}
+	for among := 64*lack + 1024; lack > 0; among *= 16 {
+		window := uint64(math.MaxUint64) // of hashes: to ask everyone for the sake of a few would take long
+		if n := int64(len(b.next)); among < n {
+			window = window / uint64(n) * uint64(among)
+		}
+		lack = b.draw(b.pool(needy, math.MaxUint64, window), lack)
+		if window == math.MaxUint64 {
+			return
 		}
 	}
 }
 
-// pool is who is above the lower bound and would go for less than a limit.
-func (b *balance) pool(needy []bool, limit uint64) (pool []candidate) {
+// pool is who is above the lower bound, has a hash inside a window, and would go for less than a limit.
+func (b *balance) pool(needy []bool, limit, window uint64) (pool []candidate) {
 	for q, w := range b.next {
-		if w != None && b.load[w] > b.least[w] {
+		if w != None && b.load[w] > b.least[w] && b.hashes[q] <= window {
 			if c := b.candidate(int32(q), needy); c.key < limit {
 				pool = append(pool, c)
 			}

@@ -15,19 +15,25 @@ type ring struct {
 	mask    uint64 // of the worker
 	workers int
 	aimed   []bool
+	near    []bool // buckets from where one of those aimed at is not far, if they are few
+	make    func() // makes the ring, when it is first needed
 }
 
 func newRing(workers []Worker, virtualNodes int) *ring {
+	r := &ring{workers: len(workers)}
+	r.make = func() { r.fill(workers, virtualNodes) }
+	return r
+}
+
+func (r *ring) fill(workers []Worker, virtualNodes int) {
 	n := places(workers, virtualNodes)
 	total := 0
 	for _, v := range n {
 		total += v
 	}
 	size := bits.Len(uint(total))
-	r := &ring{
-		points: make([]uint64, total), buckets: make([]uint32, 1<<size+1), shift: 64 - size,
-		mask: 1<<bits.Len(uint(len(workers))) - 1, workers: len(workers),
-	}
+	r.points, r.buckets, r.shift = make([]uint64, total), make([]uint32, 1<<size), 64-size
+	r.mask = 1<<bits.Len(uint(len(workers))) - 1
 	const golden = 0x9e3779b97f4a7c15
 	ids := make([]uint64, len(workers))
 	for i, w := range workers {
@@ -43,21 +49,19 @@ func newRing(workers []Worker, virtualNodes int) *ring {
 	}
 	for i, id := range ids {
 		for v := range n[i] {
-			r.insert(mix(id+uint64(v)*golden)&^r.mask | uint64(i))
+			p := mix(id+uint64(v)*golden)&^r.mask | uint64(i)
+			at := &r.buckets[p>>r.shift]
+			*at--
+			r.points[*at] = p
 		}
 	}
-	return r
-}
-
-// insert puts a point into its bucket, which is filled from its end and kept sorted: it has one or two points.
-func (r *ring) insert(p uint64) {
-	b := p >> r.shift
-	r.buckets[b]--
-	at := int(r.buckets[b])
-	for ; at+1 < len(r.points) && r.points[at+1] < p && r.points[at+1] != 0 && r.points[at+1]>>r.shift == b; at++ {
-		r.points[at] = r.points[at+1]
+	for i := 1; i < total; i++ { // each bucket holds about one: next to nothing is out of order
+		p, at := r.points[i], i
+		for ; at > 0 && r.points[at-1] > p; at-- {
+			r.points[at] = r.points[at-1]
+		}
+		r.points[at] = p
 	}
-	r.points[at] = p
 }
 
 // places says how many each worker has, in proportion to its capacity. Where the capacities would make that far more
@@ -92,7 +96,47 @@ func (r *ring) at(h uint64) int {
 func (r *ring) worker(at int) int { return int(r.points[at] & r.mask) }
 
 // aim implements preference.
-func (r *ring) aim(at []bool) { r.aimed = at }
+func (r *ring) aim(at []bool) {
+	if r.aimed = at; r.points == nil {
+		r.make()
+	}
+	n := 0
+	for _, is := range at {
+		if is {
+			n++
+		}
+	}
+	r.near = nil
+	if n*16*far > r.workers {
+		return
+	}
+	r.near = make([]bool, len(r.buckets))
+	for i := range r.points {
+		if at[r.worker(i)] {
+			r.reach(i)
+		}
+	}
+}
+
+// reach marks the buckets from where a point is not far.
+func (r *ring) reach(i int) {
+	to := int(r.points[i] >> r.shift)
+	from := 0
+	if i >= far {
+		from = int(r.points[i-far] >> r.shift)
+	} else { // on the other side of the ring's beginning
+		for b := int(r.points[len(r.points)-1-min(far, len(r.points)-1)] >> r.shift); b < len(r.near); b++ {
+			r.near[b] = true
+		}
+	}
+	for b := from; b <= to; b++ {
+		r.near[b] = true
+	}
+}
+
+// far is how many points are looked at on behalf of a partition that need not move: looking for everyone would cost more
+// than it is worth.
+const far = 4
 
 // best implements preference. It walks far enough to meet nearly everyone, and then asks those that are left in turn.
 func (r *ring) best(h uint64, ok func(w int) bool) int {
@@ -114,10 +158,12 @@ func (r *ring) best(h uint64, ok func(w int) bool) int {
 	return None
 }
 
-// pull implements preference: how soon one of those aimed at comes on the ring. It does not look far: looking for
-// everyone on behalf of every partition would cost more than it is worth.
+// pull implements preference: how soon one of those aimed at comes on the ring. Where they are few it only tells who is
+// near one from who is not.
 func (r *ring) pull(h uint64, from int) uint64 {
-	const far = 4
+	if r.near != nil && !r.near[h>>r.shift] {
+		return reluctant + h>>8
+	}
 	at := r.at(h)
 	for i := range uint64(far) {
 		w := r.worker(at)
