@@ -38,7 +38,7 @@ func newLife(seed uint64, weights, capacities bool) *life {
 }
 
 func (l *life) join() {
-	w := strategy.Worker{ID: fmt.Sprintf("worker-%d", l.made)}
+	w := strategy.Worker{ID: fmt.Sprintf("worker-%d", l.made), Labels: map[string]string{"zone": fmt.Sprint(l.made % 3)}}
 	l.made++
 	if l.capacities {
 		w.Capacity = 25 << l.IntN(5)
@@ -146,6 +146,9 @@ func all() map[string]strategy.Strategy {
 	return map[string]strategy.Strategy{
 		"hash": strategy.NewConsistentHash(), "hash 1.25": strategy.NewConsistentHash(strategy.WithVirtualNodes(40), strategy.WithLoadBound(1.25)),
 		"sticky": strategy.NewSticky(), "roundrobin": strategy.NewRoundRobin(), "rendezvous": strategy.NewRendezvous(),
+		"zoned": strategy.NewZoned(strategy.NewSticky(), "zone"),
+		"pinned": strategy.NewPinned(strategy.NewConsistentHash(strategy.WithVirtualNodes(30)),
+			map[string]string{"topic.1": "worker-0", "topic.9": "worker-3", "topic.11": "worker-3", "topic.12": "worker-3", "topic.20": "worker-1"}),
 	}
 }
 

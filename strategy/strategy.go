@@ -67,11 +67,3 @@ type Homing interface {
 	Strategy
 	AssignHome(workers []Worker, partitions []Partition, previous, home []int) ([]int, error)
 }
-
-// assign asks a strategy of somebody's, with the homes if it heeds them.
-func assign(s Strategy, workers []Worker, partitions []Partition, previous, home []int) ([]int, error) {
-	if h, ok := s.(Homing); ok && home != nil {
-		return h.AssignHome(workers, partitions, previous, home)
-	}
-	return s.Assign(workers, partitions, previous)
-}
