@@ -1,0 +1,252 @@
+package compare
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/dgryski/go-rendezvous"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/parti-go/parti/strategy"
+)
+
+// Whom the table compares. Those that take their input in another form are timed without the translation.
+func contestants() []contestant {
+	return []contestant{
+		{"parti ConsistentHash", strategy.NewConsistentHash(), false},
+		{"parti ConsistentHash, homes", strategy.NewConsistentHash(), true},
+		{"parti Sticky", strategy.NewSticky(), false},
+		{"parti Sticky, homes", strategy.NewSticky(), true},
+		{"parti RoundRobin", strategy.NewRoundRobin(), false},
+		{"parti Rendezvous", strategy.NewRendezvous(), false},
+		{"franz-go sticky", &kafka{balancer: kgo.StickyBalancer()}, false},
+		{"franz-go range", &kafka{balancer: kgo.RangeBalancer()}, false},
+		{"franz-go round robin", &kafka{balancer: kgo.RoundRobinBalancer()}, false},
+		{"ring, 150 nodes", ring{}, false},
+		{"ring, bounded 1.1", ring{bound: 1.1}, false},
+		{"jump hash", jump{}, false},
+		{"go-rendezvous", &highest{}, false},
+	}
+}
+
+type contestant struct {
+	name  string
+	s     strategy.Strategy
+	homes bool
+}
+
+// kafka runs a group balancer of franz-go: one topic, whose partitions are numbered in the order of the input.
+type kafka struct {
+	balancer kgo.GroupBalancer
+	took     time.Duration
+}
+
+func (k *kafka) Assign(workers []strategy.Worker, partitions []strategy.Partition, previous []int) ([]int, error) {
+	owned := make([][]int32, len(workers))
+	for q, w := range previous {
+		if w != strategy.None {
+			owned[w] = append(owned[w], int32(q))
+		}
+	}
+	members := make([]kmsg.JoinGroupResponseMember, len(workers))
+	index := make(map[string]int, len(workers))
+	for i, w := range workers {
+		members[i] = kmsg.NewJoinGroupResponseMember()
+		members[i].MemberID = w.ID
+		members[i].ProtocolMetadata = k.balancer.JoinGroupMetadata([]string{"topic"}, map[string][]int32{"topic": owned[i]}, 1)
+		index[w.ID] = i
+	}
+	b, _, err := k.balancer.MemberBalancer(members)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	var into kgo.IntoSyncAssignment
+	if e, ok := b.(kgo.GroupMemberBalancerOrError); ok {
+		into, err = e.BalanceOrError(map[string]int32{"topic": int32(len(partitions))})
+	} else {
+		into = b.Balance(map[string]int32{"topic": int32(len(partitions))})
+	}
+	k.took = time.Since(start)
+	if err != nil {
+		return nil, err
+	}
+	next := make([]int, len(partitions))
+	for id, topics := range into.(*kgo.BalancePlan).AsMemberIDMap() {
+		for _, q := range topics["topic"] {
+			next[q] = index[id]
+		}
+	}
+	return next, nil
+}
+
+func (k *kafka) own() time.Duration { return k.took }
+
+// ring is plain consistent hashing, and the same with bounded loads: whoever is full is passed over, in the order of the
+// partitions' hashes; the present owners play no part.
+type ring struct{ bound float64 }
+
+func (r ring) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
+	type point struct {
+		hash   uint64
+		worker int
+	}
+	var points []point
+	for i, w := range workers {
+		for v := range 150 {
+			points = append(points, point{xxhash.Sum64String(w.ID + "#" + strconv.Itoa(v)), i})
+		}
+	}
+	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.hash, b.hash) })
+	most := math.MaxInt
+	if r.bound > 0 {
+		most = int(math.Ceil(float64(len(partitions)) * r.bound / float64(len(workers))))
+	}
+	hashes, order := make([]uint64, len(partitions)), make([]int, len(partitions))
+	for q := range partitions {
+		hashes[q], order[q] = xxhash.Sum64String(partitions[q].ID()), q
+	}
+	if r.bound > 0 {
+		slices.SortFunc(order, func(a, b int) int { return cmp.Compare(hashes[a], hashes[b]) })
+	}
+	next, count := make([]int, len(partitions)), make([]int, len(workers))
+	for _, q := range order {
+		at, _ := slices.BinarySearchFunc(points, hashes[q], func(p point, h uint64) int { return cmp.Compare(p.hash, h) })
+		for count[points[at%len(points)].worker] >= most {
+			at++
+		}
+		next[q] = points[at%len(points)].worker
+		count[next[q]]++
+	}
+	return next, nil
+}
+
+// jump is the jump consistent hash of Lamping and Veach, over the workers in the order of their IDs.
+type jump struct{}
+
+func (jump) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
+	order := make([]int, len(workers))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(workers[a].ID, workers[b].ID) })
+	next := make([]int, len(partitions))
+	for q := range partitions {
+		key := xxhash.Sum64String(partitions[q].ID())
+		var b, j int64 = -1, 0
+		for j < int64(len(workers)) {
+			b = j
+			key = key*2862933555777941757 + 1
+			j = int64(float64(b+1) * (float64(int64(1)<<31) / float64((key>>33)+1)))
+		}
+		next[q] = order[b]
+	}
+	return next, nil
+}
+
+// highest runs dgryski/go-rendezvous.
+type highest struct{ took time.Duration }
+
+func (r *highest) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
+	nodes, index := make([]string, len(workers)), make(map[string]int, len(workers))
+	for i, w := range workers {
+		nodes[i], index[w.ID] = w.ID, i
+	}
+	ids := make([]string, len(partitions))
+	for q := range partitions {
+		ids[q] = partitions[q].ID()
+	}
+	start := time.Now()
+	h := rendezvous.New(nodes, xxhash.Sum64String)
+	for q, id := range ids {
+		ids[q] = h.Lookup(id)
+	}
+	r.took = time.Since(start)
+	next := make([]int, len(partitions))
+	for q, id := range ids {
+		next[q] = index[id]
+	}
+	return next, nil
+}
+
+func (r *highest) own() time.Duration { return r.took }
+
+// recorder watches a strategy plan. The least that could have moved is counted for plans as even as the ones it watched.
+type recorder struct {
+	contestant
+	plans, moves, least      int
+	movedWeight, leastWeight float64
+	kept, possible           int
+	highest, lowest          float64
+	took                     time.Duration
+}
+
+func (r *recorder) Assign(w []strategy.Worker, p []strategy.Partition, previous []int) ([]int, error) {
+	return r.AssignHome(w, p, previous, nil)
+}
+
+func (r *recorder) AssignHome(w []strategy.Worker, p []strategy.Partition, previous, home []int) (next []int, err error) {
+	start := time.Now()
+	if h, ok := r.s.(strategy.Homing); ok && r.homes && home != nil {
+		next, err = h.AssignHome(w, p, previous, home)
+	} else {
+		next, err = r.s.Assign(w, p, previous)
+	}
+	took := time.Since(start)
+	if t, ok := r.s.(interface{ own() time.Duration }); ok {
+		took = t.own()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.name, err)
+	}
+	r.plans++
+	r.took += took
+	r.weigh(w, p, previous, next)
+	return next, nil
+}
+
+func (r *recorder) weigh(w []strategy.Worker, p []strategy.Partition, previous, next []int) {
+	c, owned := strategy.Certify(w, p, previous, next), 0
+	r.moves += c.Moves
+	r.least += c.LeastMoves
+	r.highest = max(r.highest, c.Imbalance/c.LeastImbalance)
+	before, after, fair := make([]float64, len(w)), make([]float64, len(w)), make([]float64, len(w))
+	var total, room, free float64
+	for q, o := range next {
+		load := float64(p[q].Load())
+		total += load
+		after[o] += load
+		if was := previous[q]; was == strategy.None {
+			free += load
+		} else {
+			owned++
+			before[was] += load
+			if was != o {
+				r.movedWeight += load
+			}
+		}
+	}
+	for _, worker := range w {
+		room += float64(worker.Room())
+	}
+	lowest := math.Inf(1)
+	for i := range w {
+		fair[i] = total * float64(w[i].Room()) / room
+		lowest = min(lowest, after[i]/fair[i])
+	}
+	over, lack := 0.0, -free
+	for i := range w {
+		over += max(0, before[i]-fair[i]*c.Imbalance)
+		lack += max(0, fair[i]*lowest-before[i])
+	}
+	r.lowest = min(r.lowest, lowest)
+	r.leastWeight += max(over, lack, 0)
+	r.kept += owned - c.Moves
+	r.possible += owned - c.LeastMoves
+}
