@@ -162,7 +162,7 @@ func TestASimulationTellsWhatAChangeCosts(t *testing.T) {
 	}
 	require.Contains(t, r.String(), "crash")
 	require.Contains(t, r[0].Histogram(w), "100% of fair")
-	require.Contains(t, r[2].Certificate.String(), "100 moves (at least 100)")
+	require.Contains(t, r[2].String(), "100 moves (at least 100)")
 	again, err := strategy.Simulate(h, struct{ strategy.Strategy }{strategy.NewSticky()})
 	require.NoError(t, err)
 	require.Less(t, again[2].Returned, 100, "it was not told what was at home there")
