@@ -72,7 +72,7 @@ func run(out io.Writer, s settings) error {
 	h := strategy.Begin("start", now, p)
 	first := now[0]
 	h = h.Leave("a worker crashes", first.ID).Join("and returns", first)
-	scaled := now
+	var scaled []strategy.Worker
 	if s.scale >= s.workers {
 		more := fleet(s.workers, s.scale, s.zones)
 		scaled = append(slices.Clone(now), more...)
