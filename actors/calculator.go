@@ -189,12 +189,24 @@ func (c *calculator) restored(msg *restored) {
 		c.remembered = append(c.remembered, p)
 	}
 	c.planned, c.members = len(c.stored.Members) > 0, c.stored.Members
-	c.ledger = ledger.New(c.fence.Term, max(c.floor, c.stored.Version))
+	c.ledger = ledger.New(c.fence.Term, c.versionsAbove())
 	for _, r := range records {
 		c.ledger.Restore(r)
 		c.found[r.Worker] = r.Session
 	}
 	c.list(nil)
+}
+
+// versionsAbove returns the version that this term's go on above: the highest one known, and, where there has been a
+// plan, the clock in milliseconds. A store that was restored from an older copy does not know the versions, and so the
+// epochs, that were handed out since; but no leader makes a thousand versions a second, so the clock is above them.
+// Nothing else depends on it: where the clock is wrong, versions grow by one as ever.
+func (c *calculator) versionsAbove() int64 {
+	known := max(c.floor, c.stored.Version)
+	if known == 0 {
+		return 0
+	}
+	return max(known, time.Now().UnixMilli())
 }
 
 // list asks the source, for a refresh or at the begin of the term.
