@@ -24,6 +24,7 @@ var imports = map[string][]string{
 	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
 	"actors":          {"fsm", "internal/inject", "internal/ledger", "internal/topology", "kv", "strategy"},
 	"internal/ledger": {"strategy"},
+	"kv":              {"internal/inject"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},
 }

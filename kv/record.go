@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/parti-go/parti/internal/inject"
 )
 
 // format is the only record format there is so far. It is the first field of every record.
@@ -157,7 +159,11 @@ func encode(t token, record any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: encode %T: %w", ErrNotDone, record, err)
 	}
-	return fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, format, t, body[1:]), nil
+	value := fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, format, t, body[1:])
+	if change := inject.Encode.Load(); change != nil {
+		value = (*change)(value)
+	}
+	return value, nil
 }
 
 func decode[T any](kind string, b []byte) (record T, err error) {

@@ -15,6 +15,8 @@
 //	I6 one writer    after a term is stored, no write of an earlier one is.
 //	I7 calm          counted, not judged: [Checker.Moves].
 //	I8 legal         each state change is an edge of the table, and starts where the last one ended.
+//	fencing          a store of the user's that refuses older epochs has to refuse only what is left of a pause, of a
+//	                 handler that ignores its context, or of a store restored from an older copy: see [Checker.Wrote].
 //	handoff          no record grants what a live session holds that has not acknowledged letting it go: judged over
 //	                 the whole stored history by [Checker.Finish].
 package checker
@@ -40,6 +42,8 @@ type Config struct {
 	Margin time.Duration
 	// Grace is how long a thawed process may need to give up what it lost while it was frozen.
 	Grace time.Duration
+	// Notice is how long a process may need to see that the store was restored from an older copy, and to give up.
+	Notice time.Duration
 	// Report receives each violation together with the recent events.
 	Report func(violation string)
 }
@@ -61,7 +65,11 @@ type Checker struct {
 	grants map[string]time.Time // when a partition was last given to anyone
 	excuse int                  // overlaps with a handler that ignored its context, or of a thawed process
 
-	stored stored
+	stored   stored
+	restored time.Time // when the store last became an older copy of itself
+
+	writes  map[string]int64 // highest epoch of a write to the external store, by partition
+	refused int
 }
 
 // New returns a checker; its clock starts now.
@@ -70,7 +78,7 @@ func New(cfg Config) *Checker {
 		cfg: cfg, began: time.Now(),
 		procs: make(map[string]*process), epochs: make(map[string]int64),
 		owner: make(map[string]string), grants: make(map[string]time.Time),
-		stored: newStored(),
+		stored: newStored(), writes: make(map[string]int64),
 	}
 }
 

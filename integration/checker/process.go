@@ -23,10 +23,13 @@ type process struct {
 	thawed    time.Time
 	state     string
 	identity  string // the worker ID it acts under, "" while it has none
-	stale     bool   // its identity was taken over while it was frozen
+	named     time.Time
+	stale     bool // its identity was taken over while it was frozen, or while the store had forgotten it
 	runs      map[string]*run
 	call      *Call // the one being made
+	called    time.Time
 	cancelled time.Time
+	ignored   time.Duration // time that calls have spent with their contexts cancelled
 	term      uint64
 	version   int64
 }
@@ -34,7 +37,9 @@ type process struct {
 // run is a partition in the hands of a process.
 type run struct {
 	epoch int64
-	stale bool // given to another one while this process was frozen
+	stale bool // given to another one while this process was frozen, or while it held what a restored store forgot
+	lost  time.Time
+	taken time.Time
 }
 
 // Call is one call of the assignment hook, with what the process' own view said when it was made.
@@ -97,7 +102,7 @@ func (c *Checker) Thawed(name string) {
 	p.frozen, p.thawed = false, time.Now()
 	for partition, r := range p.runs {
 		if c.epochs[partition] > r.epoch {
-			r.stale = true
+			r.stale, r.lost = true, p.thawed
 			c.excuse++
 		}
 	}
@@ -122,7 +127,7 @@ func (c *Checker) Told(name string, call Call) {
 	if p.call != nil {
 		c.violate("I1", "%s: two calls of the assignment hook at once", name)
 	}
-	p.call, p.cancelled = &call, time.Time{}
+	p.call, p.called, p.cancelled = &call, time.Now(), time.Time{}
 	c.calls++
 	c.monotonic(p, call)
 	for _, partition := range call.Removed {
@@ -149,13 +154,13 @@ func (c *Checker) take(p *process, partition string, call Call) {
 		c.violate("I1", "%s: told to take %s, which it already runs", p.name, partition)
 		return
 	}
-	r := &run{epoch: call.Epochs[partition]}
+	r := &run{epoch: call.Epochs[partition], taken: time.Now()}
 	p.runs[partition] = r
 	highest := c.epochs[partition]
 	switch {
 	case r.epoch > highest:
 	case c.fresh(p):
-		r.stale = true // the pause was between the decision and the call: only the epoch helps here
+		r.stale, r.lost = true, p.thawed // the pause was between the decision and the call: only the epoch helps here
 		c.excuse++
 		return
 	default:
@@ -163,7 +168,17 @@ func (c *Checker) take(p *process, partition string, call Call) {
 	}
 	for _, other := range c.procs {
 		if other != p && other.holds(partition) {
-			if c.deaf(other) {
+			if c.deaf(other, partition) {
+				c.excuse++
+				continue
+			}
+			if r := other.runs[partition]; c.woken(other) {
+				r.stale, r.lost = true, other.thawed
+				c.excuse++
+				continue
+			}
+			if r := other.runs[partition]; c.forgotten(r) {
+				r.stale, r.lost = true, c.restored
 				c.excuse++
 				continue
 			}
@@ -196,9 +211,12 @@ func (c *Checker) Returned(name string) {
 	if p.dead || p.call == nil {
 		return
 	}
+	if !p.cancelled.IsZero() {
+		p.ignored += time.Since(p.cancelled)
+	}
 	for _, partition := range p.call.Removed {
-		if r := p.runs[partition]; r != nil && r.stale && time.Since(p.thawed) > c.cfg.Grace {
-			c.violate("I1", "%s: kept %s for %s after it was thawed", name, partition, time.Since(p.thawed))
+		if r := p.runs[partition]; r != nil && r.stale && time.Since(r.lost) > c.allowance(p, r) {
+			c.violate("I1", "%s: kept %s for %s after it was lost", name, partition, time.Since(r.lost))
 		}
 		delete(p.runs, partition)
 	}
@@ -226,7 +244,7 @@ func (c *Checker) State(name, worker, from, to string) {
 	case to == claiming || to == shutdown:
 		p.identity, p.stale = "", false
 	case p.identity == "":
-		p.identity = worker
+		p.identity, p.named = worker, time.Now()
 		c.identify(p)
 	}
 }
@@ -239,6 +257,10 @@ func (c *Checker) identify(p *process) {
 	}
 	for _, other := range c.procs {
 		if other != p && other.acts() && other.identity == p.identity {
+			if c.unaware(other.named) {
+				other.stale = true
+				continue
+			}
 			c.violate("I5", "%s: acts as %s, as %s does", p.name, p.identity, other.name)
 		}
 	}
@@ -293,9 +315,39 @@ func (c *Checker) Running(name string) []string {
 	return sorted(p.runs)
 }
 
-// deaf says that the process' present call ignores its cancelled context for longer than the margin.
-func (c *Checker) deaf(p *process) bool {
-	return p.call != nil && !p.cancelled.IsZero() && time.Since(p.cancelled) >= c.cfg.Margin
+// deaf says that the process has been told to let go of a partition and ignores its cancelled context for longer than
+// the margin. A call that takes the partition away told so when it began; any other one, when its context ended.
+func (c *Checker) deaf(p *process, partition string) bool {
+	if p.call == nil || p.cancelled.IsZero() {
+		return false
+	}
+	since := p.cancelled
+	if slices.Contains(p.call.Removed, partition) {
+		since = p.called
+	}
+	return time.Since(since) >= c.cfg.Margin
+}
+
+// forgotten says that a partition was taken before the store was restored from an older copy, and not long ago: its
+// holder needs a moment to notice.
+func (c *Checker) forgotten(r *run) bool { return c.unaware(r.taken) }
+
+func (c *Checker) unaware(since time.Time) bool {
+	return since.Before(c.restored) && time.Since(c.restored) <= c.cfg.Notice
+}
+
+// woken says that the process was thawed so recently that the pause has taken the time which its handlers have to return.
+func (c *Checker) woken(p *process) bool {
+	return !p.thawed.IsZero() && time.Since(p.thawed) <= c.cfg.Margin
+}
+
+// allowance is how long a process may take to give up a partition that it lost without being told, and that a handler
+// which ignores its context may hold up.
+func (c *Checker) allowance(p *process, r *run) time.Duration {
+	if !c.restored.IsZero() && r.lost.Equal(c.restored) {
+		return c.cfg.Notice + p.ignored
+	}
+	return c.cfg.Grace + p.ignored
 }
 
 // fresh says that the process was thawed within the grace.

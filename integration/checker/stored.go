@@ -273,6 +273,21 @@ func (c *Checker) holdings(at time.Time, r record) {
 func (c *Checker) Finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.judgeGrants()
+	for _, p := range c.procs {
+		if p.stale && p.named.Before(c.restored) && !p.dead && !p.frozen && time.Since(c.restored) > c.cfg.Notice {
+			c.violate("I5", "%s: still acts as %s, which a restored store forgot", p.name, p.identity)
+		}
+		for partition, r := range p.runs {
+			if r.stale && !p.dead && !p.frozen && time.Since(r.lost) > c.allowance(p, r) {
+				c.violate("I1", "%s: still runs %s, which it lost while it was frozen or the store forgot it", p.name, partition)
+			}
+		}
+	}
+}
+
+// judgeGrants judges the changes of hands that are stored since it did so last.
+func (c *Checker) judgeGrants() {
 	for _, g := range c.stored.grants {
 		if !c.stored.free(g) {
 			c.violate("handoff", "%s was granted to %s session %d (epoch %d, at %.3fs) while %s session %d held it",
@@ -280,12 +295,23 @@ func (c *Checker) Finish() {
 				g.from.worker, g.from.session)
 		}
 	}
+	c.stored.grants = nil
+}
+
+// Restored says that the store is stopped and will come back as an older copy of itself. What it held until now is
+// judged; its history begins anew, and whoever ran something may need [Config.Notice] to see that it did. Epochs, as the
+// hooks are told them, still have to grow.
+func (c *Checker) Restored() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.log("the store is restored from an older copy")
+	c.judgeGrants()
+	terms, plans := c.stored.terms, c.stored.plans
+	c.stored = newStored()
+	c.stored.terms, c.stored.plans = terms, plans
+	c.restored = time.Now()
 	for _, p := range c.procs {
-		for partition, r := range p.runs {
-			if r.stale && !p.dead && !p.frozen && time.Since(p.thawed) > c.cfg.Grace {
-				c.violate("I1", "%s: still runs %s, which it lost while it was frozen", p.name, partition)
-			}
-		}
+		p.term, p.version = 0, 0
 	}
 }
 

@@ -21,12 +21,16 @@ import (
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/integration/checker"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/inject"
 	"github.com/parti-go/parti/strategy"
 )
 
 const (
 	poll  = 5 * time.Millisecond // between two looks at a condition
 	grace = time.Second          // for a thawed process to give up what it lost
+	// notice is what a process takes to see that the store was restored: reconnect, look twice, end the session; or
+	// that its leases run out.
+	notice = 3 * time.Second
 	// leaveIn bounds the clean stop of every process at the end of a test.
 	leaveIn = time.Minute
 )
@@ -52,6 +56,7 @@ type Fleet struct {
 
 	mu    sync.Mutex
 	procs []*Process
+	watch func(Event)
 }
 
 // Spec is how a process is made. Each process may have its own.
@@ -62,6 +67,8 @@ type Spec struct {
 	// OnAssignmentChanged is the user's handler, called between the checker's notes; nil returns at once.
 	OnAssignmentChanged func(ctx context.Context, added, removed []parti.Partition) error
 	OnStateChanged      func(ctx context.Context, from, to parti.State) error
+	// Mixed makes every second process a later release, whose records have fields that the others do not know.
+	Mixed bool
 	// Connection replaces parti.ConnectOptions when it is not nil.
 	Connection []nats.Option
 }
@@ -117,6 +124,7 @@ func New(t *testing.T, server *bubble.Server, n int, with ...With) *Fleet {
 		Allowed: func(from, to string) bool { return fsm.Allowed(fsm.State(from), fsm.State(to)) },
 		Margin:  f.base.Config.HeartbeatTTL / 4,
 		Grace:   grace,
+		Notice:  f.base.Config.HeartbeatTTL + notice,
 		Report:  func(v string) { t.Error(v) },
 	})
 	nc := server.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
@@ -125,8 +133,10 @@ func New(t *testing.T, server *bubble.Server, n int, with ...With) *Fleet {
 		t.Fatalf("jetstream: %v", err)
 	}
 	f.JS = js
-	f.reader = newReader(js, f.base.Config.KVBuckets, f.Checker)
+	f.reader = newReader(js, f.base.Config.KVBuckets, f.entryStored)
 	f.tap = newTap(f)
+	encode := f.encode
+	inject.Encode.Store(&encode)
 	t.Cleanup(f.close)
 	return f
 }
@@ -250,6 +260,16 @@ func (f *Fleet) Unsettled() error {
 	return f.Checker.Complete(f.Source.IDs())
 }
 
+// RestoreFrom replaces the store with an older copy of itself, made with [bubble.Server.Copy].
+func (f *Fleet) RestoreFrom(copied string) {
+	f.Server.Stop()
+	f.reader.stop()
+	f.Checker.Restored()
+	f.Server.Restore(copied)
+	f.Server.Start()
+	f.reader.start()
+}
+
 // Fatalf fails the test with the recent events.
 func (f *Fleet) Fatalf(format string, args ...any) {
 	f.t.Helper()
@@ -279,6 +299,7 @@ func (f *Fleet) close() {
 	f.giveUp()
 	f.work.Wait()
 	f.tap.close()
+	inject.Encode.Store(nil)
 	f.reader.stop()
 	f.Checker.Finish()
 }

@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,17 +35,19 @@ type Process struct {
 	lastID  string
 	err     error // of Manager.Start
 	errs    []error
-	sent    map[string]int // messages into the link, by subject
+	jobs    map[string]int64 // what the user's job works on, with the epochs
+	sent    map[string]int   // messages into the link, by subject
 }
 
 func newProcess(f *Fleet, name string, spec Spec) *Process {
-	p := &Process{Name: name, fleet: f, spec: spec, begun: make(chan struct{}), sent: make(map[string]int)}
+	p := &Process{Name: name, fleet: f, spec: spec, begun: make(chan struct{}), sent: make(map[string]int), jobs: make(map[string]int64)}
 	p.Link = link.New(f.Server, p.count)
 	opts := spec.Connection
 	if opts == nil {
 		opts = parti.ConnectOptions()
 	}
-	nc, err := nats.Connect("", append([]nats.Option{nats.Name(name)}, append(opts, nats.InProcessServer(p.Link))...)...)
+	own := []nats.Option{nats.Name(name), nats.RetryOnFailedConnect(true)} // the store may be away
+	nc, err := nats.Connect("", append(own, append(opts, nats.InProcessServer(p.Link))...)...)
 	if err != nil {
 		f.t.Fatalf("%s: connect: %v", name, err)
 	}
@@ -77,12 +81,40 @@ func (p *Process) Start() {
 		close(p.begun)
 	})
 	p.fleet.work.Go(p.awaitEnd)
+	p.fleet.work.Go(p.work)
+}
+
+// work is the user's job: it writes each second to a store that refuses older epochs, and after a pause at once, as a
+// write that was under way would arrive.
+func (p *Process) work() {
+	for {
+		select {
+		case <-time.After(time.Second):
+		case <-p.Manager.Done():
+			return
+		}
+		p.pass()
+		p.mu.Lock()
+		jobs := maps.Clone(p.jobs)
+		p.mu.Unlock()
+		for _, partition := range slices.Sorted(maps.Keys(jobs)) {
+			p.fleet.Checker.Wrote(p.Name, partition, jobs[partition])
+		}
+	}
+}
+
+// works changes what the job works on.
+func (p *Process) works(change func(jobs map[string]int64)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(p.jobs)
 }
 
 // awaitEnd judges the process when it has ended; in the next instant, when its last hook calls have been noted.
 func (p *Process) awaitEnd() {
 	select {
 	case <-p.Manager.Done():
+		p.pass()
 		<-time.After(time.Nanosecond)
 		p.fleet.Checker.Ended(p.Name)
 	case <-p.fleet.waiting.Done():
@@ -222,14 +254,35 @@ func (p *Process) assigned(ctx context.Context, added, removed []parti.Partition
 	p.fleet.Checker.Told(p.Name, checker.Call{
 		Worker: p.LastID(), Term: a.Term, Version: a.Version, Epochs: a.Epochs, Added: ids(added), Removed: ids(removed),
 	})
+	p.works(func(jobs map[string]int64) {
+		for _, partition := range added {
+			jobs[partition.ID()] = a.Epochs[partition.ID()]
+		}
+	})
+	if len(added) > 0 {
+		p.fleet.happened(Event{Kind: Told, Process: p})
+	}
 	stop := context.AfterFunc(ctx, func() { p.fleet.Checker.Cancelled(p.Name) })
-	defer p.fleet.Checker.Returned(p.Name)
+	defer p.returned(removed)
 	defer p.pass()
 	defer stop()
 	if h := p.spec.OnAssignmentChanged; h != nil && !p.isDead() {
 		return h(ctx, added, removed)
 	}
 	return nil
+}
+
+// returned ends the job for what was removed, and the call.
+func (p *Process) returned(removed []parti.Partition) {
+	p.works(func(jobs map[string]int64) {
+		for _, partition := range removed {
+			delete(jobs, partition.ID())
+		}
+	})
+	p.fleet.Checker.Returned(p.Name)
+	if len(removed) > 0 {
+		p.fleet.happened(Event{Kind: Returned, Process: p})
+	}
 }
 
 func (p *Process) stateChanged(ctx context.Context, from, to parti.State) error {

@@ -16,21 +16,27 @@ import (
 // keep one message a key, so it reads while they are written: what is overwritten before it is delivered is not seen.
 type reader struct {
 	js      jetstream.JetStream
-	checker *checker.Checker
+	buckets map[checker.Bucket]string
+	stored  func(checker.Entry)
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
 }
 
-func newReader(js jetstream.JetStream, buckets parti.KVBuckets, c *checker.Checker) *reader {
-	ctx, cancel := context.WithCancel(context.Background())
-	r := &reader{js: js, checker: c, cancel: cancel}
-	for bucket, name := range map[checker.Bucket]string{
+func newReader(js jetstream.JetStream, buckets parti.KVBuckets, stored func(checker.Entry)) *reader {
+	r := &reader{js: js, stored: stored, buckets: map[checker.Bucket]string{
 		checker.StableID: buckets.StableID, checker.Election: buckets.Election,
 		checker.Heartbeat: buckets.Heartbeat, checker.Assignment: buckets.Assignment,
-	} {
+	}}
+	r.start()
+	return r
+}
+
+func (r *reader) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	for bucket, name := range r.buckets {
 		r.work.Go(func() { r.read(ctx, bucket, name) })
 	}
-	return r
 }
 
 func (r *reader) stop() {
@@ -72,7 +78,7 @@ func (r *reader) follow(ctx context.Context, consumer jetstream.Consumer, bucket
 		}
 		h := m.Headers()
 		operation := h.Get("KV-Operation")
-		r.checker.Stored(checker.Entry{
+		r.stored(checker.Entry{
 			Bucket: bucket,
 			Key:    strings.TrimPrefix(m.Subject(), "$KV."+name+"."),
 			Seq:    meta.Sequence.Stream,

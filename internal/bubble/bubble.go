@@ -11,7 +11,10 @@ package bubble
 
 import (
 	"errors"
+	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
@@ -40,7 +43,7 @@ func Run(t *testing.T, f func(t *testing.T, s *Server)) {
 	runtime.GC()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{t: t, dir: dir}
+		s := &Server{t: t, dir: filepath.Join(dir, "store")}
 		s.Start()
 		t.Cleanup(s.Stop)
 		f(t, s)
@@ -51,8 +54,9 @@ func Run(t *testing.T, f func(t *testing.T, s *Server)) {
 // streams in memory do not. It has the InProcessConn that nats.InProcessServer wants, always of the present server, so
 // that clients reconnect through it.
 type Server struct {
-	t   *testing.T
-	dir string
+	t      *testing.T
+	dir    string
+	copies int
 
 	mu   sync.Mutex
 	nats *server.Server // nil while stopped
@@ -95,6 +99,28 @@ func (s *Server) Stop() {
 	synctest.Wait()
 	ns.Shutdown()
 	ns.WaitForShutdown()
+}
+
+// Copy copies the directory of the stopped server, for [Server.Restore].
+func (s *Server) Copy() (dir string) {
+	s.t.Helper()
+	s.copies++
+	dir = fmt.Sprintf("%s-copy-%d", s.dir, s.copies)
+	if err := os.CopyFS(dir, os.DirFS(s.dir)); err != nil {
+		s.t.Fatalf("copy the store: %v", err)
+	}
+	return dir
+}
+
+// Restore puts a copy in the place of the stopped server's directory.
+func (s *Server) Restore(dir string) {
+	s.t.Helper()
+	if err := os.RemoveAll(s.dir); err != nil {
+		s.t.Fatalf("remove the store: %v", err)
+	}
+	if err := os.CopyFS(s.dir, os.DirFS(dir)); err != nil {
+		s.t.Fatalf("restore the store: %v", err)
+	}
 }
 
 // NATS returns the running server, nil while it is stopped.

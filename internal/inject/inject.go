@@ -1,4 +1,4 @@
-// Package inject is the seam through which a test reaches into the actors: it can make any of them panic at any
+// Package inject is the seam through which a test reaches into the library: it can make any actor panic at any
 // message. Nothing in the library sets it.
 package inject
 
@@ -8,3 +8,6 @@ import "sync/atomic"
 // "claimer", "heartbeat", "elector", "calculator" and "follower"; workerID is "" before a claim. What it panics with
 // counts as a panic of the actor.
 var Receive atomic.Pointer[func(kind, workerID string, message any)]
+
+// Encode, when set, may change a record before it is stored, as a later release would that knows more fields.
+var Encode atomic.Pointer[func(value []byte) []byte]

@@ -1,0 +1,222 @@
+package life
+
+import (
+	"context"
+	"time"
+
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/integration/link"
+)
+
+// longestFault is how long a cut, a stall, a pause or an outage lasts at most: longer than every lease.
+const longestFault = 16 * time.Second
+
+// faults are what can befall a process, each as often as it stands here.
+var faults = []func(l *Life, p *fleet.Process){
+	(*Life).crash, (*Life).crash, (*Life).crashAndRestart, (*Life).crashAndRestart,
+	(*Life).stop, (*Life).stopAndRestart, (*Life).stopAndRestart,
+	(*Life).scale, (*Life).scale,
+	(*Life).cut, (*Life).cut, (*Life).stall, (*Life).stallOneWay, (*Life).stallOneWay, (*Life).slow, (*Life).flap,
+	(*Life).freeze, (*Life).freeze,
+	(*Life).outage, (*Life).restore,
+	(*Life).panics, (*Life).panics,
+	(*Life).source, (*Life).source,
+	(*Life).ambush, (*Life).ambush,
+}
+
+func (l *Life) fault() {
+	p := l.someone()
+	if p == nil || len(l.Fleet.Live()) < 2 {
+		l.start(1)
+		return
+	}
+	faults[l.rng.IntN(len(faults))](l, p)
+}
+
+// someone is a random live process, often the leader.
+func (l *Life) someone() *fleet.Process {
+	leader, i := l.rng.IntN(3) == 0, l.rng.Uint64()
+	if p := l.Fleet.Leader(); leader && p != nil {
+		return p
+	}
+	live := l.Fleet.Live()
+	if len(live) == 0 {
+		return nil
+	}
+	return live[i%uint64(len(live))]
+}
+
+func (l *Life) crash(p *fleet.Process) {
+	l.note("crash %s", p.Name)
+	p.Crash()
+}
+
+func (l *Life) crashAndRestart(p *fleet.Process) {
+	l.crash(p)
+	hook := l.hook()
+	if l.rng.IntN(2) == 0 {
+		l.restartWith(p, hook)
+		return
+	}
+	l.later(longestFault, func() { l.restartWith(p, hook) })
+}
+
+func (l *Life) stop(p *fleet.Process) {
+	l.note("stop %s", p.Name)
+	l.undone.Go(func() { _ = p.Stop() })
+}
+
+func (l *Life) stopAndRestart(p *fleet.Process) {
+	l.stop(p)
+	hook := l.hook()
+	l.later(longestFault, func() { l.restartWith(p, hook) })
+}
+
+func (l *Life) scale(*fleet.Process) {
+	if len(l.Fleet.Live()) < mostWorkers {
+		l.start(1 + l.rng.IntN(2))
+	}
+}
+
+func (l *Life) cut(p *fleet.Process) {
+	l.note("cut %s", p.Name)
+	p.Link.Cut()
+	l.heal(p)
+}
+
+func (l *Life) stall(p *fleet.Process) {
+	l.note("stall %s", p.Name)
+	p.Link.Stall()
+	l.heal(p)
+}
+
+// stallOneWay lets requests arrive and answers not, or the reverse.
+func (l *Life) stallOneWay(p *fleet.Process) {
+	way := link.Direction(l.rng.IntN(2))
+	l.note("stall %s in direction %d", p.Name, way)
+	p.Link.Stall(way)
+	l.heal(p)
+}
+
+// heal heals a link some time later, or leaves that to the calm.
+func (l *Life) heal(p *fleet.Process) {
+	if l.rng.IntN(4) == 0 {
+		return
+	}
+	l.later(longestFault, func() {
+		if !p.Frozen() && p.Lives() {
+			l.note("heal %s", p.Name)
+			p.Link.Heal()
+		}
+	})
+}
+
+func (l *Life) slow(p *fleet.Process) {
+	latency := l.between(0, 600*time.Millisecond)
+	l.note("slow %s by %s", p.Name, latency)
+	p.Link.Slow(latency)
+}
+
+func (l *Life) flap(p *fleet.Process) {
+	times, down, up := 2+l.rng.IntN(6), l.between(time.Millisecond, 2*time.Second), l.between(time.Millisecond, 2*time.Second)
+	l.note("flap %s %d times", p.Name, times)
+	l.undone.Go(func() {
+		for range times {
+			if !p.Lives() || p.Frozen() {
+				return
+			}
+			p.Link.Flap(1, down, up)
+		}
+	})
+}
+
+func (l *Life) freeze(p *fleet.Process) {
+	if p.Frozen() {
+		return
+	}
+	l.note("freeze %s", p.Name)
+	p.Freeze()
+	l.later(longestFault, func() {
+		l.note("thaw %s", p.Name)
+		p.Thaw()
+	})
+}
+
+// outage takes the store away. It ends before anything else happens: stopping the server wants everything at rest.
+func (l *Life) outage(*fleet.Process) {
+	l.note("store away")
+	l.server.Stop()
+	if l.copied == "" || l.rng.IntN(2) == 0 {
+		l.copied = l.server.Copy()
+		l.note("store copied")
+	}
+	l.wait(l.between(0, 20*time.Second))
+	l.server.Start()
+}
+
+// restore brings the store back as the copy that was made in an outage before.
+func (l *Life) restore(p *fleet.Process) {
+	if l.copied == "" || l.rng.IntN(2) == 0 {
+		l.outage(p)
+		return
+	}
+	l.note("store restored")
+	l.Fleet.RestoreFrom(l.copied)
+}
+
+func (l *Life) panics(p *fleet.Process) {
+	kinds := []string{"manager", "claimer", "heartbeat", "elector", "calculator", "follower"}
+	kind := kinds[l.rng.IntN(len(kinds))]
+	l.note("panic in the %s of %s", kind, p.Name)
+	p.Panic(kind)
+}
+
+// source adds or takes a partition, or changes a weight, and tells the leader.
+func (l *Life) source(p *fleet.Process) {
+	list := l.Fleet.Source.List()
+	switch at := l.rng.IntN(len(list)); {
+	case l.rng.IntN(4) == 0:
+		list[at].Weight = 1 + l.rng.Int64N(1000)
+		l.note("another weight for %s", list[at].ID())
+	case l.rng.IntN(2) == 0 && len(list) > 1:
+		l.note("without %s", list[at].ID())
+		list = append(list[:at], list[at+1:]...)
+	default:
+		l.note("with %s", fleet.Partition(l.next).ID())
+		list = append(list, fleet.Partition(l.next))
+		l.next++
+	}
+	l.Fleet.Source.Set(list...)
+	l.undone.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+		defer cancel()
+		_ = p.Manager.RefreshPartitions(ctx)
+	})
+}
+
+// ambush waits for a step of a handoff and strikes there: the process whose step it is, or the leader.
+func (l *Life) ambush(*fleet.Process) {
+	kinds := fleet.Kinds()
+	kind, leader, pause := kinds[l.rng.IntN(len(kinds))], l.rng.IntN(2) == 0, l.rng.IntN(2) == 0
+	l.note("ambush at %q", kind)
+	l.Fleet.Watch(func(e fleet.Event) {
+		if e.Kind != kind {
+			return
+		}
+		victim := e.Process
+		if leader {
+			victim = l.Fleet.Leader()
+		}
+		if victim == nil || !victim.Lives() || victim.Frozen() {
+			return
+		}
+		l.Fleet.Watch(nil)
+		if pause {
+			l.note("at %q: cut %s", kind, victim.Name)
+			victim.Link.Cut()
+			return
+		}
+		l.note("at %q: crash %s", kind, victim.Name)
+		victim.Crash()
+	})
+}

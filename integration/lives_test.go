@@ -1,0 +1,6 @@
+//go:build !race
+
+package integration
+
+// lives is how many lives an ordinary test run simulates.
+const lives = 200
