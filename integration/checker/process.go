@@ -168,17 +168,8 @@ func (c *Checker) take(p *process, partition string, call Call) {
 	}
 	for _, other := range c.procs {
 		if other != p && other.holds(partition) {
-			if c.deaf(other, partition) {
-				c.excuse++
-				continue
-			}
-			if r := other.runs[partition]; c.woken(other) {
-				r.stale, r.lost = true, other.thawed
-				c.excuse++
-				continue
-			}
-			if r := other.runs[partition]; c.forgotten(r) {
-				r.stale, r.lost = true, c.restored
+			if r := other.runs[partition]; c.excused(other, partition, r) {
+				r.stale = true
 				c.excuse++
 				continue
 			}
@@ -313,6 +304,21 @@ func (c *Checker) Running(name string) []string {
 		return nil
 	}
 	return sorted(p.runs)
+}
+
+// excused says that only an epoch can keep a run of a partition from doing harm, and since when.
+func (c *Checker) excused(p *process, partition string, r *run) bool {
+	switch {
+	case c.deaf(p, partition):
+		r.lost = time.Now()
+	case c.woken(p):
+		r.lost = p.thawed
+	case c.forgotten(r):
+		r.lost = c.restored
+	default:
+		return false
+	}
+	return true
 }
 
 // deaf says that the process has been told to let go of a partition and ignores its cancelled context for longer than

@@ -29,6 +29,8 @@ import (
 // readyIn is the virtual time that a server may take to accept connections; it needs none.
 const readyIn = 10 * time.Second
 
+const mostClients = 100_000
+
 // ErrStopped is the answer to a connection attempt while the server is stopped.
 var ErrStopped = errors.New("the server is stopped")
 
@@ -94,8 +96,17 @@ func (s *Server) Stop() {
 	if ns == nil {
 		return
 	}
-	// The server sleeps a moment with a lock of its own in hand while it shuts down: who waits for that lock keeps
-	// virtual time from moving. So it is asked when nobody wants anything of it.
+	// The server sleeps a moment with a lock of its own in hand while it shuts down, after it has told the clients:
+	// whoever of them then wants something of it waits for that lock and keeps virtual time from moving. So they are
+	// sent away first.
+	clients, err := ns.Connz(&server.ConnzOptions{Limit: mostClients})
+	if err != nil {
+		s.t.Errorf("list the clients: %v", err)
+		return
+	}
+	for _, c := range clients.Conns {
+		_ = ns.DisconnectClientByID(c.Cid) // it may have gone by itself
+	}
 	synctest.Wait()
 	ns.Shutdown()
 	ns.WaitForShutdown()
