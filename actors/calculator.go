@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -32,9 +33,13 @@ type calculator struct {
 	ledger *ledger.Ledger
 	topo   *topology.Topology
 
-	workers map[string]worker // live, by ID
-	found   map[string]uint64 // sessions that the records of earlier leaders name
-	source  []strategy.Partition
+	workers map[string]worker    // live, by ID
+	found   map[string]uint64    // sessions that the records of earlier leaders name
+	source  []strategy.Partition // as listed last, sorted
+	ledgers []strategy.Partition // the list that the ledger has: that of the last target
+	pending topology.Kind        // what is different between the two
+	listing bool
+	unasked []*refreshAsked // refreshes that came while a listing was under way
 	// remembered is the list that the records name, for when the source fails from the beginning.
 	remembered []strategy.Partition
 	listed     bool      // source was listed in this term
@@ -90,9 +95,10 @@ type (
 		err     error
 	}
 	targetMade struct {
-		decision topology.Decision
-		target   map[string]string
-		err      error
+		decision   topology.Decision
+		partitions []strategy.Partition
+		target     map[string]string
+		err        error
 	}
 	written struct {
 		write   ledger.Write
@@ -126,8 +132,10 @@ func (c *calculator) started() {
 
 func (c *calculator) stopping(bool) {
 	c.stop()
-	for _, r := range c.waiting {
-		r.reply(kv.ErrDeposed)
+	for _, r := range slices.Concat(c.waiting, c.unasked) {
+		if r != nil {
+			r.reply(kv.ErrDeposed)
+		}
 	}
 }
 
@@ -217,6 +225,11 @@ func (c *calculator) list(asked *refreshAsked) {
 		}
 		return
 	}
+	if c.listing { // one at a time, so that an older list never replaces a newer one
+		c.unasked = append(c.unasked, asked)
+		return
+	}
+	c.listing = true
 	c.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 		defer cancel()
@@ -228,6 +241,12 @@ func (c *calculator) list(asked *refreshAsked) {
 const relistFirst, relistMost = time.Second, 30 * time.Second
 
 func (c *calculator) sourceListed(msg *sourceListed) {
+	c.listing = false
+	if len(c.unasked) > 0 {
+		next := c.unasked[0]
+		c.unasked = c.unasked[1:]
+		defer c.list(next)
+	}
 	if msg.err != nil {
 		c.report(&problem{msg.err})
 		if msg.asked != nil {
@@ -253,19 +272,24 @@ func (c *calculator) sourceListed(msg *sourceListed) {
 func (c *calculator) setSource(partitions []strategy.Partition) {
 	sorted := append([]strategy.Partition(nil), partitions...)
 	sort.Slice(sorted, func(i, j int) bool { return sorted[i].ID() < sorted[j].ID() })
-	before := c.source
 	c.source = sorted
 	switch {
 	case !c.listed:
 		c.listed = true
+		c.ledgers = sorted
 		c.ledger.SetPartitions(sorted)
 		c.ledger.SetTarget(c.owners())
 		feed(c.guard, c.store, kv.Heartbeats, nil, c.since, func(u kv.Update) any { return &heartbeatUpdate{u} })
 	case c.began:
-		if kind := sourceChange(before, sorted); kind != topology.None {
-			c.topo.PartitionsChanged(time.Now(), kind)
-		}
+		c.compareSource(time.Now())
 		c.advance()
+	}
+}
+
+// compareSource tells the topology what is different from the list that the last target was made for.
+func (c *calculator) compareSource(now time.Time) {
+	if c.pending = sourceChange(c.ledgers, c.source); c.pending != topology.None {
+		c.topo.PartitionsChanged(now, c.pending)
 	}
 }
 
@@ -274,6 +298,9 @@ func sourceChange(before, after []strategy.Partition) topology.Kind {
 	kind := topology.None
 	if len(before) != len(after) {
 		return topology.Partitions
+	}
+	if len(after) == 0 || &before[0] == &after[0] {
+		return kind
 	}
 	for i := range before {
 		if before[i].ID() != after[i].ID() {

@@ -92,7 +92,7 @@ func (c *calculator) makeTarget(d topology.Decision) {
 		for i, w := range next {
 			target[partitions[i].ID()] = workers[w].ID
 		}
-		return &targetMade{d, target, err}
+		return &targetMade{d, partitions, target, err}
 	})
 }
 
@@ -127,7 +127,8 @@ func (c *calculator) targetMade(msg *targetMade) {
 	}
 	c.failing = 0
 	c.acting = &msg.decision
-	c.ledger.SetPartitions(c.source)
+	c.ledgers = msg.partitions
+	c.ledger.SetPartitions(msg.partitions)
 	c.ledger.SetTarget(msg.target)
 	c.ledger.SetMembers(msg.decision.Members)
 	c.advance()
@@ -138,7 +139,9 @@ func (c *calculator) write(now time.Time) {
 	w, changed := c.ledger.Propose()
 	plan := c.nextPlan(now, w, changed)
 	if !changed && samePlan(plan, c.stored) {
-		c.answer(nil)
+		if c.pending != topology.Partitions {
+			c.answer(nil)
+		}
 		if c.acting != nil {
 			c.acted(now)
 			c.after(0, &wakeUp{})
@@ -185,6 +188,7 @@ func (c *calculator) acted(now time.Time) {
 	if d := c.acting; d != nil {
 		c.acting = nil
 		c.topo.Planned(now, d.Members)
+		c.compareSource(now) // it may have changed while the plan was made
 	}
 }
 
@@ -213,7 +217,7 @@ func (c *calculator) nextPlan(now time.Time, w ledger.Write, changed bool) kv.Pl
 		}
 	}
 	if changed || c.acting != nil {
-		plan.Partitions, plan.Digest = len(c.source), digest(c.source)
+		plan.Partitions, plan.Digest = len(c.ledgers), digest(c.ledgers)
 	}
 	return plan
 }
