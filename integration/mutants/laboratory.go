@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// mutant is one deliberate bug.
+type mutant struct {
+	name   string
+	breaks string // one sentence
+	file   string
+	old    string // occurs exactly once
+	new    string
+	// likely names the tests of the fleet that come first, as a pattern; none for all.
+	likely string
+	// equivalent says why no test can catch it.
+	equivalent string
+}
+
+// apply returns the mutated file.
+func (m mutant) apply() (string, error) {
+	code, err := os.ReadFile(m.file)
+	if err != nil {
+		return "", fmt.Errorf("mutant %s: %w", m.name, err)
+	}
+	if n := strings.Count(string(code), m.old); n != 1 {
+		return "", fmt.Errorf("mutant %s is stale: its text occurs %d times in %s, allowed: 1", m.name, n, m.file)
+	}
+	return strings.Replace(string(code), m.old, m.new, 1), nil
+}
+
+type result struct {
+	mutant mutant
+	test   string // that caught it; "" for none
+	took   time.Duration
+}
+
+func (r result) verdict() string {
+	switch {
+	case r.test != "":
+		return r.test
+	case r.mutant.equivalent != "":
+		return "cannot be: " + r.mutant.equivalent
+	}
+	return "SURVIVED"
+}
+
+// stage is some tests of one package.
+type stage struct {
+	folder string
+	run    string
+	skip   string
+	args   []string
+}
+
+const fleet = "integration"
+
+// stages lists what could catch a mutant, cheapest first.
+func (l *laboratory) stages(m mutant) []stage {
+	stages := []stage{{folder: filepath.Dir(m.file)}}
+	if m.likely != "" {
+		stages = append(stages, stage{folder: fleet, run: m.likely, skip: "Simulated"})
+	}
+	for _, folder := range []string{"actors", "."} {
+		if filepath.Dir(m.file) != folder {
+			stages = append(stages, stage{folder: folder})
+		}
+	}
+	stages = append(stages, stage{folder: fleet, skip: "Simulated"})
+	if l.seeds > 0 {
+		stages = append(stages, stage{folder: fleet, run: "Simulated", args: []string{"-base", "1000", "-seeds", fmt.Sprint(l.seeds)}})
+	}
+	return stages
+}
+
+// laboratory runs tests with and without a mutant.
+type laboratory struct {
+	folder string
+	seeds  int
+
+	mu      sync.Mutex
+	healthy map[string]bool // by folder and test: whether it passes without a mutant
+}
+
+func newLaboratory(seeds int) (*laboratory, error) {
+	folder, err := os.MkdirTemp("", "mutants")
+	if err != nil {
+		return nil, err
+	}
+	return &laboratory{folder: folder, seeds: seeds, healthy: map[string]bool{}}, nil
+}
+
+func (l *laboratory) close() { _ = os.RemoveAll(l.folder) }
+
+// test runs the stages until one catches the mutant.
+func (l *laboratory) test(ctx context.Context, m mutant) (result, error) {
+	began := time.Now()
+	room, err := os.MkdirTemp(l.folder, m.name)
+	if err != nil {
+		return result{}, err
+	}
+	defer os.RemoveAll(room)
+	overlay, err := m.overlay(room)
+	if err != nil {
+		return result{}, err
+	}
+	for _, s := range l.stages(m) {
+		test, err := l.catches(ctx, room, overlay, s)
+		if err != nil {
+			return result{}, err
+		}
+		if test != "" {
+			return result{m, test, time.Since(began)}, nil
+		}
+	}
+	return result{m, "", time.Since(began)}, nil
+}
+
+// overlay writes the mutated file and the file that tells the go command of it.
+func (m mutant) overlay(room string) (string, error) {
+	code, err := m.apply()
+	if err != nil {
+		return "", err
+	}
+	original, err := filepath.Abs(m.file)
+	if err != nil {
+		return "", err
+	}
+	mutated, list := filepath.Join(room, filepath.Base(m.file)), filepath.Join(room, "overlay.json")
+	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{original: mutated}})
+	if err != nil {
+		return "", err
+	}
+	return list, errors.Join(os.WriteFile(mutated, []byte(code), 0o600), os.WriteFile(list, replace, 0o600))
+}
+
+// catches returns the first test of a stage that fails with the overlay and passes without.
+func (l *laboratory) catches(ctx context.Context, room, overlay string, s stage) (string, error) {
+	binary, err := compile(ctx, room, s.folder, "-overlay", overlay)
+	if err != nil {
+		return "", err
+	}
+	for {
+		failed, err := play(ctx, binary, s)
+		if err != nil || failed == "" {
+			return "", err
+		}
+		healthy, err := l.isHealthy(ctx, s, failed)
+		if err != nil {
+			return "", err
+		}
+		if healthy {
+			return failed, nil
+		}
+		fmt.Fprintf(os.Stderr, "%s: %s fails without a mutant as well, and does not count\n", s.folder, failed)
+		s.skip = strings.TrimPrefix(s.skip+"|"+pattern(failed), "|")
+	}
+}
+
+// isHealthy reports whether a test passes without any mutant.
+func (l *laboratory) isHealthy(ctx context.Context, s stage, test string) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := s.folder + " " + test
+	if healthy, known := l.healthy[key]; known {
+		return healthy, nil
+	}
+	room, err := os.MkdirTemp(l.folder, "healthy")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(room)
+	binary, err := compile(ctx, room, s.folder)
+	if err != nil {
+		return false, err
+	}
+	failed, err := play(ctx, binary, stage{folder: s.folder, run: pattern(test), args: s.args})
+	if err == nil {
+		l.healthy[key] = failed == ""
+	}
+	return failed == "", err
+}
+
+// pattern matches one test and nothing else.
+func pattern(test string) string {
+	parts := strings.Split(test, "/")
+	for i, part := range parts {
+		parts[i] = "^" + regexp.QuoteMeta(part) + "$"
+	}
+	return strings.Join(parts, "/")
+}
+
+func compile(ctx context.Context, room, folder string, flags ...string) (string, error) {
+	binary := filepath.Join(room, strings.ReplaceAll(folder, "/", "_")+".test")
+	args := append([]string{"test", "-c", "-vet=off", "-o", binary}, flags...)
+	output, err := exec.CommandContext(ctx, "go", append(args, "./"+folder)...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("compile %s: %w\n%s", folder, err, output)
+	}
+	return binary, nil
+}
+
+// patience is how long a stage may take: a mutant that spins is caught by its end.
+const patience = 4 * time.Minute
+
+// play runs a stage and returns the first test that failed; "" when all passed.
+func play(ctx context.Context, binary string, s stage) (string, error) {
+	if _, err := os.Stat(binary); errors.Is(err, os.ErrNotExist) {
+		return "", nil // a package without tests
+	}
+	args := []string{"-test.v", "-test.failfast", "-test.timeout", patience.String(), "-test.run", s.run, "-test.skip", s.skip}
+	c := exec.CommandContext(ctx, binary, append(args, s.args...)...)
+	c.Dir = s.folder
+	output, err := c.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return "", nil
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case !errors.As(err, &exit):
+		return "", fmt.Errorf("run the tests of %s: %w", s.folder, err)
+	}
+	failed := firstFailure(string(output))
+	if failed == "" {
+		return "", fmt.Errorf("the tests of %s ended with %w and name no test that failed:\n%s", s.folder, err, output)
+	}
+	return failed, nil
+}
+
+var (
+	failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	begin   = regexp.MustCompile(`(?m)^=== RUN\s+(\S+)`)
+)
+
+// firstFailure names the test that failed first, and of its subtests the innermost. Where the process crashed that is the
+// one that had begun last.
+func firstFailure(output string) string {
+	name := ""
+	for _, m := range failure.FindAllStringSubmatch(output, -1) {
+		if name == "" || strings.HasPrefix(m[1], name+"/") {
+			name = m[1]
+		}
+	}
+	if name != "" {
+		return name
+	}
+	if begun := begin.FindAllStringSubmatch(output, -1); len(begun) > 0 {
+		return begun[len(begun)-1][1]
+	}
+	return ""
+}

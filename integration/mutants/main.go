@@ -1,0 +1,166 @@
+// Mutants puts bugs into the library, one at a time, and looks whether the tests notice:
+//
+//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-required n] [-markdown]
+//
+// Run it in the root of the module. The tree is not touched: each mutated file lies in a temporary directory, and
+// `go test -overlay` takes it for the original. The tests of the mutated package come first, then those of the library,
+// then all scenarios of the fleet, and at last simulated lives.
+//
+// A mutant is caught by a test that fails with it and passes without it. One that does not compile, or whose text is not
+// found exactly once, is an error of this program and ends it with exit code 2. Exit code 1 says that fewer than required
+// are caught.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+func main() {
+	run := flag.String("run", "", "only the mutants whose names match")
+	show := flag.Bool("list", false, "list the mutants and run none; texts that are stale are named")
+	workers := flag.Int("j", 1, "mutants at a time")
+	seeds := flag.Int("seeds", 60, "simulated lives for those that no other test catches; 0 for none")
+	required := flag.Int("required", 0, "how many must be caught; 0 for all but those known to be equivalent")
+	markdown := flag.Bool("markdown", false, "print the table as Markdown")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *required, *markdown})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 2
+	}
+	stop()
+	os.Exit(code) //nolint:gocritic // nothing is deferred but stop, which is called
+}
+
+type options struct {
+	run      string
+	list     bool
+	workers  int
+	seeds    int
+	required int
+	markdown bool
+}
+
+func mutate(ctx context.Context, out io.Writer, o options) (code int, err error) {
+	chosen, err := choose(o.run)
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range chosen {
+		if _, err := m.apply(); err != nil {
+			return 0, err
+		}
+	}
+	if o.list {
+		for _, m := range chosen {
+			fmt.Fprintf(out, "%-34s %-28s %s\n", m.name, m.file, m.breaks)
+		}
+		return 0, nil
+	}
+	results, err := runAll(ctx, chosen, o)
+	if err != nil {
+		return 0, err
+	}
+	report(out, results, o.markdown)
+	caught, equivalent := 0, 0
+	for _, r := range results {
+		switch {
+		case r.test != "":
+			caught++
+		case r.mutant.equivalent != "":
+			equivalent++
+		}
+	}
+	if o.required == 0 {
+		o.required = len(results) - equivalent
+	}
+	fmt.Fprintf(out, "\n%d of %d caught, %d cannot be; required: %d\n", caught, len(results), equivalent, o.required)
+	if caught < o.required {
+		return 1, nil
+	}
+	return 0, nil
+}
+
+func choose(pattern string) ([]mutant, error) {
+	matches, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("-run: %w", err)
+	}
+	var chosen []mutant
+	names := map[string]bool{}
+	for _, m := range mutants {
+		if names[m.name] {
+			return nil, fmt.Errorf("two mutants have the name %q", m.name)
+		}
+		names[m.name] = true
+		if matches.MatchString(m.name) {
+			chosen = append(chosen, m)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("-run: no mutant matches %q", pattern)
+	}
+	return chosen, nil
+}
+
+// runAll runs the mutants, some at a time. The first error ends all.
+func runAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
+	l, err := newLaboratory(o.seeds)
+	if err != nil {
+		return nil, err
+	}
+	defer l.close()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	results := make([]result, len(chosen))
+	next := make(chan int)
+	var wait sync.WaitGroup
+	for range max(o.workers, 1) {
+		wait.Go(func() {
+			for n := range next {
+				r, err := l.test(ctx, chosen[n])
+				if err != nil {
+					cancel(fmt.Errorf("mutant %s: %w", chosen[n].name, err))
+					return
+				}
+				fmt.Fprintf(os.Stderr, "%3d/%d %-34s %s (%s)\n", n+1, len(chosen), r.mutant.name, r.verdict(), r.took.Round(time.Second))
+				results[n] = r
+			}
+		})
+	}
+feeding:
+	for n := range chosen {
+		select {
+		case next <- n:
+		case <-ctx.Done():
+			break feeding
+		}
+	}
+	close(next)
+	wait.Wait()
+	return results, context.Cause(ctx)
+}
+
+func report(out io.Writer, results []result, markdown bool) {
+	if markdown {
+		fmt.Fprint(out, "| mutant | file | what is broken | caught by |\n| --- | --- | --- | --- |\n")
+		for _, r := range results {
+			fmt.Fprintf(out, "| %s | %s | %s | %s |\n", r.mutant.name, r.mutant.file, r.mutant.breaks, r.verdict())
+		}
+		return
+	}
+	for _, r := range results {
+		fmt.Fprintf(out, "%-34s %-70s %s\n", r.mutant.name, strings.TrimSuffix(r.mutant.breaks, "."), r.verdict())
+	}
+}

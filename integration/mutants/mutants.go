@@ -1,0 +1,552 @@
+package main
+
+// mutants are the bugs, by the room they are put into.
+var mutants = []mutant{
+	// What is written, and under which condition.
+	{
+		name: "plan-without-fence", breaks: "A plan that is one message is stored whatever term is stored.",
+		file: "kv/term.go",
+		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey))`,
+		new:  `jetstream.WithRetryAttempts(0)`,
+	},
+	{
+		name: "batch-without-fence", breaks: "A plan of several messages is stored whatever term is stored.",
+		file: "kv/term.go",
+		old: `		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
+		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
+`,
+		new: "",
+	},
+	{
+		name: "plan-not-last", breaks: "The plan is the first message of its version instead of the last.",
+		file: "kv/term.go",
+		old:  `	return messages, add(PlanKey, w.Plan)`,
+		new: `	err := add(PlanKey, w.Plan)
+	last := len(messages) - 1
+	return append(messages[last:], messages[:last]...), err`,
+	},
+	{
+		name: "term-without-compare", breaks: "A term is stored over one that was stored meanwhile.",
+		file: "kv/term.go",
+		old:  `s.put(ctx, Assignments, TermKey, value, entry.Revision, 0)`,
+		new:  `s.write(ctx, &nats.Msg{Subject: s.subject(Assignments, TermKey), Data: value}, 0, jetstream.WithRetryAttempts(0))`,
+	},
+	{
+		name: "term-below-floor", breaks: "A new term may be lower than one that was seen in a store since rolled back.",
+		file: "kv/term.go",
+		old:  `record.Number = max(last, floor) + 1`,
+		new:  `record.Number = last + 1`,
+	},
+	{
+		name: "term-without-lease", breaks: "A term is stored although the lease on leadership has run out.",
+		file: "kv/term.go",
+		old:  `if !valid() {`,
+		new:  `if !valid() && valid == nil {`,
+	},
+	{
+		name: "deposed-not-noticed", breaks: "A write that the fence refused counts as one to be repeated.",
+		file: "kv/term.go",
+		old:  `return fmt.Errorf("%w: %w", ErrDeposed, err)`,
+		new:  `return fmt.Errorf("%w: %w", ErrNotDone, err)`,
+	},
+	{
+		name: "unknown-is-not-done", breaks: "A write without an answer counts as not stored.",
+		file: "kv/write.go",
+		old:  `	return fmt.Errorf("%w: %w", ErrUnknown, err)`,
+		new:  `	return fmt.Errorf("%w: %w", ErrNotDone, err)`,
+	},
+	{
+		name: "claim-without-compare", breaks: "An ID, a lease or a heartbeat is taken over whoever holds it.",
+		file: "kv/lease.go",
+		old:  `lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)`,
+		new: `message := s.marker(b, key)
+		message.Header, message.Data = nil, value
+		_ = expect
+		lease.Revision, err = s.write(ctx, message, lease.TTL, jetstream.WithRetryAttempts(0))`,
+	},
+	{
+		name: "renewal-without-compare", breaks: "A renewal overwrites whatever is there.",
+		file: "kv/lease.go",
+		old:  `revision, err := s.put(ctx, l.Bucket, l.Key, value, next.Revision, l.TTL)`,
+		new: `message := s.marker(l.Bucket, l.Key)
+		message.Header, message.Data = nil, value
+		revision, err := s.write(ctx, message, l.TTL, jetstream.WithRetryAttempts(0))`,
+	},
+	{
+		name: "renewal-without-ttl", breaks: "A lease that was renewed once never expires.",
+		file: "kv/lease.go",
+		old:  `value, next.Revision, l.TTL)`,
+		new:  `value, next.Revision, 0)`,
+	},
+	{
+		name: "release-without-compare", breaks: "Who leaves deletes the entry even if it is another's by now.",
+		file: "kv/lease.go",
+		old:  `markerTTL, jetstream.WithExpectLastSequencePerSubject(l.Revision))`,
+		new:  `markerTTL, jetstream.WithRetryAttempts(0))`,
+	},
+	{
+		name: "own-renewal-not-recognised", breaks: "A conflict with one's own write, whose answer was lost, counts as lost.",
+		file: "kv/lease.go",
+		old:  `case !entry.token.of(l.chain) || entry.Revision <= l.Revision:`,
+		new:  `case entry.Revision != 0:`,
+	},
+
+	// How long a lease is trusted.
+	{
+		name: "trust-from-answer", breaks: "Trust counts from the answer to a renewal instead of from its sending.",
+		file: "kv/lease.go",
+		old: `			next.Revision = revision
+			return next, nil`,
+		new: `			next.Revision, next.Sent = revision, time.Now()
+			return next, nil`,
+	},
+	{
+		name: "margin-zero", breaks: "A lease is trusted until the very moment the store drops it.",
+		file: "kv/store.go",
+		old:  `l.Sent.Add(l.TTL - l.TTL/4)`,
+		new:  `l.Sent.Add(l.TTL)`,
+	},
+	{
+		name: "late-renewal-extends", breaks: "An acknowledgement that comes after the trust has ended lengthens it.",
+		file: "kv/lease.go",
+		old: `	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
+	defer cancel()
+	next, err := s.renew(ctx, l, record)
+	if !time.Now().Before(l.TrustedUntil()) {
+		err = ErrLate
+	}
+`,
+		new: `	next, err := s.renew(ctx, l, record)
+`,
+	},
+	{
+		name: "late-acquisition-counts", breaks: "An entry whose acknowledgement came too late counts as acquired.",
+		file: "kv/lease.go",
+		old:  `case err == nil && time.Now().Before(lease.TrustedUntil()):`,
+		new:  `case err == nil:`,
+	},
+	{
+		name: "trust-ignores-claim", breaks: "The session is trusted as long as its heartbeat is, whatever became of its claim.",
+		file: "actors/session.go",
+		old:  `m.session.trust.extend(earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil()))`,
+		new:  `m.session.trust.extend(m.session.beat.TrustedUntil())`,
+	},
+	{
+		name: "trust-ignores-heartbeat", breaks: "The session is trusted as long as its claim is, whatever became of its heartbeat.",
+		file: "actors/session.go",
+		old:  `m.session.trust.extend(earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil()))`,
+		new:  `m.session.trust.extend(m.session.claim.TrustedUntil())`,
+	},
+	{
+		name: "no-self-fencing", breaks: "A session whose trust has ended goes on until the store says so.",
+		file: "actors/session.go",
+		old:  `	m.sessionIsLost(fmt.Errorf("no heartbeat or claim renewal was acknowledged in time: %w", kv.ErrLate))`,
+		new:  `	_ = fmt.Errorf("%w", kv.ErrLate)`,
+	},
+	{
+		name: "claim-lost-and-kept", breaks: "A claim that is lost is not told, and the session goes on.",
+		file: "actors/claimer.go",
+		old:  `		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", lost.Key, msg.err)})`,
+		new:  `		_ = lost`,
+	},
+	{
+		name: "heartbeat-lost-and-kept", breaks: "A heartbeat that somebody else wrote is not told, and the session goes on.",
+		file: "actors/heartbeat.go",
+		old:  `errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate) || errors.Is(err, kv.ErrTaken)`,
+		new:  `errors.Is(err, kv.ErrLate)`,
+	},
+	{
+		name: "late-first-heartbeat", breaks: "A session may begin with a heartbeat that the leader has already seen expire.",
+		file: "actors/heartbeat.go",
+		old:  `	return kv.Lease{Sent: h.begun, TTL: h.set.Store.HeartbeatTTL}.TrustedUntil()`,
+		new:  `	return kv.Lease{Sent: h.begun, TTL: 1000 * h.set.Store.HeartbeatTTL}.TrustedUntil()`,
+	},
+	{
+		name: "prior-claim-not-trusted", breaks: "A worker takes its earlier claim over although that may have expired.",
+		file: "kv/claim.go",
+		old: `s.holder.wrote(e.token) && e.token.of(opts.Prior.chain) &&
+		time.Now().Before(opts.Prior.TrustedUntil())`,
+		new: `s.holder.wrote(e.token) && e.token.of(opts.Prior.chain) && !time.Now().IsZero()`,
+	},
+
+	// What a worker takes up, and when it says that it has let go.
+	{
+		name: "session-not-compared", breaks: "A worker takes up a record that names another session of its ID.",
+		file: "actors/follower.go",
+		old:  `case record.Session == f.session.number:`,
+		new:  `case record.Session <= f.session.number:`,
+	},
+	{
+		name: "older-record-applied", breaks: "A record of an older version replaces a newer one.",
+		file: "actors/follower.go",
+		old:  `if f.wanted == nil || record.Version >= f.wanted.Version {`,
+		new:  `if f.wanted == nil || record.Version >= 0 {`,
+	},
+	{
+		name: "rollback-not-noticed", breaks: "A follower accepts a term or a version below one it has seen.",
+		file: "actors/follower.go",
+		old:  `if p.Term < f.position.Term || p.Version < f.position.Version {`,
+		new:  `if p.Term < f.position.Term && p.Version < 0 {`,
+	},
+	{
+		name: "unknown-format-applied", breaks: "A worker goes on although the group's records have a format it does not know.",
+		file: "actors/follower.go",
+		old:  `f.wanted == nil || len(f.unknown) > 0 {`,
+		new:  `f.wanted == nil {`,
+	},
+	{
+		name: "acknowledged-before-hook", breaks: "A record is acknowledged when the hook is called, not when it has returned.",
+		file: "actors/follower.go",
+		old: `		done: func(err error) { f.tell(&served{err}) },
+	})
+`,
+		new: `		done: func(error) {},
+	})
+	f.tell(&served{})
+`,
+	},
+	{
+		name: "hook-not-awaited", breaks: "The runner does not wait for the hook.",
+		file: "actors/runner.go",
+		old:  `	return errors.Join(published, r.call(q.ctx, added, removed))`,
+		new: `	go r.call(q.ctx, added, removed)
+	return errors.Join(published)`,
+	},
+	{
+		name: "hook-panic-not-contained", breaks: "A hook that panics ends the process.",
+		file: "actors/runner.go",
+		old:  `			if r := recover(); r != nil {`,
+		new:  `			if r := any(nil); r != nil {`,
+	},
+	{
+		name: "taken-up-without-trust", breaks: "The user is told of new partitions after the trust has ended.",
+		file: "actors/runner.go",
+		old:  `if len(added) > 0 && !q.trusted() {`,
+		new:  `if len(added) < 0 && !q.trusted() {`,
+	},
+	{
+		name: "taken-up-while-leaving", breaks: "New partitions are taken up after everything was given up.",
+		file: "actors/winddown.go",
+		old:  `		m.session.trust.closed.Store(true)`,
+		new:  `		m.session.trust.closed.Store(false)`,
+	},
+	{
+		name: "released-before-hook", breaks: "A worker that leaves deletes its heartbeat before the hook has returned.",
+		file: "actors/winddown.go",
+		old: `	if !w.gaveUp {
+		return
+	}
+	if !w.letGo {`,
+		new: `	if !w.letGo {`,
+	},
+
+	// Who leads, and until when.
+	{
+		name: "deposed-elector-silent", breaks: "A leader whose lease has ended keeps its calculator.",
+		file: "actors/elector.go",
+		old: `	e.lease, e.fence = nil, kv.Fence{}
+	if led {
+		e.report(&deposed{err})
+	}
+	// What`,
+		new: `	e.lease, e.fence = nil, kv.Fence{}
+	_ = led
+	// What`,
+	},
+	{
+		name: "deposed-leader-goes-on", breaks: "A leader that is told of its end keeps its calculator.",
+		file: "actors/session.go",
+		old: `	m.problem(err)
+	m.stopChild(kindCalculator)
+	m.setLeads(false)
+	m.session.fence = kv.Fence{}`,
+		new: `	m.problem(err)`,
+	},
+	{
+		name: "higher-term-ignored", breaks: "A leader that meets a higher term goes on under its own.",
+		file: "actors/elector.go",
+		old:  `if e.fence.Term != 0 && term > e.fence.Term {`,
+		new:  `if e.fence.Term != 0 && term < e.fence.Term {`,
+	},
+	{
+		name: "no-refence", breaks: "A leader that may not use its fence any more begins no new term.",
+		file: "actors/session.go",
+		old: `	m.problem(msg.err)
+	m.stopChild(kindCalculator)
+	m.setLeads(false)
+	m.tellChild(kindElector, &refence{fence: msg.fence})`,
+		new: `	m.problem(msg.err)
+	m.stopChild(kindCalculator)
+	m.setLeads(false)`,
+	},
+	{
+		name: "unknown-plan-is-stored", breaks: "A plan that nobody answered counts as stored.",
+		file: "actors/plan.go",
+		old: `case msg.err != nil:
+		c.giveUpFence(`,
+		new: `case msg.err != nil && !errors.Is(msg.err, kv.ErrUnknown):
+		c.giveUpFence(`,
+	},
+	{
+		name: "unknown-plan-is-rewritten", breaks: "A plan that nobody answered is written again in the same term.",
+		file: "actors/plan.go",
+		old:  `case errors.Is(msg.err, kv.ErrNotDone):`,
+		new:  `case errors.Is(msg.err, kv.ErrNotDone), errors.Is(msg.err, kv.ErrUnknown):`,
+	},
+	{
+		name: "stale-heartbeats", breaks: "A new leader begins with heartbeats that may be older than its term.",
+		file: "actors/calculator.go",
+		old:  `feed(c.guard, c.store, kv.Heartbeats, nil, c.since,`,
+		new:  `feed(c.guard, c.store, kv.Heartbeats, nil, 0,`,
+	},
+	{
+		name: "stale-assignments", breaks: "A new leader begins with records that may be older than its term.",
+		file: "actors/calculator.go",
+		old:  `c.store.Snapshot(ctx, kv.Assignments, nil, c.fence.Revision)`,
+		new:  `c.store.Snapshot(ctx, kv.Assignments, nil, 0)`,
+	},
+	{
+		name: "snapshot-of-any-age", breaks: "A snapshot is accepted although it is older than what is known.",
+		file: "kv/read.go",
+		old:  `if err == nil && snapshot.UpTo >= atLeast {`,
+		new:  `if err == nil {`,
+	},
+	{
+		name: "dead-by-silence", breaks: "A worker is dead when a listing lacks it, however old the listing is.",
+		file: "kv/feed.go",
+		old: `	snapshot, err := f.store.snapshot(ctx, f.bucket, f.keys, f.upTo)
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(snapshot.Entries))
+	for _, e := range snapshot.Entries {
+		there[e.Key] = true
+		f.tell(e)
+	}
+	for key := range f.live {
+		if !there[key] && f.revision[key] <= snapshot.UpTo {`,
+		new: `	snapshot, err := f.store.snapshot(ctx, f.bucket, f.keys, 0)
+	if err != nil {
+		return err
+	}
+	there := make(map[string]bool, len(snapshot.Entries))
+	for _, e := range snapshot.Entries {
+		there[e.Key] = true
+		f.tell(e)
+	}
+	for key := range f.live {
+		if !there[key] {`,
+	},
+	{
+		name: "recreated-store-not-noticed", breaks: "A bucket that was deleted and made anew counts as the one it was.",
+		file: "kv/read.go",
+		old:  `if !info.Created.Equal(s.created[b]) {`,
+		new:  `if info.Created.IsZero() {`,
+	},
+	{
+		name: "shorter-store-not-noticed", breaks: "A stream that is shorter than it was counts as the one it was.",
+		file: "kv/feed.go",
+		old:  `if info.State.LastSeq < f.upTo {`,
+		new:  `if info.State.LastSeq < f.upTo && f.upTo == 0 {`,
+	},
+	{
+		name: "missed-messages", breaks: "A feed does not notice that messages are missing.",
+		file: "kv/feed.go",
+		old:  `if delivered++; meta.Sequence.Consumer != delivered {`,
+		new:  `if delivered++; meta.Sequence.Consumer < 1 {`,
+	},
+	{
+		name: "version-begins-anew", breaks: "A new leader's versions begin at zero instead of above all that was known.",
+		file: "actors/calculator.go",
+		old:  `c.ledger = ledger.New(c.fence.Term, c.versionsAbove())`,
+		new:  `c.ledger = ledger.New(c.fence.Term, 0)`,
+	},
+	{
+		name: "leave-is-a-crash", breaks: "A new leader takes every absent member for crashed.",
+		file: "actors/calculator.go",
+		old:  `found.deleted[id] = err == nil && e.Kind == kv.Deleted`,
+		new:  `found.deleted[id] = err == nil && e.Kind == kv.Deleted && false`,
+	},
+	{
+		name: "dead-of-records-forgotten", breaks: "A new leader believes that who is in the records and not there still holds.",
+		file: "actors/calculator.go",
+		old: `		if !alive || w.session > session {
+			c.ledger.SessionEnded(id, session)`,
+		new: `		if alive && w.session > session {
+			c.ledger.SessionEnded(id, session)`,
+	},
+
+	// The ledger.
+	{
+		name: "granted-before-released", breaks: "A partition is granted while its holder still lets go of it.",
+		file: "internal/ledger/propose.go",
+		old:  `return p.holder == "" && p.listed`,
+		new:  `return (p.holder == "" || p.releasing) && p.listed`,
+	},
+	{
+		name: "granted-back-while-releasing", breaks: "A partition is given back to its holder before that has let go.",
+		file: "internal/ledger/propose.go",
+		old:  `case p.releasing:`,
+		new:  `case p.releasing && p.target != p.holder:`,
+	},
+	{
+		name: "granted-to-the-dead", breaks: "A partition is granted to a session that has ended.",
+		file: "internal/ledger/propose.go",
+		old:  `l.members[p.target] && l.sessions[p.target].alive()`,
+		new:  `l.members[p.target] && l.sessions[p.target] != nil`,
+	},
+	{
+		name: "epoch-not-advanced", breaks: "The next owner of an orphan gets the epoch of the one before.",
+		file: "internal/ledger/propose.go",
+		old:  `l.sessions[p.target].number, w.Version})`,
+		new:  `l.sessions[p.target].number, cmp.Or(p.epoch, w.Version)})`,
+	},
+	{
+		name: "gone-and-not-revoked", breaks: "A partition that the source lists no more stays with its owner.",
+		file: "internal/ledger/propose.go",
+		old:  `(!p.listed || (p.target`,
+		new:  `((p.target`,
+	},
+	{
+		name: "died-while-written", breaks: "A session that ended while it was granted something holds it for ever.",
+		file: "internal/ledger/propose.go",
+		old:  `case e.Session <= s.ended:`,
+		new:  `case e.Session < 0:`,
+	},
+	{
+		name: "early-acknowledgement-lost", breaks: "An acknowledgement that comes before the store's answer is forgotten.",
+		file: "internal/ledger/propose.go",
+		old:  `if l.sessions[e.Worker].applied >= version {`,
+		new:  `if l.sessions[e.Worker].applied > version {`,
+	},
+	{
+		name: "gone-and-forgotten", breaks: "A partition that vanished from the source and came back is granted while it still runs.",
+		file: "internal/ledger/ledger.go",
+		old: `		l.touch(p)
+		if p.holder == "" {
+			delete(l.parts, p.id)
+		}`,
+		new: `		l.touch(p)
+		delete(l.parts, p.id)`,
+	},
+	{
+		name: "acknowledged-by-any-version", breaks: "Any acknowledgement frees what is being released, however old.",
+		file: "internal/ledger/ledger.go",
+		old:  `if p.releasing && p.session == number && applied >= p.since {`,
+		new:  `if p.releasing && p.session == number {`,
+	},
+	{
+		name: "old-news-believed", breaks: "What a session that has ended says counts.",
+		file: "internal/ledger/ledger.go",
+		old:  `if number <= s.ended || number < s.number {`,
+		new:  `if number < s.ended {`,
+	},
+	{
+		name: "end-of-another-session", breaks: "The end of an earlier session frees what the present one holds.",
+		file: "internal/ledger/ledger.go",
+		old:  `if p.session <= number {`,
+		new:  `if p.session >= 0 {`,
+	},
+	{
+		name: "lower-epoch-owns", breaks: "Of two records that name a partition the one read last wins.",
+		file: "internal/ledger/ledger.go",
+		old:  `if p.holder != "" && p.epoch >= epoch {`,
+		new:  `if p.holder != "" && p.epoch < 0 {`,
+	},
+	{
+		name: "version-not-restored", breaks: "Versions do not go on above those of the records.",
+		file: "internal/ledger/ledger.go",
+		old:  `	l.version = max(l.version, r.Version)`,
+		new:  ``,
+	},
+
+	// What kind of change it is, and when its window ends.
+	{
+		name: "restart-not-recognised", breaks: "Most members gone at once are an emergency for a new leader.",
+		file: "internal/topology/topology.go",
+		old:  `	case float64(t.living()-t.replaced) < t.cfg.RestartDetectionRatio*float64(len(t.members)):`,
+		new:  `	case t.living() < 0:`,
+	},
+	{
+		name: "store-away-is-an-emergency", breaks: "Most members gone at once are an emergency for a leader that was there.",
+		file: "internal/topology/topology.go",
+		old:  `if t.planned && float64(t.living()) <`,
+		new:  `if t.planned && float64(t.living()+len(t.members)) <`,
+	},
+	{
+		name: "grace-zero", breaks: "A lost member is acted on at once, whatever its grace.",
+		file: "internal/topology/topology.go",
+		old:  `act = act || t.held || !now.Before(at.Add(t.cfg.EmergencyGracePeriod))`,
+		new:  `act = act || t.held || !now.Before(at)`,
+	},
+	{
+		name: "mass-loss-not-held", breaks: "Many members that expire together are acted on at once.",
+		file: "internal/topology/topology.go",
+		old:  `case !t.held && t.suspects(now) > t.massLoss():`,
+		new:  `case !t.held && t.suspects(now) < 0:`,
+	},
+	{
+		name: "cooldown-ignored", breaks: "A planned change does not wait for the cooldown of the last one.",
+		file: "internal/topology/topology.go",
+		old:  `if t.window.kind == KindPlannedScale && closes.Before(t.cooldown) {`,
+		new:  `if t.window.kind == None && closes.Before(t.cooldown) {`,
+	},
+	{
+		name: "window-not-cancelled", breaks: "A change that undid itself is acted on when its window is over.",
+		file: "internal/topology/topology.go",
+		old: `	case !t.differs():
+		t.window = window{}
+`,
+		new: "",
+	},
+	{
+		name: "window-not-adaptive", breaks: "A restart waits for its whole window although everybody is back.",
+		file: "internal/topology/topology.go",
+		old:  `if t.living() == len(t.members) {`,
+		new:  `if t.living() > len(t.members) {`,
+	},
+	{
+		name: "expected-workers-ignored", breaks: "A cold start waits for its whole window although everyone expected is there.",
+		file: "internal/topology/topology.go",
+		old:  `if expected && t.window.kind != KindMassLoss {`,
+		new:  `if expected && t.window.kind == KindMassLoss {`,
+	},
+	{
+		name: "joiner-lost-and-forgotten", breaks: "A joiner that dies while it is planned for stays a member.",
+		file: "internal/topology/topology.go",
+		old: `			t.Lost(now, m)
+		}
+	}
+	t.held =`,
+		new: `			_ = m
+		}
+	}
+	t.held =`,
+	},
+
+	// The state machine.
+	{
+		name: "edge-missing", breaks: "The table has no way from Rebalancing back to a window.",
+		file: "fsm/table.go",
+		old:  `[]State{Stable, WaitingAssignment, Rebalancing, Emergency}, Scaling`,
+		new:  `[]State{Stable, WaitingAssignment, Emergency}, Scaling`,
+	},
+	{
+		name: "edge-added", breaks: "The table lets a worker without an ID become Stable.",
+		file: "fsm/table.go",
+		old:  `[]State{WaitingAssignment}, Stable`,
+		new:  `[]State{WaitingAssignment, ClaimingID}, Stable`,
+	},
+	{
+		name: "event-not-allowed-ignored", breaks: "An event that the table does not allow is no error.",
+		file: "fsm/machine.go",
+		old:  `return from, from, fmt.Errorf("%w: event %s in state %s", ErrNotAllowed, event, from)`,
+		new:  `_ = fmt.Errorf("%w", ErrNotAllowed)`,
+	},
+	{
+		name: "stable-without-assignment", breaks: "A worker that waits for its first assignment becomes Stable with the group.",
+		file: "actors/session.go",
+		old:  `case state == fsm.WaitingAssignment && ready:`,
+		new:  `case state == fsm.WaitingAssignment:`,
+	},
+}
