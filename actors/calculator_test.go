@@ -1,0 +1,113 @@
+package actors
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+)
+
+// leading is a calculator by itself, with the store it leads from.
+type leading struct {
+	store   *kv.Store
+	set     Settings
+	listed  chan struct{} // a value whenever the source is asked
+	reports chan reported
+}
+
+// newLeading opens a store in which nothing is stored but one heartbeat.
+func newLeading(t *testing.T, server *bubble.Server) (*leading, kv.Lease) {
+	t.Helper()
+	js, err := jetstream.New(server.Connect(kv.ConnectOptions()...))
+	require.NoError(t, err)
+	set := Settings{
+		Store: kv.Config{
+			StableID: "t-stableid", Election: "t-election", Heartbeat: "t-heartbeat", Assignment: "t-assignment", Storage: "memory",
+			Replicas: 1, IDPrefix: "worker", IDMax: 9, WorkerIDTTL: 30 * time.Second, HeartbeatTTL: 6 * time.Second,
+			LeaderTTL: 3 * time.Second, OperationTimeout: 5 * time.Second,
+		},
+		Topology: topology.Config{
+			ColdStartWindow: time.Second, HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, RebalanceCooldown: time.Second,
+		},
+		HandoffTimeout: time.Minute, JetStream: js, Strategy: strategy.NewRoundRobin(),
+	}
+	l := &leading{listed: make(chan struct{}, 100), reports: make(chan reported, 100)}
+	set.Source = func(context.Context) ([]strategy.Partition, error) {
+		l.listed <- struct{}{}
+		return []strategy.Partition{{Keys: []string{"p"}}}, nil
+	}
+	l.store, err = kv.Open(t.Context(), js, set.Store)
+	require.NoError(t, err)
+	l.set = set
+	lease, err := l.store.Acquire(t.Context(), kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 1}, nil)
+	require.NoError(t, err)
+	return l, lease
+}
+
+// lead starts the calculator. since is the heartbeat that it waits for; the term is claimed to be stored later than it is
+// by ahead revisions.
+func (l *leading) lead(t *testing.T, since, ahead uint64) {
+	t.Helper()
+	fence, err := l.store.BeginTerm(t.Context(), kv.Term{Worker: "worker-0", Session: 1}, 0, func() bool { return true })
+	require.NoError(t, err)
+	fence.Revision += ahead
+	joined := time.Now()
+
+	system, ended := quietSystem(t), make(chan struct{})
+	pid := system.Root.Spawn(guarded(func(g *guard) body {
+		return &calculator{
+			guard: g, report: func(r reported) { l.reports <- r }, set: l.set, store: l.store, fence: fence, joined: joined, since: since,
+			workers: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, wake: func() {}, stop: func() {},
+		}
+	}, func() { close(ended) }))
+	t.Cleanup(func() {
+		system.Root.Stop(pid)
+		within(t, ended, "end of the calculator")
+	})
+}
+
+// planned waits until a plan is stored, for at most a while.
+func (l *leading) planned(t *testing.T, while time.Duration) bool {
+	t.Helper()
+	for until := time.Now().Add(while); time.Now().Before(until); {
+		if _, err := l.store.Get(t.Context(), kv.Assignments, "worker-0"); err == nil {
+			return true
+		}
+		<-time.After(100 * time.Millisecond)
+	}
+	return false
+}
+
+func TestALeaderPlansForTheHeartbeatsThatItWaitedFor(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		l, beat := newLeading(t, server)
+		l.lead(t, beat.Revision, 0)
+		require.True(t, l.planned(t, 10*time.Second))
+	})
+}
+
+func TestALeaderDoesNotBeginWithHeartbeatsOlderThanItsOwn(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		l, beat := newLeading(t, server)
+		l.lead(t, beat.Revision+5, 0)
+		require.False(t, l.planned(t, 10*time.Second))
+	})
+}
+
+func TestALeaderDoesNotBeginWithRecordsOlderThanItsTerm(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		l, beat := newLeading(t, server)
+		l.lead(t, beat.Revision, 5)
+		report := <-l.reports
+		require.IsType(t, &fenceLost{}, report)
+		require.ErrorIs(t, report.(*fenceLost).err, kv.ErrNotDone)
+		require.Empty(t, l.listed, "the source is not even asked")
+	})
+}
