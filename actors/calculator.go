@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -34,6 +35,7 @@ type calculator struct {
 	topo   *topology.Topology
 
 	workers map[string]worker    // live, by ID
+	former  map[string]worker    // who went, as last described
 	found   map[string]uint64    // sessions that the records of earlier leaders name
 	source  []strategy.Partition // as listed last, sorted
 	ledgers []strategy.Partition // the list that the ledger has: that of the last target
@@ -51,12 +53,14 @@ type calculator struct {
 	lastPlan   time.Time // when this leader last changed the plan
 	busy       bool      // a plan is being made or written
 	floor      int64     // versions continue above it
+	seen       int64     // the version that this session has seen in the store
 	joined     time.Time // when this worker joined the group
 	since      uint64    // the heartbeat of ours that was sent after the term was stored
 	decision   topology.Decision
 	acting     *topology.Decision // the decision whose plan is being written
 	retry      time.Time          // not to ask the strategy before; after a failure
 	failing    time.Duration
+	refused    int // writes in a row that were not done
 	wake       func()
 	relist     time.Duration
 	waiting    []*refreshAsked // refreshes to answer when what they changed is stored
@@ -69,6 +73,7 @@ type worker struct {
 	session  uint64
 	capacity int64
 	labels   map[string]string
+	stored   time.Time // its last heartbeat, by the store's clock
 }
 
 // handoff is a let-go that was asked for and not yet acknowledged.
@@ -110,10 +115,10 @@ type (
 	relistDue struct{}
 )
 
-func newCalculator(g *guard, report func(reported), set Settings, store *kv.Store, fence kv.Fence, joined time.Time, since uint64, floor int64) body {
+func newCalculator(g *guard, report func(reported), set Settings, store *kv.Store, fence kv.Fence, joined time.Time, since uint64, floor, seen int64) body {
 	return &calculator{
-		guard: g, report: report, set: set, store: store, fence: fence, joined: joined, since: since, floor: floor,
-		workers: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, wake: func() {}, stop: func() {},
+		guard: g, report: report, set: set, store: store, fence: fence, joined: joined, since: since, floor: floor, seen: seen,
+		workers: map[string]worker{}, former: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, wake: func() {}, stop: func() {},
 	}
 }
 
@@ -193,8 +198,12 @@ func (c *calculator) restored(msg *restored) {
 			c.report(&problem{fmt.Errorf("restore %s: %w", e.Key, err)})
 		}
 	}
-	for _, p := range remembered {
-		c.remembered = append(c.remembered, p)
+	for _, id := range slices.Sorted(maps.Keys(remembered)) {
+		c.remembered = append(c.remembered, remembered[id])
+	}
+	if c.stored.Version < c.seen {
+		c.report(&sessionLost{fmt.Errorf("%w: the plan is at version %d, %d was seen", kv.ErrRolledBack, c.stored.Version, c.seen)})
+		return
 	}
 	c.planned, c.members = len(c.stored.Members) > 0, c.stored.Members
 	c.ledger = ledger.New(c.fence.Term, c.versionsAbove())
@@ -359,7 +368,7 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	if ok && h.Session < known.session {
 		return false
 	}
-	c.workers[e.Key] = worker{h.Session, h.Capacity, h.Labels}
+	c.workers[e.Key] = worker{h.Session, h.Capacity, h.Labels, e.Created}
 	c.ledger.SessionSeen(e.Key, h.Session, h.Applied.Version)
 	c.topo.Seen(now, e.Key)
 	return true
@@ -368,6 +377,7 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 func (c *calculator) workerGone(now time.Time, id string, kind kv.UpdateKind) {
 	if w, ok := c.workers[id]; ok {
 		delete(c.workers, id)
+		c.former[id] = w
 		c.ledger.SessionEnded(id, w.session)
 	}
 	if kind == kv.UpdateDeleted {
@@ -427,12 +437,7 @@ func (c *calculator) absentFound(msg *absentFound) {
 // begin acts on what the first complete snapshot shows: who of the records is not there any more holds nothing.
 func (c *calculator) begin(now time.Time) {
 	c.began = true
-	unowned := 0
-	for _, p := range c.source {
-		if _, ok := c.ledger.Owner(p.ID()); !ok {
-			unowned++
-		}
-	}
+	unowned := c.unowned()
 	for id, session := range c.found {
 		w, alive := c.workers[id]
 		if alive && w.session > session {
@@ -443,15 +448,49 @@ func (c *calculator) begin(now time.Time) {
 		}
 	}
 	c.ledger.SetMembers(c.members)
+	c.age(now)
 	c.topo.Begin(now)
 	switch {
 	case !c.planned:
-	case unowned > 0: // new in the source, or in flight when the leader before ended
+	case unowned: // new in the source, or in flight when the leader before ended
 		c.topo.Unplanned(now)
 	case digest(c.source) != c.stored.Digest:
-		c.topo.PartitionsChanged(now, topology.Weights)
+		kind := sourceChange(c.remembered, c.source)
+		if kind == topology.None {
+			kind = topology.Weights // at most
+		}
+		c.topo.PartitionsChanged(now, kind)
 	}
 	c.lastPlan = now
+}
+
+// age tells the topology how old the heartbeats are that were found, by the store's own clock, whose present our own
+// heartbeat shows: a store that was away shows for a moment what should have expired meanwhile.
+func (c *calculator) age(now time.Time) {
+	var newest time.Time
+	for _, w := range c.workers {
+		if w.stored.After(newest) {
+			newest = w.stored
+		}
+	}
+	for id, w := range c.workers {
+		c.topo.Seen(now.Add(w.stored.Sub(newest)), id)
+	}
+}
+
+// unowned says that some partition is nobody's, and that nobody is expected back to whom it belongs.
+func (c *calculator) unowned() bool {
+	expected := map[string]bool{}
+	for _, m := range c.members {
+		expected[m] = true
+	}
+	for _, p := range c.source {
+		owner, ok := c.ledger.Owner(p.ID())
+		if _, alive := c.workers[owner]; !ok || !alive && !expected[owner] {
+			return true
+		}
+	}
+	return false
 }
 
 // giveUpFence ends this term: a write was refused, or its fate is not known.

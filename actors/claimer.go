@@ -38,8 +38,9 @@ type claimer struct {
 
 type (
 	claimMade struct {
-		lease kv.Lease
-		err   error
+		lease  kv.Lease
+		number uint64 // of the session
+		err    error
 	}
 	claimUpdate struct{ kv.Update }
 	claimDue    struct{}
@@ -57,6 +58,9 @@ const expiryLag = 300 * time.Millisecond
 // wakeJitter spreads those who wait for an ID and all see it come free.
 const wakeJitter = 10 * time.Millisecond
 
+// reopenAfter failed attempts the store is opened anew: a bucket may be gone.
+const reopenAfter = 10
+
 func newClaimer(g *guard, report func(reported), set Settings, store *kv.Store, prefer string, prior *kv.Lease) body {
 	host, _ := os.Hostname()
 	return &claimer{
@@ -72,7 +76,6 @@ func (c *claimer) started() {
 	}
 	// Until our own dead claim has expired the ID we had is taken, and any other would move our partitions.
 	expired := c.prior.Sent.Add(c.prior.TTL + expiryLag)
-	c.prior = nil
 	c.after(time.Until(expired), &claimDue{})
 }
 
@@ -87,7 +90,7 @@ func (c *claimer) receive(_ actor.Context, message any) {
 	case *claimUpdate:
 		c.updated(msg.Update)
 	case *feedEnded:
-		c.report(&problem{msg.err})
+		c.report(&sessionLost{msg.err}) // the store is another: open it anew
 	case *keepDue:
 		c.keep()
 	case *claimKept:
@@ -115,7 +118,11 @@ func (c *claimer) claim() {
 		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 		defer cancel()
 		lease, err := c.store.ClaimID(ctx, c.record, kv.ClaimOptions{Prefer: prefer, Spread: !waiting, Prior: prior})
-		return &claimMade{lease, err}
+		if err != nil {
+			return &claimMade{err: err}
+		}
+		number, err := c.store.SessionNumber(ctx, lease)
+		return &claimMade{lease, number, err}
 	})
 }
 
@@ -129,14 +136,27 @@ func (c *claimer) claimMade(msg *claimMade) {
 			c.release()
 			return
 		}
-		c.record.Session, c.worker = msg.lease.Revision, msg.lease.Key
-		c.report(&claimed{msg.lease})
+		c.record.Session, c.worker = msg.number, msg.lease.Key
+		c.report(&claimed{msg.lease, msg.number})
 		c.scheduleRenewal()
 	case isCanceled(c.ctx, msg.err):
+	case msg.lease.Revision != 0:
+		// The ID is ours, and not yet known how to number the session: the next attempt takes the claim over.
+		c.prior, c.prefer = &msg.lease, msg.lease.Key
+		c.report(&problem{fmt.Errorf("claim %s: %w", msg.lease.Key, msg.err)})
+		if c.releases {
+			c.lease = &msg.lease
+			c.release()
+			return
+		}
+		c.attempts++
+		c.after(jitter(100*time.Millisecond), &claimDue{})
 	case c.releases:
 		c.release()
 	case errors.Is(msg.err, kv.ErrNoFreeID):
 		c.wait()
+	case errors.Is(msg.err, kv.ErrRolledBack), c.attempts >= reopenAfter:
+		c.report(&sessionLost{fmt.Errorf("claim a worker ID: %w", msg.err)})
 	default:
 		c.report(&problem{fmt.Errorf("claim a worker ID: %w", msg.err)})
 		c.attempts++

@@ -27,6 +27,7 @@ type elector struct {
 	session uint64
 
 	floor    uint64    // the highest term seen
+	told     uint64    // the feed has told everything up to this sequence
 	leader   string    // who holds the lease as far as we know; "" for nobody
 	synced   bool      // we know whether anybody does
 	lease    *kv.Lease // ours
@@ -115,6 +116,7 @@ func (e *elector) receive(_ actor.Context, message any) {
 
 // updated follows the lease. What we know of our own lease we know better from our own writes.
 func (e *elector) updated(u kv.Update) {
+	e.told = max(e.told, u.UpTo, u.Entry.Revision)
 	switch u.Kind {
 	case kv.UpdatePut:
 		e.synced = true
@@ -200,6 +202,8 @@ func (e *elector) campaigned(msg *campaigned) {
 	switch {
 	case e.resigns:
 		e.resign()
+	case e.lease != nil && time.Now().Before(e.abstains):
+		e.abstain(e.abstains)
 	case msg.err != nil:
 		e.campaignFailed(msg.err)
 	case !time.Now().Before(e.lease.TrustedUntil()):
@@ -219,6 +223,9 @@ func (e *elector) campaignFailed(err error) {
 	var taken *kv.TakenError
 	switch {
 	case isCanceled(e.ctx, err):
+	case errors.As(err, &taken) && taken.Entry.Revision <= e.told:
+		// The feed has told what became of that lease.
+		e.plan(rand.N(campaignJitter))
 	case errors.As(err, &taken):
 		// Somebody was faster. The feed tells when that lease ends.
 		if record, err := kv.DecodeLeader(taken.Entry.Value); err == nil {
@@ -256,10 +263,8 @@ func (e *elector) renew(msg *renewDue) {
 
 func (e *elector) renewed(msg *renewed) {
 	e.renewing = false
-	if e.lease == nil || isCanceled(e.ctx, msg.err) && msg.err != nil {
-		return
-	}
 	switch {
+	case e.lease == nil || msg.err != nil && isCanceled(e.ctx, msg.err):
 	case msg.err == nil:
 		e.lease = &msg.lease
 		e.scheduleRenewal()

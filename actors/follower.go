@@ -3,6 +3,7 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -37,7 +38,11 @@ type picture struct {
 	lifecycle kv.Lifecycle
 }
 
+// untrustedRetry is the pause before a record is tried again that was refused because the trust seemed to be over.
+const untrustedRetry = 100 * time.Millisecond
+
 type (
+	applyDue         struct{}
 	assignmentUpdate struct{ kv.Update }
 	served           struct{ err error }
 )
@@ -56,13 +61,25 @@ func (f *follower) stopping(bool) {}
 func (f *follower) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
 	case *assignmentUpdate:
-		if msg.Kind == kv.UpdatePut {
-			f.updated(msg.Entry)
-		}
+		f.assignmentUpdated(msg.Update)
+	case *applyDue:
+		f.apply()
 	case *feedEnded:
 		f.report(&sessionLost{msg.err})
 	case *served:
 		f.served(msg.err)
+	}
+}
+
+func (f *follower) assignmentUpdated(u kv.Update) {
+	switch {
+	case u.Kind == kv.UpdatePut:
+		f.updated(u.Entry)
+	case f.carried == 0:
+	case u.Kind == kv.UpdateSynced && f.wanted == nil, u.Kind != kv.UpdateSynced && u.Entry.Key == f.session.id:
+		// The record of what is carried is gone: all of it was given to others.
+		f.wanted = &kv.Assignment{Worker: f.session.id, Session: f.carried}
+		f.apply()
 	}
 }
 
@@ -180,7 +197,10 @@ func (f *follower) served(err error) {
 	f.applying = false
 	switch {
 	case errors.Is(err, errUntrusted):
-		return // the session is over; the manager knows
+		// The session is over, and the manager knows; or the manager was held up, and a renewal is still to be told.
+		f.shown = picture{}
+		f.after(untrustedRetry, &applyDue{})
+		return
 	case err != nil:
 		f.report(&problem{err})
 	}

@@ -43,6 +43,9 @@ type (
 	leaveDone struct{ err error }
 )
 
+// longestRetry is the pause between failed heartbeats at most: after a short outage there is not much trust left.
+const longestRetry = 250 * time.Millisecond
+
 func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64) body {
 	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, next: func() {}}
 }
@@ -148,7 +151,7 @@ func (h *heartbeat) sent(msg *beatSent) {
 		h.next = h.after(time.Until(h.lease.Sent.Add(h.set.Topology.HeartbeatInterval)), &beatDue{})
 	default:
 		h.attempts++
-		h.next = h.after(jitter(min(50*time.Millisecond<<min(h.attempts, 5), h.set.Topology.HeartbeatInterval/2)), &beatDue{})
+		h.next = h.after(jitter(min(50*time.Millisecond<<min(h.attempts, 5), h.set.Topology.HeartbeatInterval/2, longestRetry)), &beatDue{})
 	}
 }
 

@@ -180,7 +180,7 @@ func (m *manager) reportReceived(r *report) {
 	}
 	switch msg := r.message.(type) {
 	case *claimed:
-		m.idClaimed(msg.lease)
+		m.idClaimed(msg)
 	case *claimRenewed:
 		m.session.claim = msg.lease
 		m.extendTrust()
@@ -367,7 +367,7 @@ func (m *manager) fire(event fsm.Event) {
 	}
 	m.log.Debug("state changed", "from", from, "to", to)
 	m.publishStatus()
-	m.events().Publish(&StateChanged{m.session.id, from, to})
+	m.publish(&StateChanged{m.session.id, from, to})
 	if hook := m.set.Hooks.OnStateChanged; hook != nil {
 		m.life.notifier.notify(func(ctx context.Context) {
 			if err := contain("OnStateChanged", func() error { return hook(ctx, from, to) }); err != nil {
@@ -394,6 +394,14 @@ func (m *manager) problem(err error) {
 	})
 }
 
+// publish hands an event to the system's subscribers. They run on this goroutine: one that panics is contained.
+func (m *manager) publish(event any) {
+	m.problem(contain("subscriber", func() error {
+		m.events().Publish(event)
+		return nil
+	}))
+}
+
 func (m *manager) events() *eventstream.EventStream { return m.actor.ActorSystem().EventStream }
 
 func (m *manager) setDegraded(d bool) {
@@ -412,16 +420,31 @@ func (m *manager) publishStatus() {
 }
 
 // list asks the source and explains what is wrong with the answer. A panic of the source is an error.
-func list(ctx context.Context, source func(context.Context) ([]strategy.Partition, error)) (p []strategy.Partition, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = asPanicError("source", r).(*PanicError)
-		}
-		if err != nil {
-			p, err = nil, fmt.Errorf("%w: %w", ErrSourceFailed, err)
-		}
+func list(ctx context.Context, source func(context.Context) ([]strategy.Partition, error)) ([]strategy.Partition, error) {
+	type answer struct {
+		partitions []strategy.Partition
+		err        error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		defer func() {
+			if r := recover(); r != nil {
+				a = answer{err: asPanicError("source", r).(*PanicError)}
+			}
+			answers <- a
+		}()
+		a.partitions, a.err = source(ctx)
 	}()
-	return source(ctx)
+	select {
+	case a := <-answers:
+		if a.err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrSourceFailed, a.err)
+		}
+		return a.partitions, nil
+	case <-ctx.Done(): // a source that ignores its context holds nobody up
+		return nil, fmt.Errorf("%w: %w", ErrSourceFailed, ctx.Err())
+	}
 }
 
 // transient tells a store that does not answer from one that says no.

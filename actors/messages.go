@@ -55,7 +55,10 @@ type reported interface{ reported() }
 
 type (
 	// claimed: an ID is ours. claimRenewed: its trust goes on.
-	claimed      struct{ lease kv.Lease }
+	claimed struct {
+		lease  kv.Lease
+		number uint64 // of the session
+	}
 	claimRenewed struct{ lease kv.Lease }
 	released     struct{}
 

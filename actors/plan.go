@@ -68,10 +68,7 @@ func (c *calculator) makeTarget(d topology.Decision) {
 	index := map[string]int{}
 	sort.Strings(d.Members)
 	for _, id := range d.Members {
-		w, ok := c.workers[id]
-		if !ok {
-			continue
-		}
+		w := c.described(id)
 		index[id] = len(workers)
 		workers = append(workers, strategy.Worker{ID: id, Capacity: w.capacity, Labels: w.labels})
 	}
@@ -94,6 +91,15 @@ func (c *calculator) makeTarget(d topology.Decision) {
 		}
 		return &targetMade{d, partitions, target, err}
 	})
+}
+
+// described returns a member as its heartbeat describes it, or described it when it was last here: one that is away for a
+// moment keeps its share.
+func (c *calculator) described(id string) worker {
+	if w, here := c.workers[id]; here {
+		return w
+	}
+	return c.former[id] // nothing, of one that this leader never saw: then it counts as an average worker
 }
 
 // assign calls the strategy, which may be the user's, and checks its answer.
@@ -165,14 +171,16 @@ func (c *calculator) written(msg *written) {
 	c.busy = false
 	now := time.Now()
 	switch {
-	case errors.Is(msg.err, kv.ErrNotDone):
+	case errors.Is(msg.err, kv.ErrNotDone) && !errors.Is(msg.err, kv.ErrUnknown):
 		c.report(&problem{msg.err})
-		c.after(jitter(100*time.Millisecond), &wakeUp{})
+		c.refused++
+		c.after(jitter(min(100*time.Millisecond<<min(c.refused, 6), 5*time.Second)), &wakeUp{})
 		return
 	case msg.err != nil:
 		c.giveUpFence(fmt.Errorf("write plan version %d: %w", msg.plan.Version, msg.err))
 		return
 	}
+	c.refused = 0
 	if msg.changed {
 		c.logWrite(msg)
 		c.ledger.Stored(msg.write)

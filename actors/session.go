@@ -19,11 +19,12 @@ func (m *manager) spawnClaimer() {
 	})
 }
 
-func (m *manager) idClaimed(lease kv.Lease) {
+func (m *manager) idClaimed(msg *claimed) {
+	lease := msg.lease
 	if m.winding != nil {
 		return
 	}
-	m.session = session{id: lease.Key, number: lease.Revision, claim: lease, trust: &trust{}}
+	m.session = session{id: lease.Key, number: msg.number, claim: lease, trust: &trust{}}
 	m.session.ctx, m.session.cancel = context.WithCancel(context.Background())
 	if m.carrying && lease.Key != m.previous {
 		// What is kept belongs to another ID, whose record this session does not read.
@@ -55,6 +56,9 @@ func (m *manager) beatAcknowledged(b *beat) {
 	}
 	if first {
 		m.trustExpired(&trustDue{m.session.number}) // arms the timer
+		if m.winding != nil {
+			return // this worker was held up for so long that the trust is over
+		}
 		m.spawnElector()
 		m.spawnFollower()
 	}
@@ -93,9 +97,9 @@ func (m *manager) spawnCalculator(revision uint64) {
 	if m.children[kindCalculator] != nil || m.children[kindElector] == nil {
 		return
 	}
-	fence, joined, floor := m.session.fence, m.session.joined, m.floor.Version
+	fence, joined, floor, seen := m.session.fence, m.session.joined, m.floor.Version, m.highest.Version
 	m.spawn(kindCalculator, func(g *guard, report func(reported)) body {
-		return newCalculator(g, report, m.set, m.store, fence, joined, revision, floor)
+		return newCalculator(g, report, m.set, m.store, fence, joined, revision, floor, seen)
 	})
 	m.setLeads(true)
 }
@@ -106,7 +110,7 @@ func (m *manager) setLeads(leads bool) {
 	}
 	m.session.leads = leads
 	m.publishStatus()
-	m.events().Publish(&LeadershipChanged{m.session.id, leads, m.session.fence.Term})
+	m.publish(&LeadershipChanged{m.session.id, leads, m.session.fence.Term})
 	m.log.Info("leadership changed", "leader", leads, "term", m.session.fence.Term)
 }
 

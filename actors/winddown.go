@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/parti-go/parti/fsm"
@@ -169,7 +171,7 @@ func (m *manager) windDownStep(fact func(*windDown)) {
 	if !w.left || !w.resigned || !w.released {
 		return
 	}
-	for _, kind := range []string{kindHeartbeat, kindElector, kindClaimer} {
+	for _, kind := range slices.Collect(maps.Keys(m.children)) {
 		m.stopChild(kind)
 	}
 	if len(m.running) > 0 {

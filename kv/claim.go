@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -16,14 +17,15 @@ type ClaimOptions struct {
 	// Spread waits up to 50 ms before the first look, so that of many who start at the same instant most find what the
 	// others have taken, and few operations are spent on conflicts.
 	Spread bool
-	// Prior is the claim of this process' session before: while it is trusted it may be taken over by its revision.
+	// Prior is the claim of this process' session before. While it is trusted it may be taken over by its revision; later,
+	// until the store has let it expire, nothing is claimed: any other ID would move partitions.
 	Prior *Lease
 }
 
 const claimSpread = 50 * time.Millisecond
 
-// ClaimID begins a session: it claims a preferred ID, or the lowest that is free. The session's number is the lease's
-// revision. [ErrNoFreeID] names the range when every ID is held.
+// ClaimID begins a session: it claims a preferred ID, or the lowest that is free; see [Store.SessionNumber].
+// [ErrNoFreeID] names the range when every ID is held.
 func (s *Store) ClaimID(ctx context.Context, record Claim, opts ClaimOptions) (Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -63,6 +65,9 @@ func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error
 	}
 	held := make(map[string]bool, len(snapshot.Entries))
 	for _, e := range snapshot.Entries {
+		if opts.awaits(e) {
+			return nil, fmt.Errorf("%w: our own claim of %q has not expired yet", ErrNotDone, e.Key)
+		}
 		held[e.Key] = !s.mayTakeOver(e, opts)
 	}
 	var free []string
@@ -72,6 +77,15 @@ func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error
 		}
 	}
 	return free, nil
+}
+
+// lateExpiry is how long after its time a server that was away, or changed its leader, may show an entry.
+const lateExpiry = 5 * time.Second
+
+// awaits: the entry is the prior claim, which is dead and about to expire.
+func (o ClaimOptions) awaits(e Entry) bool {
+	return o.Prior != nil && e.Key == o.Prior.Key && e.token.of(o.Prior.chain) &&
+		!time.Now().Before(o.Prior.TrustedUntil()) && time.Now().Before(o.Prior.Sent.Add(o.Prior.TTL+lateExpiry))
 }
 
 // mayTakeOver: the claim is that of this process' prior session, and still trusted, or was made here and its answer lost.
@@ -88,4 +102,27 @@ func choose(free, prefer []string, width int) int {
 		}
 	}
 	return rand.IntN(min(width, len(free)))
+}
+
+// SessionNumber returns the number of the session that a claim begins: its revision, or one more than any session of
+// that ID which is named elsewhere. It is named with a higher number only when the claims were restored from an older
+// copy than the rest.
+func (s *Store) SessionNumber(ctx context.Context, claim Lease) (uint64, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	number := claim.Revision
+	for _, b := range []Bucket{Heartbeats, Assignments} {
+		e, err := s.Get(ctx, b, claim.Key)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("number the session of %s: %w", claim.Key, err)
+		}
+		var named struct{ Session uint64 }
+		if json.Unmarshal(e.Value, &named) == nil {
+			number = max(number, named.Session+1)
+		}
+	}
+	return number, nil
 }

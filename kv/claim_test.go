@@ -57,11 +57,29 @@ func TestARejoiningWorkerTakesItsTrustedClaimOverAsANewSession(t *testing.T) {
 		require.ErrorIs(t, err, ErrLost)
 
 		time.Sleep(time.Until(second.TrustedUntil()))
+		_, err = s.ClaimID(t.Context(), Claim{}, ClaimOptions{Prefer: []string{second.Key}, Prior: &second})
+		require.ErrorIs(t, err, ErrNotDone, "a claim that is not trusted any more runs out first")
+		time.Sleep(time.Until(second.Sent.Add(second.TTL + time.Second)))
 		third := claim(t, s, ClaimOptions{Prefer: []string{second.Key}, Prior: &second})
-		require.NotEqual(t, second.Key, third.Key, "a claim that is not trusted any more runs out first")
+		require.Equal(t, second.Key, third.Key)
 		other := openStore(t, srv, testConfig())
 		require.NotEqual(t, third.Key, claim(t, other, ClaimOptions{Prefer: []string{third.Key}, Prior: &third}).Key,
 			"another process cannot use it")
+	})
+}
+
+func TestASessionIsNumberedAboveEveryOneThatIsNamed(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		s := openStore(t, srv, testConfig())
+		lease := claim(t, s, ClaimOptions{})
+		number, err := s.SessionNumber(t.Context(), lease)
+		require.NoError(t, err)
+		require.Equal(t, lease.Revision, number)
+		_, err = s.Acquire(t.Context(), Heartbeats, lease.Key, Heartbeat{Session: lease.Revision + 5}, nil)
+		require.NoError(t, err)
+		number, err = s.SessionNumber(t.Context(), lease)
+		require.NoError(t, err)
+		require.Equal(t, lease.Revision+6, number, "the claims were restored from an older copy than the heartbeats")
 	})
 }
 

@@ -29,7 +29,7 @@ const (
 //
 // emit is called from one goroutine at a time and must not block. Revisions of a key never go back.
 func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint64, emit func(Update)) error {
-	f := &feed{store: s, bucket: b, keys: keys, emit: emit, revision: map[string]uint64{}, live: map[string]bool{}, upTo: atLeast}
+	f := &feed{store: s, bucket: b, keys: keys, emit: emit, told: map[string]write{}, live: map[string]bool{}, upTo: atLeast}
 	nc := s.js.Conn()
 	f.reconnected = nc.StatusChanged(nats.CONNECTED)
 	defer nc.RemoveStatusListener(f.reconnected)
@@ -49,7 +49,7 @@ func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint6
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !f.suspected.IsZero() && time.Since(f.suspected) >= suspicion, nc.IsClosed():
+		case f.proven, !f.suspected.IsZero() && time.Since(f.suspected) >= suspicion, nc.IsClosed():
 			return fmt.Errorf("feed of %s: %w", b, err)
 		}
 		f.wait(ctx, min(20*time.Millisecond<<min(attempt, 7), 2*time.Second))
@@ -62,10 +62,17 @@ type feed struct {
 	keys        []string
 	emit        func(Update)
 	reconnected chan nats.Status
-	revision    map[string]uint64 // the highest told, by key
-	live        map[string]bool   // keys whose last told update was a value
-	upTo        uint64            // everything up to here is told
-	suspected   time.Time         // since when the store seems to be another than it was; zero for not
+	told        map[string]write // the newest told, by key
+	live        map[string]bool  // keys whose last told update was a value
+	upTo        uint64           // everything up to here is told
+	suspected   time.Time        // since when the store seems to be another than it was; zero for not
+	proven      bool             // it is
+}
+
+// write is one write of a key.
+type write struct {
+	revision uint64
+	token    token
 }
 
 // wait pauses between attempts; a reconnect ends the pause.
@@ -96,11 +103,19 @@ func (f *feed) resync(ctx context.Context) error {
 	}
 	there := make(map[string]bool, len(snapshot.Entries))
 	for _, e := range snapshot.Entries {
+		told := f.told[e.Key]
+		if e.Revision < told.revision || e.Revision == told.revision && e.token != told.token {
+			// The snapshot is complete beyond what was told, so this is no replica that lags.
+			f.proven = true
+			return fmt.Errorf("%w: %q of bucket %q is at revision %d, %d was seen", ErrRolledBack, e.Key, f.store.cfg.bucket(f.bucket), e.Revision, told.revision)
+		}
+	}
+	for _, e := range snapshot.Entries {
 		there[e.Key] = true
 		f.tell(e)
 	}
 	for key := range f.live {
-		if !there[key] && f.revision[key] <= snapshot.UpTo {
+		if !there[key] && f.told[key].revision <= snapshot.UpTo {
 			delete(f.live, key)
 			f.emit(Update{Kind: UpdateGone, Entry: Entry{Bucket: f.bucket, Key: key}})
 		}
@@ -112,10 +127,10 @@ func (f *feed) resync(ctx context.Context) error {
 
 // tell passes an entry on if it is newer than what was told of its key.
 func (f *feed) tell(e Entry) {
-	if e.Revision <= f.revision[e.Key] {
+	if e.Revision <= f.told[e.Key].revision {
 		return
 	}
-	f.revision[e.Key] = e.Revision
+	f.told[e.Key] = write{e.Revision, e.token}
 	u := Update{Kind: UpdatePut, Entry: e, UpTo: e.Revision}
 	switch e.Kind {
 	case Put:

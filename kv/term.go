@@ -91,7 +91,8 @@ func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
 		batch := messages[first:min(first+batchMost, len(messages))]
 		if err := s.writeFenced(ctx, f, batch); err != nil {
 			if first > 0 && errors.Is(err, ErrNotDone) {
-				err = fmt.Errorf("%w: after %d of %d records: %w", ErrUnknown, first, len(messages), err)
+				// Not an ErrNotDone itself: part of the version is stored.
+				err = fmt.Errorf("%w: after %d of %d records: %s", ErrUnknown, first, len(messages), err)
 			}
 			return fmt.Errorf("write plan version %d under term %d: %w", w.Plan.Version, f.Term, err)
 		}

@@ -116,7 +116,7 @@ func (t *Topology) setMembers(members []string) {
 	}
 }
 
-// Seen: a heartbeat of the worker arrived.
+// Seen: a heartbeat of the worker arrived, or, before Begin, is as old as that.
 func (t *Topology) Seen(now time.Time, worker string) {
 	t.heard[worker] = now
 	delete(t.left, worker)
@@ -152,15 +152,26 @@ func (t *Topology) Begin(now time.Time) {
 	switch {
 	case !t.planned:
 		t.window = window{KindColdStart, t.joined.Add(t.cfg.ColdStartWindow)}
-	case len(t.lost)+len(t.left) == 0:
-	case float64(t.living()-t.replaced) < t.cfg.RestartDetectionRatio*float64(len(t.members)):
+	case len(t.lost)+len(t.left)+t.expiring(now) == 0:
+	case float64(t.living()-t.replaced-t.expiring(now)) < t.cfg.RestartDetectionRatio*float64(len(t.members)):
 		t.window = window{KindRestart, t.joined.Add(t.cfg.ColdStartWindow)}
 		if !now.Before(t.window.closes) {
 			t.window.closes = now.Add(t.cfg.ColdStartWindow) // the leader was here before the others went
 		}
-	case len(t.lost) > 0 && float64(len(t.lost)+t.replaced) > t.massLoss():
+	case len(t.lost)+t.expiring(now) > 0 && float64(len(t.lost)+t.replaced+t.expiring(now)) > t.massLoss():
 		t.window = window{KindMassLoss, now.Add(t.cfg.HeartbeatTTL)}
 	}
+}
+
+// expiring counts the members whose heartbeat is older than it can get: they are about to be lost.
+func (t *Topology) expiring(now time.Time) int {
+	n := 0
+	for m := range t.members {
+		if at, alive := t.heard[m]; alive && now.Sub(at) >= t.cfg.HeartbeatTTL {
+			n++
+		}
+	}
+	return n
 }
 
 // Replaced: a member lives in a session that the last plan does not know. Before Begin it tells a leader that more
@@ -240,7 +251,7 @@ func (t *Topology) updateWindow(now time.Time) {
 	case KindColdStart:
 		return
 	case KindRestart:
-		if t.living() == len(t.members) {
+		if t.living()-t.expiring(now) == len(t.members) {
 			t.window = window{}
 		}
 		return
