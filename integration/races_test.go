@@ -42,11 +42,15 @@ func TestASourceThatChangesWhileAPlanIsWrittenIsPlannedFor(t *testing.T) {
 type slowSource struct {
 	*fleet.Source
 	delay atomic.Int64
+	over  <-chan struct{}
 }
 
 func (s *slowSource) ListPartitions(ctx context.Context) ([]parti.Partition, error) {
 	list, err := s.Source.ListPartitions(ctx)
-	<-time.After(time.Duration(s.delay.Load()))
+	select {
+	case <-time.After(time.Duration(s.delay.Load())):
+	case <-s.over:
+	}
 	return list, err
 }
 
@@ -54,6 +58,7 @@ func TestAnOlderListNeverReplacesANewerOne(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		var source slowSource
 		f := fleet.New(t, s, 30, func(spec *fleet.Spec) { source.Source = spec.Source.(*fleet.Source); spec.Source = &source })
+		source.over = f.Closing()
 		f.Begin(3)
 		<-time.After(time.Minute)
 		followers := f.Followers()
@@ -73,6 +78,7 @@ func TestASourceThatHangsHoldsUpNobody(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		var source slowSource
 		f := fleet.New(t, s, 30, func(spec *fleet.Spec) { source.Source = spec.Source.(*fleet.Source); spec.Source = &source })
+		source.over = f.Closing()
 		f.Begin(3)
 		<-time.After(time.Minute)
 		source.delay.Store(int64(time.Hour))

@@ -260,12 +260,12 @@ func (f *Fleet) Unsettled() error {
 	return f.Checker.Complete(f.Source.IDs())
 }
 
-// RestoreFrom replaces the store with an older copy of itself, made with [bubble.Server.Copy].
-func (f *Fleet) RestoreFrom(copied string) {
+// RestoreFrom replaces the store, or some streams of it, with an older copy, made with [bubble.Server.Copy].
+func (f *Fleet) RestoreFrom(copied string, streams ...string) {
 	f.Server.Stop()
 	f.reader.stop()
 	f.Checker.Restored()
-	f.Server.Restore(copied)
+	f.Server.Restore(copied, streams...)
 	f.Server.Start()
 	f.reader.start()
 }

@@ -123,14 +123,23 @@ func (s *Server) Copy() (dir string) {
 	return dir
 }
 
-// Restore puts a copy in the place of the stopped server's directory.
-func (s *Server) Restore(dir string) {
+// Restore puts a copy in the place of the stopped server's directory, or of the given streams in it.
+func (s *Server) Restore(copied string, streams ...string) {
 	s.t.Helper()
-	if err := os.RemoveAll(s.dir); err != nil {
-		s.t.Fatalf("remove the store: %v", err)
+	parts := []string{"."}
+	if len(streams) > 0 {
+		parts = nil
 	}
-	if err := os.CopyFS(s.dir, os.DirFS(dir)); err != nil {
-		s.t.Fatalf("restore the store: %v", err)
+	for _, stream := range streams {
+		parts = append(parts, filepath.Join("jetstream", "$G", "streams", stream))
+	}
+	for _, part := range parts {
+		if err := os.RemoveAll(filepath.Join(s.dir, part)); err != nil {
+			s.t.Fatalf("remove the store: %v", err)
+		}
+		if err := os.CopyFS(filepath.Join(s.dir, part), os.DirFS(filepath.Join(copied, part))); err != nil {
+			s.t.Fatalf("restore the store: %v", err)
+		}
 	}
 }
 
