@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -22,10 +23,13 @@ type leading struct {
 	reports chan reported
 }
 
-// newLeading opens a store in which nothing is stored but one heartbeat.
-func newLeading(t *testing.T, server *bubble.Server) (*leading, kv.Lease) {
+// openStore opens a store in which nothing is stored, through a server or a link to one.
+func openStore(t *testing.T, server nats.InProcessConnProvider) (Settings, *kv.Store) {
 	t.Helper()
-	js, err := jetstream.New(server.Connect(kv.ConnectOptions()...))
+	nc, err := nats.Connect("", append(kv.ConnectOptions(), nats.InProcessServer(server))...)
+	require.NoError(t, err)
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
 	require.NoError(t, err)
 	set := Settings{
 		Store: kv.Config{
@@ -36,16 +40,33 @@ func newLeading(t *testing.T, server *bubble.Server) (*leading, kv.Lease) {
 		Topology: topology.Config{
 			ColdStartWindow: time.Second, HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, RebalanceCooldown: time.Second,
 		},
-		HandoffTimeout: time.Minute, JetStream: js, Strategy: strategy.NewRoundRobin(),
+		HandoffTimeout: time.Minute, ElectionTimeout: 5 * time.Second, JetStream: js, Strategy: strategy.NewRoundRobin(),
 	}
+	store, err := kv.Open(t.Context(), js, set.Store)
+	require.NoError(t, err)
+	return set, store
+}
+
+// begin runs an actor by itself until the test ends.
+func begin(t *testing.T, build func(*guard) body) {
+	t.Helper()
+	system, ended := quietSystem(t), make(chan struct{})
+	pid := system.Root.Spawn(guarded(build, func() { close(ended) }))
+	t.Cleanup(func() {
+		system.Root.Stop(pid)
+		within(t, ended, "end of the actor")
+	})
+}
+
+// newLeading opens a store in which nothing is stored but one heartbeat.
+func newLeading(t *testing.T, server *bubble.Server) (*leading, kv.Lease) {
+	t.Helper()
 	l := &leading{listed: make(chan struct{}, 100), reports: make(chan reported, 100)}
-	set.Source = func(context.Context) ([]strategy.Partition, error) {
+	l.set, l.store = openStore(t, server)
+	l.set.Source = func(context.Context) ([]strategy.Partition, error) {
 		l.listed <- struct{}{}
 		return []strategy.Partition{{Keys: []string{"p"}}}, nil
 	}
-	l.store, err = kv.Open(t.Context(), js, set.Store)
-	require.NoError(t, err)
-	l.set = set
 	lease, err := l.store.Acquire(t.Context(), kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 1}, nil)
 	require.NoError(t, err)
 	return l, lease
@@ -60,16 +81,11 @@ func (l *leading) lead(t *testing.T, since, ahead uint64) {
 	fence.Revision += ahead
 	joined := time.Now()
 
-	system, ended := quietSystem(t), make(chan struct{})
-	pid := system.Root.Spawn(guarded(func(g *guard) body {
+	begin(t, func(g *guard) body {
 		return &calculator{
 			guard: g, report: func(r reported) { l.reports <- r }, set: l.set, store: l.store, fence: fence, joined: joined, since: since,
 			workers: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, wake: func() {}, stop: func() {},
 		}
-	}, func() { close(ended) }))
-	t.Cleanup(func() {
-		system.Root.Stop(pid)
-		within(t, ended, "end of the calculator")
 	})
 }
 

@@ -1,0 +1,36 @@
+package actors
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/integration/link"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+func TestAHeartbeatIsTrustedFromItsSendingHoweverSlowTheAnswer(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		slow := link.New(server, func(string) {})
+		t.Cleanup(slow.Close)
+		set, store := openStore(t, slow)
+		const oneWay = 400 * time.Millisecond
+		slow.Slow(oneWay)
+		type arrival struct {
+			beat *beat
+			at   time.Time
+		}
+		beats := make(chan arrival, 10)
+		report := func(message reported) {
+			if b, ok := message.(*beat); ok {
+				beats <- arrival{b, time.Now()}
+			}
+		}
+		begin(t, func(g *guard) body { return newHeartbeat(g, report, set, store, "worker-0", 1) })
+		for range 3 {
+			a := <-beats
+			require.False(t, a.beat.lease.Sent.After(a.at.Add(-2*oneWay)), "sent %s before the answer came", a.at.Sub(a.beat.lease.Sent))
+		}
+	})
+}
