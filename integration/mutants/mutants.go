@@ -290,7 +290,7 @@ var mutants = []mutant{
 	{
 		name: "unknown-plan-is-rewritten", breaks: "A plan that nobody answered is written again in the same term.",
 		file: "actors/plan.go",
-		old:  `case errors.Is(msg.err, kv.ErrNotDone):`,
+		old:  `case errors.Is(msg.err, kv.ErrNotDone) && !errors.Is(msg.err, kv.ErrUnknown):`,
 		new:  `case errors.Is(msg.err, kv.ErrNotDone), errors.Is(msg.err, kv.ErrUnknown):`,
 	},
 	{
@@ -312,30 +312,40 @@ var mutants = []mutant{
 		new:  `if err == nil {`,
 	},
 	{
-		name: "dead-by-silence", breaks: "A worker is dead when a listing lacks it, however old the listing is.",
+		name: "dead-by-an-old-listing", breaks: "A feed accepts a snapshot that is older than what it has told.",
 		file: "kv/feed.go",
-		old: `	snapshot, err := f.store.snapshot(ctx, f.bucket, f.keys, f.upTo)
-	if err != nil {
-		return err
-	}
-	there := make(map[string]bool, len(snapshot.Entries))
-	for _, e := range snapshot.Entries {
-		there[e.Key] = true
-		f.tell(e)
-	}
-	for key := range f.live {
-		if !there[key] && f.revision[key] <= snapshot.UpTo {`,
-		new: `	snapshot, err := f.store.snapshot(ctx, f.bucket, f.keys, 0)
-	if err != nil {
-		return err
-	}
-	there := make(map[string]bool, len(snapshot.Entries))
-	for _, e := range snapshot.Entries {
-		there[e.Key] = true
-		f.tell(e)
-	}
-	for key := range f.live {
-		if !there[key] {`,
+		old:  `f.store.snapshot(ctx, f.bucket, f.keys, f.upTo)`,
+		new:  `f.store.snapshot(ctx, f.bucket, f.keys, 0)`,
+	},
+	{
+		name: "vanished-and-not-told", breaks: "A key that vanished without a marker counts as there.",
+		file: "kv/feed.go",
+		old:  `if !there[key] && f.told[key].revision <= snapshot.UpTo {`,
+		new:  `if !there[key] && f.told[key].revision > snapshot.UpTo {`,
+	},
+	{
+		name: "older-copy-not-noticed", breaks: "A store that was restored from an older copy counts as the one it was when it is long enough.",
+		file: "kv/feed.go",
+		old:  `if e.Revision < told.revision || e.Revision == told.revision && e.token != told.token {`,
+		new:  `if e.Revision < told.revision && e.Revision == told.revision && e.token != told.token {`,
+	},
+	{
+		name: "number-used-again", breaks: "A session takes its number from its claim, although a higher one is named elsewhere.",
+		file: "kv/claim.go",
+		old:  `number = max(number, named.Session+1)`,
+		new:  `number = max(number, 0)`,
+	},
+	{
+		name: "own-claim-not-awaited", breaks: "A worker whose own earlier claim has not expired yet takes another ID.",
+		file: "kv/claim.go",
+		old:  `if opts.awaits(e) {`,
+		new:  `if opts.awaits(e) && opts.Prior == nil {`,
+	},
+	{
+		name: "plan-behind-what-was-seen", breaks: "A leader goes on with a plan that is older than one it has seen.",
+		file: "actors/calculator.go",
+		old:  `if c.stored.Version < c.seen {`,
+		new:  `if c.stored.Version < 0 {`,
 	},
 	{
 		name: "recreated-store-not-noticed", breaks: "A bucket that was deleted and made anew counts as the one it was.",
@@ -464,7 +474,7 @@ var mutants = []mutant{
 	{
 		name: "restart-not-recognised", breaks: "Most members gone at once are an emergency for a new leader.",
 		file: "internal/topology/topology.go",
-		old:  `	case float64(t.living()-t.replaced) < t.cfg.RestartDetectionRatio*float64(len(t.members)):`,
+		old:  `	case float64(t.living()-t.replaced-t.expiring(now)) < t.cfg.RestartDetectionRatio*float64(len(t.members)):`,
 		new:  `	case t.living() < 0:`,
 	},
 	{
@@ -472,6 +482,12 @@ var mutants = []mutant{
 		file: "internal/topology/topology.go",
 		old:  `if t.planned && float64(t.living()) <`,
 		new:  `if t.planned && float64(t.living()+len(t.members)) <`,
+	},
+	{
+		name: "about-to-expire-is-alive", breaks: "A heartbeat older than it can get counts as a sign of life for a new leader.",
+		file: "internal/topology/topology.go",
+		old:  `now.Sub(at) >= t.cfg.HeartbeatTTL {`,
+		new:  `now.Sub(at) < 0 {`,
 	},
 	{
 		name: "grace-zero", breaks: "A lost member is acted on at once, whatever its grace.",
@@ -502,8 +518,8 @@ var mutants = []mutant{
 	{
 		name: "window-not-adaptive", breaks: "A restart waits for its whole window although everybody is back.",
 		file: "internal/topology/topology.go",
-		old:  `if t.living() == len(t.members) {`,
-		new:  `if t.living() > len(t.members) {`,
+		old:  `if t.living()-t.expiring(now) == len(t.members) {`,
+		new:  `if t.living()-t.expiring(now) > len(t.members) {`,
 	},
 	{
 		name: "expected-workers-ignored", breaks: "A cold start waits for its whole window although everyone expected is there.",
