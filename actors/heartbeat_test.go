@@ -8,6 +8,7 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/kv"
 )
 
 func TestAHeartbeatIsTrustedFromItsSendingHoweverSlowTheAnswer(t *testing.T) {
@@ -31,6 +32,31 @@ func TestAHeartbeatIsTrustedFromItsSendingHoweverSlowTheAnswer(t *testing.T) {
 		for range 3 {
 			a := <-beats
 			require.False(t, a.beat.lease.Sent.After(a.at.Add(-2*oneWay)), "sent %s before the answer came", a.at.Sub(a.beat.lease.Sent))
+		}
+	})
+}
+
+func TestASessionWhoseFirstHeartbeatIsAcknowledgedTooLateDoesNotBegin(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		way := link.New(server, func(string) {})
+		t.Cleanup(way.Close)
+		set, store := openStore(t, way)
+		way.Stall(link.Down)
+		reports := make(chan reported, 100)
+		begin(t, func(g *guard) body {
+			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1)
+		})
+		<-time.After(20 * time.Second)
+		way.Heal()
+		for {
+			switch r := (<-reports).(type) {
+			case *beatMissed: // as often as it is tried
+			case *sessionLost:
+				require.ErrorIs(t, r.err, kv.ErrLate)
+				return
+			default:
+				t.Fatalf("%T: the session begins although its first heartbeat has expired", r)
+			}
 		}
 	})
 }

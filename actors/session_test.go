@@ -196,3 +196,15 @@ func TestASlowNoticeHookLosesNoticesAndHoldsUpNobody(t *testing.T) {
 	n.close()
 	within(t, n.ended, "end of the notifier")
 }
+
+func TestASessionIsTrustedAsLongAsBothOfItsLeases(t *testing.T) {
+	now := time.Now()
+	long, short := kv.Lease{Revision: 1, Sent: now, TTL: time.Minute}, kv.Lease{Revision: 1, Sent: now, TTL: time.Second}
+	for name, s := range map[string]session{
+		"the heartbeat ends first": {beat: short, claim: long, trust: &trust{}}, "the claim ends first": {beat: long, claim: short, trust: &trust{}},
+	} {
+		m := &manager{session: s}
+		m.extendTrust()
+		require.Equal(t, short.TrustedUntil(), *s.trust.until.Load(), name)
+	}
+}
