@@ -52,7 +52,7 @@ func TestALeaderIsDeposedWhenItsLeaseIsLost(t *testing.T) {
 	for _, err := range []error{kv.ErrLost, kv.ErrLate} {
 		e, ends := newIdleElector()
 		e.resigns = false
-		e.guard.ctx = t.Context()
+		e.ctx = t.Context()
 		e.renewed(&renewed{err: err})
 		require.Len(t, *ends, 1)
 		require.ErrorIs(t, (*ends)[0], err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/fsm"
@@ -207,4 +208,58 @@ func TestASessionIsTrustedAsLongAsBothOfItsLeases(t *testing.T) {
 		m.extendTrust()
 		require.Equal(t, short.TrustedUntil(), *s.trust.until.Load(), name)
 	}
+}
+
+// newLeadingManager returns a manager with nothing but a calculator and an elector. The channels are closed when the
+// calculator has ended, and when the elector is asked for a new term in place of the fence.
+func newLeadingManager(t *testing.T, fence kv.Fence) (m *manager, ended, asked chan struct{}) {
+	t.Helper()
+	system := quietSystem(t)
+	ended, asked = make(chan struct{}), make(chan struct{})
+	calculator := system.Root.Spawn(guarded(func(*guard) body { return &script{} }, func() { close(ended) }))
+	elector := system.Root.Spawn(guarded(func(*guard) body {
+		return &script{onMessage: func(_ actor.Context, message any) {
+			if r, ok := message.(*refence); ok && r.fence == fence {
+				close(asked)
+			}
+		}}
+	}, nil))
+	return &manager{
+		guard: &guard{root: system.Root}, session: session{fence: fence}, running: map[string]struct{}{},
+		children: map[string]*child{kindCalculator: {pid: calculator}, kindElector: {pid: elector}},
+	}, ended, asked
+}
+
+func TestADeposedLeaderStopsItsCalculator(t *testing.T) {
+	m, ended, _ := newLeadingManager(t, kv.Fence{Term: 3, Revision: 30})
+	m.lostElection(nil)
+	within(t, ended, "end of the calculator")
+	require.Zero(t, m.session.fence)
+}
+
+func TestALeaderThatMayNotUseItsFenceBeginsANewTerm(t *testing.T) {
+	fence := kv.Fence{Term: 3, Revision: 30}
+	m, ended, asked := newLeadingManager(t, fence)
+	m.fenceIsLost(&fenceLost{fence: kv.Fence{Term: 2, Revision: 20}})
+	require.Contains(t, m.children, kindCalculator, "that fence is an earlier one")
+	m.fenceIsLost(&fenceLost{fence: fence})
+	within(t, ended, "end of the calculator")
+	within(t, asked, "request for a new term")
+}
+
+func TestASessionThatIsBeingWoundDownIsFencedWhenItsTrustEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	m := &manager{
+		guard: &guard{ended: true}, winding: &windDown{}, session: session{number: 7, trust: &trust{}, cancel: cancel},
+		set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
+	}
+	m.session.trust.extend(time.Now().Add(time.Minute))
+	m.trustExpired(&trustDue{7})
+	require.False(t, m.winding.fenced, "it was renewed meanwhile")
+	m.session.trust.extend(time.Now())
+	m.trustExpired(&trustDue{6})
+	require.False(t, m.winding.fenced, "that was an earlier session")
+	m.trustExpired(&trustDue{7})
+	require.True(t, m.winding.fenced)
+	require.Error(t, ctx.Err(), "a hook that runs is told to return")
 }
