@@ -96,7 +96,7 @@ func (t *trust) valid() bool {
 }
 
 func newManager(g *guard, set Settings, l *life) *manager {
-	if l.machine == nil || l.machine.State() == fsm.Shutdown {
+	if l.machine == nil || l.machine.State() == fsm.Shutdown && !l.leaving {
 		l.machine = fsm.New()
 	}
 	return &manager{
@@ -106,6 +106,12 @@ func newManager(g *guard, set Settings, l *life) *manager {
 }
 
 func (m *manager) started() {
+	if m.life.leaving {
+		// An earlier incarnation failed on its way out. What the user still holds is taken back when this one has ended.
+		m.life.view.blame(ErrPanic)
+		m.root.Stop(m.self)
+		return
+	}
 	m.publishStatus()
 	m.watchConnection()
 	m.armStartup()

@@ -17,6 +17,7 @@ type life struct {
 	notifier *notifier
 	machine  *fsm.Machine // where the worker stands
 	carried  uint64       // the session whose partitions are kept while the store is away
+	leaving  bool         // asked to leave: an incarnation that fails now has no successor
 }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may

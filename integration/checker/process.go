@@ -29,6 +29,8 @@ type process struct {
 	call      *Call // the one being made
 	called    time.Time
 	cancelled time.Time
+	returned  time.Time     // from the call before
+	ignoring  time.Time     // when the context of that one was cancelled, if it was
 	ignored   time.Duration // time that calls have spent with their contexts cancelled
 	term      uint64
 	version   int64
@@ -128,6 +130,9 @@ func (c *Checker) Told(name string, call Call) {
 		c.violate("I1", "%s: two calls of the assignment hook at once", name)
 	}
 	p.call, p.called, p.cancelled = &call, time.Now(), time.Time{}
+	if p.returned.Equal(p.called) && !p.ignoring.IsZero() {
+		p.called = p.ignoring // it could not be told earlier
+	}
 	c.calls++
 	c.monotonic(p, call)
 	for _, partition := range call.Removed {
@@ -161,6 +166,10 @@ func (c *Checker) take(p *process, partition string, call Call) {
 	case r.epoch > highest:
 	case c.fresh(p):
 		r.stale, r.lost = true, p.thawed // the pause was between the decision and the call: only the epoch helps here
+		c.excuse++
+		return
+	case r.epoch < highest && time.Since(c.restored) <= c.cfg.Notice:
+		r.stale, r.lost = true, c.restored // a grant of before the restore, of which this process does not know yet
 		c.excuse++
 		return
 	default:
@@ -202,6 +211,7 @@ func (c *Checker) Returned(name string) {
 	if p.dead || p.call == nil {
 		return
 	}
+	p.returned, p.ignoring = time.Now(), p.cancelled
 	if !p.cancelled.IsZero() {
 		p.ignored += time.Since(p.cancelled)
 	}

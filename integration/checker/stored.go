@@ -164,7 +164,7 @@ func (c *Checker) storedClaim(e Entry) {
 		now.Session = e.Seq
 	}
 	last, live := c.stored.claims[e.Key]
-	if live && last.Session != now.Session && holder(last.Token) != holder(now.Token) {
+	if live && last.Session != now.Session && holder(last.Token) != holder(now.Token) && !c.ghosts(e) {
 		c.violate("I5", "%s: session %d was stored over the live session %d", e.Key, now.Session, last.Session)
 	}
 	c.stored.claims[e.Key] = now
@@ -178,6 +178,9 @@ func (c *Checker) storedHeartbeat(e Entry) {
 			return
 		}
 		b.session, b.applied = h.Session, h.Applied.Version
+		if b.session < c.stored.sessions[e.Key] && c.ghosts(e) {
+			return
+		}
 		if b.session < c.stored.sessions[e.Key] {
 			c.violate("I5", "%s: a heartbeat of session %d was stored after session %d", e.Key, b.session,
 				c.stored.sessions[e.Key])
@@ -231,8 +234,25 @@ func (c *Checker) storedAssignment(e Entry) {
 	}
 }
 
+// afterRestore is how long after a restore a write may turn up that was under way before it: sequences are used again,
+// and with them the one that its fence asks for.
+const afterRestore = time.Minute
+
+// ghosts says that an entry may be such a write.
+func (c *Checker) ghosts(e Entry) bool {
+	if c.restored.IsZero() || time.Since(c.restored) > afterRestore {
+		return false
+	}
+	c.log("stored: %s %s #%d was under way since before the restore", e.Bucket, e.Key, e.Seq)
+	c.excuse++
+	return true
+}
+
 // written checks the term and version of a fenced write.
 func (c *Checker) written(e Entry, term uint64, version int64) {
+	if (term < c.stored.term || version < c.stored.versions[e.Key]) && c.ghosts(e) {
+		return
+	}
 	if term < c.stored.term {
 		c.violate("I6", "%s: a write of term %d was stored after term %d", e.Key, term, c.stored.term)
 	}
