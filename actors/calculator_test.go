@@ -58,6 +58,18 @@ func begin(t *testing.T, build func(*guard) body) {
 	})
 }
 
+// next waits for what an actor reports next.
+func next(t *testing.T, reports <-chan reported) reported {
+	t.Helper()
+	select {
+	case r := <-reports:
+		return r
+	case <-time.After(time.Minute):
+		require.FailNow(t, "nothing is reported within a minute")
+		return nil
+	}
+}
+
 // newLeading opens a store in which nothing is stored but one heartbeat.
 func newLeading(t *testing.T, server *bubble.Server) (*leading, kv.Lease) {
 	t.Helper()
@@ -121,7 +133,7 @@ func TestALeaderDoesNotBeginWithRecordsOlderThanItsTerm(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		l, beat := newLeading(t, server)
 		l.lead(t, beat.Revision, 5)
-		report := <-l.reports
+		report := next(t, l.reports)
 		require.IsType(t, &fenceLost{}, report)
 		require.ErrorIs(t, report.(*fenceLost).err, kv.ErrNotDone)
 		require.Empty(t, l.listed, "the source is not even asked")

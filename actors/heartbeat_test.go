@@ -49,7 +49,7 @@ func TestASessionWhoseFirstHeartbeatIsAcknowledgedTooLateDoesNotBegin(t *testing
 		<-time.After(20 * time.Second)
 		way.Heal()
 		for {
-			switch r := (<-reports).(type) {
+			switch r := next(t, reports).(type) {
 			case *beatMissed: // as often as it is tried
 			case *sessionLost:
 				require.ErrorIs(t, r.err, kv.ErrLate)
@@ -58,5 +58,21 @@ func TestASessionWhoseFirstHeartbeatIsAcknowledgedTooLateDoesNotBegin(t *testing
 				t.Fatalf("%T: the session begins although its first heartbeat has expired", r)
 			}
 		}
+	})
+}
+
+func TestASessionWhoseHeartbeatAnotherWritesEnds(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		set, store := openStore(t, server)
+		reports := make(chan reported, 100)
+		begin(t, func(g *guard) body {
+			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1)
+		})
+		require.IsType(t, &beat{}, next(t, reports))
+		_, err := store.Acquire(t.Context(), kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 2}, func(kv.Entry) bool { return true })
+		require.NoError(t, err)
+		lost := next(t, reports)
+		require.IsType(t, &sessionLost{}, lost)
+		require.ErrorIs(t, lost.(*sessionLost).err, kv.ErrLost)
 	})
 }

@@ -42,11 +42,14 @@ func (m mutant) apply() (string, error) {
 type result struct {
 	mutant mutant
 	test   string // that caught it; "" for none
+	broken error  // it does not compile
 	took   time.Duration
 }
 
 func (r result) verdict() string {
 	switch {
+	case r.broken != nil:
+		return "DOES NOT COMPILE"
 	case r.test != "":
 		return r.test
 	case r.mutant.equivalent != "":
@@ -116,14 +119,17 @@ func (l *laboratory) test(ctx context.Context, m mutant) (result, error) {
 	}
 	for _, s := range l.stages(m) {
 		test, err := l.catches(ctx, room, overlay, s)
+		if errors.Is(err, errBroken) {
+			return result{mutant: m, broken: err, took: time.Since(began)}, nil
+		}
 		if err != nil {
 			return result{}, err
 		}
 		if test != "" {
-			return result{m, test, time.Since(began)}, nil
+			return result{mutant: m, test: test, took: time.Since(began)}, nil
 		}
 	}
-	return result{m, "", time.Since(began)}, nil
+	return result{mutant: m, took: time.Since(began)}, nil
 }
 
 // overlay writes the mutated file and the file that tells the go command of it.
@@ -157,7 +163,7 @@ func (l *laboratory) catches(ctx context.Context, room, overlay string, s stage)
 		}
 		healthy, err := l.isHealthy(ctx, s, failed)
 		if err != nil {
-			return "", err
+			return "", errors.New("without the mutant: " + err.Error()) // not a mutant that is broken
 		}
 		if healthy {
 			return failed, nil
@@ -211,12 +217,17 @@ func pattern(test string) string {
 	return strings.Join(parts, "/")
 }
 
+var errBroken = errors.New("does not compile")
+
 func compile(ctx context.Context, room, folder string, flags ...string) (string, error) {
 	binary := filepath.Join(room, strings.ReplaceAll(folder, "/", "_")+".test")
 	args := append([]string{"test", "-c", "-vet=off", "-o", binary}, flags...)
 	output, err := exec.CommandContext(ctx, "go", append(args, "./"+folder)...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("compile %s: %w\n%s", folder, err, output)
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", fmt.Errorf("%w: %s: %w\n%s", errBroken, folder, err, output)
 	}
 	return binary, nil
 }

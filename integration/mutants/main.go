@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -76,6 +77,8 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 	caught, equivalent := 0, 0
 	for _, r := range results {
 		switch {
+		case r.broken != nil:
+			err = errors.Join(err, fmt.Errorf("mutant %s: %w", r.mutant.name, r.broken))
 		case r.test != "":
 			caught++
 		case r.mutant.equivalent != "":
@@ -87,9 +90,9 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 	}
 	fmt.Fprintf(out, "\n%d of %d caught, %d cannot be; required: %d\n", caught, len(results), equivalent, o.required)
 	if caught < o.required {
-		return 1, nil
+		code = 1
 	}
-	return 0, nil
+	return code, err
 }
 
 func choose(pattern string) ([]mutant, error) {

@@ -421,7 +421,7 @@ var mutants = []mutant{
 		name: "died-while-written", breaks: "A session that ended while it was granted something holds it for ever.",
 		file: "internal/ledger/propose.go",
 		old:  `case e.Session <= s.ended:`,
-		new:  `case e.Session < 0:`,
+		new:  `case e.Session <= s.ended && e.Session == 0:`,
 	},
 	{
 		name: "early-acknowledgement-lost", breaks: "An acknowledgement that comes before the store's answer is forgotten.",
