@@ -27,3 +27,22 @@ func TestAJoinerThatDiesWhileItIsPlannedForIsLost(t *testing.T) {
 	require.True(t, d.Act)
 	require.Equal(t, []string{"a", "b"}, d.Members)
 }
+
+func TestMembersWhoseHeartbeatsExpireInAMomentAreCountedWhenALeaderBegins(t *testing.T) {
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	topo := New(Config{
+		ColdStartWindow: 30 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2, HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second,
+	}, now, []string{"a", "b", "c", "d"}, true)
+	topo.Seen(now, "a")
+	for _, m := range []string{"b", "c", "d"} {
+		topo.Seen(now.Add(-6*time.Second), m)
+	}
+	topo.Begin(now)
+	d := topo.Decide(now)
+	require.Equal(t, Scaling, d.Phase)
+	require.Equal(t, KindRestart, d.Kind)
+	for _, m := range []string{"b", "c", "d"} {
+		topo.Seen(now.Add(time.Second), m)
+	}
+	require.Equal(t, Idle, topo.Decide(now.Add(time.Second)).Phase, "all are back")
+}
