@@ -68,3 +68,14 @@ func TestAStoreThatGoesBackEndsTheSession(t *testing.T) {
 		require.Equal(t, kv.Position{Term: 3, Version: 5}, f.position, name)
 	}
 }
+
+func TestNothingIsTakenUpWhileARecordHasAnUnknownFormat(t *testing.T) {
+	f, ends := newIdleFollower()
+	f.applying, f.runner, f.session.trust = false, &runner{queue: make(chan request, 4)}, &trust{}
+	f.updated(kv.Entry{Key: kv.PlanKey, Value: []byte(`{"format":99}`)})
+	f.updated(recordEntry(7, 5))
+	require.Empty(t, f.runner.queue)
+	f.updated(planEntry(1, 5))
+	require.Len(t, f.runner.queue, 1, "the group has gone back to a format that is known")
+	require.Empty(t, *ends)
+}

@@ -263,3 +263,13 @@ func TestASessionThatIsBeingWoundDownIsFencedWhenItsTrustEnds(t *testing.T) {
 	require.True(t, m.winding.fenced)
 	require.Error(t, ctx.Err(), "a hook that runs is told to return")
 }
+
+func TestASessionThatEndsTakesUpNothingMore(t *testing.T) {
+	r := &runner{queue: make(chan request, 4)}
+	m := &manager{guard: &guard{ended: true}, life: &life{runner: r}, winding: &windDown{}, session: session{number: 7, trust: &trust{}}}
+	m.session.trust.extend(time.Now().Add(time.Minute))
+	require.True(t, m.session.trust.mayTake())
+	m.beginWindDown(false)
+	require.Len(t, r.queue, 1, "everything is to be given up")
+	require.False(t, m.session.trust.mayTake(), "though its leases are still good")
+}
