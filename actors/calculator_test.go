@@ -139,3 +139,18 @@ func TestALeaderDoesNotBeginWithRecordsOlderThanItsTerm(t *testing.T) {
 		require.Empty(t, l.listed, "the source is not even asked")
 	})
 }
+
+func TestALeaderDoesNotGoOnWithAPlanOlderThanOneItHasSeen(t *testing.T) {
+	for seen, ends := range map[int64]int{4: 0, 5: 0, 6: 1} {
+		var reports []reported
+		c := &calculator{
+			guard: &guard{ended: true, ctx: t.Context()}, report: func(r reported) { reports = append(reports, r) },
+			found: map[string]uint64{}, seen: seen,
+		}
+		c.restored(&restored{snapshot: kv.Snapshot{Entries: []kv.Entry{planEntry(1, 5)}}})
+		require.Len(t, reports, ends, "seen: %d", seen)
+		for _, r := range reports {
+			require.ErrorIs(t, r.(*sessionLost).err, kv.ErrRolledBack)
+		}
+	}
+}
