@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
@@ -153,4 +154,26 @@ func TestALeaderDoesNotGoOnWithAPlanOlderThanOneItHasSeen(t *testing.T) {
 			require.ErrorIs(t, r.(*sessionLost).err, kv.ErrRolledBack)
 		}
 	}
+}
+
+func TestACleanLeaveIsToldFromAnExpiry(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		l, _ := newLeading(t, server)
+		for _, id := range []string{"worker-1", "worker-2"} {
+			lease, err := l.store.Acquire(t.Context(), kv.Heartbeats, id, kv.Heartbeat{Session: 1}, nil)
+			require.NoError(t, err)
+			if id == "worker-1" {
+				require.NoError(t, l.store.Release(t.Context(), lease))
+			}
+		}
+		<-time.After(10 * time.Second) // the heartbeat of worker-2 expires
+		found := make(chan *absentFound, 1)
+		begin(t, func(g *guard) body {
+			c := &calculator{guard: g, store: l.store, members: []string{"worker-1", "worker-2", "worker-3"}, workers: map[string]worker{}}
+			return &script{onStart: c.askForAbsent, onMessage: func(_ actor.Context, message any) { found <- message.(*absentFound) }}
+		})
+		answer := <-found
+		require.NoError(t, answer.err)
+		require.Equal(t, map[string]bool{"worker-1": true, "worker-2": false, "worker-3": false}, answer.deleted)
+	})
 }
