@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, out io.Writer, refresh <-chan os.Si
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: set.level}))
+	log := set.logger(out)
 	nc, err := nats.Connect(set.url, append(parti.ConnectOptions(), nats.Name("parti-worker"))...)
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", set.url, err)
@@ -56,18 +56,19 @@ func run(ctx context.Context, args []string, out io.Writer, refresh <-chan os.Si
 		return err
 	}
 	w := &workload{log: log, running: map[string]job{}}
-	manager, err := parti.NewManager(set.config, js, set.source(), strategy.NewConsistentHash(), parti.WithLogger(log),
+	var manager *parti.Manager
+	manager, err = parti.NewManager(set.config, js, set.source(), strategy.NewConsistentHash(), parti.WithLogger(log),
 		parti.WithHooks(parti.Hooks{
 			OnAssignmentChanged: w.assigned,
 			OnStateChanged: func(_ context.Context, from, to parti.State) error {
-				log.Info("state", "from", from, "to", to)
+				log.Info("state", "from", from, "to", to, "worker", manager.WorkerID())
 				return nil
 			},
 		}))
 	if err != nil {
 		return err
 	}
-	w.epochs = func() map[string]int64 { return manager.Assignment().Epochs }
+	w.assignment = manager.Assignment
 	return serve(ctx, manager, log, set.config, refresh)
 }
 

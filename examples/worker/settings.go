@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -20,6 +21,7 @@ type settings struct {
 	partitions int
 	list       string
 	level      slog.Level
+	json       bool
 }
 
 func parse(args []string) (settings, error) {
@@ -29,6 +31,7 @@ func parse(args []string) (settings, error) {
 	id := flags.String("id", "", "worker `ID` to prefer, as worker-3")
 	standby := flags.Bool("standby", false, "wait for an ID as long as none is free")
 	verbose := flags.Bool("v", false, "log each step")
+	flags.BoolVar(&set.json, "json", false, "log in JSON, one object a line, for programs")
 	flags.StringVar(&set.url, "nats", urlFromEnvironment(), "`URL` of a NATS server with JetStream")
 	flags.IntVar(&set.partitions, "partitions", 24, "how many partitions there are")
 	flags.StringVar(&set.list, "list", "", "`file` that lists the partitions, one ID a line, instead; read again at SIGHUP")
@@ -57,6 +60,15 @@ func parse(args []string) (settings, error) {
 		set.level = slog.LevelDebug
 	}
 	return set, nil
+}
+
+// logger is for people or, if asked for, for programs.
+func (s settings) logger(out io.Writer) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: s.level}
+	if s.json {
+		return slog.New(slog.NewJSONHandler(out, opts))
+	}
+	return slog.New(slog.NewTextHandler(out, opts))
 }
 
 func urlFromEnvironment() string {

@@ -1,0 +1,154 @@
+//go:build process
+
+package process
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+)
+
+// shortLeases has the shortest leases that draw no warning on a replicated store, and short windows.
+func shortLeases() parti.Config {
+	c := parti.ClusteredConfig()
+	c.HeartbeatInterval, c.HeartbeatTTL, c.LeaderTTL, c.WorkerIDTTL = 2*time.Second, 10*time.Second, 10*time.Second, 10*time.Second
+	c.ColdStartWindow, c.PlannedScaleWindow, c.RebalanceCooldown = 5*time.Second, 2*time.Second, time.Second
+	return c
+}
+
+// settleIn bounds the way to rest after a fault of a replicated store: the store's failover, the leases, the windows, and
+// as much again for a busy machine.
+const settleIn = time.Minute
+
+func TestAFleetOutlivesItsStoresServers(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t)
+	g := newGroup(t, c.url(), shortLeases(), 60)
+	all := streams(g.config.KVBuckets)
+
+	began := time.Now()
+	g.start(6)
+	g.settle(g.config.StartupTimeout)
+	t.Logf("cold start: %s", time.Since(began).Round(time.Millisecond))
+	c.awaitReplicas(all...)
+
+	c.leaderIsKilledDuringARebalance(g)
+	c.followerGoesAndComesBack(g)
+	c.leadersMoveUnderLoad(g)
+	c.everyServerIsStopped(g)
+}
+
+func (c *cluster) leaderIsKilledDuringARebalance(g *group) {
+	t := c.t
+	g.slow = 300 * time.Millisecond
+	defer func() { g.slow = 0 }()
+	g.start(3)
+	select {
+	case <-g.revoked:
+	case <-time.After(30 * time.Second):
+		t.Fatal("no rebalance has begun")
+	}
+	n := c.leader("KV_" + g.config.KVBuckets.Assignment)
+	require.NotNil(t, n)
+	g.checker.Note("kill %s, which leads the assignments", n.name)
+	n.kill()
+	took := g.settle(settleIn)
+	t.Logf("leader of the assignments killed during a rebalance: settled after %s, %d sessions fenced", took.Round(time.Millisecond), g.calm().fenced)
+	n.start()
+	c.awaitReplicas(streams(g.config.KVBuckets)...)
+	g.settle(settleIn)
+}
+
+func (c *cluster) followerGoesAndComesBack(g *group) {
+	t := c.t
+	all := streams(g.config.KVBuckets)
+	for i, stream := range all {
+		c.stepDown(stream, c.nodes[1+i%2])
+	}
+	g.settle(settleIn)
+	before := g.calm()
+	g.checker.Note("kill %s, which leads nothing", c.nodes[0].name)
+	c.nodes[0].kill()
+	<-time.After(g.config.HeartbeatTTL) // as long as the fault lasts
+	c.nodes[0].start()
+	back := c.awaitReplicas(all...)
+	g.settle(settleIn)
+	assert.Equal(t, before, g.calm(), "a follower went and came back")
+	t.Logf("a follower away for %s, its copies up to date %s after its start", g.config.HeartbeatTTL, back.Round(time.Millisecond))
+}
+
+func (c *cluster) leadersMoveUnderLoad(g *group) {
+	t := c.t
+	before := g.calm()
+	stop := c.load()
+	began, rounds := time.Now(), 3
+	for range rounds {
+		for _, stream := range streams(g.config.KVBuckets) {
+			c.stepDown(stream, nil)
+		}
+	}
+	g.settle(settleIn)
+	written := stop()
+	assert.Equal(t, before, g.calm(), "leaders of streams stepped down")
+	t.Logf("%d step-downs in %s beside %d other writes", rounds*4, time.Since(began).Round(time.Millisecond), written)
+}
+
+// load writes to another stream of the cluster as fast as it goes, until it is stopped; then it says how often it did.
+func (c *cluster) load() (stop func() int) {
+	js := connect(c.t, "load", c.url())
+	ended, written := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		defer func() { written <- n }()
+		for {
+			select {
+			case <-ended:
+				return
+			default:
+			}
+			if _, err := js.Publish(context.Background(), "ready", make([]byte, 1024)); err == nil {
+				n++
+			}
+		}
+	}()
+	return func() int {
+		close(ended)
+		return <-written
+	}
+}
+
+func (c *cluster) everyServerIsStopped(g *group) {
+	t := c.t
+	all := streams(g.config.KVBuckets)
+	before := g.calm()
+	term, version := g.progress()
+	for _, n := range c.nodes {
+		n.stop()
+	}
+	g.checker.Note("every server is stopped")
+	eventually(t, settleIn, "every worker has given up", func() bool {
+		for _, w := range g.live() {
+			if len(g.checker.Running(w.name)) > 0 {
+				return false
+			}
+		}
+		return true
+	})
+	for _, n := range c.nodes {
+		n.start()
+	}
+	began := time.Now()
+	g.settle(g.config.StartupTimeout)
+	t.Logf("every server stopped for longer than the leases: settled %s after their start", time.Since(began).Round(time.Millisecond))
+	c.awaitReplicas(all...)
+	assert.Equal(t, before.moves, g.checker.Moves(), "every server was stopped and started: nothing moves")
+	eventually(t, 10*time.Second, "a higher term and version are stored", func() bool {
+		nextTerm, nextVersion := g.progress()
+		return nextTerm > term && nextVersion > version
+	})
+}
