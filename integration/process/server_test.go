@@ -196,7 +196,7 @@ func (c *cluster) url() string {
 
 // leader returns the running server that leads a stream; nil while there is none.
 func (c *cluster) leader(stream string) *node {
-	s, err := c.js.Stream(within(c.t, 2*time.Second), stream)
+	s, err := c.js.Stream(within(c.t, 500*time.Millisecond), stream)
 	if err != nil || s.CachedInfo().Cluster == nil {
 		return nil
 	}
@@ -213,7 +213,7 @@ func (c *cluster) awaitReplicas(streams ...string) time.Duration {
 	c.t.Helper()
 	return eventually(c.t, time.Minute, "every replica is up to date", func() bool {
 		for _, stream := range streams {
-			s, err := c.js.Stream(within(c.t, 2*time.Second), stream)
+			s, err := c.js.Stream(within(c.t, 500*time.Millisecond), stream)
 			if err != nil || s.CachedInfo().Cluster == nil || len(s.CachedInfo().Cluster.Replicas) != 2 {
 				return false
 			}
