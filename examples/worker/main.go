@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string, out io.Writer, refresh <-chan os.Si
 	if err != nil {
 		return err
 	}
-	w := &workload{log: log, running: map[string]job{}}
+	w := &workload{log: log, unit: set.unit, running: map[string]job{}}
 	var manager *parti.Manager
 	manager, err = parti.NewManager(set.config, js, set.source(), strategy.NewConsistentHash(), parti.WithLogger(log),
 		parti.WithHooks(parti.Hooks{

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -22,6 +23,7 @@ type settings struct {
 	list       string
 	level      slog.Level
 	json       bool
+	unit       time.Duration
 }
 
 func parse(args []string) (settings, error) {
@@ -32,6 +34,7 @@ func parse(args []string) (settings, error) {
 	standby := flags.Bool("standby", false, "wait for an ID as long as none is free")
 	verbose := flags.Bool("v", false, "log each step")
 	flags.BoolVar(&set.json, "json", false, "log in JSON, one object a line, for programs")
+	flags.DurationVar(&set.unit, "work", 100*time.Millisecond, "how long a unit of work takes; one that is begun is finished")
 	flags.StringVar(&set.url, "nats", urlFromEnvironment(), "`URL` of a NATS server with JetStream")
 	flags.IntVar(&set.partitions, "partitions", 24, "how many partitions there are")
 	flags.StringVar(&set.list, "list", "", "`file` that lists the partitions, one ID a line, instead; read again at SIGHUP")

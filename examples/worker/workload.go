@@ -12,6 +12,7 @@ import (
 // at a time.
 type workload struct {
 	log        *slog.Logger
+	unit       time.Duration
 	assignment func() parti.Assignment
 	running    map[string]job
 }
@@ -30,6 +31,8 @@ func (w *workload) assigned(ctx context.Context, added, removed []parti.Partitio
 	w.log.Debug("hook called", "term", now.Term, "version", now.Version, "epochs", now.Epochs,
 		"added", ids(added), "removed", ids(removed))
 	defer w.log.Debug("hook returns")
+	stop := context.AfterFunc(ctx, func() { w.log.Debug("hook's context ended") })
+	defer stop()
 	for _, p := range removed {
 		w.running[p.ID()].cancel() // all at once,
 	}
@@ -49,18 +52,14 @@ func (w *workload) assigned(ctx context.Context, added, removed []parti.Partitio
 }
 
 // work stands for what a real worker would do. Whatever it writes elsewhere should carry the epoch, so that the other
-// side can refuse a lower one. It returns when it last did a unit of work.
+// side can refuse a lower one. A unit that is begun is finished: it has to be shorter than a quarter of HeartbeatTTL, or
+// to watch the context as well. It returns when it last finished one.
 func (w *workload) work(ctx context.Context) (worked time.Time) {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return worked
-		case <-tick.C: // a unit of work
-			worked = time.Now()
-		}
+	for ctx.Err() == nil {
+		<-time.After(w.unit)
+		worked = time.Now()
 	}
+	return worked
 }
 
 func ids(partitions []parti.Partition) []string {

@@ -23,7 +23,11 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if binaries != "" {
+		_ = os.RemoveAll(binaries)
+	}
+	os.Exit(code)
 }
 
 // serve runs a server until a signal ends it, or until the tests' end closes standard input.

@@ -62,7 +62,9 @@ func startServer(t *testing.T, jetStream string) *node {
 	return n
 }
 
-func (n *node) url() string { return fmt.Sprintf("nats://127.0.0.1:%d", n.port) }
+func (n *node) address() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
+
+func (n *node) url() string { return "nats://" + n.address() }
 
 func (n *node) start() {
 	n.t.Helper()
@@ -104,7 +106,7 @@ func (n *node) end(signal syscall.Signal) {
 }
 
 func (n *node) answers() bool {
-	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", n.port), time.Second)
+	c, err := net.DialTimeout("tcp", n.address(), time.Second)
 	if err != nil {
 		return false
 	}
