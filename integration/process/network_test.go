@@ -53,7 +53,7 @@ func TestAWorkerBehindAFaultyNetwork(t *testing.T) {
 		{"the worker's half of the connection closes", func() { net.halfClose(toServer) }},
 		{"the server's half of the connection closes", func() { net.halfClose(toWorker) }},
 		{"the connection breaks", net.drop},
-		{"everything is late by 200ms", func() { net.slow(200 * time.Millisecond) }},
+		{"everything is late by 100ms", func() { net.slow(100 * time.Millisecond) }},
 	} {
 		c.checker.Note("%s", fault.what)
 		fault.begins()

@@ -30,7 +30,7 @@ type proxy struct {
 	closed bool
 	cutOff bool             // nothing comes through, new connections end at once
 	stalls [2]chan struct{} // not nil while that direction is stalled; closed when it goes on
-	delay  time.Duration    // of each piece, in both directions
+	delay  time.Duration    // of everything, in both directions
 }
 
 // pair is one connection through a proxy: ends[toServer] is where what goes to the server is written.
@@ -92,31 +92,45 @@ func (p *proxy) connect(worker *net.TCPConn) {
 	p.mu.Unlock()
 }
 
+// piece is something on its way through a proxy.
+type piece struct {
+	data []byte
+	due  time.Time
+}
+
 // pump carries what goes in one direction, as long as the connection lasts.
 func (p *proxy) pump(c *pair, d direction) {
 	from, to := c.ends[1-d], c.ends[d]
-	buffer := make([]byte, 64<<10)
-	for {
-		n, err := from.Read(buffer)
+	under := make(chan piece, 1024) // a reader that is ahead of so many pieces waits
+	p.work.Go(func() {
+		defer close(under)
+		for {
+			buffer := make([]byte, 16<<10)
+			n, err := from.Read(buffer)
+			p.mu.Lock()
+			due := time.Now().Add(p.delay)
+			p.mu.Unlock()
+			under <- piece{buffer[:n], due}
+			if err != nil {
+				return
+			}
+		}
+	})
+	failed := false
+	for next := range under {
+		<-time.After(time.Until(next.due))
 		p.mu.Lock()
-		stall, delay := p.stalls[d], p.delay
+		stall := p.stalls[d]
 		p.mu.Unlock()
 		if stall != nil {
 			<-stall
 		}
-		if delay > 0 {
-			<-time.After(delay)
-		}
-		if n > 0 {
-			if _, err := to.Write(buffer[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			_ = to.CloseWrite()
-			return
+		if _, err := to.Write(next.data); err != nil && !failed {
+			failed = true
+			_ = from.Close() // nothing more to read; what was read is drained
 		}
 	}
+	_ = to.CloseWrite()
 }
 
 // cut ends every connection, and each new one at once, until it is healed.

@@ -53,6 +53,16 @@ func newNode(t *testing.T, name string, jetStream, settings string) *node {
 	return n
 }
 
+// storeIn keeps the streams in another directory.
+func (n *node) storeIn(dir string) {
+	n.t.Helper()
+	text, err := os.ReadFile(n.file)
+	require.NoError(n.t, err)
+	before := fmt.Sprintf("store_dir: %q", filepath.Join(filepath.Dir(n.file), "store"))
+	require.Contains(n.t, string(text), before)
+	require.NoError(n.t, os.WriteFile(n.file, []byte(strings.Replace(string(text), before, fmt.Sprintf("store_dir: %q", dir), 1)), 0o600))
+}
+
 // startServer starts one server without replicas and waits until it answers.
 func startServer(t *testing.T, jetStream string) *node {
 	t.Helper()

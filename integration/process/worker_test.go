@@ -47,7 +47,7 @@ var workerBinary = sync.OnceValues(func() (string, error) {
 // shortConfig is that of the worker processes.
 const shortConfig = `
 workerIDMax: 9
-workerIDTTL: 4s
+workerIDTTL: 6s
 heartbeatInterval: 500ms
 heartbeatTTL: 4s
 leaderTTL: 2s
