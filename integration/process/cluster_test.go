@@ -40,6 +40,7 @@ func TestAFleetOutlivesItsStoresServers(t *testing.T) {
 	c.leaderIsKilledDuringARebalance(g)
 	c.followerGoesAndComesBack(g)
 	c.leadersMoveUnderLoad(g)
+	c.everyServerIsKilledAtOnce(g)
 	c.everyServerIsStopped(g)
 }
 
@@ -120,6 +121,36 @@ func (c *cluster) load() (stop func() int) {
 		close(ended)
 		return <-written
 	}
+}
+
+func (c *cluster) everyServerIsKilledAtOnce(g *group) {
+	t := c.t
+	before := g.calm()
+	term, version := g.progress()
+	g.checker.Note("every server is killed and started at once")
+	for _, n := range c.nodes {
+		n.kill()
+	}
+	for _, n := range c.nodes {
+		n.start()
+	}
+	began := time.Now()
+	eventually(t, settleIn, "the store answers everybody", func() bool {
+		for _, w := range g.live() {
+			if w.manager.Degraded() {
+				return false
+			}
+		}
+		return c.leader("KV_"+g.config.KVBuckets.Heartbeat) != nil
+	})
+	c.awaitReplicas(streams(g.config.KVBuckets)...)
+	g.settle(g.config.StartupTimeout)
+	assert.Equal(t, before.moves, g.checker.Moves(), "every server was killed and started: nothing moves")
+	nextTerm, nextVersion := g.progress()
+	assert.GreaterOrEqual(t, nextTerm, term)
+	assert.GreaterOrEqual(t, nextVersion, version)
+	t.Logf("every server killed and started at once: settled %s after their start, %d sessions fenced",
+		time.Since(began).Round(time.Millisecond), g.calm().fenced-before.fenced)
 }
 
 func (c *cluster) everyServerIsStopped(g *group) {

@@ -267,7 +267,8 @@ func streams(b parti.KVBuckets) []string {
 // connect opens a connection with the options that leases need.
 func connect(t *testing.T, name, url string) jetstream.JetStream {
 	t.Helper()
-	nc, err := nats.Connect(url, append(parti.ConnectOptions(), nats.Name(name), nats.RetryOnFailedConnect(true))...)
+	nc, err := nats.Connect(url, append(parti.ConnectOptions(), nats.Name(name), nats.RetryOnFailedConnect(true),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
 	require.NoError(t, err)
 	t.Cleanup(nc.Close)
 	js, err := jetstream.New(nc)
