@@ -65,6 +65,8 @@ func TestOwnerlessTime(t *testing.T) {
 	leader.crash()
 	g.settle(rest)
 	table.add("leader's crash", "one worker", g, before)
+
+	table.successors(server.url())
 	t.Logf("10 workers, 200 partitions, one server over TCP, DefaultConfig: HeartbeatTTL %s, LeaderTTL %s, PlannedScaleWindow %s, RebalanceCooldown %s\n%s",
 		config.HeartbeatTTL, config.LeaderTTL, config.PlannedScaleWindow, config.RebalanceCooldown, table.text.String())
 }
@@ -73,6 +75,28 @@ func TestOwnerlessTime(t *testing.T) {
 type ownerlessTable struct {
 	t    *testing.T
 	text strings.Builder
+}
+
+// successors replaces workers of a group whose IDs are all taken by ones that wait for an ID.
+func (o *ownerlessTable) successors(url string) {
+	config := parti.DefaultConfig()
+	config.KVBuckets = parti.KVBuckets{StableID: "full-stableid", Election: "full-election", Heartbeat: "full-heartbeat", Assignment: "full-assignment"}
+	config.ApplyDefaults()
+	config.WorkerIDMax, config.Standby = 9, true
+	config.ExpectedWorkers = 10 // so that the cold start need not take the whole of its window
+	g := newGroup(o.t, url, config, 200)
+	g.start(10)
+	g.settle(config.StartupTimeout)
+	g.gaps.take()
+	before := g.checker.Moves()
+	for range 3 {
+		old, next := g.follower(), g.start(1)[0]
+		eventually(o.t, 10*time.Second, "the successor waits for an ID", func() bool { return next.manager.State() == parti.StateClaimingID })
+		require.NoError(o.t, old.stop())
+		g.settle(config.HeartbeatTTL)
+	}
+	assert.Equal(o.t, before, g.checker.Moves(), "a successor that takes the ID moves nothing")
+	o.add("successor", "clean stop, another one waits for the ID, 3 times", g, before)
 }
 
 // add takes what was measured since it was called last.
