@@ -45,7 +45,7 @@ func TestAPausedWorkerFencesBeforeAnythingElse(t *testing.T) {
 	c := newCrew(t, startServer(t, ""))
 	c.start(3, c.server.url(), "-work", "5ms")
 	c.settle(c.config.ColdStartWindow + 10*time.Second)
-	var gaveUp, worked []time.Duration
+	var told, gaveUp, worked []time.Duration
 	for _, who := range []func() *child{c.follower, c.leader, c.follower, c.leader} {
 		p := who()
 		had := c.checker.Running(p.name)
@@ -59,33 +59,36 @@ func TestAPausedWorkerFencesBeforeAnythingElse(t *testing.T) {
 		eventually(t, 10*time.Second, "it has given up", func() bool {
 			return slices.ContainsFunc(p.said(resumed), func(l line) bool { return l.Msg == "hook returns" })
 		})
-		after, latest := p.fencedFirst(resumed, had)
-		gaveUp, worked = append(gaveUp, after), append(worked, latest)
+		noticed, returned, latest := p.fencedFirst(resumed, had)
+		told, gaveUp, worked = append(told, noticed), append(gaveUp, returned), append(worked, latest)
 		c.settle(c.config.PlannedScaleWindow + c.config.RebalanceCooldown + c.config.HeartbeatTTL + busy)
 	}
-	t.Logf("after the pause everything was given up within %v; the last unit of work (5ms each) ended after %v", gaveUp, worked)
+	t.Logf("after the pause the hook was called within %v, everything was given up within %v; the last unit of work (5ms each) ended after %v",
+		told, gaveUp, worked)
 }
 
 // fencedFirst checks that the first thing the hook is told after a pause is to give up all that the process had. It returns
-// when that was done, and when the last unit of work ended, both counted from the end of the pause.
-func (p *child) fencedFirst(resumed time.Time, had []string) (gaveUp, worked time.Duration) {
+// when it was told, when that was done, and when the last unit of work ended, all counted from the end of the pause.
+func (p *child) fencedFirst(resumed time.Time, had []string) (told, gaveUp, worked time.Duration) {
 	t := p.crew.t
 	t.Helper()
 	said := p.said(resumed)
-	told := slices.IndexFunc(said, func(l line) bool { return l.Msg == "hook called" })
-	require.GreaterOrEqual(t, told, 0, "%s: the hook is told nothing", p.name)
-	assert.Empty(t, said[told].Added, "%s: the first call after the pause adds something", p.name)
-	assert.ElementsMatch(t, had, said[told].Removed, "%s: the first call after the pause removes everything", p.name)
-	for _, l := range said[told:] {
+	first := slices.IndexFunc(said, func(l line) bool { return l.Msg == "hook called" })
+	require.GreaterOrEqual(t, first, 0, "%s: the hook is told nothing", p.name)
+	assert.Empty(t, said[first].Added, "%s: the first call after the pause adds something", p.name)
+	assert.ElementsMatch(t, had, said[first].Removed, "%s: the first call after the pause removes everything", p.name)
+	since := func(at time.Time) time.Duration { return at.Sub(resumed).Round(time.Microsecond) }
+	told = since(said[first].Time)
+	for _, l := range said[first:] {
 		switch l.Msg {
 		case "ended":
-			worked = max(worked, l.Worked.Sub(resumed))
+			worked = max(worked, since(l.Worked))
 		case "hook returns":
-			return l.Time.Sub(resumed).Round(time.Microsecond), worked.Round(time.Microsecond)
+			return told, since(l.Time), worked
 		}
 	}
 	t.Fatalf("%s: the hook has not returned", p.name)
-	return 0, 0
+	return 0, 0, 0
 }
 
 func TestATerminatedWorkerFinishesWhatItHasBegun(t *testing.T) {
