@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,8 +17,8 @@ import (
 // chaosLasts is how long faults are put in.
 const chaosLasts = 40 * time.Second
 
-// TestWorkersAmidFaults does to workers, connections and the server whatever comes up, one thing after the other and
-// some at once. PARTI_SEED repeats the choices of a run, though not their outcome.
+// TestWorkersAmidFaults does to workers, connections and the server whatever comes up, several things at once.
+// PARTI_SEED repeats the choices of a run, though not their outcome.
 func TestWorkersAmidFaults(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -35,9 +36,7 @@ func TestWorkersAmidFaults(t *testing.T) {
 	for began := time.Now(); time.Since(began) < chaosLasts; {
 		c.step()
 	}
-	for _, p := range c.live() {
-		c.behind[p].heal()
-	}
+	c.lasting.Wait()
 	c.settle(c.config.ColdStartWindow + c.config.WorkerIDTTL + c.config.HeartbeatTTL + 4*busy)
 	t.Logf("seed %d: %v; %d hook calls, %d moves, %d overlaps excused by a pause", seed, c.did, c.checker.Calls(), c.checker.Moves(), c.checker.Excused())
 }
@@ -48,6 +47,8 @@ type chaos struct {
 	random *rand.Rand
 	behind map[*child]*proxy
 	did    map[string]int
+	// lasting are the faults that go on while the next one begins.
+	lasting sync.WaitGroup
 }
 
 func (c *chaos) add(args ...string) {
@@ -55,9 +56,18 @@ func (c *chaos) add(args ...string) {
 	c.behind[c.start(1, proxy.url(), args...)[0]] = proxy
 }
 
-// while returns after a random time: of the length of a hiccup, of a lease, or more.
-func (c *chaos) while() {
-	<-time.After(time.Duration(c.random.Int64N(int64(c.config.HeartbeatTTL * 3 / 2))))
+// while is a random time: of the length of a hiccup, of a lease, or more.
+func (c *chaos) while() time.Duration {
+	return time.Duration(c.random.Int64N(int64(c.config.HeartbeatTTL * 3 / 2)))
+}
+
+// later ends a fault after a while.
+func (c *chaos) later(end func()) {
+	after := time.After(c.while())
+	c.lasting.Go(func() {
+		<-after
+		end()
+	})
 }
 
 func (c *chaos) step() {
@@ -69,30 +79,21 @@ func (c *chaos) step() {
 		do   func()
 	}{
 		{"kill", func() { p.kill(); c.add("-id", p.workerID()) }},
-		{"kill for good", func() { p.kill(); c.while(); c.add() }},
+		{"kill, another one joins", func() { p.kill(); c.add() }},
 		{"terminate", func() { p.signal(syscall.SIGTERM); c.add("-id", p.workerID()) }},
-		{"pause", func() { p.pause(); c.while(); p.resume() }},
-		{"pause and cut", func() {
-			p.pause()
-			net.cut()
-			c.while()
-			p.resume()
-			c.while()
-			net.heal()
-		}},
-		{"cut", func() { net.cut(); c.while(); net.heal() }},
-		{"stall to server", func() { net.stall(toServer); c.while(); net.heal() }},
-		{"stall to worker", func() { net.stall(toWorker); c.while(); net.heal() }},
+		{"pause", func() { p.pause(); c.later(func() { p.resume() }) }},
+		{"pause and cut", func() { p.pause(); net.cut(); c.later(func() { p.resume() }); c.later(net.heal) }},
+		{"cut", func() { net.cut(); c.later(net.heal) }},
+		{"stall to server", func() { net.stall(toServer); c.later(net.heal) }},
+		{"stall to worker", func() { net.stall(toWorker); c.later(net.heal) }},
 		{"half-close", func() { net.halfClose(direction(c.random.IntN(2))) }},
-		{"delay", func() { net.slow(50 * time.Millisecond); c.while(); net.heal() }},
+		{"delay", func() { net.slow(50 * time.Millisecond); c.later(net.heal) }},
 		{"server killed", func() { c.server.kill(); c.server.start() }},
-		{"server away", func() { c.server.kill(); c.while(); c.server.start() }},
+		{"server away", func() { c.server.kill(); <-time.After(c.while()); c.server.start() }},
 	}
 	fault := faults[c.random.IntN(len(faults))]
 	c.did[fault.name]++
 	c.checker.Note("%s: %s", p.name, fault.name)
 	fault.do()
-	if c.random.IntN(2) == 0 {
-		<-time.After(time.Duration(c.random.Int64N(int64(time.Second))))
-	}
+	<-time.After(c.while() / 4)
 }

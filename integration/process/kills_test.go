@@ -48,4 +48,5 @@ func TestTenKillsOfTheStoresLeaderMoveNothing(t *testing.T) {
 	g.settle(settleIn)
 	assert.Equal(t, before, g.calm(), "nothing moves, no hook is called, nobody is judged dead")
 	assert.Zero(t, g.reader.expired(), "heartbeats that expired")
+	c.everyServerIsKilledAtOnce(g)
 }

@@ -154,7 +154,9 @@ func (p *proxy) drop() {
 func (p *proxy) stall(d direction) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stalls[d] = make(chan struct{})
+	if p.stalls[d] == nil {
+		p.stalls[d] = make(chan struct{})
+	}
 }
 
 // slow delays everything, in both directions.
