@@ -192,13 +192,20 @@ func (g *group) calm() calm {
 	return calm{g.checker.Moves(), g.calls, g.fenced, g.emergencies}
 }
 
-// progress is the highest term and version that are stored.
-func (g *group) progress() (term uint64, version int64) {
-	if terms := g.checker.Terms(); len(terms) > 0 {
-		term = terms[len(terms)-1].Number
+// names are the worker IDs of the live workers.
+func (g *group) names() map[string]string {
+	names := map[string]string{}
+	for _, w := range g.live() {
+		names[w.name] = w.lastID()
 	}
-	if versions := g.checker.Versions(); len(versions) > 0 {
-		version = versions[len(versions)-1]
+	return names
+}
+
+// progress is the highest term and version that any live worker has seen.
+func (g *group) progress() (term uint64, version int64) {
+	for _, w := range g.live() {
+		a := w.manager.Assignment()
+		term, version = max(term, a.Term), max(version, a.Version)
 	}
 	return term, version
 }
