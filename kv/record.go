@@ -172,7 +172,10 @@ func decode[T any](kind string, b []byte) (record T, err error) {
 	if err := json.Unmarshal(b, &e); err != nil {
 		return none, fmt.Errorf("%w: %s: %w", ErrCorrupt, kind, err)
 	}
-	if e.Format != format {
+	if e.Format < format { // every record has had one from the first release on
+		return none, fmt.Errorf("%w: %s: no format, allowed: %d", ErrCorrupt, kind, format)
+	}
+	if e.Format > format {
 		return none, fmt.Errorf("%w: %s: found %d, known %d", ErrFormat, kind, e.Format, format)
 	}
 	if err := json.Unmarshal(b, &record); err != nil {

@@ -92,7 +92,7 @@ func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
 		if err := s.writeFenced(ctx, f, batch); err != nil {
 			if first > 0 && errors.Is(err, ErrNotDone) {
 				// Not an ErrNotDone itself: part of the version is stored.
-				err = fmt.Errorf("%w: after %d of %d records: %s", ErrUnknown, first, len(messages), err)
+				err = fmt.Errorf("%w: after %d of %d records: %s", ErrUnknown, first, len(messages), err.Error())
 			}
 			return fmt.Errorf("write plan version %d under term %d: %w", w.Plan.Version, f.Term, err)
 		}
