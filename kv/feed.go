@@ -20,16 +20,17 @@ const (
 )
 
 // Feed tells what is stored under the keys (nil for all) and every change of it, until ctx ends, whose error it then
-// returns, or until the store is not the one it was ([ErrRolledBack]) or the connection is closed for good.
+// returns, or until the store is not the one it was, or was emptied ([ErrRolledBack]), or the connection is closed for good.
 //
 // First comes a snapshot that is complete at least up to atLeast: its markers and values, then an update of kind
 // [UpdateSynced]. Then come the changes. After each reconnect, and every 30 s, a fresh snapshot repairs what was missed:
 // a value or marker that is newer, [UpdateGone] for a key that is not there any more, and [UpdateSynced] again. An
-// outage of the store only makes it wait.
+// outage of the store only makes it wait. A heartbeat that is no record at all is told, and told as expired by one of the
+// snapshots after a TTL, though it is still there.
 //
 // emit is called from one goroutine at a time and must not block. Revisions of a key never go back.
 func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint64, emit func(Update)) error {
-	f := &feed{store: s, bucket: b, keys: keys, emit: emit, told: map[string]write{}, live: map[string]bool{}, upTo: atLeast}
+	f := &feed{store: s, bucket: b, keys: keys, emit: emit, told: map[string]write{}, live: map[string]bool{}, corrupt: map[string]sighting{}, upTo: atLeast}
 	nc := s.js.Conn()
 	f.reconnected = nc.StatusChanged(nats.CONNECTED)
 	defer nc.RemoveStatusListener(f.reconnected)
@@ -64,15 +65,22 @@ type feed struct {
 	reconnected chan nats.Status
 	told        map[string]write // the newest told, by key
 	live        map[string]bool  // keys whose last told update was a value
-	upTo        uint64           // everything up to here is told
-	suspected   time.Time        // since when the store seems to be another than it was; zero for not
-	proven      bool             // it is
+	corrupt     map[string]sighting
+	upTo        uint64    // everything up to here is told
+	suspected   time.Time // since when the store seems to be another than it was; zero for not
+	proven      bool      // it is
 }
 
 // write is one write of a key.
 type write struct {
 	revision uint64
 	token    token
+}
+
+// sighting is when a snapshot first showed a revision.
+type sighting struct {
+	revision uint64
+	at       time.Time
 }
 
 // wait pauses between attempts; a reconnect ends the pause.
@@ -114,15 +122,43 @@ func (f *feed) resync(ctx context.Context) error {
 		there[e.Key] = true
 		f.tell(e)
 	}
+	if f.bucket == Assignments && f.live[TermKey] && f.live[PlanKey] && !there[TermKey] && !there[PlanKey] {
+		// Nobody of the group deletes one of them, and a stranger's deletion leaves a marker: the stream was purged.
+		f.proven = true
+		return fmt.Errorf("%w: bucket %q was emptied", ErrRolledBack, f.store.cfg.bucket(f.bucket))
+	}
 	for key := range f.live {
 		if !there[key] && f.told[key].revision <= snapshot.UpTo {
 			delete(f.live, key)
 			f.emit(Update{Kind: UpdateGone, Entry: Entry{Bucket: f.bucket, Key: key}})
 		}
 	}
+	f.expireCorrupt(snapshot.Entries)
 	f.upTo = max(f.upTo, snapshot.UpTo)
 	f.emit(Update{Kind: UpdateSynced, UpTo: f.upTo})
 	return nil
+}
+
+// expireCorrupt ends a heartbeat that is no record, whose writer need not have given it a TTL: nobody renews it, and its
+// worker would seem to live for good. The worker's last own heartbeat is older, so after a TTL it is over in any case.
+func (f *feed) expireCorrupt(entries []Entry) {
+	if f.bucket != Heartbeats {
+		return
+	}
+	for _, e := range entries {
+		if _, err := DecodeHeartbeat(e.Value); e.Kind != Put || !f.live[e.Key] || !errors.Is(err, ErrCorrupt) {
+			continue
+		}
+		first := f.corrupt[e.Key]
+		switch {
+		case first.revision != e.Revision:
+			f.corrupt[e.Key] = sighting{e.Revision, time.Now()}
+		case time.Since(first.at) >= f.store.TTL(f.bucket):
+			delete(f.live, e.Key)
+			delete(f.corrupt, e.Key)
+			f.emit(Update{Kind: UpdateExpired, Entry: Entry{Bucket: f.bucket, Key: e.Key, Revision: e.Revision, Kind: Expired}, UpTo: e.Revision})
+		}
+	}
 }
 
 // tell passes an entry on if it is newer than what was told of its key.

@@ -72,10 +72,20 @@ func (s *Store) entry(b Bucket, subject string, sequence uint64, at time.Time, h
 		e.Kind = Expired
 	case header.Get(jetstream.MarkerReasonHeader) != "":
 		e.Kind = Deleted
+	case b == Election && corruptLease(data):
+		e.Kind = Deleted
 	default:
 		e.Value, e.token = data, tokenOf(data)
 	}
 	return e
+}
+
+// corruptLease: a value in place of the lease on leadership that is no record holds nothing, as if the lease had been
+// deleted. Nobody renews it, and it need not expire, so to respect it would leave the group without a leader for good;
+// and to write over it is harmless, because only the term makes a leader.
+func corruptLease(value []byte) bool {
+	_, err := DecodeLeader(value)
+	return errors.Is(err, ErrCorrupt)
 }
 
 // Snapshot returns what a bucket holds under the keys, or under all of them, complete up to a sequence that is not
