@@ -19,6 +19,8 @@ var (
 	ErrUnknown = errors.New("outcome unknown")
 	// ErrNotDone: definitely not done. Try again.
 	ErrNotDone = errors.New("not done")
+	// ErrTooLarge: a record is larger than the server takes. It is an [ErrNotDone]; trying again helps only with less in it.
+	ErrTooLarge = fmt.Errorf("%w: record too large", ErrNotDone)
 	// ErrNotFound: no entry and no marker under that key.
 	ErrNotFound = errors.New("no such entry")
 	// ErrNoFreeID: every ID of the range is held. Wait for one.

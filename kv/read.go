@@ -115,10 +115,16 @@ func (s *Store) snapshot(ctx context.Context, b Bucket, keys []string, atLeast u
 	}
 }
 
-// chunk is how many keys are asked for at once; the server answers with at most 1,024.
-const chunk = 1000
+const (
+	// chunk is how many keys are asked for at once; the server answers with at most 1,024.
+	chunk = 1000
+	// answerMost is how many bytes of values are asked for at once: well below what a client and the server keep for a
+	// subscriber that is slow.
+	answerMost = 16 << 20
+)
 
-var errTooMany = errors.New("too many keys for one answer")
+// errTooMany is [ErrNotDone]; fewer keys can be asked for.
+var errTooMany = fmt.Errorf("%w: too much for one answer", ErrNotDone)
 
 func (s *Store) readAll(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
 	if keys == nil {
@@ -129,9 +135,16 @@ func (s *Store) readAll(ctx context.Context, b Bucket, keys []string) (Snapshot,
 		keys = s.allKeys(b)
 	}
 	var all Snapshot
-	for part := range slices.Chunk(keys, chunk) {
+	parts := slices.Collect(slices.Chunk(keys, chunk))
+	for len(parts) > 0 {
+		part := parts[0]
+		parts = parts[1:]
 		snapshot, err := s.readChunk(ctx, b, part)
-		if err != nil {
+		switch {
+		case errors.Is(err, errTooMany) && len(part) > 1:
+			parts = append(parts, part[:len(part)/2], part[len(part)/2:])
+			continue
+		case err != nil:
 			return Snapshot{}, err
 		}
 		if all.UpTo == 0 || snapshot.UpTo < all.UpTo {
@@ -166,7 +179,7 @@ func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string) (Snapsho
 	for i, key := range keys {
 		subjects[i] = s.subject(b, key)
 	}
-	request, err := json.Marshal(map[string]any{"multi_last": subjects})
+	request, err := json.Marshal(map[string]any{"multi_last": subjects, "max_bytes": answerMost})
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -195,11 +208,11 @@ func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string) (Snapsho
 			snapshot.Entries = append(snapshot.Entries, e)
 		case "204":
 			snapshot.UpTo, err = strconv.ParseUint(m.Header.Get("Nats-UpTo-Sequence"), 10, 64)
-			if err == nil && m.Header.Get("Nats-Num-Pending") != "0" {
-				err = errors.New("answer was cut short")
-			}
 			if err != nil {
 				return Snapshot{}, notDone(err)
+			}
+			if m.Header.Get("Nats-Num-Pending") != "0" { // cut short
+				return Snapshot{}, errTooMany
 			}
 			return snapshot, nil
 		case "404":

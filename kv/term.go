@@ -74,10 +74,26 @@ type PlanWrite struct {
 // batchMost is how many messages the server takes in one atomic batch.
 const batchMost = 1000
 
+// headersMost is what is left of the server's max_payload for the headers of a message.
+const headersMost = 4096
+
+// described names a record for the error that says it is too large.
+func described(key string, record any) string {
+	switch r := record.(type) {
+	case Assignment:
+		return fmt.Sprintf("assignment of %s with %d partitions", key, len(r.Owned)+len(r.Releasing))
+	case Plan:
+		return fmt.Sprintf("plan with %d members", len(r.Members))
+	default:
+		return fmt.Sprintf("record %q", key)
+	}
+}
+
 // WritePlan stores a version under a fence: as one atomic batch, or, above 1,000 records, as several with the plan in
 // the last.
 //
-// [ErrDeposed] says that a newer term is stored. [ErrNotDone] says that nothing was stored. After [ErrUnknown] any part
+// [ErrDeposed] says that a newer term is stored. [ErrNotDone] says that nothing was stored; it is [ErrTooLarge] when a
+// record does not fit into a message of this server, which is found out before anything is sent. After [ErrUnknown] any part
 // may be stored, now or later: begin a new term before writing again, which alone makes what is still under way
 // harmless.
 func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
@@ -111,8 +127,9 @@ func (s *Store) planMessages(w PlanWrite) ([]*nats.Msg, error) {
 		if err != nil {
 			return err
 		}
-		if limit := s.js.Conn().MaxPayload(); limit > 0 && int64(len(value)) > limit-4096 {
-			return fmt.Errorf("%w: record %q has %d bytes, allowed: %d", ErrNotDone, key, len(value), limit-4096)
+		if limit := s.js.Conn().MaxPayload(); limit > 0 && int64(len(value)) > limit-headersMost {
+			return fmt.Errorf("%w: %s has %d bytes, allowed: %d (max_payload of the server is %d)", ErrTooLarge, described(key, record),
+				len(value), limit-headersMost, limit)
 		}
 		messages = append(messages, &nats.Msg{Subject: s.subject(Assignments, key), Data: value, Header: nats.Header{}})
 		return nil
