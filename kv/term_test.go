@@ -88,8 +88,11 @@ func TestConcurrentTermsAreAllDifferent(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		const n = 20
 		got := make(chan uint64, n)
+		var stores []*Store
 		for range n {
-			s := openStore(t, srv, testConfig())
+			stores = append(stores, openStore(t, srv, testConfig()))
+		}
+		for _, s := range stores {
 			go func() {
 				f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
 				if err != nil {

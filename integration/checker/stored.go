@@ -79,6 +79,7 @@ type record struct {
 
 // holding is the last stored grant of a partition.
 type holding struct {
+	at      time.Time
 	worker  string
 	session uint64
 	epoch   int64
@@ -87,7 +88,7 @@ type holding struct {
 
 // grant is a change of hands in the stored history, judged at the end.
 type grant struct {
-	at        time.Time
+	held, at  time.Time
 	partition string
 	from      holding
 	to        holding
@@ -115,7 +116,11 @@ type stored struct {
 	beats    map[string][]beat // by worker
 	seqs     map[Bucket]uint64
 	planned  map[int64]bool // versions of records
+	lastBeat Entry
+	unread   []span // of the heartbeats, overwritten before they were read
 }
+
+type span struct{ from, to time.Time }
 
 func newStored() stored {
 	return stored{
@@ -171,6 +176,10 @@ func (c *Checker) storedClaim(e Entry) {
 }
 
 func (c *Checker) storedHeartbeat(e Entry) {
+	if last := c.stored.lastBeat; last.Seq != 0 && e.Seq != last.Seq+1 {
+		c.stored.unread = append(c.stored.unread, span{last.At, e.At})
+	}
+	c.stored.lastBeat = e
 	b := beat{at: e.At, gone: e.Gone}
 	if !e.Gone {
 		h, ok := decode[heartbeat](c, e)
@@ -266,16 +275,16 @@ func (c *Checker) written(e Entry, term uint64, version int64) {
 // holdings follows who holds each partition of a stored record.
 func (c *Checker) holdings(at time.Time, r record) {
 	for _, o := range r.Owned {
-		now := holding{worker: r.Worker, session: r.Session, epoch: o.Epoch}
+		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch}
 		last, known := c.stored.holdings[o.Partition]
 		switch {
-		case known && last == now:
+		case known && last.session == now.session && last.worker == now.worker && last.epoch == now.epoch && last.since == 0:
 			continue
 		case known && now.epoch <= last.epoch:
 			c.violate("I2", "stored: %s for %s session %d with epoch %d, after epoch %d for %s session %d", o.Partition,
 				now.worker, now.session, now.epoch, last.epoch, last.worker, last.session)
 		case known:
-			c.stored.grants = append(c.stored.grants, grant{at, o.Partition, last, now})
+			c.stored.grants = append(c.stored.grants, grant{last.at, at, o.Partition, last, now})
 		}
 		c.stored.holdings[o.Partition] = now
 	}
@@ -338,6 +347,11 @@ func (c *Checker) Restored() {
 // free says whether the holder had let go, or was over, at the time of the grant. Two streams have no common order
 // within one instant: there, the grant has the benefit of the doubt.
 func (s *stored) free(g grant) bool {
+	for _, u := range s.unread {
+		if !u.from.After(g.at) && !u.to.Before(g.held) {
+			return true // nobody knows what was written then
+		}
+	}
 	seen := false // the session's own heartbeat
 	for _, b := range s.beats[g.from.worker] {
 		if b.at.After(g.at) {

@@ -183,8 +183,23 @@ func (l *Life) settle() {
 		l.start(1)
 	}
 	l.refresh()
-	l.Fleet.Settle(l.allowed())
+	for !l.settled(began) {
+		l.wait(5 * time.Millisecond)
+	}
 	l.took = time.Since(began)
+}
+
+// settled says that everything has an owner, and fails when that takes too long. A worker that had no assignment within
+// its StartupTimeout gives up, as it should; when that was the last one, another is started.
+func (l *Life) settled(began time.Time) bool {
+	err := l.Fleet.Unsettled()
+	if err != nil && time.Since(began) >= l.allowed() {
+		l.Fleet.Fatalf("not settled after %s: %v", l.allowed(), err)
+	}
+	if len(l.Fleet.Live()) == 0 {
+		l.start(1)
+	}
+	return err == nil
 }
 
 // refresh has the leader list the source until it has: an earlier refresh may have met a fault.

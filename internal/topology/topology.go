@@ -251,10 +251,10 @@ func (t *Topology) updateWindow(now time.Time) {
 	case KindColdStart:
 		return
 	case KindRestart:
-		if t.living()-t.expiring(now) == len(t.members) {
-			t.window = window{}
+		if t.living()-t.expiring(now) != len(t.members) {
+			return
 		}
-		return
+		t.window = window{} // and whoever is new besides opens one of its own
 	default:
 	}
 	if t.planned && float64(t.living()) < t.cfg.RestartDetectionRatio*float64(len(t.members)) {
