@@ -137,6 +137,10 @@ func (c *Checker) Stored(e Entry) {
 	if e.Seq <= c.stored.seqs[e.Bucket] {
 		return // the reader was restarted: seen already
 	}
+	if e.Bucket == StableID && e.Seq != c.stored.seqs[e.Bucket]+1 {
+		// What was overwritten unread may have been the end of any claim.
+		clear(c.stored.claims)
+	}
 	c.stored.seqs[e.Bucket] = e.Seq
 	value := string(e.Value)
 	if e.Gone {
