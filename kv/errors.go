@@ -34,6 +34,8 @@ var (
 	ErrRolledBack = errors.New("store rolled back or recreated")
 	// ErrNoJetStream: the server, or the account, has no JetStream.
 	ErrNoJetStream = errors.New("no JetStream")
+	// ErrPermission: the user of the connection may not publish or subscribe where a worker has to; the text says where.
+	ErrPermission = errors.New("permission missing")
 	// ErrServerVersion: the server is too old.
 	ErrServerVersion = errors.New("server too old")
 	// ErrBucketMismatch: a bucket exists in a form that cannot be relied on, see [BucketError].

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -22,7 +23,7 @@ const minVersion = "2.12.3"
 
 // Open creates the buckets that are missing and checks those that are there.
 //
-// It fails with [ErrConfig], [ErrNoJetStream], [ErrServerVersion] or a [*BucketError] where trying again does not help,
+// It fails with [ErrConfig], [ErrPermission], [ErrNoJetStream], [ErrServerVersion] or a [*BucketError] where trying again does not help,
 // and with [ErrNotDone] or [ErrUnknown] where it may.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
 	if cfg.OperationTimeout <= 0 {
@@ -32,28 +33,38 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, erro
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	return openAs(ctx, js, cfg, newHolder())
+	s := newStore(js, cfg, newHolder())
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	if err := s.checkPermissions(ctx); err != nil {
+		return nil, err
+	}
+	return s.open(ctx)
 }
 
 // Reopen opens the buckets again, for the same holder of leases: what was deleted meanwhile is made anew.
 func (s *Store) Reopen(ctx context.Context) (*Store, error) {
-	return openAs(ctx, s.js, s.cfg, s.holder)
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	return newStore(s.js, s.cfg, s.holder).open(ctx)
 }
 
-func openAs(ctx context.Context, js jetstream.JetStream, cfg Config, h *holder) (*Store, error) {
-	ctx, cancel := context.WithTimeout(ctx, cfg.OperationTimeout)
-	defer cancel()
+func newStore(js jetstream.JetStream, cfg Config, h *holder) *Store {
 	s := &Store{cfg: cfg, js: js, prefix: apiPrefix(js), holder: h}
 	if s.prefix != jetstream.DefaultAPIPrefix {
 		s.writes = s.prefix
 	}
+	return s
+}
+
+func (s *Store) open(ctx context.Context) (*Store, error) {
 	if err := s.checkServer(ctx); err != nil {
 		return nil, err
 	}
 	for b := range buckets {
 		info, err := s.openBucket(ctx, b)
 		if err != nil {
-			return nil, fmt.Errorf("open bucket %q: %w", cfg.bucket(b), err)
+			return nil, fmt.Errorf("open bucket %q: %w", s.cfg.bucket(b), err)
 		}
 		s.created[b] = info.Created
 	}
@@ -138,6 +149,13 @@ func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo
 	want := s.wanted(b)
 	stream, err := s.js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		denied, denial := s.mayPublish(ctx, nats.NewMsg(s.prefix+"STREAM.CREATE."+want.Name))
+		if denial != nil {
+			return nil, denial
+		}
+		if len(denied) > 0 {
+			return nil, fmt.Errorf("%w: it does not exist, and the user of this connection may not publish to %q", ErrPermission, denied[0])
+		}
 		stream, err = s.js.CreateStream(ctx, want)
 	}
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another worker was faster

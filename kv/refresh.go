@@ -46,6 +46,9 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 // once. Replying ErrNotDone or ErrDeposed makes the asker ask again.
 func (s *Store) ServeRefresh(handle func(reply func(error))) (stop func(), err error) {
 	sub, err := s.js.Conn().Subscribe(s.refreshSubject(), func(m *nats.Msg) {
+		if m.Reply == "" {
+			return // a worker tries out whether it may ask
+		}
 		handle(func(err error) {
 			r := nats.NewMsg(m.Reply)
 			switch {

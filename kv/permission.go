@@ -1,0 +1,120 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A server tells a client that it may not publish or subscribe beside the request, which itself is just never answered.
+// So that a missing permission is neither a timeout nor found out only by the first worker that leads, every subject is
+// tried out beforehand, with messages that have no effect: they ask for no answer, and what would be stored names
+// another stream than the one it would be stored in.
+
+// noStream is the name that [jetstream.ExpectedStreamHeader] bears in a message that no stream shall store.
+const noStream = "none"
+
+// probes are messages on the subjects that a worker publishes on; of the bucket of the IDs only on those that every
+// start needs.
+func (s *Store) probes() []*nats.Msg {
+	probes := []*nats.Msg{nats.NewMsg(s.prefix + "INFO"), nats.NewMsg(s.refreshSubject())}
+	for b := range buckets {
+		stream, key := s.stream(b), s.allKeys(b)[0]
+		create := s.prefix + "CONSUMER.CREATE." + stream + ".probe"
+		if b == Election { // followed by its one key, which then is part of the subject
+			create += "." + s.subject(b, key)
+		}
+		subjects := []string{s.prefix + "STREAM.INFO." + stream, s.prefix + "DIRECT.GET." + stream, s.writes + s.subject(b, key)}
+		if b != StableIDs { // where many claim at once, only what each of them needs
+			subjects = append(subjects, s.prefix+"STREAM.MSG.GET."+stream, create, s.prefix+"CONSUMER.MSG.NEXT."+stream+".probe")
+		}
+		for _, subject := range subjects {
+			m := nats.NewMsg(subject)
+			m.Header.Set(jetstream.ExpectedStreamHeader, noStream)
+			probes = append(probes, m)
+		}
+	}
+	return probes
+}
+
+// checkPermissions names what the user of the connection may not do: [ErrPermission].
+func (s *Store) checkPermissions(ctx context.Context) error {
+	nc := s.js.Conn()
+	var missing []string
+	for _, subject := range []string{nc.NewInbox(), s.refreshSubject()} {
+		denied, err := s.tryOut(ctx, subject, func() error {
+			sub, err := nc.SubscribeSync(subject)
+			if err != nil {
+				return err
+			}
+			return sub.Unsubscribe()
+		})
+		if err != nil {
+			return err
+		}
+		if denied {
+			missing = append(missing, fmt.Sprintf("subscribe to %q", subject))
+		}
+	}
+	denied, err := s.mayPublish(ctx, s.probes()...)
+	if err != nil {
+		return err
+	}
+	for _, subject := range denied {
+		missing = append(missing, fmt.Sprintf("publish to %q", subject))
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: the user of this connection may not %s", ErrPermission, strings.Join(missing, ", nor "))
+	}
+	return nil
+}
+
+// mayPublish returns the subjects of the messages that the server refuses to take. Only when it refuses one of them are
+// they sent one by one: a connection keeps only its last error.
+func (s *Store) mayPublish(ctx context.Context, probes ...*nats.Msg) (denied []string, err error) {
+	no, err := s.tryOut(ctx, "", func() error {
+		for _, m := range probes {
+			if err := s.js.Conn().PublishMsg(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || !no {
+		return nil, err
+	}
+	for _, m := range probes {
+		no, err := s.tryOut(ctx, m.Subject, func() error { return s.js.Conn().PublishMsg(m) })
+		if err != nil {
+			return nil, err
+		}
+		if no {
+			denied = append(denied, m.Subject)
+		}
+	}
+	return denied, nil
+}
+
+// tryOut reports whether the server has refused what f did on the subject, or on any if it is empty. The server answers
+// in order: with the answer to a ping the refusal is there.
+func (s *Store) tryOut(ctx context.Context, subject string, f func() error) (denied bool, err error) {
+	nc := s.js.Conn()
+	before := nc.LastError()
+	_, err = bounded(ctx, func() (struct{}, error) {
+		if err := f(); err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, nc.FlushWithContext(ctx)
+	})
+	if err != nil {
+		return false, fmt.Errorf("try out what is permitted: %w", notDone(err))
+	}
+	after := nc.LastError()
+	// Errors are told apart by identity: the same refusal twice is two errors.
+	return after != before && errors.Is(after, nats.ErrPermissionViolation) && //nolint:errorlint // identity is meant
+		strings.Contains(after.Error(), subject), nil
+}
