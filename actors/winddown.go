@@ -62,7 +62,7 @@ func (m *manager) leave(cause error) {
 	m.problem(cause)
 	m.life.view.blame(cause)
 	m.fire(fsm.EventStop)
-	m.life.leaving = m.life.leaving || cause == nil
+	m.life.leaving = !errors.Is(cause, ErrGivingUp) // whom a supervisor may begin anew
 	before := m.winding
 	m.winding = &windDown{cause: cause, generation: m.nextGeneration()}
 	if before != nil {

@@ -17,7 +17,7 @@ func (c *Checker) Wrote(name, partition string, epoch int64) bool {
 	c.refused++
 	c.log("%s: its write to %s with epoch %d is refused, after %d", name, partition, epoch, c.writes[partition])
 	r := p.runs[partition]
-	if excused := c.fresh(p) || c.deaf(p, partition) || r != nil && (r.stale || c.forgotten(r)); !excused {
+	if excused := c.fresh(p) || c.deaf(p, partition) || r != nil && (r.stale || c.forgotten(p, r)); !excused {
 		c.violate("fencing", "%s: wrote to %s with epoch %d, after %d", name, partition, epoch, c.writes[partition])
 	}
 	return false

@@ -323,7 +323,7 @@ func (c *Checker) excused(p *process, partition string, r *run) bool {
 		r.lost = time.Now()
 	case c.woken(p):
 		r.lost = p.thawed
-	case c.forgotten(r):
+	case c.forgotten(p, r):
 		r.lost = c.restored
 	default:
 		return false
@@ -344,9 +344,9 @@ func (c *Checker) deaf(p *process, partition string) bool {
 	return time.Since(since) >= c.cfg.Margin
 }
 
-// forgotten says that a partition was taken before the store was restored from an older copy, and not long ago: its
-// holder needs a moment to notice.
-func (c *Checker) forgotten(r *run) bool { return c.unaware(r.taken) }
+// forgotten says that a partition was taken in a session from before the store was restored from an older copy, and that
+// this was not long ago: its holder needs a moment to notice.
+func (c *Checker) forgotten(p *process, r *run) bool { return c.unaware(r.taken) || c.unaware(p.named) }
 
 func (c *Checker) unaware(since time.Time) bool {
 	return since.Before(c.restored) && time.Since(c.restored) <= c.cfg.Notice
