@@ -31,7 +31,7 @@ type process struct {
 	cancelled time.Time
 	returned  time.Time     // from the call before
 	ignoring  time.Time     // when the context of that one was cancelled, if it was
-	ignored   time.Duration // time that calls have spent with their contexts cancelled
+	busy      time.Duration // time that its calls have taken
 	term      uint64
 	version   int64
 }
@@ -212,9 +212,7 @@ func (c *Checker) Returned(name string) {
 		return
 	}
 	p.returned, p.ignoring = time.Now(), p.cancelled
-	if !p.cancelled.IsZero() {
-		p.ignored += time.Since(p.cancelled)
-	}
+	p.busy += time.Since(p.called)
 	for _, partition := range p.call.Removed {
 		if r := p.runs[partition]; r != nil && r.stale && time.Since(r.lost) > c.allowance(p, r) {
 			c.violate("I1", "%s: kept %s for %s after it was lost", name, partition, time.Since(r.lost))
@@ -357,13 +355,13 @@ func (c *Checker) woken(p *process) bool {
 	return !p.thawed.IsZero() && time.Since(p.thawed) <= c.cfg.Margin
 }
 
-// allowance is how long a process may take to give up a partition that it lost without being told, and that a handler
-// which ignores its context may hold up.
+// allowance is how long a process may take to give up a partition that it lost without being told; calls that take
+// their time hold it up.
 func (c *Checker) allowance(p *process, r *run) time.Duration {
 	if !c.restored.IsZero() && r.lost.Equal(c.restored) {
-		return c.cfg.Notice + p.ignored
+		return c.cfg.Notice + p.busy
 	}
-	return c.cfg.Grace + p.ignored
+	return c.cfg.Grace + p.busy
 }
 
 // fresh says that the process was thawed within the grace.
