@@ -55,10 +55,10 @@ func (l *Life) crashAndRestart(p *fleet.Process) {
 	l.crash(p)
 	hook := l.hook()
 	if l.rng.IntN(2) == 0 {
-		l.restartWith(p, hook)
+		l.restart(p, hook)
 		return
 	}
-	l.later(longestFault, func() { l.restartWith(p, hook) })
+	l.later(longestFault, func() { l.restart(p, hook) })
 }
 
 func (l *Life) stop(p *fleet.Process) {
@@ -69,7 +69,7 @@ func (l *Life) stop(p *fleet.Process) {
 func (l *Life) stopAndRestart(p *fleet.Process) {
 	l.stop(p)
 	hook := l.hook()
-	l.later(longestFault, func() { l.restartWith(p, hook) })
+	l.later(longestFault, func() { l.restart(p, hook) })
 }
 
 func (l *Life) scale(*fleet.Process) {

@@ -244,9 +244,7 @@ func (l *Life) start(n int) {
 	}
 }
 
-func (l *Life) restart(p *fleet.Process) { l.restartWith(p, l.hook()) }
-
-func (l *Life) restartWith(p *fleet.Process, hook fleet.With) {
+func (l *Life) restart(p *fleet.Process, hook fleet.With) {
 	q := l.Fleet.Restart(p, hook)
 	l.note("restart %s as %s", p.Name, q.Name)
 }
