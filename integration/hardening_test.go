@@ -211,6 +211,7 @@ func TestABucketThatIsPurgedUnderTheFleetIsFilledAgain(t *testing.T) {
 				f.Begin(3)
 				<-time.After(time.Minute)
 				purge(t, f.JS, bucket)
+				f.Checker.Forgot(coldStart + noticed)
 				<-time.After(coldStart + noticed) // a purge leaves no trace: every half a minute a snapshot shows it
 				f.Settle(recovery)
 				crashLeader(f)

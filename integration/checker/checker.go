@@ -67,6 +67,7 @@ type Checker struct {
 
 	stored   stored
 	restored time.Time // when the store last became an older copy of itself
+	notice   time.Duration
 
 	writes  map[string]int64 // highest epoch of a write to the external store, by partition
 	refused int

@@ -147,7 +147,10 @@ func (c *Checker) Told(name string, call Call) {
 		if slices.Contains(call.Added, partition) || slices.Contains(call.Removed, partition) {
 			continue
 		}
-		if e, ok := call.Epochs[partition]; ok && e != r.epoch {
+		if e, ok := call.Epochs[partition]; ok && e != r.epoch && c.unaware(p.named) {
+			r.epoch = e
+			c.excuse++
+		} else if ok && e != r.epoch {
 			c.violate("I2", "%s: the epoch of %s changed from %d to %d while it runs", name, partition, r.epoch, e)
 		}
 	}
@@ -168,7 +171,7 @@ func (c *Checker) take(p *process, partition string, call Call) {
 		r.stale, r.lost = true, p.thawed // the pause was between the decision and the call: only the epoch helps here
 		c.excuse++
 		return
-	case r.epoch < highest && time.Since(c.restored) <= c.cfg.Notice:
+	case r.epoch < highest && time.Since(c.restored) <= c.notice:
 		r.stale, r.lost = true, c.restored // a grant of before the restore, of which this process does not know yet
 		c.excuse++
 		return
@@ -347,7 +350,7 @@ func (c *Checker) deaf(p *process, partition string) bool {
 func (c *Checker) forgotten(p *process, r *run) bool { return c.unaware(r.taken) || c.unaware(p.named) }
 
 func (c *Checker) unaware(since time.Time) bool {
-	return since.Before(c.restored) && time.Since(c.restored) <= c.cfg.Notice
+	return since.Before(c.restored) && time.Since(c.restored) <= c.notice
 }
 
 // woken says that the process was thawed so recently that the pause has taken the time which its handlers have to return.
@@ -359,7 +362,7 @@ func (c *Checker) woken(p *process) bool {
 // their time hold it up.
 func (c *Checker) allowance(p *process, r *run) time.Duration {
 	if !c.restored.IsZero() && r.lost.Equal(c.restored) {
-		return c.cfg.Notice + p.busy
+		return c.notice + p.busy
 	}
 	return c.cfg.Grace + p.busy
 }

@@ -308,7 +308,7 @@ func (c *Checker) Finish() {
 	defer c.mu.Unlock()
 	c.judgeGrants()
 	for _, p := range c.procs {
-		if p.stale && p.named.Before(c.restored) && !p.dead && !p.frozen && time.Since(c.restored) > c.cfg.Notice {
+		if p.stale && p.named.Before(c.restored) && !p.dead && !p.frozen && time.Since(c.restored) > c.notice {
 			c.violate("I5", "%s: still acts as %s, which a restored store forgot", p.name, p.identity)
 		}
 		for partition, r := range p.runs {
@@ -334,9 +334,13 @@ func (c *Checker) judgeGrants() {
 // Restored says that the store is stopped and will come back as an older copy of itself. What it held until now is
 // judged; its history begins anew, and whoever ran something may need [Config.Notice] to see that it did. Epochs, as the
 // hooks are told them, still have to grow.
-func (c *Checker) Restored() {
+func (c *Checker) Restored() { c.Forgot(c.cfg.Notice) }
+
+// Forgot is Restored for a store that lost something in another way, which a process sees within notice.
+func (c *Checker) Forgot(notice time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.notice = notice
 	c.log("the store is restored from an older copy")
 	c.judgeGrants()
 	terms, plans := c.stored.terms, c.stored.plans
