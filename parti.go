@@ -191,7 +191,19 @@ func (m *Manager) RefreshPartitions(ctx context.Context) error {
 	if store == nil {
 		return fmt.Errorf("refresh partitions: %w", ErrNotJoined)
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-m.done:
+			cancel(ErrNotJoined) // whoever has ended asks no more
+		case <-ctx.Done():
+		}
+	}()
 	if err := store.RequestRefresh(ctx); err != nil {
+		if errors.Is(context.Cause(ctx), ErrNotJoined) {
+			err = ErrNotJoined
+		}
 		return fmt.Errorf("refresh partitions: %w", err)
 	}
 	return nil

@@ -208,7 +208,10 @@ func (l *Life) refresh() {
 	defer cancel()
 	for {
 		for _, p := range l.Fleet.Live() { // the first may be about to end, or have no store yet
-			if p.Manager.RefreshPartitions(ctx) == nil {
+			attempt, stop := context.WithTimeout(ctx, 10*time.Second)
+			err := p.Manager.RefreshPartitions(attempt)
+			stop()
+			if err == nil {
 				return
 			}
 		}
