@@ -214,14 +214,14 @@ func (c *calculator) restored(msg *restored) {
 	c.list(nil)
 }
 
-// versionsAbove returns the version that this term's go on above: the highest one known, and, where there has been a
-// plan, the clock in milliseconds. A store that was restored from an older copy does not know the versions, and so the
+// versionsAbove returns the version that this term's go on above: the highest one known, and, but for the first term of a
+// group, the clock in milliseconds. A store that was restored from an older copy does not know the versions, and so the
 // epochs, that were handed out since; but no leader makes a thousand versions a second, so the clock is above them.
 // Nothing else depends on it: where the clock is wrong, versions grow by one as ever.
 func (c *calculator) versionsAbove() int64 {
 	known := max(c.floor, c.stored.Version)
-	if known == 0 {
-		return 0
+	if known == 0 && c.fence.Term == 1 {
+		return 0 // the first leader of a new group
 	}
 	return max(known, time.Now().UnixMilli())
 }

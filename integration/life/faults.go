@@ -156,7 +156,7 @@ func (l *Life) outage(*fleet.Process) {
 
 // restore brings the store back as the copy that was made in an outage before.
 func (l *Life) restore(p *fleet.Process) {
-	if l.copied == "" || l.rng.IntN(2) == 0 {
+	if l.copied == "" || l.rng.IntN(2) == 0 || !l.restores {
 		l.outage(p)
 		return
 	}

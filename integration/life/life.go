@@ -41,6 +41,8 @@ type Life struct {
 	hooks  func(rng *rand.Rand) fleet.With
 	next   int // partition
 	copied string
+	// restores are among the faults.
+	restores bool
 	undone sync.WaitGroup // faults whose end is under way
 	calm   chan struct{}  // closed when all faults are over
 	took   time.Duration
@@ -50,9 +52,9 @@ type Life struct {
 }
 
 // New draws a life. Most are short: two to four virtual minutes, one in eight up to ten.
-func New(t *testing.T, server *bubble.Server, seed uint64) *Life {
+func New(t *testing.T, server *bubble.Server, seed uint64, restores bool) *Life {
 	t.Helper()
-	l := &Life{rng: rand.New(rand.NewPCG(seed, 0)), server: server, calm: make(chan struct{}), began: time.Now()}
+	l := &Life{rng: rand.New(rand.NewPCG(seed, 0)), server: server, calm: make(chan struct{}), began: time.Now(), restores: restores}
 	l.length = l.between(2*time.Minute, 4*time.Minute)
 	if l.rng.IntN(8) == 0 {
 		l.length = l.between(4*time.Minute, 10*time.Minute)
