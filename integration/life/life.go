@@ -43,9 +43,9 @@ type Life struct {
 	copied string
 	// restores are among the faults.
 	restores bool
-	undone sync.WaitGroup // faults whose end is under way
-	calm   chan struct{}  // closed when all faults are over
-	took   time.Duration
+	undone   sync.WaitGroup // faults whose end is under way
+	calm     chan struct{}  // closed when all faults are over
+	took     time.Duration
 
 	mu   sync.Mutex
 	done []string
