@@ -18,7 +18,7 @@ import (
 )
 
 // Config holds everything that can be set about a worker. Its zero value, after ApplyDefaults, is DefaultConfig. All
-// workers of a group should have the same, except PreferredID, Standby, Capacity and Labels. In YAML the fields are
+// workers of a group should have the same, except PreferredID, Standby, Capacity, Labels and Cordoned. In YAML the fields are
 // written in lower camel case (workerIDPrefix, heartbeatTTL, kvBuckets.stableID) and durations as in Go ("30s").
 type Config struct {
 	// WorkerIDPrefix, WorkerIDMin and WorkerIDMax span the stable IDs, "worker-0" to "worker-99" by default: at most so
@@ -58,7 +58,7 @@ type Config struct {
 	// HandoffTimeout is how long a worker may take to let go of a partition before OnError is told and everything else
 	// goes on without it. Default 30s.
 	HandoffTimeout time.Duration `yaml:"handoffTimeout"`
-	// OperationTimeout bounds each operation on the store and each call of the source. Default 10s.
+	// OperationTimeout bounds each operation on the store, each call of the source and each of the strategy. Default 10s.
 	OperationTimeout time.Duration `yaml:"operationTimeout"`
 	// ElectionTimeout bounds one campaign, and is how long a worker goes without a leader before OnError is told.
 	// Default 5s.
@@ -83,6 +83,24 @@ type Config struct {
 	Capacity int64 `yaml:"capacity"`
 	// Labels describe this worker to the strategy. Default none.
 	Labels map[string]string `yaml:"labels"`
+	// Cordoned makes this worker take part without being given anything new: it keeps what its ID has. Where every worker
+	// is cordoned, none counts as such. Default false.
+	Cordoned bool `yaml:"cordoned"`
+	// Assignment says when the leader plans anew and what it heeds.
+	Assignment AssignmentConfig `yaml:"assignment"`
+}
+
+// AssignmentConfig says when the leader plans anew and what it heeds.
+type AssignmentConfig struct {
+	// MinRebalanceThreshold is how much fuller than need be changed weights may make the fullest worker before partitions
+	// move because of it: a part of the least load that any plan could give the fullest. Weights are compared when the
+	// source is listed; workers that join or go always lead to a plan, for which the weights count as they are. In
+	// (0, 1], default 0.15.
+	MinRebalanceThreshold float64 `yaml:"minRebalanceThreshold"`
+	// HomeRetention is how long the leader remembers what a worker had that crashed or left: when that ID is back within
+	// it, strategies that implement [strategy.Homing] give it the same again, as far as balance needs it to get anything.
+	// A new leader does not know what the one before remembered. Default 10m.
+	HomeRetention time.Duration `yaml:"homeRetention"`
 }
 
 // KVBuckets names the four buckets of a group and says how they are stored.
@@ -123,7 +141,7 @@ func ClusteredConfig() Config {
 }
 
 // ApplyDefaults fills in what is zero and has a default. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
-// PreferredID, Standby and Labels mean something as they are.
+// PreferredID, Standby, Labels and Cordoned mean something as they are.
 func (c *Config) ApplyDefaults() {
 	set(&c.WorkerIDPrefix, "worker")
 	set(&c.WorkerIDMax, 99)
@@ -149,6 +167,8 @@ func (c *Config) ApplyDefaults() {
 	set(&c.KVBuckets.Storage, "file")
 	set(&c.KVBuckets.Replicas, 1)
 	set(&c.Capacity, 100)
+	set(&c.Assignment.MinRebalanceThreshold, 0.15)
+	set(&c.Assignment.HomeRetention, 10*time.Minute)
 	c.Labels = maps.Clone(c.Labels)
 }
 
@@ -276,6 +296,8 @@ func (c Config) validateTimes(v *validation) {
 	ratio := func(field string, r float64) { v.check(r > 0 && r <= 1, field, r, "more than 0, at most 1") }
 	ratio("RestartDetectionRatio", c.RestartDetectionRatio)
 	ratio("MassLossRatio", c.MassLossRatio)
+	ratio("Assignment.MinRebalanceThreshold", c.Assignment.MinRebalanceThreshold)
+	within("Assignment.HomeRetention", c.Assignment.HomeRetention, time.Millisecond)
 }
 
 func (c Config) validateGroup(v *validation) {

@@ -27,7 +27,8 @@ func TestDefaultsAreWhatTheDocumentationSays(t *testing.T) {
 			StableID: "parti-stableid", Election: "parti-election", Heartbeat: "parti-heartbeat",
 			Assignment: "parti-assignment", Storage: "file", Replicas: 1,
 		},
-		PreferredID: "", Standby: false, Capacity: 100, Labels: nil,
+		PreferredID: "", Standby: false, Capacity: 100, Labels: nil, Cordoned: false,
+		Assignment: AssignmentConfig{MinRebalanceThreshold: 0.15, HomeRetention: 10 * time.Minute},
 	}
 	assert.Equal(t, want, DefaultConfig())
 	require.NoError(t, want.Validate())
@@ -82,6 +83,7 @@ func changed(t *testing.T) Config {
 		StartupTimeout: 2 * time.Minute, ShutdownTimeout: 15 * time.Second, OnStoreLoss: OnStoreLossKeepServing,
 		KVBuckets:   KVBuckets{StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d", Storage: "memory", Replicas: 5},
 		PreferredID: "node-7", Standby: true, Capacity: 250, Labels: map[string]string{"zone": "eu-1", "odd: key": "# \"value\""},
+		Cordoned: true, Assignment: AssignmentConfig{MinRebalanceThreshold: 0.5, HomeRetention: time.Hour},
 	}
 	require.NoError(t, c.Validate())
 	defaults := DefaultConfig()
@@ -157,6 +159,10 @@ capacity: 250
 labels:
   zone: eu-1
   "odd: key": '# "value"'
+cordoned: true
+assignment:
+  minRebalanceThreshold: 0.5
+  homeRetention: 1h
 `
 
 func TestEmptyYAMLIsTheDefault(t *testing.T) {
@@ -235,6 +241,8 @@ func TestValidateNamesTheFieldTheValueAndWhatIsAllowed(t *testing.T) {
 		{"RestartDetectionRatio", func(c *Config) { c.RestartDetectionRatio = 1.01 }, "is 1.01, allowed: more than 0, at most 1"},
 		{"RestartDetectionRatio", func(c *Config) { c.RestartDetectionRatio = math.NaN() }, "is NaN"},
 		{"MassLossRatio", func(c *Config) { c.MassLossRatio = -0.2 }, "is -0.2"},
+		{"Assignment.MinRebalanceThreshold", func(c *Config) { c.Assignment.MinRebalanceThreshold = -0.1 }, "is -0.1, allowed: more than 0, at most 1"},
+		{"Assignment.HomeRetention", func(c *Config) { c.Assignment.HomeRetention = -1 }, "is -1ns, allowed: 1ms to"},
 		{"RebalanceCooldown", func(c *Config) { c.RebalanceCooldown = -1 }, "is -1ns"},
 		{"HandoffTimeout", func(c *Config) { c.HandoffTimeout = -1 }, "is -1ns"},
 		{"OperationTimeout", func(c *Config) { c.OperationTimeout = -1 }, "is -1ns"},

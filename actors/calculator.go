@@ -65,7 +65,11 @@ type calculator struct {
 	relist     time.Duration
 	waiting    []*refreshAsked // refreshes to answer when what they changed is stored
 	handoffs   map[string]handoff
-	stop       func()
+	away       map[string]time.Time // who was planned for and is no more, since when
+	// certificate is that of the plan that is being written.
+	certificate kv.Certificate
+	strategist  *strategist
+	stop        func()
 }
 
 // worker is a live worker as its heartbeat describes it.
@@ -73,6 +77,7 @@ type worker struct {
 	session  uint64
 	capacity int64
 	labels   map[string]string
+	cordoned bool
 	stored   time.Time // its last heartbeat, by the store's clock
 }
 
@@ -100,10 +105,11 @@ type (
 		err     error
 	}
 	targetMade struct {
-		decision   topology.Decision
-		partitions []strategy.Partition
-		target     map[string]string
-		err        error
+		decision    topology.Decision
+		partitions  []strategy.Partition
+		target      map[string]string
+		certificate strategy.Certificate
+		err         error
 	}
 	written struct {
 		write   ledger.Write
@@ -118,7 +124,8 @@ type (
 func newCalculator(g *guard, report func(reported), set Settings, store *kv.Store, fence kv.Fence, joined time.Time, since uint64, floor, seen int64) body {
 	return &calculator{
 		guard: g, report: report, set: set, store: store, fence: fence, joined: joined, since: since, floor: floor, seen: seen,
-		workers: map[string]worker{}, former: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, wake: func() {}, stop: func() {},
+		workers: map[string]worker{}, former: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, away: map[string]time.Time{},
+		strategist: newStrategist(set.Strategy, set.Store.OperationTimeout), wake: func() {}, stop: func() {},
 	}
 }
 
@@ -297,8 +304,16 @@ func (c *calculator) setSource(partitions []strategy.Partition) {
 
 // compareSource tells the topology what is different from the list that the last target was made for.
 func (c *calculator) compareSource(now time.Time) {
-	if c.pending = sourceChange(c.ledgers, c.source); c.pending != topology.None {
-		c.topo.PartitionsChanged(now, c.pending)
+	c.changed(now, sourceChange(c.ledgers, c.source))
+}
+
+// changed tells the topology of a difference that is worth a plan.
+func (c *calculator) changed(now time.Time, kind topology.Kind) {
+	if kind == topology.Weights && !c.drifted() {
+		kind = topology.None
+	}
+	if c.pending = kind; kind != topology.None {
+		c.topo.PartitionsChanged(now, kind)
 	}
 }
 
@@ -368,7 +383,7 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	if ok && h.Session < known.session {
 		return false
 	}
-	c.workers[e.Key] = worker{h.Session, h.Capacity, h.Labels, e.Created}
+	c.workers[e.Key] = worker{h.Session, h.Capacity, h.Labels, h.Cordoned, e.Created}
 	c.ledger.SessionSeen(e.Key, h.Session, h.Applied.Version)
 	c.topo.Seen(now, e.Key)
 	return true
@@ -446,6 +461,9 @@ func (c *calculator) begin(now time.Time) {
 		if !alive || w.session > session {
 			c.ledger.SessionEnded(id, session)
 		}
+		if _, member := slices.BinarySearch(c.members, id); !member {
+			c.away[id] = now
+		}
 	}
 	c.ledger.SetMembers(c.members)
 	c.age(now)
@@ -459,7 +477,7 @@ func (c *calculator) begin(now time.Time) {
 		if kind == topology.None {
 			kind = topology.Weights // at most
 		}
-		c.topo.PartitionsChanged(now, kind)
+		c.changed(now, kind)
 	}
 	c.lastPlan = now
 }

@@ -95,10 +95,7 @@ func (l *leading) lead(t *testing.T, since, ahead uint64) {
 	joined := time.Now()
 
 	begin(t, func(g *guard) body {
-		return &calculator{
-			guard: g, report: func(r reported) { l.reports <- r }, set: l.set, store: l.store, fence: fence, joined: joined, since: since,
-			workers: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, wake: func() {}, stop: func() {},
-		}
+		return newCalculator(g, func(r reported) { l.reports <- r }, l.set, l.store, fence, joined, since, 0, 0)
 	})
 }
 

@@ -26,8 +26,8 @@ var (
 	// ErrSourceFailed says that the partition source returned an error, an invalid list or an empty one. The last good
 	// list stays in force.
 	ErrSourceFailed = errors.New("partition source failed")
-	// ErrStrategyFailed says that the strategy returned an error, panicked or answered with an impossible plan. The
-	// present plan stays in force.
+	// ErrStrategyFailed says that the strategy returned an error, panicked, answered with an impossible plan or not within
+	// OperationTimeout. The present plan stays in force.
 	ErrStrategyFailed = errors.New("strategy failed")
 	// ErrStartupTimeout says that no first assignment was applied within StartupTimeout.
 	ErrStartupTimeout = errors.New("no assignment in time")

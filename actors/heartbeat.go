@@ -97,7 +97,7 @@ func (h *heartbeat) send() {
 	asked := h.asked
 	h.asked = nil
 	lease := h.lease
-	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels}
+	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned}
 	h.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, h.set.Topology.HeartbeatInterval)
 		defer cancel()

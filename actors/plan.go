@@ -64,33 +64,81 @@ func (c *calculator) settle(now time.Time) {
 
 // makeTarget has the strategy say who should own what.
 func (c *calculator) makeTarget(d topology.Decision) {
-	var workers []strategy.Worker
-	index := map[string]int{}
 	sort.Strings(d.Members)
-	for _, id := range d.Members {
-		w := c.described(id)
-		index[id] = len(workers)
-		workers = append(workers, strategy.Worker{ID: id, Capacity: w.capacity, Labels: w.labels})
-	}
-	partitions := c.source
-	previous := make([]int, len(partitions))
-	for i, p := range partitions {
-		previous[i] = strategy.None
-		if owner, ok := c.ledger.Owner(p.ID()); ok {
-			if w, alive := index[owner]; alive {
-				previous[i] = w
-			}
-		}
-	}
+	q := c.question(time.Now(), d.Members)
 	c.busy = true
-	c.run(func(context.Context) any {
-		next, err := assign(c.set.Strategy, workers, partitions, previous)
+	c.run(func(ctx context.Context) any {
+		next, err := c.strategist.ask(ctx, q)
+		if err != nil {
+			return &targetMade{decision: d, err: err}
+		}
 		target := make(map[string]string, len(next))
 		for i, w := range next {
-			target[partitions[i].ID()] = workers[w].ID
+			target[q.partitions[i].ID()] = q.workers[w].ID
 		}
-		return &targetMade{d, partitions, target, err}
+		return &targetMade{d, q.partitions, target, strategy.Certify(q.workers, q.partitions, q.previous, next), nil}
 	})
+}
+
+// question is what the strategy is asked: the members, the list of the source, who has what, and what was whose before
+// its worker went.
+func (c *calculator) question(now time.Time, members []string) question {
+	for id, since := range c.away {
+		if now.Sub(since) >= c.set.HomeRetention {
+			delete(c.away, id)
+			c.ledger.Forget(id)
+		}
+	}
+	index := make(map[string]int, len(members))
+	q := question{partitions: c.source}
+	for i, id := range members {
+		index[id] = i
+		q.workers = append(q.workers, c.described(id).asWorker(id))
+	}
+	if !slices.ContainsFunc(q.workers, func(w strategy.Worker) bool { return !w.Cordoned }) {
+		for i := range q.workers {
+			q.workers[i].Cordoned = false // rather than leave partitions without an owner
+		}
+	}
+	indexOf := func(id string) int {
+		if w, there := index[id]; there {
+			return w
+		}
+		return strategy.None
+	}
+	q.previous, q.home = make([]int, len(q.partitions)), make([]int, len(q.partitions))
+	for i, p := range q.partitions {
+		id := p.ID()
+		owner, _ := c.ledger.Owner(id)
+		q.previous[i], q.home[i] = indexOf(owner), indexOf(c.ledger.Home(id))
+	}
+	return q
+}
+
+func (w worker) asWorker(id string) strategy.Worker {
+	return strategy.Worker{ID: id, Capacity: w.capacity, Labels: w.labels, Cordoned: w.cordoned}
+}
+
+// drifted says whether the weights that are listed now make the last plan so uneven that it is worth another: the
+// fullest worker is above the least that is possible by MinRebalanceThreshold or more. Cordoned workers do not count.
+func (c *calculator) drifted() bool {
+	var workers []strategy.Worker
+	index := map[string]int{}
+	for _, id := range c.members {
+		if w := c.described(id); !w.cordoned {
+			index[id] = len(workers)
+			workers = append(workers, w.asWorker(id))
+		}
+	}
+	var partitions []strategy.Partition
+	var owners []int
+	for _, p := range c.source {
+		if w, there := index[c.ledger.Target(p.ID())]; there {
+			partitions, owners = append(partitions, p), append(owners, w)
+		}
+	}
+	now := strategy.Certify(workers, partitions, owners, owners)
+	return now.Imbalance >= now.LeastImbalance*(1+c.set.MinRebalanceThreshold)
 }
 
 // described returns a member as its heartbeat describes it, or described it when it was last here: one that is away for a
@@ -100,23 +148,6 @@ func (c *calculator) described(id string) worker {
 		return w
 	}
 	return c.former[id] // nothing, of one that this leader never saw: then it counts as an average worker
-}
-
-// assign calls the strategy, which may be the user's, and checks its answer.
-func assign(s strategy.Strategy, workers []strategy.Worker, partitions []strategy.Partition, previous []int) (next []int, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = asPanicError("strategy", r).(*PanicError)
-		}
-		if err != nil {
-			next, err = nil, fmt.Errorf("%w: %w", ErrStrategyFailed, err)
-		}
-	}()
-	next, err = s.Assign(workers, partitions, previous)
-	if err != nil {
-		return nil, err
-	}
-	return next, strategy.Check(workers, partitions, next)
 }
 
 const strategyRetryFirst, strategyRetryMost = time.Second, 30 * time.Second
@@ -132,7 +163,16 @@ func (c *calculator) targetMade(msg *targetMade) {
 		return
 	}
 	c.failing = 0
-	c.acting = &msg.decision
+	c.acting, c.certificate = &msg.decision, kv.Certificate(msg.certificate)
+	now := time.Now()
+	for _, id := range c.members {
+		if _, stays := slices.BinarySearch(msg.decision.Members, id); !stays {
+			c.away[id] = now
+		}
+	}
+	for _, id := range msg.decision.Members {
+		delete(c.away, id)
+	}
 	c.ledgers = msg.partitions
 	c.ledger.SetPartitions(msg.partitions)
 	c.ledger.SetTarget(msg.target)
@@ -202,7 +242,9 @@ func (c *calculator) acted(now time.Time) {
 
 func (c *calculator) logWrite(msg *written) {
 	c.log.Info("plan stored", "term", c.fence.Term, "version", msg.write.Version, "why", c.decision.Why,
-		"granted", len(msg.write.Grants), "revoked", len(msg.write.Revokes))
+		"granted", len(msg.write.Grants), "revoked", len(msg.write.Revokes), "moves", msg.plan.Certificate.Moves,
+		"leastMoves", msg.plan.Certificate.LeastMoves, "imbalance", msg.plan.Certificate.Imbalance,
+		"leastImbalance", msg.plan.Certificate.LeastImbalance)
 	for _, e := range slices.Concat(msg.write.Revokes, msg.write.Grants) {
 		c.log.Debug(e.String(), "version", msg.write.Version)
 	}
@@ -212,13 +254,13 @@ func (c *calculator) logWrite(msg *written) {
 func (c *calculator) nextPlan(now time.Time, w ledger.Write, changed bool) kv.Plan {
 	plan := kv.Plan{
 		Term: c.fence.Term, Version: c.ledger.Version(), Phase: phase(c.decision.Phase), Lifecycle: c.lifecycle(now),
-		Members: c.members, Partitions: c.stored.Partitions, Digest: c.stored.Digest,
+		Members: c.members, Partitions: c.stored.Partitions, Digest: c.stored.Digest, Certificate: c.stored.Certificate,
 	}
 	if changed {
 		plan.Version = w.Version
 	}
 	if c.acting != nil {
-		plan.Members = c.acting.Members
+		plan.Members, plan.Certificate = c.acting.Members, c.certificate
 		plan.Phase = kv.PhaseRebalancing
 		if c.acting.Kind == topology.KindEmergency || c.acting.Kind == topology.KindMassLoss {
 			plan.Phase = kv.PhaseEmergency
@@ -230,6 +272,7 @@ func (c *calculator) nextPlan(now time.Time, w ledger.Write, changed bool) kv.Pl
 	return plan
 }
 
+// samePlan compares what two plans say to the workers.
 func samePlan(a, b kv.Plan) bool {
 	return a.Version == b.Version && a.Phase == b.Phase && a.Lifecycle == b.Lifecycle && a.Partitions == b.Partitions &&
 		a.Digest == b.Digest && slices.Equal(a.Members, b.Members)

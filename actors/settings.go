@@ -31,6 +31,11 @@ type Settings struct {
 	Standby  bool
 	Capacity int64
 	Labels   map[string]string
+	Cordoned bool
+	// MinRebalanceThreshold is how far above the least possible changed weights may bring the fullest worker.
+	MinRebalanceThreshold float64
+	// HomeRetention is how long a leader remembers what was whose that is gone.
+	HomeRetention time.Duration
 
 	JetStream jetstream.JetStream
 	// Source lists the partitions and has checked the list.

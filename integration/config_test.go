@@ -207,6 +207,37 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		f.Begin(1)
 		require.Equal(t, "north", labels.seen.Load())
 	},
+	"Cordoned": func(t *testing.T, s *bubble.Server) {
+		cordoned := fleet.Config(func(c *parti.Config) { c.Cordoned = true })
+		f := fleet.New(t, s, 30)
+		first := f.Begin(1, cordoned)[0]
+		require.Len(t, first.Running(), 30, "rather one that is cordoned than nobody")
+		f.Start(2)
+		f.Settle(window + time.Second)
+		require.Len(t, first.Running(), 30, "it keeps what it has")
+		first.Crash()
+		f.Settle(heartbeatTTL + time.Second)
+		again := f.Restart(first, cordoned)
+		<-time.After(time.Minute)
+		require.Equal(t, parti.StateStable, again.Manager.State())
+		require.Empty(t, again.Running(), "it gets nothing new")
+	},
+	"Assignment": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.Assignment.MinRebalanceThreshold = 1 }))
+		f.Begin(3)
+		moves := f.Checker.Moves()
+		weigh(t, f, 0, 190)
+		<-time.After(time.Minute)
+		require.Equal(t, moves, f.Checker.Moves(), "by default it would be more than is borne")
+		weigh(t, f, 0, 1000)
+		f.Wait(time.Minute, "the fullest worker is relieved", func() bool { return f.Checker.Moves() > moves })
+
+		short := fleet.New(t, s, 200, fleet.Strategy(strategy.NewSticky()), fleet.Config(func(c *parti.Config) {
+			c.KVBuckets = parti.KVBuckets{StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d"}
+			c.Assignment.HomeRetention = time.Millisecond
+		}))
+		require.Less(t, comesBack(t, short), 0.95, "nobody remembers")
+	},
 }
 
 // labelled notes the zone of the first worker.

@@ -38,9 +38,11 @@ type Position struct {
 
 // Heartbeat says that a session lives, and what it has applied and let go.
 type Heartbeat struct {
-	Session  uint64            `json:"session"`
-	Applied  Position          `json:"applied"`
-	Leaving  bool              `json:"leaving,omitempty"`
+	Session uint64   `json:"session"`
+	Applied Position `json:"applied"`
+	Leaving bool     `json:"leaving,omitempty"`
+	// Cordoned says that the worker takes nothing new.
+	Cordoned bool              `json:"cordoned,omitempty"`
 	Capacity int64             `json:"capacity,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
 }
@@ -86,6 +88,16 @@ type Plan struct {
 	Members    []string  `json:"members"`
 	Partitions int       `json:"partitions"`
 	Digest     string    `json:"digest"`
+	// Certificate is that of the last plan that anything was calculated for.
+	Certificate Certificate `json:"certificate"`
+}
+
+// Certificate says what a plan costs and what it brings, each beside the least that is possible.
+type Certificate struct {
+	Moves          int     `json:"moves"`
+	LeastMoves     int     `json:"leastMoves"`
+	Imbalance      float64 `json:"imbalance"`
+	LeastImbalance float64 `json:"leastImbalance"`
 }
 
 // Assignment is everything one worker has, not a difference.

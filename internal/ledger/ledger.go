@@ -106,6 +106,7 @@ type part struct {
 	releasing bool
 	since     int64
 	last      string // whose it was when that session ended
+	home      string // who had it by plan while it took part; "" for unknown
 }
 
 type session struct {
@@ -152,6 +153,9 @@ func (l *Ledger) restore(r Record, id string, weight, epoch, since int64) {
 	}
 	p.weight, p.epoch, p.since, p.releasing = weight, epoch, since, since > 0
 	l.hold(p, r.Worker, r.Session)
+	if p.home = r.Worker; p.releasing {
+		p.home = "" // a plan took it away
+	}
 }
 
 // SessionSeen says that a session is alive and has applied a version. A session that has ended stays ended, and a lower
@@ -273,6 +277,37 @@ func (l *Ledger) SetMembers(members []string) {
 	for m := range before {
 		l.touchWorker(m)
 	}
+	for _, p := range l.parts {
+		if p.target != "" && (p.home == "" || l.members[p.home]) {
+			p.home = p.target // planned with its home there to be asked
+		}
+	}
+}
+
+// Home is the worker that had the partition by the last plan in which that worker took part: for what a worker that is
+// gone has left behind it is still that worker, until Forget. "" if it is not known.
+func (l *Ledger) Home(id string) string {
+	if p := l.parts[id]; p != nil {
+		return p.home
+	}
+	return ""
+}
+
+// Forget says that a worker is not expected back: what it left behind is at home where it is now.
+func (l *Ledger) Forget(worker string) {
+	for _, p := range l.parts {
+		if p.home == worker {
+			p.home = p.target
+		}
+	}
+}
+
+// Target is who should have a partition by the last plan; "" for nobody in particular.
+func (l *Ledger) Target(id string) string {
+	if p := l.parts[id]; p != nil {
+		return p.target
+	}
+	return ""
 }
 
 // Owner is who holds a partition, or held it until its session ended; false when nobody did or it is being let go.

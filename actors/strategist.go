@@ -1,0 +1,75 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/parti-go/parti/strategy"
+)
+
+// strategist calls the strategy, which may be the user's: a panic, an impossible answer and one that is too long in
+// coming are errors. Nothing can stop a call that does not return, but there is never a second one beside it.
+type strategist struct {
+	strategy strategy.Strategy
+	limit    time.Duration
+	calling  chan struct{} // holds a value while a call is under way
+}
+
+func newStrategist(s strategy.Strategy, limit time.Duration) *strategist {
+	return &strategist{s, limit, make(chan struct{}, 1)}
+}
+
+// question is what a strategy is asked. See [strategy.Homing] for home.
+type question struct {
+	workers        []strategy.Worker
+	partitions     []strategy.Partition
+	previous, home []int
+}
+
+// ask returns a plan that [strategy.Check] accepts.
+func (s *strategist) ask(ctx context.Context, q question) ([]int, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.limit, fmt.Errorf("no answer within OperationTimeout %s", s.limit))
+	defer cancel()
+	select {
+	case s.calling <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: an earlier call has not returned: %w", ErrStrategyFailed, context.Cause(ctx))
+	}
+	type answer struct {
+		next []int
+		err  error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		defer func() { <-s.calling }()
+		next, err := assign(s.strategy, q)
+		answered <- answer{next, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.next, a.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrStrategyFailed, context.Cause(ctx))
+	}
+}
+
+func assign(s strategy.Strategy, q question) (next []int, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = asPanicError("strategy", r).(*PanicError)
+		}
+		if err != nil {
+			next, err = nil, fmt.Errorf("%w: %w", ErrStrategyFailed, err)
+		}
+	}()
+	if h, ok := s.(strategy.Homing); ok {
+		next, err = h.AssignHome(q.workers, q.partitions, q.previous, q.home)
+	} else {
+		next, err = s.Assign(q.workers, q.partitions, q.previous)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return next, strategy.Check(q.workers, q.partitions, next)
+}
