@@ -26,6 +26,7 @@ const (
 	mostPartitions = 200
 	slowestHook    = 4 * time.Second
 	longestBlock   = 40 * time.Second
+	strategyRetry  = 30 * time.Second // the longest that a leader waits before it asks a strategy again that failed
 )
 
 // Life is one life of a fleet.
@@ -61,8 +62,7 @@ func New(t *testing.T, server *bubble.Server, seed uint64, restores bool) *Life 
 	}
 	l.end = l.began.Add(l.length)
 	l.next = 1 + l.rng.IntN(mostPartitions)
-	strategies := []parti.Strategy{strategy.NewConsistentHash(), strategy.NewSticky(), strategy.NewRoundRobin(), strategy.NewRendezvous()}
-	with := []fleet.With{fleet.Strategy(strategies[l.rng.IntN(len(strategies))])}
+	with := []fleet.With{fleet.Strategy(l.drawStrategy())}
 	if l.rng.IntN(2) == 0 {
 		with = append(with, fleet.Config(l.configure))
 	}
@@ -96,10 +96,58 @@ func (l *Life) configure(c *parti.Config) {
 	c.HandoffTimeout = l.between(time.Second, 40*time.Second)
 	c.OperationTimeout = l.between(2*time.Second, 10*time.Second)
 	c.ShutdownTimeout = l.between(2*time.Second, 10*time.Second)
+	c.Assignment.MinRebalanceThreshold = 0.01 + 0.99*l.rng.Float64()
+	c.Assignment.HomeRetention = l.between(time.Millisecond, 5*time.Minute)
 	c.StartupTimeout = c.ColdStartWindow + c.ElectionTimeout + l.between(20*time.Second, 60*time.Second)
 	if l.rng.IntN(4) == 0 {
 		c.ExpectedWorkers = 1 + l.rng.IntN(mostWorkers)
 	}
+}
+
+// drawStrategy takes one of the library's. In one life of six it fails now and then, until the calm.
+func (l *Life) drawStrategy() parti.Strategy {
+	strategies := []parti.Strategy{strategy.NewConsistentHash(), strategy.NewSticky(), strategy.NewRoundRobin(), strategy.NewRendezvous()}
+	s := strategies[l.rng.IntN(len(strategies))]
+	if l.rng.IntN(6) > 0 {
+		return s
+	}
+	return &failing{Strategy: s, life: l, rng: rand.New(rand.NewPCG(l.rng.Uint64(), 0))}
+}
+
+// failing is a strategy of a user's that has its moments.
+type failing struct {
+	parti.Strategy
+	life *Life
+	mu   sync.Mutex
+	rng  *rand.Rand
+}
+
+func (s *failing) Assign(workers []strategy.Worker, partitions []strategy.Partition, previous []int) ([]int, error) {
+	s.mu.Lock()
+	kind, takes := s.rng.IntN(12), time.Duration(s.rng.Int64N(int64(15*time.Second)))
+	s.mu.Unlock()
+	next, err := s.Strategy.Assign(workers, partitions, previous)
+	select {
+	case <-s.life.calm:
+		return next, err
+	default:
+	}
+	switch kind {
+	case 0:
+		return nil, errors.New("a failing strategy")
+	case 1:
+		panic("a panicking strategy")
+	case 2:
+		next[0] = len(workers)
+	case 3:
+		next = next[1:]
+	case 4:
+		select {
+		case <-time.After(takes):
+		case <-s.life.Fleet.Closing():
+		}
+	}
+	return next, err
 }
 
 // drawHooks decides what the assignment hooks of this fleet are like, until the calm.
@@ -161,12 +209,12 @@ func (l *Life) String() string {
 
 // allowed is how long everything may take to get an owner once all faults are over. What can come one after the other:
 // a worker waits for its own dead claim or backs off, the leases of the last leader and of lost workers run out (those
-// of many are held for one heartbeat TTL more), an operation under way times out, a campaign is repeated, a group that
+// of many are held for one heartbeat TTL more), an operation under way times out, a strategy that failed is asked again, a campaign is repeated, a group that
 // restarts gets its window, another change its own and the cooldown, and hooks that block have to return.
 func (l *Life) allowed() time.Duration {
 	c := l.config
-	return c.WorkerIDTTL + 2*c.HeartbeatTTL + c.LeaderTTL + c.EmergencyGracePeriod + 2*c.OperationTimeout + c.ElectionTimeout +
-		c.ColdStartWindow + 2*(c.PlannedScaleWindow+c.RebalanceCooldown) + longestBlock + 10*time.Second
+	return c.WorkerIDTTL + 2*c.HeartbeatTTL + c.LeaderTTL + c.EmergencyGracePeriod + 3*c.OperationTimeout + c.ElectionTimeout +
+		c.ColdStartWindow + 2*(c.PlannedScaleWindow+c.RebalanceCooldown) + longestBlock + strategyRetry + 10*time.Second
 }
 
 // settle ends all faults; everything must get an owner within the bound.
@@ -241,7 +289,8 @@ func (l *Life) hook() fleet.With { return l.hooks(rand.New(rand.NewPCG(l.rng.Uin
 func (l *Life) start(n int) {
 	procs := make([]*fleet.Process, n)
 	for i := range procs {
-		procs[i] = l.Fleet.Make(l.hook())
+		cordoned := l.rng.IntN(12) == 0
+		procs[i] = l.Fleet.Make(l.hook(), fleet.Config(func(c *parti.Config) { c.Cordoned = cordoned }))
 	}
 	for _, p := range procs {
 		l.note("start %s", p.Name)
