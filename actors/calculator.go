@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -34,12 +33,12 @@ type calculator struct {
 	ledger *ledger.Ledger
 	topo   *topology.Topology
 
-	workers map[string]worker    // live, by ID
-	former  map[string]worker    // who went, as last described
-	found   map[string]uint64    // sessions that the records of earlier leaders name
-	source  []strategy.Partition // as listed last, sorted
-	ledgers []strategy.Partition // the list that the ledger has: that of the last target
-	pending topology.Kind        // what is different between the two
+	workers map[string]worker // live, by ID
+	former  map[string]worker // who went, as last described
+	found   map[string]uint64 // sessions that the records of earlier leaders name
+	source  *listing          // as listed last
+	ledgers *listing          // the list that the ledger has: that of the last target
+	pending topology.Kind     // what is different between the two
 	listing bool
 	unasked []*refreshAsked // refreshes that came while a listing was under way
 	// remembered is the list that the records name, for when the source fails from the beginning.
@@ -106,7 +105,7 @@ type (
 	}
 	targetMade struct {
 		decision    topology.Decision
-		partitions  []strategy.Partition
+		listing     *listing
 		target      map[string]string
 		certificate strategy.Certificate
 		err         error
@@ -286,14 +285,12 @@ func (c *calculator) sourceListed(msg *sourceListed) {
 
 // setSource takes a list of partitions over. The first one of the term opens the calculator's eyes for the workers.
 func (c *calculator) setSource(partitions []strategy.Partition) {
-	sorted := append([]strategy.Partition(nil), partitions...)
-	sort.Slice(sorted, func(i, j int) bool { return sorted[i].ID() < sorted[j].ID() })
-	c.source = sorted
+	c.source = newListing(partitions)
 	switch {
 	case !c.listed:
 		c.listed = true
-		c.ledgers = sorted
-		c.ledger.SetPartitions(sorted)
+		c.ledgers = c.source
+		c.ledger.SetPartitions(c.source.partitions)
 		c.ledger.SetTarget(c.owners())
 		feed(c.guard, c.store, kv.Heartbeats, nil, c.since, func(u kv.Update) any { return &heartbeatUpdate{u} })
 	case c.began:
@@ -304,7 +301,7 @@ func (c *calculator) setSource(partitions []strategy.Partition) {
 
 // compareSource tells the topology what is different from the list that the last target was made for.
 func (c *calculator) compareSource(now time.Time) {
-	c.changed(now, sourceChange(c.ledgers, c.source))
+	c.changed(now, c.ledgers.change(c.source))
 }
 
 // changed tells the topology of a difference that is worth a plan.
@@ -317,32 +314,12 @@ func (c *calculator) changed(now time.Time, kind topology.Kind) {
 	}
 }
 
-// sourceChange compares two sorted lists.
-func sourceChange(before, after []strategy.Partition) topology.Kind {
-	kind := topology.None
-	if len(before) != len(after) {
-		return topology.Partitions
-	}
-	if len(after) == 0 || &before[0] == &after[0] {
-		return kind
-	}
-	for i := range before {
-		if before[i].ID() != after[i].ID() {
-			return topology.Partitions
-		}
-		if before[i].Weight != after[i].Weight {
-			kind = topology.Weights
-		}
-	}
-	return kind
-}
-
 // owners is the target that changes nothing.
 func (c *calculator) owners() map[string]string {
-	owners := make(map[string]string, len(c.source))
-	for _, p := range c.source {
-		if owner, ok := c.ledger.Owner(p.ID()); ok {
-			owners[p.ID()] = owner
+	owners := make(map[string]string, len(c.source.ids))
+	for _, id := range c.source.ids {
+		if owner, ok := c.ledger.Owner(id); ok {
+			owners[id] = owner
 		}
 	}
 	return owners
@@ -472,8 +449,8 @@ func (c *calculator) begin(now time.Time) {
 	case !c.planned:
 	case unowned: // new in the source, or in flight when the leader before ended
 		c.topo.Unplanned(now)
-	case digest(c.source) != c.stored.Digest:
-		kind := sourceChange(c.remembered, c.source)
+	case c.source.digest != c.stored.Digest:
+		kind := newListing(c.remembered).change(c.source)
 		if kind == topology.None {
 			kind = topology.Weights // at most
 		}
@@ -502,8 +479,8 @@ func (c *calculator) unowned() bool {
 	for _, m := range c.members {
 		expected[m] = true
 	}
-	for _, p := range c.source {
-		owner, ok := c.ledger.Owner(p.ID())
+	for _, id := range c.source.ids {
+		owner, ok := c.ledger.Owner(id)
 		if _, alive := c.workers[owner]; !ok || !alive && !expected[owner] {
 			return true
 		}

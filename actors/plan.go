@@ -2,15 +2,11 @@ package actors
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"sort"
-	"strconv"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 
 	"github.com/parti-go/parti/internal/ledger"
 	"github.com/parti-go/parti/internal/topology"
@@ -67,17 +63,7 @@ func (c *calculator) makeTarget(d topology.Decision) {
 	sort.Strings(d.Members)
 	q := c.question(time.Now(), d.Members)
 	c.busy = true
-	c.run(func(ctx context.Context) any {
-		next, err := c.strategist.ask(ctx, q)
-		if err != nil {
-			return &targetMade{decision: d, err: err}
-		}
-		target := make(map[string]string, len(next))
-		for i, w := range next {
-			target[q.partitions[i].ID()] = q.workers[w].ID
-		}
-		return &targetMade{d, q.partitions, target, strategy.Certify(q.workers, q.partitions, q.previous, next), nil}
-	})
+	c.run(func(ctx context.Context) any { return c.strategist.target(ctx, d, q) })
 }
 
 // question is what the strategy is asked: the members, the list of the source, who has what, and what was whose before
@@ -90,7 +76,7 @@ func (c *calculator) question(now time.Time, members []string) question {
 		}
 	}
 	index := make(map[string]int, len(members))
-	q := question{partitions: c.source}
+	q := question{listing: c.source}
 	for i, id := range members {
 		index[id] = i
 		q.workers = append(q.workers, c.described(id).asWorker(id))
@@ -106,9 +92,8 @@ func (c *calculator) question(now time.Time, members []string) question {
 		}
 		return strategy.None
 	}
-	q.previous, q.home = make([]int, len(q.partitions)), make([]int, len(q.partitions))
-	for i, p := range q.partitions {
-		id := p.ID()
+	q.previous, q.home = make([]int, len(q.ids)), make([]int, len(q.ids))
+	for i, id := range q.ids {
 		owner, _ := c.ledger.Owner(id)
 		q.previous[i], q.home[i] = indexOf(owner), indexOf(c.ledger.Home(id))
 	}
@@ -132,9 +117,9 @@ func (c *calculator) drifted() bool {
 	}
 	var partitions []strategy.Partition
 	var owners []int
-	for _, p := range c.source {
-		if w, there := index[c.ledger.Target(p.ID())]; there {
-			partitions, owners = append(partitions, p), append(owners, w)
+	for i, id := range c.source.ids {
+		if w, there := index[c.ledger.Target(id)]; there {
+			partitions, owners = append(partitions, c.source.partitions[i]), append(owners, w)
 		}
 	}
 	now := strategy.Certify(workers, partitions, owners, owners)
@@ -163,6 +148,12 @@ func (c *calculator) targetMade(msg *targetMade) {
 		return
 	}
 	c.failing = 0
+	c.adopt(msg)
+	c.advance()
+}
+
+// adopt makes a target what the ledger works towards.
+func (c *calculator) adopt(msg *targetMade) {
 	c.acting, c.certificate = &msg.decision, kv.Certificate(msg.certificate)
 	now := time.Now()
 	for _, id := range c.members {
@@ -173,11 +164,12 @@ func (c *calculator) targetMade(msg *targetMade) {
 	for _, id := range msg.decision.Members {
 		delete(c.away, id)
 	}
-	c.ledgers = msg.partitions
-	c.ledger.SetPartitions(msg.partitions)
+	if c.ledgers != msg.listing {
+		c.ledgers = msg.listing
+		c.ledger.SetPartitions(msg.listing.partitions)
+	}
 	c.ledger.SetTarget(msg.target)
 	c.ledger.SetMembers(msg.decision.Members)
-	c.advance()
 }
 
 // write stores what the ledger proposes together with the plan, if either says anything new.
@@ -195,16 +187,20 @@ func (c *calculator) write(now time.Time) {
 		return
 	}
 	c.busy = true
-	out := kv.PlanWrite{Remove: w.Remove, Plan: plan}
-	for _, r := range w.Records {
-		out.Assignments = append(out.Assignments, toStore(r))
-	}
-	fence := c.fence
+	out, fence := planWrite(w, plan), c.fence
 	c.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 		defer cancel()
 		return &written{w, changed, plan, c.store.WritePlan(ctx, fence, out)}
 	})
+}
+
+func planWrite(w ledger.Write, plan kv.Plan) kv.PlanWrite {
+	out := kv.PlanWrite{Remove: w.Remove, Plan: plan}
+	for _, r := range w.Records {
+		out.Assignments = append(out.Assignments, toStore(r))
+	}
+	return out
 }
 
 func (c *calculator) written(msg *written) {
@@ -267,7 +263,7 @@ func (c *calculator) nextPlan(now time.Time, w ledger.Write, changed bool) kv.Pl
 		}
 	}
 	if changed || c.acting != nil {
-		plan.Partitions, plan.Digest = len(c.ledgers), digest(c.ledgers)
+		plan.Partitions, plan.Digest = len(c.ledgers.ids), c.ledgers.digest
 	}
 	return plan
 }
@@ -340,13 +336,4 @@ func (c *calculator) answer(err error) {
 		r.reply(err)
 	}
 	c.waiting = nil
-}
-
-// digest names a list of partitions, sorted by ID, with their weights.
-func digest(partitions []strategy.Partition) string {
-	d := xxhash.New()
-	for _, p := range partitions {
-		_, _ = d.WriteString(p.ID() + "=" + strconv.FormatInt(p.Weight, 10) + "\n")
-	}
-	return hex.EncodeToString(d.Sum(nil))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -22,8 +23,8 @@ func newStrategist(s strategy.Strategy, limit time.Duration) *strategist {
 
 // question is what a strategy is asked. See [strategy.Homing] for home.
 type question struct {
+	*listing
 	workers        []strategy.Worker
-	partitions     []strategy.Partition
 	previous, home []int
 }
 
@@ -52,6 +53,19 @@ func (s *strategist) ask(ctx context.Context, q question) ([]int, error) {
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrStrategyFailed, context.Cause(ctx))
 	}
+}
+
+// target asks, and says by name what was answered.
+func (s *strategist) target(ctx context.Context, d topology.Decision, q question) *targetMade {
+	next, err := s.ask(ctx, q)
+	if err != nil {
+		return &targetMade{decision: d, err: err}
+	}
+	target := make(map[string]string, len(next))
+	for i, w := range next {
+		target[q.ids[i]] = q.workers[w].ID
+	}
+	return &targetMade{d, q.listing, target, strategy.Certify(q.workers, q.partitions, q.previous, next), nil}
 }
 
 func assign(s strategy.Strategy, q question) (next []int, err error) {

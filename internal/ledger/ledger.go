@@ -275,7 +275,9 @@ func (l *Ledger) SetMembers(members []string) {
 		}
 	}
 	for m := range before {
-		l.touchWorker(m)
+		if !l.members[m] {
+			l.touchWorker(m)
+		}
 	}
 	for _, p := range l.parts {
 		if p.target != "" && (p.home == "" || l.members[p.home]) {
