@@ -520,8 +520,8 @@ var mutants = []mutant{
 	{
 		name: "window-not-adaptive", breaks: "A restart waits for its whole window although everybody is back.",
 		file: "internal/topology/topology.go",
-		old:  `if t.living()-t.expiring(now) == len(t.members) {`,
-		new:  `if t.living()-t.expiring(now) > len(t.members) {`,
+		old:  `if t.living()-t.expiring(now) != len(t.members) {`,
+		new:  `if t.living()-t.expiring(now) <= len(t.members) {`,
 	},
 	{
 		name: "expected-workers-ignored", breaks: "A cold start waits for its whole window although everyone expected is there.",
@@ -566,5 +566,40 @@ var mutants = []mutant{
 		file: "actors/session.go",
 		old:  `case state == fsm.WaitingAssignment && ready:`,
 		new:  `case state == fsm.WaitingAssignment:`,
+	},
+	{
+		name: "answer-unchecked", breaks: "A plan of a faulty strategy is taken as it comes.",
+		file:   "actors/strategist.go",
+		old:    `return next, strategy.Check(q.workers, q.partitions, next)`,
+		new:    `return next, nil`,
+		likely: "FaultyStrategy",
+	},
+	{
+		name: "strategy-unlimited", breaks: "A strategy that does not return holds the leader up for an hour.",
+		file:   "actors/calculator.go",
+		old:    `newStrategist(set.Strategy, set.Store.OperationTimeout)`,
+		new:    `newStrategist(set.Strategy, time.Hour)`,
+		likely: "FaultyStrategy",
+	},
+	{
+		name: "drift-ignored", breaks: "The slightest change of a weight makes a plan.",
+		file:   "actors/calculator.go",
+		old:    `if kind == topology.Weights && !c.drifted() {`,
+		new:    `if kind == topology.Weights && !c.drifted() && c == nil {`,
+		likely: "Drift|Inert",
+	},
+	{
+		name: "home-forgotten", breaks: "What a worker had is forgotten as soon as it is given away.",
+		file:   "internal/ledger/ledger.go",
+		old:    `if p.target != "" && (p.home == "" || l.members[p.home]) {`,
+		new:    `if p.target != "" {`,
+		likely: "ComesBack",
+	},
+	{
+		name: "cordon-not-told", breaks: "A worker that is cordoned does not say so.",
+		file:   "actors/heartbeat.go",
+		old:    `Cordoned: h.set.Cordoned}`,
+		new:    `Cordoned: false}`,
+		likely: "Inert",
 	},
 }

@@ -1,0 +1,146 @@
+package strategy_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/parti-go/parti/strategy"
+)
+
+// exampleGroup is three workers and nine partitions that nobody owns yet.
+func exampleGroup() ([]strategy.Worker, []strategy.Partition, []int) {
+	var partitions []strategy.Partition
+	var previous []int
+	for i := range 9 {
+		partitions = append(partitions, strategy.Partition{Keys: []string{"orders", fmt.Sprint(i)}})
+		previous = append(previous, strategy.None)
+	}
+	return []strategy.Worker{{ID: "worker-0"}, {ID: "worker-1"}, {ID: "worker-2"}}, partitions, previous
+}
+
+// shares is how many partitions each worker has.
+func shares(workers []strategy.Worker, next []int) []int {
+	n := make([]int, len(workers))
+	for _, w := range next {
+		n[w]++
+	}
+	return n
+}
+
+// The default: at most 10 % above what is fair, and at least as much below; here three ninths each, give or take one.
+func ExampleNewConsistentHash() {
+	workers, partitions, previous := exampleGroup()
+	s := strategy.NewConsistentHash(strategy.WithLoadBound(1.1))
+	before, err := s.Assign(workers, partitions, previous)
+	if err != nil {
+		log.Fatal(err)
+	}
+	workers = append(workers, strategy.Worker{ID: "worker-3"})
+	after, err := s.Assign(workers, partitions, before)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(shares(workers, before), "then", shares(workers, after), "by", strategy.Moves(before, after), "moves")
+	// Output:
+	// [3 3 3 0] then [2 3 2 2] by 2 moves
+}
+
+// As even as can be, with the fewest moves that lead there, whatever the owners were before.
+func ExampleNewSticky() {
+	workers, partitions, _ := exampleGroup()
+	before := []int{0, 0, 0, 0, 0, 0, 1, 1, 2}
+	after, err := strategy.NewSticky().Assign(workers, partitions, before)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(shares(workers, after))
+	fmt.Println(strategy.Certify(workers, partitions, before, after))
+	// Output:
+	// [3 3 3]
+	// 3 moves (at least 3), highest load 1.000 × fair (at least 1.000)
+}
+
+// What it does is easily foreseen: the order of the IDs.
+func ExampleNewRoundRobin() {
+	workers, partitions, previous := exampleGroup()
+	next, err := strategy.NewRoundRobin().Assign(workers, partitions, previous)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(next)
+	// Output:
+	// [0 1 2 0 1 2 0 1 2]
+}
+
+// Anyone who knows the workers can work out who owns what, without asking; the price is an uneven load.
+func ExampleNewRendezvous() {
+	workers, partitions, previous := exampleGroup()
+	next, err := strategy.NewRendezvous().Assign(workers, partitions, previous)
+	if err != nil {
+		log.Fatal(err)
+	}
+	workers[0], workers[2] = workers[2], workers[0] // in whatever order
+	again, err := strategy.NewRendezvous().Assign(workers, partitions, previous)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for i := range again {
+		again[i] = 2 - again[i]
+	}
+	fmt.Println(fmt.Sprint(next) == fmt.Sprint(again))
+	// Output:
+	// true
+}
+
+// Two zones of unequal size: each gets its share, then each worker its share of that.
+func ExampleNewZoned() {
+	workers, partitions, previous := exampleGroup()
+	for i, zone := range []string{"north", "north", "south"} {
+		workers[i].Labels = map[string]string{"zone": zone}
+	}
+	next, err := strategy.NewZoned(strategy.NewSticky(), "zone").Assign(workers, partitions, previous)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(shares(workers, next))
+	// Output:
+	// [3 3 3]
+}
+
+// One partition is to run where its data is; the others are divided as if it were not there.
+func ExampleNewPinned() {
+	workers, partitions, previous := exampleGroup()
+	s := strategy.NewPinned(strategy.NewSticky(), map[string]string{"orders.4": "worker-2"})
+	next, err := s.Assign(workers, partitions, previous)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(workers[next[4]].ID, shares(workers, next))
+	// Output:
+	// worker-2 [3 3 3]
+}
+
+// What a restart of one worker would do to a fleet, before anyone touches it.
+func ExampleSimulate() {
+	workers, partitions, _ := exampleGroup()
+	history := strategy.Begin("start", workers, partitions).Leave("crash", "worker-1").Join("return", workers[1])
+	report, err := strategy.Simulate(history, strategy.NewSticky())
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, step := range report {
+		fmt.Printf("%s: %d moves, highest load %.2f × fair\n", step.Name, step.Moves, step.Imbalance)
+	}
+	// Output:
+	// start: 0 moves, highest load 1.00 × fair
+	// crash: 0 moves, highest load 1.11 × fair
+	// return: 3 moves, highest load 1.00 × fair
+}
+
+// What is wrong with an answer that is no plan.
+func ExampleCheck() {
+	workers, partitions, _ := exampleGroup()
+	fmt.Println(strategy.Check(workers, partitions, []int{0, 1, 2, 0, 1, 2, 0, 1, 3}))
+	// Output:
+	// invalid owner: next[8] is 3, allowed: 0 to 2
+}
