@@ -9,7 +9,7 @@ import (
 	"github.com/parti-go/parti/kv/embedded"
 )
 
-func benchStore(b *testing.B) *Store {
+func benchStore(b *testing.B, storage string) *Store {
 	b.Helper()
 	srv, err := embedded.Start()
 	if err != nil {
@@ -26,7 +26,7 @@ func benchStore(b *testing.B) *Store {
 		b.Fatal(err)
 	}
 	cfg := testConfig()
-	cfg.IDMax = 999
+	cfg.IDMax, cfg.Storage = 999, storage
 	s, err := Open(b.Context(), js, cfg)
 	if err != nil {
 		b.Fatal(err)
@@ -35,7 +35,7 @@ func benchStore(b *testing.B) *Store {
 }
 
 func BenchmarkRenew(b *testing.B) {
-	s := benchStore(b)
+	s := benchStore(b, "memory")
 	l, err := s.Acquire(b.Context(), Heartbeats, "worker-0", beat(1), nil)
 	if err != nil {
 		b.Fatal(err)
@@ -48,26 +48,38 @@ func BenchmarkRenew(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "renewals/s")
 }
 
+// BenchmarkWritePlan is the time until a plan is stored that changes so many records of so many partitions each.
 func BenchmarkWritePlan(b *testing.B) {
-	for _, n := range []int{10, 200, 1000} {
-		b.Run(fmt.Sprintf("records=%d", n), func(b *testing.B) {
-			s := benchStore(b)
-			f, err := s.BeginTerm(b.Context(), Term{}, 0, always)
-			if err != nil {
-				b.Fatal(err)
-			}
-			w := plan(1, workers(n-1)...) // and the plan itself
-			for b.Loop() {
-				if err := s.WritePlan(b.Context(), f, w); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	for _, storage := range []string{"memory", "file"} {
+		for _, size := range [][2]int{{10, 100}, {200, 100}, {1000, 100}} {
+			b.Run(fmt.Sprintf("storage=%s/records=%d/partitions=%d", storage, size[0], size[1]), func(b *testing.B) {
+				benchWritePlan(b, benchStore(b, storage), size[0], size[1])
+			})
+		}
+	}
+}
+
+func benchWritePlan(b *testing.B, s *Store, records, partitions int) {
+	f, err := s.BeginTerm(b.Context(), Term{}, 0, always)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := plan(1, workers(records-1)...) // and the plan itself
+	for i := range w.Assignments {
+		for q := range partitions {
+			id := fmt.Sprintf("topic.%07d", partitions*i+q)
+			w.Assignments[i].Owned = append(w.Assignments[i].Owned, Owned{Partition: id, Epoch: 1})
+		}
+	}
+	for b.Loop() {
+		if err := s.WritePlan(b.Context(), f, w); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
 func BenchmarkSnapshotOfAThousandKeys(b *testing.B) {
-	s := benchStore(b)
+	s := benchStore(b, "memory")
 	f, err := s.BeginTerm(b.Context(), Term{}, 0, always)
 	if err != nil {
 		b.Fatal(err)
