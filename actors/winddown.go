@@ -130,11 +130,12 @@ func (m *manager) giveUp() {
 	})
 }
 
-// letGoBy is when a session that is not trusted any more must have let go of everything: a little before its lease can
-// be seen to have ended.
+// letGoBy is when a session that is not trusted any more must have let go of everything: a little before the first of its
+// leases can be seen to have ended. Without the heartbeat the partitions are free; without the claim the ID is, and the
+// session that takes it ends this one.
 func (m *manager) letGoBy() time.Time {
-	ttl := m.set.Store.HeartbeatTTL
-	return m.session.beat.Sent.Add(ttl - ttl/16)
+	by := func(l kv.Lease, ttl time.Duration) time.Time { return l.Sent.Add(ttl - ttl/16) }
+	return earlier(by(m.session.beat, m.set.Store.HeartbeatTTL), by(m.session.claim, m.set.Store.WorkerIDTTL))
 }
 
 // hurryUp tells a hook that is still giving up that the time to do so is over.

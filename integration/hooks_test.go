@@ -146,3 +146,27 @@ func TestActorsThatFailTooOftenEndTheWorker(t *testing.T) {
 		f.Wait(heartbeatTTL+window+time.Second, "the others go on", func() bool { return f.Checker.Complete(f.Source.IDs()) == nil })
 	})
 }
+
+func TestAHookHasToReturnBeforeTheIDIsFreeWhereThatIsSooner(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		// The ID expires long before the heartbeat, and the session that takes it ends the one before.
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) {
+			c.WorkerIDTTL, c.HeartbeatTTL, c.WorkerIDMax, c.Standby = 4*time.Second, 20*time.Second, 2, true
+		}))
+		f.Start(2)
+		var slow atomic.Bool
+		cut := f.Begin(1, fleet.Handler(func(ctx context.Context, _, _ []parti.Partition) error {
+			if slow.Load() {
+				<-ctx.Done()
+			}
+			return nil
+		}))[0]
+		<-time.After(time.Minute)
+		slow.Store(true)
+		id := cut.Manager.WorkerID()
+		heir := f.Start(1)[0]
+		cut.Link.Cut()
+		f.Wait(time.Minute, "the ID has another owner", func() bool { return heir.Manager.WorkerID() == id })
+		f.Wait(time.Minute, "and that its partitions", func() bool { return len(heir.Running()) > 0 })
+	})
+}

@@ -602,4 +602,11 @@ var mutants = []mutant{
 		new:    `Cordoned: false}`,
 		likely: "Inert",
 	},
+	{
+		name: "id-may-be-free", breaks: "A hook that gives up may run until the heartbeat expires, although the ID is free sooner.",
+		file:   "actors/winddown.go",
+		old:    `return earlier(by(m.session.beat, m.set.Store.HeartbeatTTL), by(m.session.claim, m.set.Store.WorkerIDTTL))`,
+		new:    `return by(m.session.beat, m.set.Store.HeartbeatTTL)`,
+		likely: "HookHasToReturn",
+	},
 }
