@@ -5,7 +5,9 @@ go 1.26.0
 replace github.com/parti-go/parti => ../..
 
 require (
+	github.com/buraksezer/consistent v0.10.0
 	github.com/cespare/xxhash/v2 v2.3.0
+	github.com/dgryski/go-jump v0.0.0-20170409065014-e1f439676b57
 	github.com/dgryski/go-rendezvous v0.0.0-20200823014737-9f7001d12a5f
 	github.com/parti-go/parti v0.0.0
 	github.com/stretchr/testify v1.12.1

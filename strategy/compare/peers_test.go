@@ -8,7 +8,9 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/buraksezer/consistent"
 	"github.com/cespare/xxhash/v2"
+	"github.com/dgryski/go-jump"
 	"github.com/dgryski/go-rendezvous"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -19,26 +21,27 @@ import (
 // Whom the table compares. Those that take their input in another form are timed without the translation.
 func contestants() []contestant {
 	return []contestant{
-		{"parti ConsistentHash", strategy.NewConsistentHash(), false},
-		{"parti ConsistentHash, homes", strategy.NewConsistentHash(), true},
-		{"parti Sticky", strategy.NewSticky(), false},
-		{"parti Sticky, homes", strategy.NewSticky(), true},
-		{"parti RoundRobin", strategy.NewRoundRobin(), false},
-		{"parti Rendezvous", strategy.NewRendezvous(), false},
-		{"franz-go sticky", &kafka{balancer: kgo.StickyBalancer()}, false},
-		{"franz-go range", &kafka{balancer: kgo.RangeBalancer()}, false},
-		{"franz-go round robin", &kafka{balancer: kgo.RoundRobinBalancer()}, false},
-		{"ring, 150 nodes", ring{}, false},
-		{"ring, bounded 1.1", ring{bound: 1.1}, false},
-		{"jump hash", jump{}, false},
-		{"go-rendezvous", &highest{}, false},
+		{"parti ConsistentHash", strategy.NewConsistentHash(), false, false},
+		{"parti ConsistentHash, homes", strategy.NewConsistentHash(), true, false},
+		{"parti Sticky", strategy.NewSticky(), false, false},
+		{"parti Sticky, homes", strategy.NewSticky(), true, false},
+		{"parti RoundRobin", strategy.NewRoundRobin(), false, false},
+		{"parti Rendezvous", strategy.NewRendezvous(), false, false},
+		{"franz-go sticky", &kafka{balancer: kgo.StickyBalancer()}, false, false},
+		{"franz-go range", &kafka{balancer: kgo.RangeBalancer()}, false, false},
+		{"franz-go round robin", &kafka{balancer: kgo.RoundRobinBalancer()}, false, false},
+		{"ring, 150 nodes", ring{}, false, false},
+		{"buraksezer/consistent", &bounded{}, false, true},
+		{"go-jump", jumping{}, false, false},
+		{"go-rendezvous", &highest{}, false, false},
 	}
 }
 
 type contestant struct {
 	name  string
 	s     strategy.Strategy
-	homes bool
+	homes bool // told where partitions are at home
+	slow  bool // takes seconds for a hundred thousand partitions
 }
 
 // kafka runs a group balancer of franz-go: one topic, whose partitions are numbered in the order of the input.
@@ -88,11 +91,10 @@ func (k *kafka) Assign(workers []strategy.Worker, partitions []strategy.Partitio
 
 func (k *kafka) own() time.Duration { return k.took }
 
-// ring is plain consistent hashing, and the same with bounded loads: whoever is full is passed over, in the order of the
-// partitions' hashes; the present owners play no part.
-type ring struct{ bound float64 }
+// ring is plain consistent hashing with 150 places for each worker; the present owners play no part.
+type ring struct{}
 
-func (r ring) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
+func (ring) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
 	type point struct {
 		hash   uint64
 		worker int
@@ -104,33 +106,51 @@ func (r ring) Assign(workers []strategy.Worker, partitions []strategy.Partition,
 		}
 	}
 	slices.SortFunc(points, func(a, b point) int { return cmp.Compare(a.hash, b.hash) })
-	most := math.MaxInt
-	if r.bound > 0 {
-		most = int(math.Ceil(float64(len(partitions)) * r.bound / float64(len(workers))))
-	}
-	hashes, order := make([]uint64, len(partitions)), make([]int, len(partitions))
+	next := make([]int, len(partitions))
 	for q := range partitions {
-		hashes[q], order[q] = xxhash.Sum64String(partitions[q].ID()), q
-	}
-	if r.bound > 0 {
-		slices.SortFunc(order, func(a, b int) int { return cmp.Compare(hashes[a], hashes[b]) })
-	}
-	next, count := make([]int, len(partitions)), make([]int, len(workers))
-	for _, q := range order {
-		at, _ := slices.BinarySearchFunc(points, hashes[q], func(p point, h uint64) int { return cmp.Compare(p.hash, h) })
-		for count[points[at%len(points)].worker] >= most {
-			at++
-		}
+		h := xxhash.Sum64String(partitions[q].ID())
+		at, _ := slices.BinarySearchFunc(points, h, func(p point, h uint64) int { return cmp.Compare(p.hash, h) })
 		next[q] = points[at%len(points)].worker
-		count[next[q]]++
 	}
 	return next, nil
 }
 
-// jump is the jump consistent hash of Lamping and Veach, over the workers in the order of their IDs.
-type jump struct{}
+// bounded runs buraksezer/consistent, bounded loads at 1.1, with as many partitions of its own as there are of ours.
+type bounded struct{ took time.Duration }
 
-func (jump) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
+type member string
+
+func (m member) String() string { return string(m) }
+
+type hasher struct{}
+
+func (hasher) Sum64(b []byte) uint64 { return xxhash.Sum64(b) }
+
+func (r *bounded) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
+	members, index := make([]consistent.Member, len(workers)), make(map[string]int, len(workers))
+	for i, w := range workers {
+		members[i], index[w.ID] = member(w.ID), i
+	}
+	owners := make([]string, len(partitions))
+	start := time.Now()
+	c := consistent.New(members, consistent.Config{PartitionCount: len(partitions), ReplicationFactor: 150, Load: 1.1, Hasher: hasher{}})
+	for q := range partitions {
+		owners[q] = c.GetPartitionOwner(q).String()
+	}
+	r.took = time.Since(start)
+	next := make([]int, len(partitions))
+	for q, owner := range owners {
+		next[q] = index[owner]
+	}
+	return next, nil
+}
+
+func (r *bounded) own() time.Duration { return r.took }
+
+// jumping runs dgryski/go-jump over the workers in the order of their IDs.
+type jumping struct{}
+
+func (jumping) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
 	order := make([]int, len(workers))
 	for i := range order {
 		order[i] = i
@@ -138,14 +158,7 @@ func (jump) Assign(workers []strategy.Worker, partitions []strategy.Partition, _
 	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(workers[a].ID, workers[b].ID) })
 	next := make([]int, len(partitions))
 	for q := range partitions {
-		key := xxhash.Sum64String(partitions[q].ID())
-		var b, j int64 = -1, 0
-		for j < int64(len(workers)) {
-			b = j
-			key = key*2862933555777941757 + 1
-			j = int64(float64(b+1) * (float64(int64(1)<<31) / float64((key>>33)+1)))
-		}
-		next[q] = order[b]
+		next[q] = order[jump.Hash(xxhash.Sum64String(partitions[q].ID()), len(workers))]
 	}
 	return next, nil
 }
