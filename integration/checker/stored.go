@@ -84,6 +84,7 @@ type holding struct {
 	session uint64
 	epoch   int64
 	since   int64 // the version that revoked it, 0 while it is owned
+	version int64 // of the record that was read last
 }
 
 // grant is a change of hands in the stored history, judged at the end.
@@ -116,8 +117,8 @@ type stored struct {
 	beats    map[string][]beat // by worker
 	seqs     map[Bucket]uint64
 	planned  map[int64]bool // versions of records
-	lastBeat Entry
-	unread   []span // of the heartbeats, overwritten before they were read
+	lastAt   map[Bucket]time.Time
+	unread   map[Bucket][]span // overwritten before it was read
 }
 
 type span struct{ from, to time.Time }
@@ -126,7 +127,7 @@ func newStored() stored {
 	return stored{
 		versions: make(map[string]int64), sessions: make(map[string]uint64), claims: make(map[string]claim),
 		holdings: make(map[string]holding), beats: make(map[string][]beat), seqs: make(map[Bucket]uint64),
-		planned: make(map[int64]bool),
+		planned: make(map[int64]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
 	}
 }
 
@@ -137,11 +138,16 @@ func (c *Checker) Stored(e Entry) {
 	if e.Seq <= c.stored.seqs[e.Bucket] {
 		return // the reader was restarted: seen already
 	}
-	if e.Bucket == StableID && e.Seq != c.stored.seqs[e.Bucket]+1 {
-		// What was overwritten unread may have been the end of any claim.
-		clear(c.stored.claims)
+	if last := c.stored.seqs[e.Bucket]; e.Seq != last+1 {
+		if e.Bucket == StableID {
+			// What was overwritten unread may have been the end of any claim.
+			clear(c.stored.claims)
+		}
+		if last != 0 {
+			c.stored.unread[e.Bucket] = append(c.stored.unread[e.Bucket], span{c.stored.lastAt[e.Bucket], e.At})
+		}
 	}
-	c.stored.seqs[e.Bucket] = e.Seq
+	c.stored.seqs[e.Bucket], c.stored.lastAt[e.Bucket] = e.Seq, e.At
 	value := string(e.Value)
 	if e.Gone {
 		value = "gone"
@@ -180,10 +186,6 @@ func (c *Checker) storedClaim(e Entry) {
 }
 
 func (c *Checker) storedHeartbeat(e Entry) {
-	if last := c.stored.lastBeat; last.Seq != 0 && e.Seq != last.Seq+1 {
-		c.stored.unread = append(c.stored.unread, span{last.At, e.At})
-	}
-	c.stored.lastBeat = e
 	b := beat{at: e.At, gone: e.Gone}
 	if !e.Gone {
 		h, ok := decode[heartbeat](c, e)
@@ -279,10 +281,12 @@ func (c *Checker) written(e Entry, term uint64, version int64) {
 // holdings follows who holds each partition of a stored record.
 func (c *Checker) holdings(at time.Time, r record) {
 	for _, o := range r.Owned {
-		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch}
+		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version}
 		last, known := c.stored.holdings[o.Partition]
 		switch {
 		case known && last.session == now.session && last.worker == now.worker && last.epoch == now.epoch && last.since == 0:
+			last.version = now.version
+			c.stored.holdings[o.Partition] = last
 			continue
 		case known && now.epoch <= last.epoch:
 			c.violate("I2", "stored: %s for %s session %d with epoch %d, after epoch %d for %s session %d", o.Partition,
@@ -355,10 +359,12 @@ func (c *Checker) Forgot(notice time.Duration) {
 // free says whether the holder had let go, or was over, at the time of the grant. Two streams have no common order
 // within one instant: there, the grant has the benefit of the doubt.
 func (s *stored) free(g grant) bool {
-	for _, u := range s.unread {
-		if !u.from.After(g.at) && !u.to.Before(g.held) {
-			return true // nobody knows what was written then
-		}
+	if s.missed(Heartbeat, g) {
+		return true // nobody knows what was written then
+	}
+	revoked := g.from.since
+	if revoked == 0 && s.missed(Assignment, g) {
+		revoked = g.from.version + 1 // perhaps: by a record that nobody read
 	}
 	seen := false // the session's own heartbeat
 	for _, b := range s.beats[g.from.worker] {
@@ -370,13 +376,18 @@ func (s *stored) free(g grant) bool {
 			return true
 		case b.session == g.from.session:
 			seen = true
-			if g.from.since > 0 && b.applied >= g.from.since {
+			if revoked > 0 && b.applied >= revoked {
 				return true
 			}
 		}
 	}
 	// A session that is not seen alive in the heartbeats up to then: a holder that ended before the reader began.
 	return !seen
+}
+
+// missed says that something was overwritten unread while the holder held.
+func (s *stored) missed(b Bucket, g grant) bool {
+	return slices.ContainsFunc(s.unread[b], func(u span) bool { return !u.from.After(g.at) && !u.to.Before(g.held) })
 }
 
 // Terms returns the stored terms, oldest first.

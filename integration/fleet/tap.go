@@ -68,8 +68,11 @@ func (f *Fleet) Panicked() bool {
 }
 
 // frozenAs returns the frozen process that acts under the worker ID; nil if there is none, or if the ID is by now that
-// of another one as well.
+// of another one as well. Before it has an ID nothing tells a process's actors from those of others.
 func (f *Fleet) frozenAs(worker string) *Process {
+	if worker == "" {
+		return nil
+	}
 	var frozen *Process
 	for _, p := range f.Live() {
 		if p.Manager.WorkerID() != worker {
