@@ -349,6 +349,19 @@ func TestASessionThatIsOverNeedNotAcknowledge(t *testing.T) {
 	}), "a higher session of the same worker ends the lower one")
 }
 
+func TestAReleaseThatWasOverwrittenUnreadCountsIfItsHolderAppliedSomethingLater(t *testing.T) {
+	for applied, violations := range map[int]int{1: 1, 2: 0} {
+		require.Len(t, judge(t, func(h *history) {
+			h.beat("worker-0", 1, 0)
+			h.owned("worker-0", 1, 1, 1)
+			h.seq[checker.Assignment]++ // worker-0 releases x in version 2, but its key is written again at once
+			h.beat("worker-0", 1, applied)
+			h.beat("worker-1", 2, 0)
+			h.owned("worker-1", 2, 3, 3)
+		}), violations, "applied: %d", applied)
+	}
+}
+
 func TestAReportShowsTheRecentEvents(t *testing.T) {
 	var report string
 	c := checker.New(checker.Config{Allowed: legal, Report: func(v string) { report = v }})
