@@ -259,7 +259,7 @@ func (c *Checker) identify(p *process) {
 	}
 	for _, other := range c.procs {
 		if other != p && other.acts() && other.identity == p.identity {
-			if c.unaware(other.named) {
+			if c.unaware(other.named) || c.stored.ghosts[p.identity] {
 				other.stale = true
 				continue
 			}

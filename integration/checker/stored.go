@@ -116,7 +116,8 @@ type stored struct {
 	grants   []grant
 	beats    map[string][]beat // by worker
 	seqs     map[Bucket]uint64
-	planned  map[int64]bool // versions of records
+	planned  map[int64]bool  // versions of records
+	ghosts   map[string]bool // IDs whose claim was overwritten by one from before the restore
 	lastAt   map[Bucket]time.Time
 	unread   map[Bucket][]span // overwritten before it was read
 }
@@ -127,7 +128,7 @@ func newStored() stored {
 	return stored{
 		versions: make(map[string]int64), sessions: make(map[string]uint64), claims: make(map[string]claim),
 		holdings: make(map[string]holding), beats: make(map[string][]beat), seqs: make(map[Bucket]uint64),
-		planned: make(map[int64]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
+		planned: make(map[int64]bool), ghosts: make(map[string]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
 	}
 }
 
@@ -260,6 +261,9 @@ func (c *Checker) ghosts(e Entry) bool {
 	}
 	c.log("stored: %s %s #%d was under way since before the restore", e.Bucket, e.Key, e.Seq)
 	c.excuse++
+	if e.Bucket == StableID {
+		c.stored.ghosts[e.Key] = true
+	}
 	return true
 }
 
