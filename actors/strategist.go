@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parti-go/parti/internal/topology"
@@ -77,10 +78,11 @@ func assign(s strategy.Strategy, q question) (next []int, err error) {
 			next, err = nil, fmt.Errorf("%w: %w", ErrStrategyFailed, err)
 		}
 	}()
+	partitions := slices.Clone(q.partitions) // the list is not the strategy's to sort
 	if h, ok := s.(strategy.Homing); ok {
-		next, err = h.AssignHome(q.workers, q.partitions, q.previous, q.home)
+		next, err = h.AssignHome(q.workers, partitions, q.previous, q.home)
 	} else {
-		next, err = s.Assign(q.workers, q.partitions, q.previous)
+		next, err = s.Assign(q.workers, partitions, q.previous)
 	}
 	if err != nil {
 		return nil, err
