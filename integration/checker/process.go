@@ -254,7 +254,9 @@ func (c *Checker) State(name, worker, from, to string) {
 // identify looks for another process that acts under the same worker ID.
 func (c *Checker) identify(p *process) {
 	if p.identity == "" {
-		c.violate("I5", "%s: acts (%s) without a worker ID", p.name, p.state)
+		if !c.woken(p) { // else: a notice that waited until its session was over
+			c.violate("I5", "%s: acts (%s) without a worker ID", p.name, p.state)
+		}
 		return
 	}
 	for _, other := range c.procs {
