@@ -309,9 +309,8 @@ func (c *calculator) changed(now time.Time, kind topology.Kind) {
 	if kind == topology.Weights && !c.drifted() {
 		kind = topology.None
 	}
-	if c.pending = kind; kind != topology.None {
-		c.topo.PartitionsChanged(now, kind)
-	}
+	c.pending = kind
+	c.topo.PartitionsChanged(now, kind)
 }
 
 // owners is the target that changes nothing.
@@ -363,6 +362,9 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	c.workers[e.Key] = worker{h.Session, h.Capacity, h.Labels, h.Cordoned, e.Created}
 	c.ledger.SessionSeen(e.Key, h.Session, h.Applied.Version)
 	c.topo.Seen(now, e.Key)
+	if gone, ok := c.away[e.Key]; ok && now.Sub(gone) < c.set.HomeRetention {
+		delete(c.away, e.Key) // back in time, whenever the plan for it comes
+	}
 	return true
 }
 
@@ -371,6 +373,9 @@ func (c *calculator) workerGone(now time.Time, id string, kind kv.UpdateKind) {
 		delete(c.workers, id)
 		c.former[id] = w
 		c.ledger.SessionEnded(id, w.session)
+		if _, member := slices.BinarySearch(c.members, id); !member {
+			c.away[id] = now
+		}
 	}
 	if kind == kv.UpdateDeleted {
 		c.topo.Left(now, id)
@@ -447,6 +452,8 @@ func (c *calculator) begin(now time.Time) {
 	c.topo.Begin(now)
 	switch {
 	case !c.planned:
+	case c.ledgers.change(c.source) == topology.Partitions: // listed again since the term began
+		c.changed(now, topology.Partitions)
 	case unowned: // new in the source, or in flight when the leader before ended
 		c.topo.Unplanned(now)
 	case c.source.digest != c.stored.Digest:

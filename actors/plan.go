@@ -76,15 +76,9 @@ func (c *calculator) question(now time.Time, members []string) question {
 		}
 	}
 	index := make(map[string]int, len(members))
-	q := question{listing: c.source}
+	q := question{listing: c.source, workers: c.asWorkers(members)}
 	for i, id := range members {
 		index[id] = i
-		q.workers = append(q.workers, c.described(id).asWorker(id))
-	}
-	if !slices.ContainsFunc(q.workers, func(w strategy.Worker) bool { return !w.Cordoned }) {
-		for i := range q.workers {
-			q.workers[i].Cordoned = false // rather than leave partitions without an owner
-		}
 	}
 	indexOf := func(id string) int {
 		if w, there := index[id]; there {
@@ -100,8 +94,20 @@ func (c *calculator) question(now time.Time, members []string) question {
 	return q
 }
 
-func (w worker) asWorker(id string) strategy.Worker {
-	return strategy.Worker{ID: id, Capacity: w.capacity, Labels: w.labels, Cordoned: w.cordoned}
+// asWorkers is the members as a strategy sees them. Where all are cordoned none is, rather than leave partitions without
+// an owner.
+func (c *calculator) asWorkers(members []string) []strategy.Worker {
+	workers := make([]strategy.Worker, len(members))
+	all := true
+	for i, id := range members {
+		w := c.described(id)
+		workers[i] = strategy.Worker{ID: id, Capacity: w.capacity, Labels: w.labels, Cordoned: w.cordoned}
+		all = all && w.cordoned
+	}
+	for i := range workers {
+		workers[i].Cordoned = workers[i].Cordoned && !all
+	}
+	return workers
 }
 
 // drifted says whether the weights that are listed now make the last plan so uneven that it is worth another: the
@@ -109,10 +115,10 @@ func (w worker) asWorker(id string) strategy.Worker {
 func (c *calculator) drifted() bool {
 	var workers []strategy.Worker
 	index := map[string]int{}
-	for _, id := range c.members {
-		if w := c.described(id); !w.cordoned {
-			index[id] = len(workers)
-			workers = append(workers, w.asWorker(id))
+	for _, w := range c.asWorkers(c.members) {
+		if !w.Cordoned {
+			index[w.ID] = len(workers)
+			workers = append(workers, w)
 		}
 	}
 	var partitions []strategy.Partition
@@ -262,7 +268,7 @@ func (c *calculator) nextPlan(now time.Time, w ledger.Write, changed bool) kv.Pl
 			plan.Phase = kv.PhaseEmergency
 		}
 	}
-	if changed || c.acting != nil {
+	if c.acting != nil { // a list whose weights have only been noted is not planned for yet
 		plan.Partitions, plan.Digest = len(c.ledgers.ids), c.ledgers.digest
 	}
 	return plan

@@ -78,11 +78,12 @@ func assign(s strategy.Strategy, q question) (next []int, err error) {
 			next, err = nil, fmt.Errorf("%w: %w", ErrStrategyFailed, err)
 		}
 	}()
-	partitions := slices.Clone(q.partitions) // the list is not the strategy's to sort
+	// What it is given it may sort and scribble on: the answer is judged by what it was asked.
+	workers, partitions, previous := slices.Clone(q.workers), slices.Clone(q.partitions), slices.Clone(q.previous)
 	if h, ok := s.(strategy.Homing); ok {
-		next, err = h.AssignHome(q.workers, partitions, q.previous, q.home)
+		next, err = h.AssignHome(workers, partitions, previous, slices.Clone(q.home))
 	} else {
-		next, err = s.Assign(q.workers, partitions, q.previous)
+		next, err = s.Assign(workers, partitions, previous)
 	}
 	if err != nil {
 		return nil, err

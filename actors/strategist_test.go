@@ -15,21 +15,27 @@ import (
 // strategyFunc is a strategy in one function.
 type strategyFunc func(workers []strategy.Worker, partitions []strategy.Partition) ([]int, error)
 
-func (f strategyFunc) Assign(workers []strategy.Worker, partitions []strategy.Partition, _ []int) ([]int, error) {
-	return f(workers, partitions)
+func (f strategyFunc) Assign(workers []strategy.Worker, partitions []strategy.Partition, previous []int) ([]int, error) {
+	next, err := f(workers, partitions)
+	clear(workers)
+	clear(partitions)
+	for i := range previous {
+		previous[i] = 99
+	}
+	return next, err
 }
 
 func put(t *testing.T, s *strategist) ([]int, error) {
 	t.Helper()
 	l := newListing([]strategy.Partition{{Keys: []string{"b"}}, {Keys: []string{"a"}}})
 	defer func() { require.Equal(t, []string{"a", "b"}, []string{l.partitions[0].ID(), l.partitions[1].ID()}) }()
-	none := []int{strategy.None, strategy.None}
-	return s.ask(t.Context(), question{listing: l, workers: []strategy.Worker{{ID: "worker-0"}}, previous: none, home: none})
+	q := question{listing: l, workers: []strategy.Worker{{ID: "worker-0"}}, previous: []int{0, 0}, home: []int{0, 0}}
+	defer func() { require.Equal(t, []int{0, 0}, q.previous); require.Equal(t, "worker-0", q.workers[0].ID) }()
+	return s.ask(t.Context(), q)
 }
 
-func TestAStrategyMayDoWhatItLikesWithItsList(t *testing.T) {
-	next, err := put(t, newStrategist(strategyFunc(func(_ []strategy.Worker, partitions []strategy.Partition) ([]int, error) {
-		clear(partitions)
+func TestAStrategyMayScribbleOnWhatItIsGiven(t *testing.T) {
+	next, err := put(t, newStrategist(strategyFunc(func([]strategy.Worker, []strategy.Partition) ([]int, error) {
 		return []int{0, 0}, nil
 	}), time.Minute))
 	require.NoError(t, err)

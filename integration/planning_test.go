@@ -53,6 +53,49 @@ func TestWeightsThatDriftALittleMoveNothingUntilItAddsUp(t *testing.T) {
 	})
 }
 
+func TestWeightsThatGoBackBeforeTheWindowIsOverMakeNoPlan(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		var asked atomic.Int64
+		counted := &faulty{Strategy: strategy.NewSticky()}
+		f := fleet.New(t, s, 30, fleet.Strategy(counted))
+		f.Begin(3)
+		<-time.After(time.Minute)
+		counted.fault.Store(func(next []int) ([]int, error) { asked.Add(1); return next, nil })
+		before := f.Source.List()
+		weigh(t, f, 0, 1000)
+		f.Wait(time.Second, "the window opens", func() bool { return f.Leader().Manager.State() == parti.StateScaling })
+		f.Source.Set(before...)
+		require.NoError(t, refresh(t, f.Live()[0]))
+		<-time.After(time.Minute)
+		require.Zero(t, asked.Load())
+		require.Equal(t, parti.StateStable, f.Leader().Manager.State())
+	})
+}
+
+func TestWeightsThatDriftedAreNotForgottenByTwoChangesOfLeader(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Strategy(strategy.NewSticky()))
+		f.Begin(4)
+		<-time.After(time.Minute)
+		moves, running, list := f.Checker.Moves(), f.Followers()[2].Running(), f.Source.List()
+		for i := range list {
+			if slices.Contains(running, list[i].ID()) {
+				list[i].Weight = 1000
+			}
+		}
+		f.Source.Set(list...)
+		for range 2 { // each new leader lists the source, and goes before the window is over
+			leader := f.Leader()
+			require.NoError(t, leader.Stop())
+			f.Restart(leader)
+			f.Wait(window/2, "the next leader", func() bool { return f.Leader() != nil })
+			<-time.After(time.Second)
+		}
+		f.Wait(time.Minute, "the fullest worker is relieved", func() bool { return f.Checker.Moves() > moves })
+		f.Settle(time.Second)
+	})
+}
+
 // comesBack crashes one of five workers for as long as its partitions take to be given away, and returns which part of
 // what it then gets it had before.
 func comesBack(t *testing.T, f *fleet.Fleet) float64 {

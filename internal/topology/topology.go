@@ -185,9 +185,12 @@ func (t *Topology) Replaced(worker string) {
 // massLoss is how many members may go at once before the store is suspected.
 func (t *Topology) massLoss() float64 { return max(2, t.cfg.MassLossRatio*float64(len(t.members))) }
 
-// PartitionsChanged: the source lists other partitions (Partitions) or other weights (Weights).
+// PartitionsChanged: the source lists other partitions (Partitions) or other weights (Weights) than were planned for, or
+// no others any more (None).
 func (t *Topology) PartitionsChanged(now time.Time, k Kind) {
 	switch {
+	case k == None:
+		t.weighed = time.Time{}
 	case k == Weights && t.weighed.IsZero():
 		t.weighed = now
 	case k == Partitions:
