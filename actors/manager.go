@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -65,34 +64,6 @@ type child struct {
 	kind string
 	tag  uint64
 	pid  *actor.PID
-}
-
-// session is one uninterrupted hold on a stable ID.
-type session struct {
-	id     string
-	number uint64
-	claim  kv.Lease
-	beat   kv.Lease
-	joined time.Time // when the first heartbeat was sent
-	trust  *trust
-	ctx    context.Context // ends with the session: what the hooks are given
-	cancel context.CancelFunc
-	fence  kv.Fence // zero unless leading or about to
-	leads  bool
-}
-
-// trust is the deadline up to which the session may act, on the local monotonic clock. The manager writes it, the hook
-// runner reads it just before it tells the user anything new.
-type trust struct {
-	until  atomic.Pointer[time.Time]
-	closed atomic.Bool // the session is being wound down: nothing new is taken up, however good the leases are
-}
-
-func (t *trust) extend(until time.Time) { t.until.Store(&until) }
-func (t *trust) mayTake() bool          { return !t.closed.Load() && t.valid() }
-func (t *trust) valid() bool {
-	until := t.until.Load()
-	return until != nil && time.Now().Before(*until)
 }
 
 func newManager(g *guard, set Settings, l *life) *manager {

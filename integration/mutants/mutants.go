@@ -344,7 +344,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "plan-behind-what-was-seen", breaks: "A leader goes on with a plan that is older than one it has seen.",
-		file: "actors/calculator.go",
+		file: "actors/takeover.go",
 		old:  `if c.stored.Version < c.seen {`,
 		new:  `if c.stored.Version < 0 {`,
 	},
@@ -369,19 +369,19 @@ var mutants = []mutant{
 	},
 	{
 		name: "version-begins-anew", breaks: "A new leader's versions begin at zero instead of above all that was known.",
-		file: "actors/calculator.go",
+		file: "actors/takeover.go",
 		old:  `c.ledger = ledger.New(c.fence.Term, c.versionsAbove())`,
 		new:  `c.ledger = ledger.New(c.fence.Term, 0)`,
 	},
 	{
 		name: "leave-is-a-crash", breaks: "A new leader takes every absent member for crashed.",
-		file: "actors/calculator.go",
+		file: "actors/takeover.go",
 		old:  `found.deleted[id] = err == nil && e.Kind == kv.Deleted`,
 		new:  `found.deleted[id] = err == nil && e.Kind == kv.Deleted && false`,
 	},
 	{
 		name: "dead-of-records-forgotten", breaks: "A new leader believes that who is in the records and not there still holds.",
-		file: "actors/calculator.go",
+		file: "actors/takeover.go",
 		old: `		if !alive || w.session > session {
 			c.ledger.SessionEnded(id, session)`,
 		new: `		if alive && w.session > session {
