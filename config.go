@@ -128,11 +128,13 @@ func DefaultConfig() Config {
 	return c
 }
 
-// ClusteredConfig returns the defaults for a replicated store, which stops taking writes for 5 to 9 seconds when one of
-// its servers fails: longer leases, three replicas.
+// ClusteredConfig returns the defaults for a replicated store, which stops taking writes for 4 to 9 seconds when one of
+// its servers fails: three replicas, and leases long enough that nobody gives anything up meanwhile. When the store goes
+// away a worker is left with at least 12 seconds of trust (three quarters of HeartbeatTTL, less HeartbeatInterval). The
+// leader may be replaced, which moves nothing.
 func ClusteredConfig() Config {
 	c := Config{
-		HeartbeatInterval: 4 * time.Second, HeartbeatTTL: 15 * time.Second, LeaderTTL: 12 * time.Second,
+		HeartbeatInterval: 3 * time.Second, HeartbeatTTL: 20 * time.Second, LeaderTTL: 12 * time.Second,
 		WorkerIDTTL: 60 * time.Second, ElectionTimeout: 15 * time.Second, StartupTimeout: 90 * time.Second,
 	}
 	c.KVBuckets.Replicas = 3
@@ -325,21 +327,26 @@ func isName(s string) bool {
 	})
 }
 
-// failover is how long a replicated store has been seen to take no writes after one of its servers failed.
+// failover is how long a replicated store takes no writes after one of its servers failed, at most, as long as the first
+// vote elects a leader: the longest election timeout of nats-server (server/raft.go: maxElectionTimeoutDefault).
 const failover = 9 * time.Second
 
 // warnings name what is allowed and not wise.
 func (c Config) warnings() []string {
+	if c.KVBuckets.Replicas <= 1 {
+		return nil
+	}
 	var w []string
-	if c.KVBuckets.Replicas > 1 {
-		for _, f := range []struct {
-			field string
-			ttl   time.Duration
-		}{{"WorkerIDTTL", c.WorkerIDTTL}, {"HeartbeatTTL", c.HeartbeatTTL}, {"LeaderTTL", c.LeaderTTL}} {
-			if f.ttl <= failover {
-				w = append(w, fmt.Sprintf("config: %s is %s; a replicated store takes no writes for up to %s when a server fails; use ClusteredConfig", f.field, f.ttl, failover))
-			}
+	warn := func(field string, ttl, left time.Duration, what string) {
+		if left <= failover {
+			w = append(w, fmt.Sprintf("config: %s is %s: %s may be left with %s when the store goes away; a replicated one takes no writes "+
+				"for up to %s when a server fails; use ClusteredConfig", field, ttl, what, left, failover))
 		}
 	}
+	trusted := func(ttl time.Duration) time.Duration { return ttl - ttl/4 }
+	warn("WorkerIDTTL", c.WorkerIDTTL, trusted(c.WorkerIDTTL)-c.WorkerIDTTL/3, "the trust in a claim")
+	warn("HeartbeatTTL", c.HeartbeatTTL, trusted(c.HeartbeatTTL)-c.HeartbeatInterval, "the trust in a heartbeat")
+	// Less is asked of a leader, who is replaced without anything being moved.
+	warn("LeaderTTL", c.LeaderTTL, c.LeaderTTL, "the leader")
 	return w
 }

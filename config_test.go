@@ -39,10 +39,12 @@ func TestClusteredConfigOutlivesAFailoverOfTheStore(t *testing.T) {
 	c := ClusteredConfig()
 	require.NoError(t, c.Validate())
 	assert.Empty(t, c.warnings())
-	assert.Equal(t, 4*time.Second, c.HeartbeatInterval)
-	assert.Equal(t, 15*time.Second, c.HeartbeatTTL)
+	retry := 2 * time.Second // until the answer to the next attempt, on a busy machine
+	assert.Greater(t, c.HeartbeatTTL*3/4-c.HeartbeatInterval, failover+retry, "what is left to a worker of its heartbeat")
+	assert.Greater(t, c.WorkerIDTTL*3/4-c.WorkerIDTTL/3, failover+retry, "what is left to a worker of its claim")
+	assert.Equal(t, 3*time.Second, c.HeartbeatInterval)
+	assert.Equal(t, 20*time.Second, c.HeartbeatTTL)
 	assert.Equal(t, 12*time.Second, c.LeaderTTL)
-	assert.GreaterOrEqual(t, c.WorkerIDTTL, 30*time.Second)
 	assert.Equal(t, 3, c.KVBuckets.Replicas)
 }
 
@@ -54,6 +56,16 @@ func TestShortLeasesOnAReplicatedStoreDrawAWarning(t *testing.T) {
 	assert.Contains(t, warnings, "LeaderTTL is 3s")
 	assert.NotContains(t, warnings, "WorkerIDTTL")
 	assert.Contains(t, warnings, "ClusteredConfig")
+
+	// Three quarters of 15 s less 4 s are 7.25 s: the entry outlives an election of 9 s, the worker's trust in it does not.
+	c = ClusteredConfig()
+	c.HeartbeatInterval, c.HeartbeatTTL = 4*time.Second, 15*time.Second
+	require.Len(t, c.warnings(), 1)
+	assert.Contains(t, c.warnings()[0], "HeartbeatTTL is 15s: the trust in a heartbeat may be left with 7.25s")
+	c = ClusteredConfig()
+	c.WorkerIDTTL = 21 * time.Second
+	require.Len(t, c.warnings(), 1)
+	assert.Contains(t, c.warnings()[0], "WorkerIDTTL is 21s")
 }
 
 func TestApplyDefaultsKeepsWhatIsSet(t *testing.T) {

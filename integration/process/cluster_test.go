@@ -15,9 +15,10 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// shortLeases has the shortest leases that draw no warning on a replicated store, and short windows. A worker that comes
-// back tries to claim its ID every five seconds at least, and each of its requests may go unanswered for OperationTimeout
-// while the servers find their leaders: so long has the window to be in which nobody's partitions are given away.
+// shortLeases has leases that a failover of the store may outlast, so that workers are fenced too, and short windows. A
+// worker that comes back tries to claim its ID every five seconds at least, and each of its requests may go unanswered for
+// OperationTimeout while the servers find their leaders: so long has the window to be in which nobody's partitions are
+// given away.
 func shortLeases() parti.Config {
 	c := parti.ClusteredConfig()
 	c.HeartbeatInterval, c.HeartbeatTTL, c.LeaderTTL, c.WorkerIDTTL = 2*time.Second, 10*time.Second, 10*time.Second, 10*time.Second

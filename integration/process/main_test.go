@@ -51,7 +51,7 @@ func serve(file string) error {
 }
 
 // eventually waits until the condition holds, and returns how long that took.
-func eventually(t *testing.T, within time.Duration, what string, condition func() bool) time.Duration {
+func eventually(t testing.TB, within time.Duration, what string, condition func() bool) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for !condition() {

@@ -25,7 +25,7 @@ import (
 
 // node is one server process, which can be killed and started again on the same directory and ports.
 type node struct {
-	t    *testing.T
+	t    testing.TB
 	name string
 	port int
 	file string // its configuration
@@ -37,7 +37,7 @@ type node struct {
 }
 
 // newNode returns a node that is not started. The settings are lines of a server's configuration file.
-func newNode(t *testing.T, name string, jetStream, settings string) *node {
+func newNode(t testing.TB, name string, jetStream, settings string) *node {
 	t.Helper()
 	dir := t.TempDir()
 	n := &node{t: t, name: name, port: freePort(t), file: filepath.Join(dir, "conf"), log: filepath.Join(dir, "log")}
@@ -64,7 +64,7 @@ func (n *node) storeIn(dir string) {
 }
 
 // startServer starts one server without replicas and waits until it answers.
-func startServer(t *testing.T, jetStream string) *node {
+func startServer(t testing.TB, jetStream string) *node {
 	t.Helper()
 	n := newNode(t, "server", jetStream, "")
 	n.start()
@@ -144,7 +144,7 @@ var taken sync.Map
 
 // freePort returns a port below the range from which the system takes those of outgoing connections: it stays free while
 // a server is away.
-func freePort(t *testing.T) int {
+func freePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
 		port := 20000 + rand.IntN(10000)
@@ -162,13 +162,13 @@ func freePort(t *testing.T) int {
 
 // cluster is three server processes with their streams in files.
 type cluster struct {
-	t     *testing.T
+	t     testing.TB
 	nodes []*node
 	js    jetstream.JetStream // of no worker: for looking at the streams
 }
 
 // startCluster starts three servers and waits until they store a stream together.
-func startCluster(t *testing.T) *cluster {
+func startCluster(t testing.TB) *cluster {
 	t.Helper()
 	c := &cluster{t: t}
 	ports := make([]int, 3)
@@ -265,7 +265,7 @@ func streams(b parti.KVBuckets) []string {
 }
 
 // connect opens a connection with the options that leases need.
-func connect(t *testing.T, name, url string) jetstream.JetStream {
+func connect(t testing.TB, name, url string) jetstream.JetStream {
 	t.Helper()
 	nc, err := nats.Connect(url, append(parti.ConnectOptions(), nats.Name(name), nats.RetryOnFailedConnect(true),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
@@ -277,7 +277,7 @@ func connect(t *testing.T, name, url string) jetstream.JetStream {
 }
 
 // within returns a context that ends after a while, or with the test.
-func within(t *testing.T, d time.Duration) context.Context {
+func within(t testing.TB, d time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
