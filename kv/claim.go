@@ -43,7 +43,7 @@ func (s *Store) ClaimID(ctx context.Context, record Claim, opts ClaimOptions) (L
 				break
 			}
 			n := choose(free, opts.Prefer, width)
-			lease, err := s.Acquire(ctx, StableIDs, free[n], record, func(e Entry) bool { return s.mayTakeOver(e, opts) })
+			lease, err := s.acquireID(ctx, free[n], record, opts)
 			if !errors.Is(err, ErrTaken) {
 				return lease, err
 			}
@@ -55,6 +55,13 @@ func (s *Store) ClaimID(ctx context.Context, record Claim, opts ClaimOptions) (L
 				s.cfg.ID(s.cfg.IDMin), s.cfg.ID(s.cfg.IDMax))
 		}
 	}
+}
+
+// acquireID waits only so long for an answer that may never come: a claim that was stored is known again.
+func (s *Store) acquireID(ctx context.Context, id string, record Claim, opts ClaimOptions) (Lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
+	defer cancel()
+	return s.Acquire(ctx, StableIDs, id, record, func(e Entry) bool { return s.mayTakeOver(e, opts) })
 }
 
 // freeIDs lists the IDs that can be claimed, lowest first.

@@ -83,7 +83,7 @@ func apiPrefix(js jetstream.JetStream) string {
 }
 
 func (s *Store) checkServer(ctx context.Context) error {
-	if _, err := s.js.AccountInfo(ctx); err != nil {
+	if _, err := ask(ctx, s, s.js.AccountInfo); err != nil {
 		if errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount) {
 			return fmt.Errorf("%w: allowed: a server with JetStream enabled for this account: %w", ErrNoJetStream, err)
 		}
@@ -147,7 +147,8 @@ func firstSequence() uint64 { return uint64(max(time.Now().UnixMilli(), 1)) }
 
 func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo, error) {
 	want := s.wanted(b)
-	stream, err := s.js.Stream(ctx, want.Name)
+	look := func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, want.Name) }
+	stream, err := ask(ctx, s, look)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		denied, denial := s.mayPublish(ctx, nats.NewMsg(s.prefix+"STREAM.CREATE."+want.Name))
 		if denial != nil {
@@ -159,7 +160,7 @@ func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo
 		stream, err = s.js.CreateStream(ctx, want)
 	}
 	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another worker was faster
-		stream, err = s.js.Stream(ctx, want.Name)
+		stream, err = ask(ctx, s, look)
 	}
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode == codeNoReplicas {

@@ -14,6 +14,23 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
+// patience is how long an answer is waited for that may never come: while a cluster elects a leader, and where the server
+// that was asked has just failed, nobody answers what only the leader may.
+func (s *Store) patience() time.Duration { return max(s.cfg.OperationTimeout/4, time.Second) }
+
+// ask asks a question, which changes nothing, again and again until it is answered or the context ends.
+func ask[T any](ctx context.Context, s *Store, question func(context.Context) (T, error)) (T, error) {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, s.patience())
+		answer, err := question(attempt)
+		again := err != nil && attempt.Err() != nil && ctx.Err() == nil
+		cancel()
+		if !again {
+			return answer, err
+		}
+	}
+}
+
 // Get asks the leader of the stream for what is stored under a key, markers included: what it answers was true when it
 // answered. [ErrNotFound] says that there is nothing, not even a marker.
 func (s *Store) Get(ctx context.Context, b Bucket, key string) (Entry, error) {
@@ -33,8 +50,10 @@ func (s *Store) Get(ctx context.Context, b Bucket, key string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	reply, err := bounded(ctx, func() (*nats.Msg, error) {
-		return s.js.Conn().RequestWithContext(ctx, s.prefix+"STREAM.MSG.GET."+s.stream(b), request)
+	reply, err := ask(ctx, s, func(ctx context.Context) (*nats.Msg, error) {
+		return bounded(ctx, func() (*nats.Msg, error) {
+			return s.js.Conn().RequestWithContext(ctx, s.prefix+"STREAM.MSG.GET."+s.stream(b), request)
+		})
 	})
 	if err == nil {
 		err = json.Unmarshal(reply.Data, &answer)
@@ -173,7 +192,7 @@ func (s *Store) allKeys(b Bucket) []string {
 // readChunk asks a replica for the last messages of some subjects. Its answer ends with a message that says up to which
 // sequence it is complete.
 func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, max(s.cfg.OperationTimeout/4, time.Second))
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	subjects := make([]string, len(keys))
 	for i, key := range keys {
@@ -256,7 +275,7 @@ func (s *Store) emptySnapshot(ctx context.Context, b Bucket, keys []string) (Sna
 
 // info asks the leader of the stream about it, and notices when it is not the stream it was.
 func (s *Store) info(ctx context.Context, b Bucket, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
-	stream, err := s.js.Stream(ctx, s.stream(b))
+	stream, err := ask(ctx, s, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, s.stream(b)) })
 	if err == nil && len(opts) == 0 {
 		return s.sameStream(b, stream.CachedInfo())
 	}

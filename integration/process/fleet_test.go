@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -159,6 +160,14 @@ func (g *group) unsettled() error {
 		}
 	}
 	return g.checker.Complete(ids(g.source))
+}
+
+// answered waits until the store answers every live worker.
+func (g *group) answered() {
+	g.t.Helper()
+	eventually(g.t, settleIn, "the store answers everybody", func() bool {
+		return !slices.ContainsFunc(g.live(), func(w *worker) bool { return w.manager.Degraded() })
+	})
 }
 
 // leader returns the live worker that leads; nil if there is none.
