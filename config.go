@@ -79,12 +79,13 @@ type Config struct {
 	// Standby makes a worker that finds no ID free wait for one without limit, instead of failing with ErrNoFreeID after
 	// StartupTimeout. Default false.
 	Standby bool `yaml:"standby"`
-	// Capacity is this worker's share of the load in relation to the others'. At least 1, default 100.
+	// Capacity is this worker's share of the load in relation to the others'. A worker that is restarted with another one
+	// is planned for after PlannedScaleWindow. At least 1, default 100.
 	Capacity int64 `yaml:"capacity"`
 	// Labels describe this worker to the strategy. Default none.
 	Labels map[string]string `yaml:"labels"`
-	// Cordoned makes this worker take part without being given anything new: it keeps what its ID has. Where every worker
-	// is cordoned, none counts as such. Default false.
+	// Cordoned makes this worker take part without being given anything new: it keeps what its ID has. Restarted without
+	// it, it gets its share again. Where every worker is cordoned, none counts as such. Default false.
 	Cordoned bool `yaml:"cordoned"`
 	// Assignment says when the leader plans anew and what it heeds.
 	Assignment AssignmentConfig `yaml:"assignment"`

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -63,8 +64,9 @@ type calculator struct {
 	waiting    []*refreshAsked // refreshes to answer when what they changed is stored
 	handoffs   map[string]handoff
 	away       map[string]time.Time // who was planned for and is no more, since when
-	// certificate is that of the plan that is being written.
+	// certificate and described are those of the plan that is being written.
 	certificate kv.Certificate
+	described   string
 	strategist  *strategist
 	stop        func()
 }
@@ -76,6 +78,11 @@ type worker struct {
 	labels   map[string]string
 	cordoned bool
 	stored   time.Time // its last heartbeat, by the store's clock
+}
+
+// like: they describe themselves the same way.
+func (w worker) like(other worker) bool {
+	return w.capacity == other.capacity && w.cordoned == other.cordoned && maps.Equal(w.labels, other.labels)
 }
 
 // handoff is a let-go that was asked for and not yet acknowledged.
@@ -104,6 +111,7 @@ type (
 	targetMade struct {
 		decision    topology.Decision
 		listing     *listing
+		described   string
 		target      map[string]string
 		certificate strategy.Certificate
 		err         error
@@ -245,6 +253,13 @@ func (c *calculator) compareSource(now time.Time) {
 	c.changed(now, c.ledgers.change(c.source))
 }
 
+// compareMembers tells the topology whether the members describe themselves otherwise than when the plan was made: a worker
+// can come back under its ID with another capacity, or cordoned no more.
+func (c *calculator) compareMembers() {
+	is := c.descriptions(c.members)
+	c.topo.MembersAltered(is != "" && c.stored.Workers != "" && is != c.stored.Workers)
+}
+
 // changed tells the topology of a difference that is worth a plan.
 func (c *calculator) changed(now time.Time, kind topology.Kind) {
 	if kind == topology.Weights && !c.drifted() {
@@ -300,9 +315,13 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	if ok && h.Session < known.session {
 		return false
 	}
-	c.workers[e.Key] = worker{h.Session, h.Capacity, h.Labels, h.Cordoned, e.Created}
+	seen := worker{h.Session, h.Capacity, h.Labels, h.Cordoned, e.Created}
+	c.workers[e.Key] = seen
 	c.ledger.SessionSeen(e.Key, h.Session, h.Applied.Version)
 	c.topo.Seen(now, e.Key)
+	if c.began && !(ok && known.like(seen)) {
+		c.compareMembers()
+	}
 	if gone, ok := c.away[e.Key]; ok && now.Sub(gone) < c.set.HomeRetention {
 		delete(c.away, e.Key) // back in time, whenever the plan for it comes
 	}

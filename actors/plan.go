@@ -2,11 +2,15 @@ package actors
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"time"
+
+	"github.com/cespare/xxhash/v2"
 
 	"github.com/parti-go/parti/internal/ledger"
 	"github.com/parti-go/parti/internal/topology"
@@ -76,7 +80,7 @@ func (c *calculator) question(now time.Time, members []string) question {
 		}
 	}
 	index := make(map[string]int, len(members))
-	q := question{listing: c.source, workers: c.asWorkers(members)}
+	q := question{listing: c.source, workers: c.asWorkers(members), described: c.descriptions(members)}
 	for i, id := range members {
 		index[id] = i
 	}
@@ -100,7 +104,7 @@ func (c *calculator) asWorkers(members []string) []strategy.Worker {
 	workers := make([]strategy.Worker, len(members))
 	all := true
 	for i, id := range members {
-		w := c.described(id)
+		w := c.lookup(id)
 		workers[i] = strategy.Worker{ID: id, Capacity: w.capacity, Labels: w.labels, Cordoned: w.cordoned}
 		all = all && w.cordoned
 	}
@@ -132,13 +136,29 @@ func (c *calculator) drifted() bool {
 	return now.Imbalance >= now.LeastImbalance*(1+c.set.MinRebalanceThreshold)
 }
 
-// described returns a member as its heartbeat describes it, or described it when it was last here: one that is away for a
+// lookup returns a member as its heartbeat describes it, or described it when it was last here: one that is away for a
 // moment keeps its share.
-func (c *calculator) described(id string) worker {
+func (c *calculator) lookup(id string) worker {
 	if w, here := c.workers[id]; here {
 		return w
 	}
 	return c.former[id] // nothing, of one that this leader never saw: then it counts as an average worker
+}
+
+// descriptions names what a plan depends on of its members; "" if one of them was never seen.
+func (c *calculator) descriptions(members []string) string {
+	d := xxhash.New()
+	for _, id := range members {
+		w := c.lookup(id)
+		if w.session == 0 {
+			return ""
+		}
+		_, _ = fmt.Fprintf(d, "%s %d %t\n", id, w.capacity, w.cordoned)
+		for _, name := range slices.Sorted(maps.Keys(w.labels)) {
+			_, _ = fmt.Fprintf(d, "%q=%q\n", name, w.labels[name])
+		}
+	}
+	return hex.EncodeToString(d.Sum(nil))
 }
 
 const strategyRetryFirst, strategyRetryMost = time.Second, 30 * time.Second
@@ -160,7 +180,7 @@ func (c *calculator) targetMade(msg *targetMade) {
 
 // adopt makes a target what the ledger works towards.
 func (c *calculator) adopt(msg *targetMade) {
-	c.acting, c.certificate = &msg.decision, kv.Certificate(msg.certificate)
+	c.acting, c.certificate, c.described = &msg.decision, kv.Certificate(msg.certificate), msg.described
 	now := time.Now()
 	for _, id := range c.members {
 		if _, stays := slices.BinarySearch(msg.decision.Members, id); !stays {
@@ -238,7 +258,8 @@ func (c *calculator) acted(now time.Time) {
 	if d := c.acting; d != nil {
 		c.acting = nil
 		c.topo.Planned(now, d.Members)
-		c.compareSource(now) // it may have changed while the plan was made
+		c.compareSource(now) // these may have changed while the plan was made
+		c.compareMembers()
 	}
 }
 
@@ -256,13 +277,14 @@ func (c *calculator) logWrite(msg *written) {
 func (c *calculator) nextPlan(now time.Time, w ledger.Write, changed bool) kv.Plan {
 	plan := kv.Plan{
 		Term: c.fence.Term, Version: c.ledger.Version(), Phase: phase(c.decision.Phase), Lifecycle: c.lifecycle(now),
-		Members: c.members, Partitions: c.stored.Partitions, Digest: c.stored.Digest, Certificate: c.stored.Certificate,
+		Members: c.members, Partitions: c.stored.Partitions, Digest: c.stored.Digest, Workers: c.stored.Workers,
+		Certificate: c.stored.Certificate,
 	}
 	if changed {
 		plan.Version = w.Version
 	}
 	if c.acting != nil {
-		plan.Members, plan.Certificate = c.acting.Members, c.certificate
+		plan.Members, plan.Certificate, plan.Workers = c.acting.Members, c.certificate, c.described
 		plan.Phase = kv.PhaseRebalancing
 		if c.acting.Kind == topology.KindEmergency || c.acting.Kind == topology.KindMassLoss {
 			plan.Phase = kv.PhaseEmergency
@@ -277,7 +299,7 @@ func (c *calculator) nextPlan(now time.Time, w ledger.Write, changed bool) kv.Pl
 // samePlan compares what two plans say to the workers.
 func samePlan(a, b kv.Plan) bool {
 	return a.Version == b.Version && a.Phase == b.Phase && a.Lifecycle == b.Lifecycle && a.Partitions == b.Partitions &&
-		a.Digest == b.Digest && slices.Equal(a.Members, b.Members)
+		a.Digest == b.Digest && a.Workers == b.Workers && slices.Equal(a.Members, b.Members)
 }
 
 func phase(p topology.Phase) kv.Phase {

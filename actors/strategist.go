@@ -26,6 +26,7 @@ func newStrategist(s strategy.Strategy, limit time.Duration) *strategist {
 type question struct {
 	*listing
 	workers        []strategy.Worker
+	described      string // how the members describe themselves, see calculator.descriptions
 	previous, home []int
 }
 
@@ -66,7 +67,7 @@ func (s *strategist) target(ctx context.Context, d topology.Decision, q question
 	for i, w := range next {
 		target[q.ids[i]] = q.workers[w].ID
 	}
-	return &targetMade{d, q.listing, target, strategy.Certify(q.workers, q.partitions, q.previous, next), nil}
+	return &targetMade{d, q.listing, q.described, target, strategy.Certify(q.workers, q.partitions, q.previous, next), nil}
 }
 
 func assign(s strategy.Strategy, q question) (next []int, err error) {

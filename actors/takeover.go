@@ -139,6 +139,7 @@ func (c *calculator) begin(now time.Time) {
 	c.ledger.SetMembers(c.members)
 	c.age(now)
 	c.topo.Begin(now)
+	c.compareMembers()
 	switch {
 	case !c.planned:
 	case c.ledgers.change(c.source) == topology.Partitions: // listed again since the term began

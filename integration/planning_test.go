@@ -219,3 +219,88 @@ func TestAFaultyStrategyIsRefusedAndThePlanStays(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkerThatComesBackWithAnotherCapacityIsPlannedFor(t *testing.T) {
+	capacity := func(n int64) fleet.With { return fleet.Config(func(c *parti.Config) { c.Capacity = n }) }
+	for name, pick := range map[string]func(f *fleet.Fleet) *fleet.Process{
+		"a follower": func(f *fleet.Fleet) *fleet.Process { return f.Followers()[0] },
+		"the leader": (*fleet.Fleet).Leader,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+				f := fleet.New(t, s, 60, fleet.Strategy(strategy.NewSticky()))
+				f.Begin(3)
+				<-time.After(time.Minute)
+				p := pick(f)
+				require.Len(t, p.Running(), 20)
+				require.NoError(t, p.Stop())
+				p = f.Restart(p, capacity(200))
+				f.Wait(time.Minute, "twice the capacity, twice the share", func() bool { return len(p.Running()) == 30 })
+				f.Settle(time.Second)
+
+				plans := len(f.Checker.Plans())
+				f.Leader().Crash() // who leads next knows for which capacity was planned
+				f.Settle(heartbeatTTL + time.Second)
+				<-time.After(time.Minute)
+				moves := f.Checker.Moves()
+				require.Greater(t, len(f.Checker.Plans()), plans)
+				leader := f.Leader()
+				require.NoError(t, leader.Stop())
+				if leader.LastID() == p.LastID() {
+					f.Restart(leader, capacity(200))
+				} else {
+					f.Restart(leader)
+				}
+				f.Settle(window + time.Second)
+				<-time.After(time.Minute)
+				require.Equal(t, moves, f.Checker.Moves(), "everybody is as before")
+			})
+		})
+	}
+}
+
+func TestALeaderThatBeginsPlansForACapacityThatChangedMeanwhile(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60, fleet.Strategy(strategy.NewSticky()))
+		f.Begin(3)
+		<-time.After(time.Minute)
+		before, p := f.Leader(), f.Followers()[0]
+		before.Freeze() // for long enough to be replaced, and not to be dead
+		require.NoError(t, p.Stop())
+		p = f.Restart(p, fleet.Config(func(c *parti.Config) { c.Capacity = 200 }))
+		f.Wait(leaderTTL+time.Second, "another leader", func() bool {
+			now := f.Leader()
+			return now != nil && now != before
+		})
+		before.Thaw()
+		f.Wait(time.Minute, "twice the capacity, twice the share", func() bool { return len(p.Running()) == 30 })
+		f.Settle(time.Second)
+	})
+}
+
+func TestAWorkerThatIsCordonedNoMoreGetsItsShareAgain(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60, fleet.Strategy(strategy.NewSticky()))
+		f.Begin(3)
+		<-time.After(time.Minute)
+		cordoned := fleet.Config(func(c *parti.Config) { c.Cordoned = true })
+		p, moves := f.Followers()[0], f.Checker.Moves()
+		require.NoError(t, p.Stop())
+		p = f.Restart(p, cordoned)
+		f.Settle(window + time.Second)
+		<-time.After(time.Minute)
+		require.Equal(t, moves, f.Checker.Moves(), "it keeps what it has")
+
+		p.Crash()
+		f.Settle(heartbeatTTL + time.Second)
+		p = f.Restart(p, cordoned)
+		f.Wait(time.Minute, "it is back", func() bool { return p.Manager.State() == parti.StateStable })
+		<-time.After(time.Minute)
+		require.Empty(t, p.Running(), "it gets nothing new")
+
+		require.NoError(t, p.Stop())
+		p = f.Restart(p)
+		f.Wait(time.Minute, "it has its share", func() bool { return len(p.Running()) == 20 })
+		f.Settle(time.Second)
+	})
+}

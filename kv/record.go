@@ -88,6 +88,8 @@ type Plan struct {
 	Members    []string  `json:"members"`
 	Partitions int       `json:"partitions"`
 	Digest     string    `json:"digest"`
+	// Workers is how the members described themselves when the plan was made, as a hash; "" where that is not known.
+	Workers string `json:"workers,omitempty"`
 	// Certificate is that of the last plan that anything was calculated for.
 	Certificate Certificate `json:"certificate"`
 }

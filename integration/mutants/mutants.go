@@ -603,6 +603,13 @@ var mutants = []mutant{
 		likely: "Inert",
 	},
 	{
+		name: "other-capacity-ignored", breaks: "A new leader does not see that a worker has another capacity than was planned for.",
+		file:   "actors/takeover.go",
+		old:    "\tc.compareMembers()\n",
+		new:    "",
+		likely: "CapacityThatChanged",
+	},
+	{
 		name: "id-may-be-free", breaks: "A hook that gives up may run until the heartbeat expires, although the ID is free sooner.",
 		file:   "actors/winddown.go",
 		old:    `return earlier(by(m.session.beat, m.set.Store.HeartbeatTTL), by(m.session.claim, m.set.Store.WorkerIDTTL))`,

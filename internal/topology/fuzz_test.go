@@ -158,7 +158,11 @@ func (g *group) event(d *bytesDice) {
 			g.silent[w] = true
 		}
 	case 7:
-		kind := Partitions + Kind(d.IntN(2))
+		kind := Partitions + Kind(d.IntN(3))
+		if kind > Weights {
+			g.tell(func(t *Topology) { t.MembersAltered(true) })
+			return
+		}
 		g.tell(func(t *Topology) { t.PartitionsChanged(g.now, kind) })
 	case 8:
 		g.tell(func(t *Topology) { t.Unplanned(g.now) })

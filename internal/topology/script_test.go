@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	replaced a      lives in a session that the plan does not know
 //	begin           the leader knows what it found
 //	run 12s         time passes; decisions are taken, plans stored, handoffs acknowledged
+//	altered yes|no  members describe themselves otherwise than when they were planned for
 //	partitions, weights, resume, hold (handoffs stay open), settle
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -105,6 +106,8 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.topo.PartitionsChanged(p.now, Partitions)
 	case "weights":
 		p.topo.PartitionsChanged(p.now, Weights)
+	case "altered":
+		p.topo.MembersAltered(args[0] == "yes")
 	case "resume":
 		p.topo.Unplanned(p.now)
 	case "hold":

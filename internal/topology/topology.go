@@ -85,6 +85,7 @@ type Topology struct {
 	kind     Kind      // of the plan that is carried out
 	sourced  Kind      // Partitions or KindResume: to be planned for at once
 	weighed  time.Time // when the weights changed; zero for not
+	altered  bool      // members are not as they were when the last plan was made
 	replaced int       // members that live in a session the last plan does not know
 	held     bool      // the mass loss that is known has been held for long enough
 }
@@ -198,6 +199,10 @@ func (t *Topology) PartitionsChanged(now time.Time, k Kind) {
 	}
 }
 
+// MembersAltered: the members describe themselves otherwise than when the last plan was made (another capacity, other
+// labels, cordoned or not any more), or as then again.
+func (t *Topology) MembersAltered(altered bool) { t.altered = altered }
+
 // Unplanned: some partitions have no owner, because a handoff was under way when the leader before ended.
 func (t *Topology) Unplanned(time.Time) { t.sourced = KindResume }
 
@@ -207,7 +212,7 @@ func (t *Topology) Planned(now time.Time, members []string) {
 	t.setMembers(members)
 	t.planned = true
 	t.cooldown = now.Add(t.cfg.RebalanceCooldown)
-	t.active, t.sourced, t.weighed = Rebalancing, None, time.Time{}
+	t.active, t.sourced, t.weighed, t.altered = Rebalancing, None, time.Time{}, false
 	if d == KindEmergency || d == KindMassLoss {
 		t.active = Emergency
 	}
@@ -331,9 +336,9 @@ func (t *Topology) living() int {
 	return n
 }
 
-// differs: someone is there that was not planned for, or left, or the weights are others.
+// differs: someone is there that was not planned for, or left, or is not as then, or the weights are others.
 func (t *Topology) differs() bool {
-	if len(t.left) > 0 || !t.weighed.IsZero() {
+	if len(t.left) > 0 || t.altered || !t.weighed.IsZero() {
 		return true
 	}
 	for w := range t.heard {
