@@ -109,7 +109,7 @@ func FuzzWhatIsWrittenIsReadAgain(f *testing.F) {
 			Claim{Session: session, Host: worker, Process: int(version), Since: at},
 			Leader{Worker: worker, Session: session, Since: at},
 			Heartbeat{
-				Session: session, Applied: Position{session, version}, Leaving: leaving, Capacity: weight,
+				Session: session, Applied: Position{session, version}, Leaving: leaving, Capacity: max(weight, 0),
 				Labels: map[string]string{worker: partition},
 			},
 			Term{Number: session, Worker: worker, Session: session},

@@ -133,8 +133,14 @@ func DecodeClaim(b []byte) (Claim, error) { return decode[Claim]("claim", b) }
 // DecodeLeader reads a leader's record.
 func DecodeLeader(b []byte) (Leader, error) { return decode[Leader]("leader", b) }
 
-// DecodeHeartbeat reads a heartbeat.
-func DecodeHeartbeat(b []byte) (Heartbeat, error) { return decode[Heartbeat]("heartbeat", b) }
+// DecodeHeartbeat reads a heartbeat. A negative capacity, which no strategy could plan with, is [ErrCorrupt].
+func DecodeHeartbeat(b []byte) (Heartbeat, error) {
+	h, err := decode[Heartbeat]("heartbeat", b)
+	if err == nil && h.Capacity < 0 {
+		return Heartbeat{}, fmt.Errorf("%w: heartbeat: capacity %d, allowed: 0 or more", ErrCorrupt, h.Capacity)
+	}
+	return h, err
+}
 
 // DecodeTerm reads a term.
 func DecodeTerm(b []byte) (Term, error) { return decode[Term]("term", b) }

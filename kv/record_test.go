@@ -49,6 +49,8 @@ func TestAnUnknownFormatIsNamedAndGarbageIsCorrupt(t *testing.T) {
 	require.ErrorIs(t, err, ErrCorrupt)
 	_, err = DecodePlan([]byte(`{"format":1,"phase":"idle","lifecycle":"old"}`))
 	require.ErrorIs(t, err, ErrCorrupt)
+	_, err = DecodeHeartbeat([]byte(`{"format":1,"capacity":-1}`))
+	require.ErrorIs(t, err, ErrCorrupt)
 }
 
 func decoders() []func([]byte) error {
