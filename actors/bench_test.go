@@ -20,9 +20,10 @@ type planner struct {
 }
 
 func newPlanner(b *testing.B, workers, partitions int) *planner {
+	strategist := newStrategist(strategy.NewConsistentHash(), time.Minute)
 	p := &planner{calculator: newCalculator(nil, nil, Settings{
-		Strategy: strategy.NewConsistentHash(), Store: kv.Config{OperationTimeout: time.Minute}, HomeRetention: time.Minute,
-	}, nil, kv.Fence{Term: 1}, time.Time{}, 0, 0, 0).(*calculator)}
+		Store: kv.Config{OperationTimeout: time.Minute}, HomeRetention: time.Minute,
+	}, strategist, nil, kv.Fence{Term: 1}, time.Time{}, 0, 0, 0).(*calculator)}
 	p.ledger = ledger.New(1, 0)
 	list := make([]strategy.Partition, partitions)
 	for i := range list {

@@ -126,11 +126,11 @@ type (
 	relistDue struct{}
 )
 
-func newCalculator(g *guard, report func(reported), set Settings, store *kv.Store, fence kv.Fence, joined time.Time, since uint64, floor, seen int64) body {
+func newCalculator(g *guard, report func(reported), set Settings, strategist *strategist, store *kv.Store, fence kv.Fence, joined time.Time, since uint64, floor, seen int64) body {
 	return &calculator{
 		guard: g, report: report, set: set, store: store, fence: fence, joined: joined, since: since, floor: floor, seen: seen,
 		workers: map[string]worker{}, former: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, away: map[string]time.Time{},
-		strategist: newStrategist(set.Strategy, set.Store.OperationTimeout), wake: func() {}, stop: func() {},
+		strategist: strategist, wake: func() {}, stop: func() {},
 	}
 }
 

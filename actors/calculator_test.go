@@ -95,7 +95,8 @@ func (l *leading) lead(t *testing.T, since, ahead uint64) {
 	joined := time.Now()
 
 	begin(t, func(g *guard) body {
-		return newCalculator(g, func(r reported) { l.reports <- r }, l.set, l.store, fence, joined, since, 0, 0)
+		strategist := newStrategist(l.set.Strategy, l.set.Store.OperationTimeout)
+		return newCalculator(g, func(r reported) { l.reports <- r }, l.set, strategist, l.store, fence, joined, since, 0, 0)
 	})
 }
 

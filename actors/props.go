@@ -12,12 +12,13 @@ import (
 
 // life is what outlives a restart of the manager: what the user has been told, and who tells it.
 type life struct {
-	view     *View
-	runner   *runner
-	notifier *notifier
-	machine  *fsm.Machine // where the worker stands
-	carried  uint64       // the session whose partitions are kept while the store is away
-	leaving  bool         // asked to leave: an incarnation that fails now has no successor
+	view       *View
+	runner     *runner
+	notifier   *notifier
+	strategist *strategist
+	machine    *fsm.Machine // where the worker stands
+	carried    uint64       // the session whose partitions are kept while the store is away
+	leaving    bool         // asked to leave: an incarnation that fails now has no successor
 }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may
@@ -29,7 +30,10 @@ func New(set Settings) (*actor.Props, *View) {
 	props := actor.PropsFromProducerWithActorSystem(func(system *actor.ActorSystem) actor.Actor {
 		if l == nil {
 			publish := func(e *AssignmentChanged) { system.EventStream.Publish(e) }
-			l = &life{view: view, runner: newRunner(set.Hooks, view, publish), notifier: newNotifier(set.Logger)}
+			l = &life{
+				view: view, runner: newRunner(set.Hooks, view, publish), notifier: newNotifier(set.Logger),
+				strategist: newStrategist(set.Strategy, set.Store.OperationTimeout),
+			}
 		}
 		var m *manager
 		g := newGuard(kindManager, "", set.Logger, func() { l.end(set.ShutdownTimeout) }, func(g *guard) body {

@@ -128,7 +128,7 @@ func (m *manager) spawnCalculator(revision uint64) {
 	}
 	fence, joined, floor, seen := m.session.fence, m.session.joined, m.floor.Version, m.highest.Version
 	m.spawn(kindCalculator, func(g *guard, report func(reported)) body {
-		return newCalculator(g, report, m.set, m.store, fence, joined, revision, floor, seen)
+		return newCalculator(g, report, m.set, m.life.strategist, m.store, fence, joined, revision, floor, seen)
 	})
 	m.setLeads(true)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // strategist calls the strategy, which may be the user's: a panic, an impossible answer and one that is too long in
-// coming are errors. Nothing can stop a call that does not return, but in one term there is never a second one beside it.
+// coming are errors. Nothing can stop a call that does not return, but a worker never begins a second one beside it.
 type strategist struct {
 	strategy strategy.Strategy
 	limit    time.Duration

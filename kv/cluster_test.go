@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"sync"
 	"testing"
@@ -14,6 +13,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/internal/freeport"
 )
 
 // cluster is three servers on loopback, in real time: servers talk over sockets.
@@ -27,10 +28,7 @@ func startCluster(t *testing.T) cluster {
 	ports := make([]int, 3)
 	routes := make([]*url.URL, 3)
 	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-		require.NoError(t, l.Close())
+		ports[i] = freeport.Take(t)
 		routes[i] = &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", ports[i])}
 	}
 	var c cluster
@@ -52,7 +50,7 @@ func startCluster(t *testing.T) cluster {
 			}
 		}
 		return false
-	}, 15*time.Second, 20*time.Millisecond)
+	}, 30*time.Second, 20*time.Millisecond, "a leader of three peers")
 	return c
 }
 

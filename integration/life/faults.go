@@ -53,12 +53,12 @@ func (l *Life) crash(p *fleet.Process) {
 
 func (l *Life) crashAndRestart(p *fleet.Process) {
 	l.crash(p)
-	hook := l.hook()
+	as := l.character()
 	if l.rng.IntN(2) == 0 {
-		l.restart(p, hook)
+		l.restart(p, as)
 		return
 	}
-	l.later(longestFault, func() { l.restart(p, hook) })
+	l.later(longestFault, func() { l.restart(p, as) })
 }
 
 func (l *Life) stop(p *fleet.Process) {
@@ -68,8 +68,8 @@ func (l *Life) stop(p *fleet.Process) {
 
 func (l *Life) stopAndRestart(p *fleet.Process) {
 	l.stop(p)
-	hook := l.hook()
-	l.later(longestFault, func() { l.restart(p, hook) })
+	as := l.character()
+	l.later(longestFault, func() { l.restart(p, as) })
 }
 
 func (l *Life) scale(*fleet.Process) {

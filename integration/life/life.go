@@ -283,14 +283,23 @@ func (l *Life) note(format string, args ...any) {
 	l.Fleet.Checker.Note("fault: %s", what)
 }
 
-// hook gives a new process hooks with a chance of its own.
-func (l *Life) hook() fleet.With { return l.hooks(rand.New(rand.NewPCG(l.rng.Uint64(), 1))) }
+// character gives a new process hooks with a chance of their own, and now and then another capacity, or a cordon.
+func (l *Life) character() fleet.With {
+	hooks := l.hooks(rand.New(rand.NewPCG(l.rng.Uint64(), 1)))
+	cordoned, capacity := l.rng.IntN(12) == 0, int64(100)
+	if l.rng.IntN(4) == 0 {
+		capacity = 50 + 50*l.rng.Int64N(4)
+	}
+	return func(s *fleet.Spec) {
+		hooks(s)
+		s.Config.Cordoned, s.Config.Capacity = cordoned, capacity
+	}
+}
 
 func (l *Life) start(n int) {
 	procs := make([]*fleet.Process, n)
 	for i := range procs {
-		cordoned := l.rng.IntN(12) == 0
-		procs[i] = l.Fleet.Make(l.hook(), fleet.Config(func(c *parti.Config) { c.Cordoned = cordoned }))
+		procs[i] = l.Fleet.Make(l.character())
 	}
 	for _, p := range procs {
 		l.note("start %s", p.Name)
@@ -298,8 +307,8 @@ func (l *Life) start(n int) {
 	}
 }
 
-func (l *Life) restart(p *fleet.Process, hook fleet.With) {
-	q := l.Fleet.Restart(p, hook)
+func (l *Life) restart(p *fleet.Process, as fleet.With) {
+	q := l.Fleet.Restart(p, as)
 	l.note("restart %s as %s", p.Name, q.Name)
 }
 

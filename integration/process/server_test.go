@@ -5,13 +5,11 @@ package process
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/internal/freeport"
 )
 
 // node is one server process, which can be killed and started again on the same directory and ports.
@@ -40,7 +39,7 @@ type node struct {
 func newNode(t testing.TB, name string, jetStream, settings string) *node {
 	t.Helper()
 	dir := t.TempDir()
-	n := &node{t: t, name: name, port: freePort(t), file: filepath.Join(dir, "conf"), log: filepath.Join(dir, "log")}
+	n := &node{t: t, name: name, port: freeport.Take(t), file: filepath.Join(dir, "conf"), log: filepath.Join(dir, "log")}
 	text := fmt.Sprintf("server_name: %s\nlisten: \"127.0.0.1:%d\"\nlog_file: %q\njetstream { store_dir: %q\n%s }\n%s",
 		name, n.port, n.log, filepath.Join(dir, "store"), jetStream, settings)
 	require.NoError(t, os.WriteFile(n.file, []byte(text), 0o600))
@@ -139,27 +138,6 @@ func (n *node) lastWarnings() string {
 	return strings.Join(lines[max(0, len(lines)-10):], "")
 }
 
-// taken are the ports that the tests of this run have been given.
-var taken sync.Map
-
-// freePort returns a port below the range from which the system takes those of outgoing connections: it stays free while
-// a server is away.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 1000 {
-		port := 20000 + rand.IntN(10000)
-		if _, used := taken.LoadOrStore(port, true); used {
-			continue
-		}
-		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
-			require.NoError(t, l.Close())
-			return port
-		}
-	}
-	t.Fatal("no free port")
-	return 0
-}
-
 // cluster is three server processes with their streams in files.
 type cluster struct {
 	t     testing.TB
@@ -174,7 +152,7 @@ func startCluster(t testing.TB) *cluster {
 	ports := make([]int, 3)
 	routes := ""
 	for i := range ports {
-		ports[i] = freePort(t)
+		ports[i] = freeport.Take(t)
 		routes += fmt.Sprintf("\"nats://127.0.0.1:%d\", ", ports[i])
 	}
 	for i, port := range ports {
