@@ -39,6 +39,7 @@ type calculator struct {
 	ledgers *listing          // the list that the ledger has: that of the last target
 	pending topology.Kind     // what is different between the two
 	listing bool
+	asked   *refreshAsked   // what the listing under way is for; nil for the begin of the term
 	unasked []*refreshAsked // refreshes that came while a listing was under way
 	// remembered is the list that the records name, for when the source fails from the beginning.
 	remembered []strategy.Partition
@@ -100,7 +101,6 @@ type (
 	sourceListed struct {
 		partitions []strategy.Partition
 		err        error
-		asked      *refreshAsked // nil at the begin of a term
 	}
 	refreshAsked    struct{ reply func(error) }
 	heartbeatUpdate struct{ kv.Update }
@@ -149,7 +149,7 @@ func (c *calculator) started() {
 
 func (c *calculator) stopping(bool) {
 	c.stop()
-	for _, r := range slices.Concat(c.waiting, c.unasked) {
+	for _, r := range append(slices.Concat(c.waiting, c.unasked), c.asked) {
 		if r != nil {
 			r.reply(kv.ErrDeposed)
 		}
@@ -193,19 +193,20 @@ func (c *calculator) list(asked *refreshAsked) {
 		c.unasked = append(c.unasked, asked)
 		return
 	}
-	c.listing = true
+	c.listing, c.asked = true, asked
 	c.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 		defer cancel()
 		partitions, err := list(ctx, c.set.Source)
-		return &sourceListed{partitions, err, asked}
+		return &sourceListed{partitions, err}
 	})
 }
 
 const relistFirst, relistMost = time.Second, 30 * time.Second
 
 func (c *calculator) sourceListed(msg *sourceListed) {
-	c.listing = false
+	asked := c.asked
+	c.listing, c.asked = false, nil
 	if len(c.unasked) > 0 {
 		next := c.unasked[0]
 		c.unasked = c.unasked[1:]
@@ -213,8 +214,8 @@ func (c *calculator) sourceListed(msg *sourceListed) {
 	}
 	if msg.err != nil {
 		c.report(&problem{msg.err})
-		if msg.asked != nil {
-			msg.asked.reply(msg.err)
+		if asked != nil {
+			asked.reply(msg.err)
 			return
 		}
 		c.relist = min(max(2*c.relist, relistFirst), relistMost)
@@ -226,8 +227,8 @@ func (c *calculator) sourceListed(msg *sourceListed) {
 		return
 	}
 	c.relist = 0
-	if msg.asked != nil {
-		c.waiting = append(c.waiting, msg.asked)
+	if asked != nil {
+		c.waiting = append(c.waiting, asked)
 	}
 	c.setSource(msg.partitions)
 }

@@ -313,3 +313,18 @@ func TestARefreshReachesTheLeaderAndItsAnswerTheAsker(t *testing.T) {
 		require.ErrorIs(t, ask(), ErrNotDone)
 	})
 }
+
+func TestARefreshThatTakesLongIsAnsweredAllTheSame(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		leader, asker := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())
+		stop, err := leader.ServeRefresh(func(reply func(error)) {
+			time.AfterFunc(testConfig().OperationTimeout+2*time.Second, func() { reply(nats.ErrBadSubject) })
+		})
+		require.NoError(t, err)
+		defer stop()
+		require.NoError(t, leader.js.Conn().Flush())
+		began := time.Now()
+		require.ErrorIs(t, asker.RequestRefresh(t.Context()), ErrRefused)
+		require.Equal(t, testConfig().OperationTimeout+2*time.Second, time.Since(began))
+	})
+}

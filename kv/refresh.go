@@ -21,25 +21,42 @@ const (
 )
 
 // RequestRefresh asks the group's leader to list its source again, and waits until it has planned for the answer. Where
-// there is no leader, or it is just beginning, it asks again until ctx ends. [ErrRefused] carries the leader's reason.
+// there is no leader, or it is just beginning, or it is silent, it asks again until ctx ends; what was asked for first may
+// be answered then. [ErrRefused] carries the leader's reason.
 func (s *Store) RequestRefresh(ctx context.Context) error {
+	nc := s.js.Conn()
+	inbox := nc.NewInbox()
+	answers, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		return notDone(err)
+	}
+	defer func() { _ = answers.Unsubscribe() }()
 	for {
-		attempt, cancel := s.bound(ctx)
-		reply, err := s.js.Conn().RequestWithContext(attempt, s.refreshSubject(), nil)
-		cancel()
+		var answer *nats.Msg
+		err := nc.PublishRequest(s.refreshSubject(), inbox, nil)
+		if err == nil {
+			answer, err = s.nextAnswer(ctx, answers)
+		}
 		switch {
-		case err == nil && reply.Header.Get(replyRetry) != "":
-		case err == nil && reply.Header.Get(replyError) != "":
-			return fmt.Errorf("%w: %s", ErrRefused, reply.Header.Get(replyError))
-		case err == nil:
-			return nil
 		case errors.Is(err, nats.ErrConnectionClosed):
-			return fmt.Errorf("%w: %w", ErrNotDone, err)
+			return notDone(err)
+		case err != nil, answer.Header.Get(replyRetry) != "":
+		case answer.Header.Get(replyError) != "":
+			return fmt.Errorf("%w: %s", ErrRefused, answer.Header.Get(replyError))
+		default:
+			return nil
 		}
 		if !pause(ctx, 50*time.Millisecond) {
 			return fmt.Errorf("%w: no leader answered: %w", ErrNotDone, ctx.Err())
 		}
 	}
+}
+
+// nextAnswer waits for the next answer to what was asked so far, for as long as one question is worth.
+func (s *Store) nextAnswer(ctx context.Context, answers *nats.Subscription) (*nats.Msg, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	return answers.NextMsgWithContext(ctx)
 }
 
 // ServeRefresh calls handle for each request until stop is called. handle must not block; reply may be called later,
