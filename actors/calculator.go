@@ -320,7 +320,7 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	c.workers[e.Key] = seen
 	c.ledger.SessionSeen(e.Key, h.Session, h.Applied.Version)
 	c.topo.Seen(now, e.Key)
-	if c.began && !(ok && known.like(seen)) {
+	if c.began && (!ok || !known.like(seen)) {
 		c.compareMembers()
 	}
 	if gone, ok := c.away[e.Key]; ok && now.Sub(gone) < c.set.HomeRetention {

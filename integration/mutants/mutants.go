@@ -576,9 +576,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "strategy-unlimited", breaks: "A strategy that does not return holds the leader up for an hour.",
-		file:   "actors/calculator.go",
+		file:   "actors/props.go",
 		old:    `newStrategist(set.Strategy, set.Store.OperationTimeout)`,
-		new:    `newStrategist(set.Strategy, time.Hour)`,
+		new:    `newStrategist(set.Strategy, 1000*set.Store.OperationTimeout)`,
 		likely: "FaultyStrategy",
 	},
 	{
@@ -601,6 +601,13 @@ var mutants = []mutant{
 		old:    `Cordoned: h.set.Cordoned}`,
 		new:    `Cordoned: false}`,
 		likely: "Inert",
+	},
+	{
+		name: "question-asked-once", breaks: "A question that nobody answers, as while a cluster elects a leader, is asked once.",
+		file:   "kv/read.go",
+		old:    `again := err != nil && attempt.Err() != nil && ctx.Err() == nil`,
+		new:    `again := false`,
+		likely: "AskedAgain",
 	},
 	{
 		name: "other-capacity-ignored", breaks: "A new leader does not see that a worker has another capacity than was planned for.",
