@@ -34,13 +34,15 @@ type calculator struct {
 
 	workers map[string]worker // live, by ID
 	former  map[string]worker // who went, as last described
-	found   map[string]uint64 // sessions that the records of earlier leaders name
-	source  *listing          // as listed last
-	ledgers *listing          // the list that the ledger has: that of the last target
-	pending topology.Kind     // what is different between the two
-	listing bool
-	asked   *refreshAsked   // what the listing under way is for; nil for the begin of the term
-	unasked []*refreshAsked // refreshes that came while a listing was under way
+	found   map[string]uint64 // sessions that the records of earlier leaders name; 0 where a record cannot be read
+	// overwritten are the workers over whose heartbeats somebody wrote what cannot be read, with the revision of that.
+	overwritten map[string]uint64
+	source      *listing      // as listed last
+	ledgers     *listing      // the list that the ledger has: that of the last target
+	pending     topology.Kind // what is different between the two
+	listing     bool
+	asked       *refreshAsked   // what the listing under way is for; nil for the begin of the term
+	unasked     []*refreshAsked // refreshes that came while a listing was under way
 	// remembered is the list that the records name, for when the source fails from the beginning.
 	remembered []strategy.Partition
 	listed     bool      // source was listed in this term
@@ -122,14 +124,18 @@ type (
 		plan    kv.Plan
 		err     error
 	}
-	wakeUp    struct{}
-	relistDue struct{}
+	wakeUp          struct{}
+	relistDue       struct{}
+	overwrittenOver struct {
+		worker   string
+		revision uint64
+	}
 )
 
 func newCalculator(g *guard, report func(reported), set Settings, strategist *strategist, store *kv.Store, fence kv.Fence, joined time.Time, since uint64, floor, seen int64) body {
 	return &calculator{
 		guard: g, report: report, set: set, store: store, fence: fence, joined: joined, since: since, floor: floor, seen: seen,
-		workers: map[string]worker{}, former: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, away: map[string]time.Time{},
+		workers: map[string]worker{}, overwritten: map[string]uint64{}, former: map[string]worker{}, found: map[string]uint64{}, handoffs: map[string]handoff{}, away: map[string]time.Time{},
 		strategist: strategist, wake: func() {}, stop: func() {},
 	}
 }
@@ -176,6 +182,8 @@ func (c *calculator) receive(_ actor.Context, message any) {
 		c.written(msg)
 	case *wakeUp:
 		c.advance()
+	case *overwrittenOver:
+		c.overwrittenOver(msg)
 	case *feedEnded:
 		c.report(&sessionLost{msg.err})
 	}
@@ -310,8 +318,10 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	}
 	if err != nil {
 		c.report(&problem{fmt.Errorf("heartbeat of %s: %w", e.Key, err)})
+		c.heartbeatOverwritten(now, e)
 		return false
 	}
+	delete(c.overwritten, e.Key)
 	known, ok := c.workers[e.Key]
 	if ok && h.Session < known.session {
 		return false
@@ -329,7 +339,34 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	return true
 }
 
+// heartbeatOverwritten: whose heartbeat it was sees that, or is dead. Its session can have lived until then, so it can live
+// for HeartbeatTTL from then on, and no expiry will say that it does no more.
+func (c *calculator) heartbeatOverwritten(now time.Time, e kv.Entry) {
+	session, recorded := c.found[e.Key]
+	_, member := slices.BinarySearch(c.members, e.Key)
+	if _, known := c.workers[e.Key]; !known {
+		if !recorded && !member {
+			return // nothing is held under that key
+		}
+		c.workers[e.Key] = worker{session: session, stored: e.Created}
+		c.topo.Seen(now, e.Key)
+	}
+	c.overwritten[e.Key] = e.Revision
+	c.after(c.set.Topology.HeartbeatTTL, &overwrittenOver{e.Key, e.Revision})
+}
+
+func (c *calculator) overwrittenOver(msg *overwrittenOver) {
+	if c.overwritten[msg.worker] != msg.revision {
+		return // it has been heard of since
+	}
+	c.workerGone(time.Now(), msg.worker, kv.UpdateExpired)
+	if c.began {
+		c.advance()
+	}
+}
+
 func (c *calculator) workerGone(now time.Time, id string, kind kv.UpdateKind) {
+	delete(c.overwritten, id)
 	if w, ok := c.workers[id]; ok {
 		delete(c.workers, id)
 		c.former[id] = w

@@ -23,6 +23,7 @@ func (c *calculator) restored(msg *restored) {
 		return
 	}
 	var records []ledger.Record
+	var unreadable []string
 	remembered := map[string]strategy.Partition{}
 	for _, e := range msg.snapshot.Entries {
 		var err error
@@ -43,6 +44,9 @@ func (c *calculator) restored(msg *restored) {
 		}
 		if err != nil {
 			c.report(&problem{fmt.Errorf("restore %s: %w", e.Key, err)})
+			if e.Key != kv.PlanKey {
+				unreadable = append(unreadable, e.Key)
+			}
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(remembered)) {
@@ -57,6 +61,10 @@ func (c *calculator) restored(msg *restored) {
 	for _, r := range records {
 		c.ledger.Restore(r)
 		c.found[r.Worker] = r.Session
+	}
+	for _, id := range unreadable {
+		c.ledger.Unreadable(id)
+		c.found[id] = 0
 	}
 	c.list(nil)
 }
@@ -126,7 +134,7 @@ func (c *calculator) begin(now time.Time) {
 	unowned := c.unowned()
 	for id, session := range c.found {
 		w, alive := c.workers[id]
-		if alive && w.session > session {
+		if alive && session > 0 && w.session > session {
 			c.topo.Replaced(id)
 		}
 		if !alive || w.session > session {

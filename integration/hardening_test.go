@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
 )
 
 // entry is an entry of the store, in words: the key may be whose it is.
@@ -102,9 +104,6 @@ func TestGarbageInPlaceOfAnyEntryIsSurvived(t *testing.T) {
 
 func TestGarbageThatANewLeaderFindsIsSurvived(t *testing.T) {
 	for name, e := range entries() {
-		if name == "heartbeat of the leader" {
-			continue // with it goes what shows until when that session can have lived, and who leads next does not wait
-		}
 		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 12)
@@ -118,6 +117,39 @@ func TestGarbageThatANewLeaderFindsIsSurvived(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestGarbageMakesNoSecondOwnerWhenTheLeaderChanges(t *testing.T) {
+	b := parti.DefaultConfig().KVBuckets
+	for name, bucket := range map[string]string{"heartbeat": b.Heartbeat, "assignment": b.Assignment} {
+		for after := time.Duration(0); after < 4*time.Second; after += 500 * time.Millisecond {
+			t.Run(fmt.Sprintf("%s %s", name, after), func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+					f := fleet.New(t, s, 12, fleet.Strategy(strategy.NewRoundRobin()))
+					f.Begin(4)
+					<-time.After(time.Minute)
+					victim := f.Followers()[0]
+					crashLeader(f)
+					<-time.After(after)
+					overwrite(t, f, "$KV."+bucket+"."+victim.LastID(), garbage()["foreign JSON"])
+					<-time.After(noticed)
+					f.Settle(recovery)
+				})
+			})
+		}
+	}
+}
+
+func TestAWorkerWhoseHeartbeatWasOverwrittenCanDieAllTheSame(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 12)
+		f.Begin(3)
+		<-time.After(time.Minute)
+		victim := f.Followers()[0]
+		overwrite(t, f, "$KV."+parti.DefaultConfig().KVBuckets.Heartbeat+"."+victim.LastID(), garbage()["foreign JSON"])
+		victim.Crash() // no expiry will tell
+		f.Settle(heartbeatTTL + time.Second)
+	})
 }
 
 func TestGarbageInPlaceOfAnAssignmentTakesNothingAway(t *testing.T) {

@@ -40,6 +40,9 @@ type Config struct {
 	// Margin is how long a handler may still run after its context was cancelled (HeartbeatTTL/4). A handler that
 	// ignores its context for longer may overlap with the next owner: that is documented, and no violation of I1.
 	Margin time.Duration
+	// Lease is how long a session can live that was heard of for the last time (HeartbeatTTL). It counts where somebody
+	// overwrote the heartbeat, so that no expiry tells its end.
+	Lease time.Duration
 	// Grace is how long a thawed process may need to give up what it lost while it was frozen.
 	Grace time.Duration
 	// Notice is how long a process may need to see that the store was restored from an older copy, and to give up.

@@ -101,6 +101,7 @@ type beat struct {
 	session uint64
 	applied int64
 	gone    bool
+	foreign bool // nobody's heartbeat was stored in its place
 }
 
 // stored is what the streams have shown so far.
@@ -191,6 +192,8 @@ func (c *Checker) storedHeartbeat(e Entry) {
 	if !e.Gone {
 		h, ok := decode[heartbeat](c, e)
 		if !ok {
+			b.foreign = true
+			c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
 			return
 		}
 		b.session, b.applied = h.Session, h.Applied.Version
@@ -282,8 +285,22 @@ func (c *Checker) written(e Entry, term uint64, version int64) {
 	c.stored.versions[e.Key] = max(version, c.stored.versions[e.Key])
 }
 
-// holdings follows who holds each partition of a stored record.
+// holdings follows who holds each partition of a stored record. It names everything that its session has: what it names no
+// more, the session was asked to let go.
 func (c *Checker) holdings(at time.Time, r record) {
+	named := map[string]bool{}
+	for _, o := range r.Owned {
+		named[o.Partition] = true
+	}
+	for _, l := range r.Releasing {
+		named[l.Partition] = true
+	}
+	for partition, last := range c.stored.holdings {
+		if last.worker == r.Worker && last.session == r.Session && last.since == 0 && !named[partition] {
+			last.since = r.Version
+			c.stored.holdings[partition] = last
+		}
+	}
 	for _, o := range r.Owned {
 		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version}
 		last, known := c.stored.holdings[o.Partition]
@@ -330,7 +347,7 @@ func (c *Checker) Finish() {
 // judgeGrants judges the changes of hands that are stored since it did so last.
 func (c *Checker) judgeGrants() {
 	for _, g := range c.stored.grants {
-		if !c.stored.free(g) {
+		if !c.stored.free(g, c.cfg.Lease) {
 			c.violate("handoff", "%s was granted to %s session %d (epoch %d, at %.3fs) while %s session %d held it",
 				g.partition, g.to.worker, g.to.session, g.to.epoch, g.at.Sub(c.began).Seconds(),
 				g.from.worker, g.from.session)
@@ -362,7 +379,7 @@ func (c *Checker) Forgot(notice time.Duration) {
 
 // free says whether the holder had let go, or was over, at the time of the grant. Two streams have no common order
 // within one instant: there, the grant has the benefit of the doubt.
-func (s *stored) free(g grant) bool {
+func (s *stored) free(g grant, lease time.Duration) bool {
 	if s.missed(Heartbeat, g) {
 		return true // nobody knows what was written then
 	}
@@ -378,6 +395,10 @@ func (s *stored) free(g grant) bool {
 		switch {
 		case b.session > g.from.session, b.gone && seen:
 			return true
+		case b.foreign:
+			if seen && !g.at.Before(b.at.Add(lease)) {
+				return true
+			}
 		case b.session == g.from.session:
 			seen = true
 			if revoked > 0 && b.applied >= revoked {

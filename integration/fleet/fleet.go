@@ -123,6 +123,7 @@ func New(t *testing.T, server *bubble.Server, n int, with ...With) *Fleet {
 	f.Checker = checker.New(checker.Config{
 		Allowed: func(from, to string) bool { return fsm.Allowed(fsm.State(from), fsm.State(to)) },
 		Margin:  f.base.Config.HeartbeatTTL / 4,
+		Lease:   f.base.Config.HeartbeatTTL,
 		Grace:   grace,
 		Notice:  f.base.Config.HeartbeatTTL + notice,
 		Report:  func(v string) { t.Error(v) },

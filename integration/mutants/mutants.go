@@ -603,6 +603,27 @@ var mutants = []mutant{
 		likely: "Inert",
 	},
 	{
+		name: "unreadable-record-ignored", breaks: "A new leader grants what is named in a record that it cannot read.",
+		file:   "actors/takeover.go",
+		old:    "\t\tc.ledger.Unreadable(id)\n",
+		new:    "",
+		likely: "GarbageMakesNoSecondOwner",
+	},
+	{
+		name: "overwritten-heartbeat-ignored", breaks: "A worker whose heartbeat somebody overwrote counts as gone at once, for a new leader.",
+		file:   "actors/calculator.go",
+		old:    "\t\tc.heartbeatOverwritten(now, e)\n",
+		new:    "",
+		likely: "GarbageMakesNoSecondOwner|CanDieAllTheSame",
+	},
+	{
+		name: "granted-before-known", breaks: "An empty record is not asked to be acknowledged before what cannot be read is granted.",
+		file:   "internal/ledger/propose.go",
+		old:    `return p.holder == "" && len(l.unread) == 0 &&`,
+		new:    `return p.holder == "" &&`,
+		likely: "Scripts",
+	},
+	{
 		name: "question-asked-once", breaks: "A question that nobody answers, as while a cluster elects a leader, is asked once.",
 		file:   "kv/read.go",
 		old:    `again := err != nil && attempt.Err() != nil && ctx.Err() == nil`,

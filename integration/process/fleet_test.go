@@ -75,6 +75,7 @@ func newChecker(t *testing.T, config parti.Config) *checker.Checker {
 	c := checker.New(checker.Config{
 		Allowed: func(from, to string) bool { return fsm.Allowed(fsm.State(from), fsm.State(to)) },
 		Margin:  config.HeartbeatTTL / 4,
+		Lease:   config.HeartbeatTTL,
 		Grace:   config.HeartbeatTTL / 4,
 		Report:  func(violation string) { t.Error(violation) },
 	})

@@ -75,7 +75,8 @@ type Handoff struct {
 //  3. the epoch of a grant is the version of its write, so it grows from owner to owner;
 //  4. what is being released stays with its holder until the holder's session acknowledges the version that asked for
 //     it, or ends;
-//  5. versions grow by one with each write.
+//  5. versions grow by one with each write;
+//  6. nothing is granted while a live session may hold what no record says.
 type Ledger struct {
 	term    uint64
 	version int64
@@ -88,6 +89,9 @@ type Ledger struct {
 	members  map[string]bool
 	records  map[string]Record // as they are in the store
 	sourced  bool              // the source has been listed
+	// unread are the workers whose records cannot be read: whatever nobody else has, they may. With each goes the version
+	// of the record that its session has to acknowledge, 0 before that is written.
+	unread map[string]int64
 
 	// What may have to be written, with the number of the fact that said so.
 	facts          uint64
@@ -122,7 +126,26 @@ func New(term uint64, floor int64) *Ledger {
 	return &Ledger{
 		term: term, version: floor, parts: map[string]*part{}, byTarget: map[string][]*part{}, held: map[string]map[string]*part{},
 		pending: map[string]*part{}, sessions: map[string]*session{}, members: map[string]bool{}, records: map[string]Record{},
-		touchedParts: map[string]uint64{}, touchedWorkers: map[string]uint64{},
+		touchedParts: map[string]uint64{}, touchedWorkers: map[string]uint64{}, unread: map[string]int64{},
+	}
+}
+
+// Unreadable says that the record of a worker cannot be read. What no other record names its session may hold, so nothing
+// is granted until that session has acknowledged a record of this ledger's, or is over.
+func (l *Ledger) Unreadable(worker string) {
+	l.unread[worker] = 0
+	l.touchWorker(worker)
+}
+
+// known: the worker holds nothing that is not booked, if it may have until now.
+func (l *Ledger) known(worker string) {
+	if _, unread := l.unread[worker]; !unread {
+		return
+	}
+	delete(l.unread, worker)
+	l.touchWorker(worker)
+	for _, p := range l.parts {
+		l.touch(p)
 	}
 }
 
@@ -170,8 +193,12 @@ func (l *Ledger) SessionSeen(worker string, number uint64, applied int64) {
 		return
 	}
 	if number > s.number {
-		l.SessionEnded(worker, number-1)
+		replaced := s.number > 0
 		s.number, s.applied = number, 0
+		l.SessionEnded(worker, number-1)
+		if replaced {
+			l.known(worker)
+		}
 		l.touchWorker(worker)
 		for _, p := range l.byTarget[worker] {
 			l.touch(p)
@@ -181,6 +208,12 @@ func (l *Ledger) SessionSeen(worker string, number uint64, applied int64) {
 		return
 	}
 	s.applied = applied
+	if asked, unread := l.unread[worker]; unread {
+		l.version = max(l.version, applied) // what it is asked to acknowledge is newer than anything it has
+		if asked > 0 && applied >= asked {
+			l.known(worker)
+		}
+	}
 	for _, p := range l.held[worker] {
 		if p.releasing && p.session == number && applied >= p.since {
 			l.acknowledge(p)
@@ -203,6 +236,9 @@ func (l *Ledger) SessionEnded(worker string, number uint64) {
 		l.sessions[worker] = s
 	}
 	s.ended = max(s.ended, number)
+	if number >= s.number {
+		l.known(worker)
+	}
 	for _, p := range l.held[worker] {
 		if p.session <= number {
 			released := p.releasing

@@ -39,7 +39,7 @@ func (l *Ledger) Propose() (Write, bool) {
 
 // mayGrant: nobody holds it, it is listed, and who should have it is a member whose session is alive.
 func (l *Ledger) mayGrant(p *part) bool {
-	return p.holder == "" && p.listed && p.target != "" && l.members[p.target] && l.sessions[p.target].alive()
+	return p.holder == "" && len(l.unread) == 0 && p.listed && p.target != "" && l.members[p.target] && l.sessions[p.target].alive()
 }
 
 // mustRevoke: it is no more listed, or somebody else should have it.
@@ -63,8 +63,9 @@ func (l *Ledger) addRecords(w *Write, workers map[string]bool) {
 	for _, worker := range slices.Sorted(maps.Keys(workers)) {
 		before, stored := l.records[worker]
 		alive := l.sessions[worker].alive()
+		_, unread := l.unread[worker]
 		switch {
-		case !l.members[worker] && len(l.held[worker]) == 0:
+		case !l.members[worker] && len(l.held[worker]) == 0 && !unread:
 			if stored {
 				w.Remove = append(w.Remove, worker)
 			}
@@ -120,6 +121,12 @@ func (l *Ledger) Stored(w Write) {
 	}
 	for _, r := range w.Records {
 		l.records[r.Worker] = r
+		if asked, unread := l.unread[r.Worker]; unread && asked == 0 {
+			l.unread[r.Worker] = w.Version
+			if l.sessions[r.Worker].applied >= w.Version {
+				l.known(r.Worker) // it was faster than the store's answer to us
+			}
+		}
 	}
 	for _, worker := range w.Remove {
 		delete(l.records, worker)
