@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats-server/v2/server/ats"
 	"github.com/nats-io/nats.go"
 )
 
@@ -37,14 +36,13 @@ var ErrStopped = errors.New("the server is stopped")
 // Run calls f inside a bubble with a running server. The server is stopped after f and the cleanups that f registered.
 func Run(t *testing.T, f func(t *testing.T, s *Server)) {
 	t.Helper()
-	// The access-time service is one per process: born outside, it does not keep virtual time from moving.
-	ats.Register()
-	defer ats.Unregister()
+	defer holdClock()()
 	// Pooled timers of an earlier bubble would end this one: two collections empty every sync.Pool.
 	runtime.GC()
 	runtime.GC()
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
+		runClock(t)
 		s := &Server{t: t, dir: filepath.Join(dir, "store")}
 		s.Start()
 		t.Cleanup(s.Stop)

@@ -39,6 +39,31 @@ func TestAKeyExpiresInVirtualTime(t *testing.T) {
 	}
 }
 
+func TestAKeyExpiresAmongFrequentMessages(t *testing.T) {
+	for _, storage := range []jetstream.StorageType{jetstream.MemoryStorage, jetstream.FileStorage} {
+		Run(t, func(t *testing.T, s *Server) {
+			js, err := jetstream.New(s.Connect())
+			require.NoError(t, err)
+			_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
+				Name: "LEASES", Subjects: []string{"lease.>"}, MaxMsgsPerSubject: 1, Storage: storage,
+				AllowMsgTTL: true, SubjectDeleteMarkerTTL: time.Hour, AllowRollup: true,
+			})
+			require.NoError(t, err)
+			_, err = js.Publish(t.Context(), "lease.a", nil, jetstream.WithMsgTTL(2*time.Second))
+			require.NoError(t, err)
+			for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
+				_, err = js.Publish(t.Context(), "lease.b", nil, jetstream.WithMsgTTL(10*time.Second))
+				require.NoError(t, err)
+			}
+			stream, err := js.Stream(t.Context(), "LEASES")
+			require.NoError(t, err)
+			m, err := stream.GetLastMsgForSubject(t.Context(), "lease.a")
+			require.NoError(t, err)
+			require.Equal(t, "MaxAge", m.Header.Get("Nats-Marker-Reason"))
+		})
+	}
+}
+
 func TestARestartedServerKeepsItsFilesAndItsClients(t *testing.T) {
 	Run(t, func(t *testing.T, s *Server) {
 		nc := s.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
