@@ -392,8 +392,8 @@ var mutants = []mutant{
 	{
 		name: "granted-before-released", breaks: "A partition is granted while its holder still lets go of it.",
 		file: "internal/ledger/propose.go",
-		old:  `return p.holder == "" && p.listed`,
-		new:  `return (p.holder == "" || p.releasing) && p.listed`,
+		old:  `return p.holder == "" && len(l.unread) == 0 &&`,
+		new:  `return (p.holder == "" || p.releasing) && len(l.unread) == 0 &&`,
 	},
 	{
 		name: "granted-back-while-releasing", breaks: "A partition is given back to its holder before that has let go.",
