@@ -41,8 +41,10 @@ type calculator struct {
 	ledgers     *listing      // the list that the ledger has: that of the last target
 	pending     topology.Kind // what is different between the two
 	listing     bool
-	asked       *refreshAsked   // what the listing under way is for; nil for the begin of the term
+	asked       []*refreshAsked // what the listing under way is for
 	unasked     []*refreshAsked // refreshes that came while a listing was under way
+	// relistDue: so did the time to list for the term.
+	relistDue bool
 	// remembered is the list that the records name, for when the source fails from the beginning.
 	remembered []strategy.Partition
 	listed     bool      // source was listed in this term
@@ -76,16 +78,17 @@ type calculator struct {
 
 // worker is a live worker as its heartbeat describes it.
 type worker struct {
-	session  uint64
-	capacity int64
-	labels   map[string]string
-	cordoned bool
-	stored   time.Time // its last heartbeat, by the store's clock
+	session   uint64
+	described bool // a heartbeat of its could be read
+	capacity  int64
+	labels    map[string]string
+	cordoned  bool
+	stored    time.Time // its last heartbeat, by the store's clock
 }
 
 // like: they describe themselves the same way.
 func (w worker) like(other worker) bool {
-	return w.capacity == other.capacity && w.cordoned == other.cordoned && maps.Equal(w.labels, other.labels)
+	return w.described == other.described && w.capacity == other.capacity && w.cordoned == other.cordoned && maps.Equal(w.labels, other.labels)
 }
 
 // handoff is a let-go that was asked for and not yet acknowledged.
@@ -155,10 +158,8 @@ func (c *calculator) started() {
 
 func (c *calculator) stopping(bool) {
 	c.stop()
-	for _, r := range append(slices.Concat(c.waiting, c.unasked), c.asked) {
-		if r != nil {
-			r.reply(kv.ErrDeposed)
-		}
+	for _, r := range slices.Concat(c.waiting, c.asked, c.unasked) {
+		r.reply(kv.ErrDeposed)
 	}
 }
 
@@ -175,7 +176,7 @@ func (c *calculator) receive(_ actor.Context, message any) {
 	case *refreshAsked:
 		c.list(msg)
 	case *relistDue:
-		c.list(nil)
+		c.list()
 	case *targetMade:
 		c.targetMade(msg)
 	case *written:
@@ -189,16 +190,17 @@ func (c *calculator) receive(_ actor.Context, message any) {
 	}
 }
 
-// list asks the source, for a refresh or at the begin of the term.
-func (c *calculator) list(asked *refreshAsked) {
+// list asks the source, for refreshes or, without any, because the term begins.
+func (c *calculator) list(asked ...*refreshAsked) {
 	if c.ledger == nil {
-		if asked != nil {
-			asked.reply(fmt.Errorf("%w: the leader has just begun", kv.ErrNotDone))
+		for _, r := range asked {
+			r.reply(fmt.Errorf("%w: the leader has just begun", kv.ErrNotDone))
 		}
 		return
 	}
 	if c.listing { // one at a time, so that an older list never replaces a newer one
-		c.unasked = append(c.unasked, asked)
+		c.unasked = append(c.unasked, asked...)
+		c.relistDue = c.relistDue || len(asked) == 0
 		return
 	}
 	c.listing, c.asked = true, asked
@@ -213,17 +215,18 @@ func (c *calculator) list(asked *refreshAsked) {
 const relistFirst, relistMost = time.Second, 30 * time.Second
 
 func (c *calculator) sourceListed(msg *sourceListed) {
-	asked := c.asked
-	c.listing, c.asked = false, nil
-	if len(c.unasked) > 0 {
-		next := c.unasked[0]
-		c.unasked = c.unasked[1:]
-		defer c.list(next)
+	asked, due := c.asked, c.relistDue || len(c.asked) == 0
+	c.listing, c.asked, c.relistDue = false, nil, false
+	if next := c.unasked; len(next) > 0 { // a listing that begins now is new enough for all of them
+		c.unasked = nil
+		defer c.list(next...)
 	}
 	if msg.err != nil {
 		c.report(&problem{msg.err})
-		if asked != nil {
-			asked.reply(msg.err)
+		for _, r := range asked {
+			r.reply(msg.err)
+		}
+		if !due {
 			return
 		}
 		c.relist = min(max(2*c.relist, relistFirst), relistMost)
@@ -235,9 +238,7 @@ func (c *calculator) sourceListed(msg *sourceListed) {
 		return
 	}
 	c.relist = 0
-	if asked != nil {
-		c.waiting = append(c.waiting, asked)
-	}
+	c.waiting = append(c.waiting, asked...)
 	c.setSource(msg.partitions)
 }
 
@@ -265,8 +266,8 @@ func (c *calculator) compareSource(now time.Time) {
 // compareMembers tells the topology whether the members describe themselves otherwise than when the plan was made: a worker
 // can come back under its ID with another capacity, or cordoned no more.
 func (c *calculator) compareMembers() {
-	is := c.descriptions(c.members)
-	c.topo.MembersAltered(is != "" && c.stored.Workers != "" && is != c.stored.Workers)
+	is, complete := c.descriptions(c.members)
+	c.topo.MembersAltered(complete && c.stored.Workers != "" && is != c.stored.Workers)
 }
 
 // changed tells the topology of a difference that is worth a plan.
@@ -326,7 +327,7 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	if ok && h.Session < known.session {
 		return false
 	}
-	seen := worker{h.Session, h.Capacity, h.Labels, h.Cordoned, e.Created}
+	seen := worker{h.Session, true, h.Capacity, h.Labels, h.Cordoned, e.Created}
 	c.workers[e.Key] = seen
 	c.ledger.SessionSeen(e.Key, h.Session, h.Applied.Version)
 	c.topo.Seen(now, e.Key)

@@ -180,8 +180,8 @@ func TestALeaderThatEndsAnswersEveryRefresh(t *testing.T) {
 	answers := map[string]error{}
 	asked := func(name string) *refreshAsked { return &refreshAsked{func(err error) { answers[name] = err }} }
 	c := &calculator{
-		stop: func() {}, listing: true, asked: asked("listing"),
-		unasked: []*refreshAsked{asked("to be listed"), nil}, waiting: []*refreshAsked{asked("to be stored")},
+		stop: func() {}, listing: true, asked: []*refreshAsked{asked("listing")},
+		unasked: []*refreshAsked{asked("to be listed")}, waiting: []*refreshAsked{asked("to be stored")},
 	}
 	c.stopping(false)
 	require.Equal(t, map[string]error{"listing": kv.ErrDeposed, "to be listed": kv.ErrDeposed, "to be stored": kv.ErrDeposed}, answers)

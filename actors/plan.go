@@ -56,6 +56,20 @@ func (c *calculator) settle(now time.Time) {
 		waiting = waiting || !h.late
 		pending[p.Partition] = h
 	}
+	for _, worker := range c.ledger.Unread() {
+		key := "/" + worker // of no partition
+		h, ok := c.handoffs[key]
+		if !ok {
+			h = handoff{since: now}
+		}
+		if !h.late && now.Sub(h.since) >= c.set.HandoffTimeout {
+			h.late = true
+			c.report(&problem{fmt.Errorf("%w: worker %s, whose record could not be read, has not acknowledged another after HandoffTimeout %s; "+
+				"nothing is granted before it has", ErrHandoffTimeout, worker, c.set.HandoffTimeout)})
+		}
+		waiting = waiting || !h.late
+		pending[key] = h
+	}
 	c.handoffs = pending
 	if _, more := c.ledger.Propose(); !more && !waiting {
 		c.topo.Settled(now)
@@ -80,7 +94,8 @@ func (c *calculator) question(now time.Time, members []string) question {
 		}
 	}
 	index := make(map[string]int, len(members))
-	q := question{listing: c.source, workers: c.asWorkers(members), described: c.descriptions(members)}
+	q := question{listing: c.source, workers: c.asWorkers(members)}
+	q.described, _ = c.descriptions(members)
 	for i, id := range members {
 		index[id] = i
 	}
@@ -145,20 +160,18 @@ func (c *calculator) lookup(id string) worker {
 	return c.former[id] // nothing, of one that this leader never saw: then it counts as an average worker
 }
 
-// descriptions names what a plan depends on of its members; "" if one of them was never seen.
-func (c *calculator) descriptions(members []string) string {
-	d := xxhash.New()
+// descriptions names what a plan depends on of its members, and says whether all of them have described themselves.
+func (c *calculator) descriptions(members []string) (digest string, complete bool) {
+	d, complete := xxhash.New(), true
 	for _, id := range members {
 		w := c.lookup(id)
-		if w.session == 0 {
-			return ""
-		}
-		_, _ = fmt.Fprintf(d, "%s %d %t\n", id, w.capacity, w.cordoned)
+		complete = complete && w.described
+		_, _ = fmt.Fprintf(d, "%s %t %d %t\n", id, w.described, w.capacity, w.cordoned)
 		for _, name := range slices.Sorted(maps.Keys(w.labels)) {
 			_, _ = fmt.Fprintf(d, "%q=%q\n", name, w.labels[name])
 		}
 	}
-	return hex.EncodeToString(d.Sum(nil))
+	return hex.EncodeToString(d.Sum(nil)), complete
 }
 
 const strategyRetryFirst, strategyRetryMost = time.Second, 30 * time.Second

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -81,6 +82,9 @@ func assign(s strategy.Strategy, q question) (next []int, err error) {
 	}()
 	// What it is given it may sort and scribble on: the answer is judged by what it was asked.
 	workers, partitions, previous := slices.Clone(q.workers), slices.Clone(q.partitions), slices.Clone(q.previous)
+	for i := range workers {
+		workers[i].Labels = maps.Clone(workers[i].Labels)
+	}
 	if h, ok := s.(strategy.Homing); ok {
 		next, err = h.AssignHome(workers, partitions, previous, slices.Clone(q.home))
 	} else {

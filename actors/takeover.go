@@ -66,7 +66,7 @@ func (c *calculator) restored(msg *restored) {
 		c.ledger.Unreadable(id)
 		c.found[id] = 0
 	}
-	c.list(nil)
+	c.list()
 }
 
 // versionsAbove returns the version that this term's go on above: the highest one known, and, but for the first term of a

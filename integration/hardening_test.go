@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -138,6 +139,29 @@ func TestGarbageMakesNoSecondOwnerWhenTheLeaderChanges(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestARecordThatCannotBeReadAndAHookThatDoesNotReturnAreReported(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 12, fleet.Strategy(strategy.NewRoundRobin()))
+		f.Begin(5, fleet.Handler(func(ctx context.Context, _, removed []parti.Partition) error {
+			if len(removed) > 0 {
+				<-ctx.Done()
+			}
+			return nil
+		}))
+		<-time.After(time.Minute)
+		victim := f.Followers()[0]
+		crashLeader(f)
+		overwrite(t, f, "$KV."+parti.DefaultConfig().KVBuckets.Assignment+"."+victim.LastID(), garbage()["foreign JSON"])
+		f.Wait(leaderTTL+time.Second, "the next leader", func() bool { return f.Leader() != nil })
+		timeout := parti.DefaultConfig().HandoffTimeout
+		<-time.After(heartbeatTTL)
+		require.NotEqual(t, parti.StateStable, f.Leader().Manager.State(), "there is something to wait for")
+		f.Wait(timeout+time.Second, "it is reported", func() bool { return saw(f.Leader(), parti.ErrHandoffTimeout) })
+		victim.Crash()
+		f.Settle(recovery)
+	})
 }
 
 func TestAWorkerWhoseHeartbeatWasOverwrittenCanDieAllTheSame(t *testing.T) {

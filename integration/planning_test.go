@@ -304,3 +304,41 @@ func TestAWorkerThatIsCordonedNoMoreGetsItsShareAgain(t *testing.T) {
 		f.Settle(time.Second)
 	})
 }
+
+func TestARollingRestartWithAnotherLabelMovesNothing(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60, fleet.Strategy(strategy.NewSticky()))
+		f.Begin(4)
+		<-time.After(time.Minute)
+		moves := f.Checker.Moves()
+		next := fleet.Config(func(c *parti.Config) { c.Labels = map[string]string{"version": "2"} })
+		for _, p := range f.Live() {
+			require.NoError(t, p.Stop())
+			<-time.After(2 * time.Second)
+			f.Restart(p, next)
+			<-time.After(7 * time.Second)
+		}
+		f.Settle(time.Minute)
+		<-time.After(time.Minute)
+		require.Equal(t, moves, f.Checker.Moves())
+	})
+}
+
+func TestAnotherCapacityIsPlannedForWhateverWasPlannedWhileItsWorkerWasAway(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60, fleet.Strategy(strategy.NewSticky()))
+		f.Begin(4)
+		<-time.After(time.Minute)
+		p, leader := f.Followers()[0], f.Leader()
+		require.NoError(t, p.Stop())
+		require.NoError(t, leader.Stop())
+		f.Restart(leader)
+		f.Wait(leaderTTL, "a leader that has never seen the other", func() bool { return f.Leader() != nil })
+		<-time.After(time.Second)
+		f.Source.Set(f.Source.List()[:59]...)
+		require.NoError(t, refresh(t, f.Leader()))
+		p = f.Restart(p, fleet.Config(func(c *parti.Config) { c.Capacity = 300 }))
+		f.Wait(time.Minute, "three times the capacity, half of all", func() bool { return len(p.Running()) >= 29 })
+		f.Settle(time.Second)
+	})
+}

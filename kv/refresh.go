@@ -54,7 +54,7 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 
 // nextAnswer waits for the next answer to what was asked so far, for as long as one question is worth.
 func (s *Store) nextAnswer(ctx context.Context, answers *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := s.bound(ctx)
+	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	return answers.NextMsgWithContext(ctx)
 }

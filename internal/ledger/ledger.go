@@ -5,6 +5,7 @@ package ledger
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/parti-go/parti/strategy"
@@ -369,6 +370,9 @@ func (l *Ledger) Pending() []Handoff {
 	slices.SortFunc(list, func(a, b Handoff) int { return cmp.Compare(a.Partition, b.Partition) })
 	return list
 }
+
+// Unread lists the workers whose records could not be read and who have not acknowledged another yet, sorted.
+func (l *Ledger) Unread() []string { return slices.Sorted(maps.Keys(l.unread)) }
 
 // Version is the highest version stored or restored.
 func (l *Ledger) Version() int64 { return l.version }

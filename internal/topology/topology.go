@@ -278,7 +278,27 @@ func (t *Topology) updateWindow(now time.Time) {
 		t.window = window{}
 	case t.window.kind == None:
 		t.window = window{KindPlannedScale, now.Add(t.cfg.PlannedScaleWindow)}
+	case t.onlyAltered():
+		// Members that are restarted one after the other, each with another label: each has the whole window to come back.
+		for _, at := range t.left {
+			if closes := at.Add(t.cfg.PlannedScaleWindow); closes.After(t.window.closes) {
+				t.window.closes = closes
+			}
+		}
 	}
+}
+
+// onlyAltered: what is different, those who left apart, is how members describe themselves. That can wait.
+func (t *Topology) onlyAltered() bool {
+	if !t.altered || !t.weighed.IsZero() {
+		return false
+	}
+	for w := range t.heard {
+		if !t.members[w] {
+			return false
+		}
+	}
+	return true
 }
 
 // updateHold holds when so many members expire together that the store is the likelier culprit.
@@ -371,6 +391,9 @@ func (t *Topology) decide(now time.Time) Decision {
 	}
 	if t.window.kind == KindPlannedScale {
 		d := t.collecting(now)
+		if d.Act && len(t.lost) > 0 && t.onlyAltered() { // until their grace is over
+			d = Decision{Phase: Scaling, Kind: t.window.kind, Why: t.why("members expected")}
+		}
 		if grace := t.graceEnds(); !grace.IsZero() && !d.Act {
 			d.Wake = sooner(d.Wake, grace)
 		}
