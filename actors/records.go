@@ -26,7 +26,7 @@ func partition(id string, weight int64) strategy.Partition {
 }
 
 func fromStore(a kv.Assignment) ledger.Record {
-	r := ledger.Record{Worker: a.Worker, Session: a.Session, Term: a.Term, Version: a.Version}
+	r := ledger.Record{Worker: a.Worker, Session: a.Session, Term: a.Term, Version: a.Version, Unread: a.Unread}
 	for _, o := range a.Owned {
 		r.Owned = append(r.Owned, ledger.Owned{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch})
 	}
@@ -37,7 +37,7 @@ func fromStore(a kv.Assignment) ledger.Record {
 }
 
 func toStore(r ledger.Record) kv.Assignment {
-	a := kv.Assignment{Worker: r.Worker, Session: r.Session, Term: r.Term, Version: r.Version}
+	a := kv.Assignment{Worker: r.Worker, Session: r.Session, Term: r.Term, Version: r.Version, Unread: r.Unread}
 	for _, o := range r.Owned {
 		a.Owned = append(a.Owned, kv.Owned{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch})
 	}

@@ -110,6 +110,8 @@ type Assignment struct {
 	Version   int64       `json:"version"`
 	Owned     []Owned     `json:"owned,omitempty"`
 	Releasing []Releasing `json:"releasing,omitempty"`
+	// Unread is the version that the session has to acknowledge because an earlier record of it could not be read.
+	Unread int64 `json:"unread,omitempty"`
 }
 
 // Owned is a partition that its worker runs.

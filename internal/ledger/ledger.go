@@ -34,6 +34,9 @@ type Record struct {
 	Version   int64
 	Owned     []Owned
 	Releasing []Releasing
+	// Unread is the version that the session has to acknowledge because an earlier record of it could not be read; 0 if
+	// none is. Until then it may hold what nobody else has.
+	Unread int64
 }
 
 // Effect is one step of a handoff.
@@ -90,9 +93,8 @@ type Ledger struct {
 	members  map[string]bool
 	records  map[string]Record // as they are in the store
 	sourced  bool              // the source has been listed
-	// unread are the workers whose records cannot be read: whatever nobody else has, they may. With each goes the version
-	// of the record that its session has to acknowledge, 0 before that is written.
-	unread map[string]int64
+	// unread are the workers whose records could not be read: whatever nobody else has, they may.
+	unread map[string]unread
 
 	// What may have to be written, with the number of the fact that said so.
 	facts          uint64
@@ -114,6 +116,12 @@ type part struct {
 	home      string // who had it by plan while it took part; "" for unknown
 }
 
+// unread is what there is to know of a worker whose record could not be read.
+type unread struct {
+	session uint64 // that has to acknowledge another record; 0 for the one that is seen first
+	since   int64  // the version of that record; 0 before it is written
+}
+
 type session struct {
 	number  uint64 // the highest seen
 	ended   uint64 // the highest that has ended
@@ -127,14 +135,14 @@ func New(term uint64, floor int64) *Ledger {
 	return &Ledger{
 		term: term, version: floor, parts: map[string]*part{}, byTarget: map[string][]*part{}, held: map[string]map[string]*part{},
 		pending: map[string]*part{}, sessions: map[string]*session{}, members: map[string]bool{}, records: map[string]Record{},
-		touchedParts: map[string]uint64{}, touchedWorkers: map[string]uint64{}, unread: map[string]int64{},
+		touchedParts: map[string]uint64{}, touchedWorkers: map[string]uint64{}, unread: map[string]unread{},
 	}
 }
 
 // Unreadable says that the record of a worker cannot be read. What no other record names its session may hold, so nothing
 // is granted until that session has acknowledged a record of this ledger's, or is over.
 func (l *Ledger) Unreadable(worker string) {
-	l.unread[worker] = 0
+	l.unread[worker] = unread{}
 	l.touchWorker(worker)
 }
 
@@ -161,6 +169,9 @@ func (l *Ledger) Restore(r Record) {
 	}
 	for _, o := range r.Releasing {
 		l.restore(r, o.Partition, o.Weight, o.Epoch, o.Since)
+	}
+	if r.Unread > 0 {
+		l.unread[r.Worker] = unread{r.Session, r.Unread}
 	}
 	l.touchWorker(r.Worker)
 }
@@ -209,9 +220,9 @@ func (l *Ledger) SessionSeen(worker string, number uint64, applied int64) {
 		return
 	}
 	s.applied = applied
-	if asked, unread := l.unread[worker]; unread {
+	if u, ok := l.unread[worker]; ok {
 		l.version = max(l.version, applied) // what it is asked to acknowledge is newer than anything it has
-		if asked > 0 && applied >= asked {
+		if u.since > 0 && applied >= u.since {
 			l.known(worker)
 		}
 	}
@@ -237,7 +248,7 @@ func (l *Ledger) SessionEnded(worker string, number uint64) {
 		l.sessions[worker] = s
 	}
 	s.ended = max(s.ended, number)
-	if number >= s.number {
+	if u := l.unread[worker]; number >= s.number || u.session > 0 && number >= u.session {
 		l.known(worker)
 	}
 	for _, p := range l.held[worker] {

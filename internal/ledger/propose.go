@@ -63,9 +63,9 @@ func (l *Ledger) addRecords(w *Write, workers map[string]bool) {
 	for _, worker := range slices.Sorted(maps.Keys(workers)) {
 		before, stored := l.records[worker]
 		alive := l.sessions[worker].alive()
-		_, unread := l.unread[worker]
+		_, suspect := l.unread[worker]
 		switch {
-		case !l.members[worker] && len(l.held[worker]) == 0 && !unread:
+		case !l.members[worker] && len(l.held[worker]) == 0 && !suspect:
 			if stored {
 				w.Remove = append(w.Remove, worker)
 			}
@@ -82,6 +82,11 @@ func (l *Ledger) addRecords(w *Write, workers map[string]bool) {
 
 func (l *Ledger) record(worker string, version int64, grants []Effect, revoked map[string]bool) Record {
 	r := Record{Worker: worker, Session: l.sessions[worker].number, Term: l.term, Version: version}
+	if u, ok := l.unread[worker]; ok {
+		if r.Unread = u.since; u.since == 0 {
+			r.Unread = version
+		}
+	}
 	for _, p := range l.held[worker] {
 		switch {
 		case p.releasing:
@@ -102,7 +107,7 @@ func (l *Ledger) record(worker string, version int64, grants []Effect, revoked m
 
 // same compares what two records say; when they were written does not count.
 func same(a, b Record) bool {
-	return a.Session == b.Session && slices.Equal(a.Owned, b.Owned) && slices.Equal(a.Releasing, b.Releasing)
+	return a.Session == b.Session && a.Unread == b.Unread && slices.Equal(a.Owned, b.Owned) && slices.Equal(a.Releasing, b.Releasing)
 }
 
 // Stored says that a proposed write is in the store. Facts that came in since the proposal stand: a session that ended
@@ -121,8 +126,8 @@ func (l *Ledger) Stored(w Write) {
 	}
 	for _, r := range w.Records {
 		l.records[r.Worker] = r
-		if asked, unread := l.unread[r.Worker]; unread && asked == 0 {
-			l.unread[r.Worker] = w.Version
+		if u, ok := l.unread[r.Worker]; ok && u.since == 0 {
+			l.unread[r.Worker] = unread{r.Session, w.Version}
 			if l.sessions[r.Worker].applied >= w.Version {
 				l.known(r.Worker) // it was faster than the store's answer to us
 			}

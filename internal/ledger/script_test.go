@@ -179,6 +179,9 @@ func (p *player) propose() {
 		for _, o := range r.Releasing {
 			fmt.Fprintf(&p.out, " -%s@%d/%d", o.Partition, o.Epoch, o.Since)
 		}
+		if r.Unread > 0 {
+			fmt.Fprintf(&p.out, " unread until %d", r.Unread)
+		}
 		fmt.Fprintln(&p.out)
 	}
 	for _, worker := range w.Remove {
