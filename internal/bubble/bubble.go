@@ -154,7 +154,11 @@ func (s *Server) InProcessConn() (net.Conn, error) {
 	if ns == nil {
 		return nil, ErrStopped
 	}
-	return ns.InProcessConn()
+	c, err := ns.InProcessConn()
+	if err != nil {
+		return nil, err
+	}
+	return clocked{c}, nil
 }
 
 // Connect opens a client connection that is closed at the end of the test.
