@@ -154,11 +154,7 @@ func (s *Server) InProcessConn() (net.Conn, error) {
 	if ns == nil {
 		return nil, ErrStopped
 	}
-	c, err := ns.InProcessConn()
-	if err != nil {
-		return nil, err
-	}
-	return clocked{c}, nil
+	return ns.InProcessConn()
 }
 
 // Connect opens a client connection that is closed at the end of the test.

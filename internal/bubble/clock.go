@@ -1,13 +1,12 @@
 package bubble
 
 import (
-	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 	_ "unsafe" // for linkname
 
-	_ "github.com/nats-io/nats-server/v2/server/ats" // whose variables these are
+	"github.com/nats-io/nats-server/v2/server/ats"
 )
 
 // The server reads the time from a cached clock where it need not be exact, one for the whole process. Left to itself that
@@ -19,9 +18,6 @@ var clockTime atomic.Int64
 
 //go:linkname clockUsers github.com/nats-io/nats-server/v2/server/ats.refs
 var clockUsers atomic.Int64
-
-// clockTick is how far the clock is behind at most; the server's own ticks twice as often, which costs.
-const clockTick = 200 * time.Millisecond
 
 // holdClock keeps the servers that are started from now on from running the clock, whose goroutine would keep virtual time
 // from moving. It returns how to let go of it.
@@ -35,7 +31,7 @@ func runClock(t *testing.T) {
 	ended := make(chan struct{})
 	clockTime.Store(time.Now().UnixNano())
 	go func() {
-		tick := time.NewTicker(clockTick)
+		tick := time.NewTicker(ats.TickInterval)
 		defer tick.Stop()
 		for {
 			select {
@@ -47,12 +43,4 @@ func runClock(t *testing.T) {
 		}
 	}()
 	t.Cleanup(func() { close(ended) })
-}
-
-// clocked is a client's connection. What it sends moves the clock first.
-type clocked struct{ net.Conn }
-
-func (c clocked) Write(b []byte) (int, error) {
-	clockTime.Store(time.Now().UnixNano())
-	return c.Conn.Write(b)
 }
