@@ -10,18 +10,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// leases makes a stream whose messages expire.
+func leases(t *testing.T, s *Server, storage jetstream.StorageType) jetstream.JetStream {
+	t.Helper()
+	js, err := jetstream.New(s.Connect())
+	require.NoError(t, err)
+	_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
+		Name: "LEASES", Subjects: []string{"lease.>"}, MaxMsgsPerSubject: 1, Storage: storage,
+		AllowMsgTTL: true, SubjectDeleteMarkerTTL: time.Hour, AllowRollup: true,
+	})
+	require.NoError(t, err)
+	return js
+}
+
 func TestAKeyExpiresInVirtualTime(t *testing.T) {
 	for _, storage := range []jetstream.StorageType{jetstream.MemoryStorage, jetstream.FileStorage} {
 		Run(t, func(t *testing.T, s *Server) {
-			js, err := jetstream.New(s.Connect())
-			require.NoError(t, err)
-			_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
-				Name: "LEASES", Subjects: []string{"lease.>"}, MaxMsgsPerSubject: 1, Storage: storage,
-				AllowMsgTTL: true, SubjectDeleteMarkerTTL: time.Hour, AllowRollup: true,
-			})
-			require.NoError(t, err)
+			js := leases(t, s, storage)
 			began := time.Now()
-			_, err = js.Publish(t.Context(), "lease.a", nil, jetstream.WithMsgTTL(20*time.Second))
+			_, err := js.Publish(t.Context(), "lease.a", nil, jetstream.WithMsgTTL(20*time.Second))
 			require.NoError(t, err)
 
 			c, err := js.OrderedConsumer(t.Context(), "LEASES", jetstream.OrderedConsumerConfig{})
@@ -42,14 +49,8 @@ func TestAKeyExpiresInVirtualTime(t *testing.T) {
 func TestAKeyExpiresAmongFrequentMessages(t *testing.T) {
 	for _, storage := range []jetstream.StorageType{jetstream.MemoryStorage, jetstream.FileStorage} {
 		Run(t, func(t *testing.T, s *Server) {
-			js, err := jetstream.New(s.Connect())
-			require.NoError(t, err)
-			_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{
-				Name: "LEASES", Subjects: []string{"lease.>"}, MaxMsgsPerSubject: 1, Storage: storage,
-				AllowMsgTTL: true, SubjectDeleteMarkerTTL: time.Hour, AllowRollup: true,
-			})
-			require.NoError(t, err)
-			_, err = js.Publish(t.Context(), "lease.a", nil, jetstream.WithMsgTTL(2*time.Second))
+			js := leases(t, s, storage)
+			_, err := js.Publish(t.Context(), "lease.a", nil, jetstream.WithMsgTTL(2*time.Second))
 			require.NoError(t, err)
 			for began := time.Now(); time.Since(began) < 3*time.Second; time.Sleep(100 * time.Millisecond) {
 				_, err = js.Publish(t.Context(), "lease.b", nil, jetstream.WithMsgTTL(10*time.Second))
