@@ -22,15 +22,15 @@ const module = "github.com/parti-go/parti"
 // imports says which rooms a room may know. Whatever is not listed here may know none.
 var imports = map[string][]string{
 	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
-	"actors":          {"fsm", "internal/inject", "internal/ledger", "internal/topology", "kv", "strategy"},
+	"actors":          {"fsm", "internal/inject", "internal/ledger", "internal/record", "internal/topology", "kv", "strategy"},
 	"internal/ledger": {"strategy"},
-	"kv":              {"internal/inject"},
+	"kv":              {"internal/inject", "internal/record"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},
 }
 
 // pure rooms decide: they have no goroutine, channel or clock, and do not wait.
-var pure = []string{"strategy", "internal/ledger", "internal/topology"}
+var pure = []string{"strategy", "internal/ledger", "internal/record", "internal/topology"}
 
 func TestImportsRunOneWay(t *testing.T) {
 	for room, files := range rooms(t) {

@@ -91,13 +91,13 @@ const lateExpiry = 5 * time.Second
 
 // awaits: the entry is the prior claim, which is dead and about to expire.
 func (o ClaimOptions) awaits(e Entry) bool {
-	return o.Prior != nil && e.Key == o.Prior.Key && e.token.of(o.Prior.chain) &&
+	return o.Prior != nil && e.Key == o.Prior.Key && e.token.Of(o.Prior.chain) &&
 		!time.Now().Before(o.Prior.TrustedUntil()) && time.Now().Before(o.Prior.Sent.Add(o.Prior.TTL+lateExpiry))
 }
 
 // mayTakeOver: the claim is that of this process' prior session, and still trusted, or was made here and its answer lost.
 func (s *Store) mayTakeOver(e Entry, opts ClaimOptions) bool {
-	return s.holder.orphaned(e.token) || opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.token) && e.token.of(opts.Prior.chain) &&
+	return s.holder.orphaned(e.token) || opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.token) && e.token.Of(opts.Prior.chain) &&
 		time.Now().Before(opts.Prior.TrustedUntil())
 }
 

@@ -3,6 +3,8 @@ package kv
 import (
 	"errors"
 	"fmt"
+
+	"github.com/parti-go/parti/internal/record"
 )
 
 // What a caller can do next is in the error; all are tested with errors.Is.
@@ -26,9 +28,9 @@ var (
 	// ErrNoFreeID: every ID of the range is held. Wait for one.
 	ErrNoFreeID = errors.New("no free worker ID")
 	// ErrFormat: a record of a format that this version does not know. Take nothing up, do not lead.
-	ErrFormat = errors.New("unknown record format")
+	ErrFormat = record.ErrFormat
 	// ErrCorrupt: not a record at all.
-	ErrCorrupt = errors.New("corrupt record")
+	ErrCorrupt = record.ErrCorrupt
 	// ErrRolledBack: the store is not the one it was: recreated, or its sequences went back. Forget what was read and
 	// open it anew.
 	ErrRolledBack = errors.New("store rolled back or recreated")

@@ -49,11 +49,11 @@ type kind struct {
 
 func kinds() []kind {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
-	heartbeat := Heartbeat{Session: 7, Applied: Position{2, 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}}
+	heartbeat := Heartbeat{Session: 7, Applied: Position{Term: 2, Version: 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}}
 	plan := Plan{Term: 4, Version: 5, Phase: PhaseScaling, Lifecycle: ColdStart, Members: []string{"a"}, Partitions: 6, Digest: "d"}
 	assignment := Assignment{
 		Worker: "w", Session: 1, Term: 2, Version: 3,
-		Owned: []Owned{{"p", 100, 3}}, Releasing: []Releasing{{"q", 1, 2, 3}},
+		Owned: []Owned{{Partition: "p", Weight: 100, Epoch: 3}}, Releasing: []Releasing{{Partition: "q", Weight: 1, Epoch: 2, Since: 3}},
 	}
 	return []kind{
 		{"claim", Claim{Session: 7, Host: "h", Process: 9, Since: since}, func(b []byte) (any, error) { return DecodeClaim(b) }},
@@ -109,7 +109,7 @@ func FuzzWhatIsWrittenIsReadAgain(f *testing.F) {
 			Claim{Session: session, Host: worker, Process: int(version), Since: at},
 			Leader{Worker: worker, Session: session, Since: at},
 			Heartbeat{
-				Session: session, Applied: Position{session, version}, Leaving: leaving, Capacity: max(weight, 0),
+				Session: session, Applied: Position{Term: session, Version: version}, Leaving: leaving, Capacity: max(weight, 0),
 				Labels: map[string]string{worker: partition},
 			},
 			Term{Number: session, Worker: worker, Session: session},
@@ -119,8 +119,8 @@ func FuzzWhatIsWrittenIsReadAgain(f *testing.F) {
 			},
 			Assignment{
 				Worker: worker, Session: session, Term: session, Version: version,
-				Owned:     []Owned{{partition, weight, version}, {worker, version, weight}},
-				Releasing: []Releasing{{partition, weight, version, weight}},
+				Owned:     []Owned{{Partition: partition, Weight: weight, Epoch: version}, {Partition: worker, Weight: version, Epoch: weight}},
+				Releasing: []Releasing{{Partition: partition, Weight: weight, Epoch: version, Since: weight}},
 			},
 		}
 		for i, k := range kinds() {

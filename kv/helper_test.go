@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
 )
 
 func testConfig() Config {
@@ -112,3 +113,5 @@ func withFaults(t *testing.T, f func(t *testing.T, js *faulty, s *Store)) {
 		f(t, js, openOn(t, js, testConfig()))
 	})
 }
+
+func tokenOf(value []byte) token { return record.TokenOf(value) }

@@ -52,7 +52,7 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, record Record
 			expect = 0
 		case err != nil:
 			return Lease{}, err
-		case entry.Kind != Put, entry.token.of(chain), s.holder.orphaned(entry.token), over != nil && over(entry):
+		case entry.Kind != Put, entry.token.Of(chain), s.holder.orphaned(entry.token), over != nil && over(entry):
 			expect = entry.Revision
 		default:
 			return Lease{}, &TakenError{entry}
@@ -114,7 +114,7 @@ func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
 		return 0, err
 	case entry.Kind != Put:
 		return 0, fmt.Errorf("%w: the entry has ended", ErrLost)
-	case !entry.token.of(l.chain) || entry.Revision <= l.Revision:
+	case !entry.token.Of(l.chain) || entry.Revision <= l.Revision:
 		return 0, fmt.Errorf("%w: revision %d is another's, ours was %d", ErrLost, entry.Revision, l.Revision)
 	}
 	return entry.Revision, nil

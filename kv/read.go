@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/record"
 )
 
 // patience is how long an answer is waited for that may never come: while a cluster elects a leader, and where the server
@@ -94,7 +96,7 @@ func (s *Store) entry(b Bucket, subject string, sequence uint64, at time.Time, h
 	case b == Election && corruptLease(data):
 		e.Kind = Deleted
 	default:
-		e.Value, e.token = data, tokenOf(data)
+		e.Value, e.token = data, record.TokenOf(data)
 	}
 	return e
 }

@@ -23,12 +23,12 @@ func TestEveryRecordSurvivesItsEncoding(t *testing.T) {
 	}
 	same(Claim{Session: 7, Host: "h", Process: 9, Since: since}, func(b []byte) (any, error) { return DecodeClaim(b) })
 	same(Leader{Worker: "worker-1", Session: 7, Since: since}, func(b []byte) (any, error) { return DecodeLeader(b) })
-	same(Heartbeat{Session: 7, Applied: Position{2, 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}},
+	same(Heartbeat{Session: 7, Applied: Position{Term: 2, Version: 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}},
 		func(b []byte) (any, error) { return DecodeHeartbeat(b) })
 	same(Term{Number: 4, Worker: "worker-1", Session: 7}, func(b []byte) (any, error) { return DecodeTerm(b) })
 	same(Plan{Term: 4, Version: 5, Phase: PhaseScaling, Lifecycle: ColdStart, Members: []string{"a"}, Partitions: 6, Digest: "d"},
 		func(b []byte) (any, error) { return DecodePlan(b) })
-	same(Assignment{Worker: "w", Session: 1, Term: 2, Version: 3, Owned: []Owned{{"p", 100, 3}}, Releasing: []Releasing{{"q", 1, 2, 3}}},
+	same(Assignment{Worker: "w", Session: 1, Term: 2, Version: 3, Owned: []Owned{{Partition: "p", Weight: 100, Epoch: 3}}, Releasing: []Releasing{{Partition: "q", Weight: 1, Epoch: 2, Since: 3}}},
 		func(b []byte) (any, error) { return DecodeAssignment(b) })
 }
 
@@ -69,9 +69,9 @@ func TestTokensTellHoldersAndHoldsApart(t *testing.T) {
 	first, second := a.chain(), a.chain()
 	one := a.next(first)
 	require.NotEqual(t, one, a.next(first), "no two writes have the same")
-	require.True(t, one.of(first))
-	require.False(t, one.of(second))
-	require.False(t, one.of(""), "a lease that was never acquired has no writes")
+	require.True(t, one.Of(first))
+	require.False(t, one.Of(second))
+	require.False(t, one.Of(""), "a lease that was never acquired has no writes")
 	require.True(t, a.wrote(one))
 	require.False(t, b.wrote(one))
 	require.False(t, a.wrote(""))

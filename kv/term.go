@@ -32,7 +32,7 @@ func (s *Store) BeginTerm(ctx context.Context, record Term, floor uint64, valid 
 		if err != nil {
 			return Fence{}, err
 		}
-		if entry.token.of(chain) {
+		if entry.token.Of(chain) {
 			return Fence{last, entry.Revision}, nil // our own write, whose answer was lost
 		}
 		record.Number = max(last, floor) + 1

@@ -7,11 +7,13 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/parti-go/parti/internal/record"
 )
 
 // token names one write: "holder/chain/write". The holder is one [Store] of one process; a chain is one hold on an entry
 // from its acquisition to its end. No two writes have the same.
-type token string
+type token = record.Token
 
 // holder makes tokens.
 type holder struct {
@@ -36,11 +38,6 @@ func (h *holder) next(chain token) token {
 
 // wrote reports whether this holder wrote t, in whichever chain.
 func (h *holder) wrote(t token) bool { return strings.HasPrefix(string(t), h.name+"/") }
-
-// of reports whether t belongs to the chain.
-func (t token) of(chain token) bool {
-	return chain != "" && strings.HasPrefix(string(t), string(chain))
-}
 
 // noAnswer remembers a chain whose first write may have been stored, though nobody ever held it.
 func (h *holder) noAnswer(chain token, until time.Time) {

@@ -87,7 +87,7 @@ var mutants = []mutant{
 	{
 		name: "own-renewal-not-recognised", breaks: "A conflict with one's own write, whose answer was lost, counts as lost.",
 		file: "kv/lease.go",
-		old:  `case !entry.token.of(l.chain) || entry.Revision <= l.Revision:`,
+		old:  `case !entry.token.Of(l.chain) || entry.Revision <= l.Revision:`,
 		new:  `case entry.Revision != 0:`,
 	},
 
@@ -164,9 +164,9 @@ var mutants = []mutant{
 	{
 		name: "prior-claim-not-trusted", breaks: "A worker takes its earlier claim over although that may have expired.",
 		file: "kv/claim.go",
-		old: `s.holder.wrote(e.token) && e.token.of(opts.Prior.chain) &&
+		old: `s.holder.wrote(e.token) && e.token.Of(opts.Prior.chain) &&
 		time.Now().Before(opts.Prior.TrustedUntil())`,
-		new: `s.holder.wrote(e.token) && e.token.of(opts.Prior.chain) && !time.Now().IsZero()`,
+		new: `s.holder.wrote(e.token) && e.token.Of(opts.Prior.chain) && !time.Now().IsZero()`,
 	},
 
 	// What a worker takes up, and when it says that it has let go.

@@ -1,0 +1,109 @@
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Oldest is the format that every release reads and writes: readable JSON.
+const Oldest = 1
+
+// What a caller can do next is in the error; both are tested with errors.Is.
+var (
+	// ErrFormat: a record of a format that this version does not know. Take nothing up, do not lead.
+	ErrFormat = errors.New("unknown record format")
+	// ErrCorrupt: not a record at all.
+	ErrCorrupt = errors.New("corrupt record")
+)
+
+// Token names one write of a record. No two writes have the same.
+type Token string
+
+// Of reports whether t belongs to the chain of writes whose tokens begin so.
+func (t Token) Of(chain Token) bool {
+	return chain != "" && strings.HasPrefix(string(t), string(chain))
+}
+
+// envelope is what every record begins with.
+type envelope struct {
+	Format int   `json:"format"`
+	Token  Token `json:"token"`
+}
+
+// Encode puts the envelope in front of a record, whose encoding is an object with at least one field.
+func Encode(t Token, record any) ([]byte, error) {
+	body, err := json.Marshal(record)
+	if err != nil {
+		return nil, fmt.Errorf("encode %T: %w", record, err)
+	}
+	return fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, Oldest, t, body[1:]), nil
+}
+
+// TokenOf returns the token of a value of whatever format, "" if it has none.
+func TokenOf(value []byte) Token {
+	var e envelope
+	if json.Unmarshal(value, &e) != nil {
+		return ""
+	}
+	return e.Token
+}
+
+// DecodeClaim reads a claim; [ErrFormat] and [ErrCorrupt] tell a newer writer from garbage, as for all Decode functions.
+func DecodeClaim(b []byte) (Claim, error) { return decode[Claim]("claim", b) }
+
+// DecodeLeader reads a leader's record.
+func DecodeLeader(b []byte) (Leader, error) { return decode[Leader]("leader", b) }
+
+// DecodeHeartbeat reads a heartbeat. A negative capacity, which no strategy could plan with, is [ErrCorrupt].
+func DecodeHeartbeat(b []byte) (Heartbeat, error) {
+	h, err := decode[Heartbeat]("heartbeat", b)
+	if err == nil && h.Capacity < 0 {
+		return Heartbeat{}, fmt.Errorf("%w: heartbeat: capacity %d, allowed: 0 or more", ErrCorrupt, h.Capacity)
+	}
+	return h, err
+}
+
+// DecodeTerm reads a term.
+func DecodeTerm(b []byte) (Term, error) { return decode[Term]("term", b) }
+
+// DecodeAssignment reads a worker's assignment.
+func DecodeAssignment(b []byte) (Assignment, error) { return decode[Assignment]("assignment", b) }
+
+// DecodePlan reads a plan. An unknown phase or lifecycle is [ErrCorrupt].
+func DecodePlan(b []byte) (Plan, error) {
+	p, err := decode[Plan]("plan", b)
+	if err != nil {
+		return Plan{}, err
+	}
+	switch p.Phase {
+	case PhaseIdle, PhaseScaling, PhaseRebalancing, PhaseEmergency:
+	default:
+		return Plan{}, fmt.Errorf("%w: plan: phase %q", ErrCorrupt, p.Phase)
+	}
+	switch p.Lifecycle {
+	case ColdStart, PostColdStart, Stable:
+	default:
+		return Plan{}, fmt.Errorf("%w: plan: lifecycle %q", ErrCorrupt, p.Lifecycle)
+	}
+	return p, nil
+}
+
+func decode[T any](kind string, b []byte) (record T, err error) {
+	var none T
+	var e envelope
+	if err := json.Unmarshal(b, &e); err != nil {
+		return none, fmt.Errorf("%w: %s: %w", ErrCorrupt, kind, err)
+	}
+	if e.Format < Oldest { // every record has had one from the first release on
+		return none, fmt.Errorf("%w: %s: no format, allowed: %d", ErrCorrupt, kind, Oldest)
+	}
+	if e.Format > Oldest {
+		return none, fmt.Errorf("%w: %s: found %d, known %d", ErrFormat, kind, e.Format, Oldest)
+	}
+	if err := json.Unmarshal(b, &record); err != nil {
+		return none, fmt.Errorf("%w: %s: %w", ErrCorrupt, kind, err)
+	}
+	return record, nil
+}

@@ -1,0 +1,56 @@
+// Package record is what is written down in the store: claims, leaders, heartbeats, terms, plans and assignments, and how
+// they are encoded. It is pure: it knows neither the store nor the clock.
+//
+// Every record is a JSON object that begins with its format and the token of the write that stored it. A reader ignores
+// fields that it does not know, so a record gains fields without a new format. A new format is for what an older reader
+// would misunderstand: it refuses that with [ErrFormat].
+package record
+
+import "time"
+
+// Record is a value that a lease can hold: a [Claim], a [Leader] or a [Heartbeat].
+type Record interface{ record() }
+
+// Claim says who holds a worker ID.
+type Claim struct {
+	// Session is the number of the session; 0 in its first claim, whose revision then is the number.
+	Session uint64    `json:"session"`
+	Host    string    `json:"host"`
+	Process int       `json:"process"`
+	Since   time.Time `json:"since"`
+}
+
+// Leader says who leads, or is about to: only the term makes a leader.
+type Leader struct {
+	Worker  string    `json:"worker"`
+	Session uint64    `json:"session"`
+	Since   time.Time `json:"since"`
+}
+
+// Position is a place in the history of plans.
+type Position struct {
+	Term    uint64 `json:"term"`
+	Version int64  `json:"version"`
+}
+
+// Heartbeat says that a session lives, and what it has applied and let go.
+type Heartbeat struct {
+	Session uint64   `json:"session"`
+	Applied Position `json:"applied"`
+	Leaving bool     `json:"leaving,omitempty"`
+	// Cordoned says that the worker takes nothing new.
+	Cordoned bool              `json:"cordoned,omitempty"`
+	Capacity int64             `json:"capacity,omitempty"`
+	Labels   map[string]string `json:"labels,omitempty"`
+}
+
+func (Claim) record()     {}
+func (Leader) record()    {}
+func (Heartbeat) record() {}
+
+// Term is the entry that fences: who wrote it last leads.
+type Term struct {
+	Number  uint64 `json:"number"`
+	Worker  string `json:"worker"`
+	Session uint64 `json:"session"`
+}
