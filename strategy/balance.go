@@ -33,7 +33,6 @@ type balance struct {
 	*input
 	prefer      preference
 	next        []int
-	weights     []int64 // nil: all count as one
 	load        []int64 // of each worker, like the bounds
 	least, most []int64
 	orphans     []int32

@@ -7,13 +7,17 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// group is n workers and p partitions.
+// group is n workers and p partitions both in the order of their IDs, as the leader has them.
 func group(n, p int) ([]strategy.Worker, []strategy.Partition) {
-	ids := make([]int, n)
-	for i := range ids {
-		ids[i] = i
+	w := make([]strategy.Worker, n)
+	for i := range w {
+		w[i].ID = fmt.Sprintf("worker-%04d", i)
 	}
-	return workers(ids...), partitions(p)
+	list := make([]strategy.Partition, p)
+	for i := range list {
+		list[i].Keys = []string{"topic", fmt.Sprintf("%07d", i)}
+	}
+	return w, list
 }
 
 // scenario prepares what a benchmark asks for: the workers after the change, and who owned what before it.
@@ -52,21 +56,65 @@ func must(b *testing.B, s strategy.Strategy, w []strategy.Worker, p []strategy.P
 	return next
 }
 
-// BenchmarkAssign is the time of one plan: strategy, what changed (half: +50 % workers), workers, partitions.
+var sizes = [][2]int{{200, 10_000}, {500, 100_000}, {1000, 100_000}, {1000, 300_000}, {1000, 1_000_000}}
+
+// BenchmarkAssign is the time of one plan from a prepared list: strategy, what changed (half: +50 % workers), workers,
+// partitions.
 func BenchmarkAssign(b *testing.B) {
 	for _, name := range []string{"hash", "sticky", "roundrobin"} {
-		for _, size := range [][2]int{{200, 10_000}, {500, 100_000}, {1000, 100_000}, {1000, 300_000}, {1000, 1_000_000}} {
+		for _, size := range sizes {
 			for _, change := range []string{"cold", "same", "leave", "join", "half"} {
 				b.Run(fmt.Sprintf("%s/%s/W=%d/P=%d", name, change, size[0], size[1]), func(b *testing.B) {
 					s := all()[name]
 					w, p := group(size[0], size[1])
 					w, previous := scenarios[change](b, s, w, p)
+					q := strategy.Question{Workers: w, List: prepared(b, p), Previous: previous}
 					b.ReportAllocs()
 					for b.Loop() {
-						must(b, s, w, p, previous)
+						if _, err := strategy.Ask(s, q); err != nil {
+							b.Fatal(err)
+						}
 					}
 				})
 			}
 		}
 	}
+}
+
+// BenchmarkPrepare is what happens once for each list.
+func BenchmarkPrepare(b *testing.B) {
+	for _, size := range sizes {
+		_, p := group(1, size[1])
+		b.Run(fmt.Sprintf("P=%d", size[1]), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				prepared(b, p)
+			}
+		})
+	}
+}
+
+// BenchmarkCertify is the certificate of a plan after which one worker is gone.
+func BenchmarkCertify(b *testing.B) {
+	for _, size := range sizes {
+		b.Run(fmt.Sprintf("W=%d/P=%d", size[0], size[1]), func(b *testing.B) {
+			s := strategy.NewSticky()
+			w, p := group(size[0], size[1])
+			w, previous := scenarios["leave"](b, s, w, p)
+			q := strategy.Question{Workers: w, List: prepared(b, p), Previous: previous}
+			next := must(b, s, w, p, previous)
+			for b.Loop() {
+				q.Certify(next)
+			}
+		})
+	}
+}
+
+func prepared(tb testing.TB, p []strategy.Partition) *strategy.Prepared {
+	tb.Helper()
+	list, err := strategy.Prepare(p)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return list
 }

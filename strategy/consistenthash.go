@@ -56,17 +56,22 @@ func NewConsistentHash(opts ...Option) *ConsistentHash {
 
 // Assign implements Strategy.
 func (c *ConsistentHash) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
-	return c.AssignHome(workers, partitions, previous, nil)
+	return plain(c, workers, partitions, previous, nil)
 }
 
 // AssignHome implements Homing.
 func (c *ConsistentHash) AssignHome(workers []Worker, partitions []Partition, previous, home []int) ([]int, error) {
+	return plain(c, workers, partitions, previous, home)
+}
+
+// AssignPrepared implements Preparing.
+func (c *ConsistentHash) AssignPrepared(q Question) (Plan, error) {
 	if c.err != nil {
-		return nil, c.err
+		return Plan{}, c.err
 	}
-	in, err := prepare(workers, partitions, previous, home)
+	in, err := prepare(q)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
 	if len(in.partitions) == 0 {
 		return in.answer(nil), nil

@@ -8,34 +8,21 @@ import (
 // input is what a strategy decides on: checked, without what the cordoned workers keep, and in a form in which the
 // caller's order cannot matter: the workers by ID, the partitions told apart by the hashes of their IDs.
 type input struct {
-	workers    []Worker
-	partitions []Partition
-	hashes     []uint64
-	previous   []int
-	home       []int // nil if nothing is known
+	*Prepared
+	workers  []Worker
+	previous []int
+	home     []int // nil if nothing is known
 
 	caller []int // the caller's index of each worker
 	kept   []int // the answer for what cordoned workers keep, None elsewhere; nil if nobody is cordoned
 }
 
-func prepare(workers []Worker, partitions []Partition, previous, home []int) (*input, error) {
-	order, err := validateWorkers(workers)
+func prepare(q Question) (*input, error) {
+	order, err := q.validate()
 	if err != nil {
 		return nil, err
 	}
-	if err := validateOwners("previous", previous, len(workers), len(partitions)); err != nil {
-		return nil, err
-	}
-	if home != nil {
-		if err := validateOwners("home", home, len(workers), len(partitions)); err != nil {
-			return nil, err
-		}
-	}
-	hashes, err := hashPartitions(partitions)
-	if err != nil {
-		return nil, err
-	}
-	in := &input{partitions: partitions, hashes: hashes, previous: previous, home: home, caller: order}
+	in, workers := &input{Prepared: q.List, previous: q.Previous, home: q.Home, caller: order}, q.Workers
 	in.cordon(workers)
 	if in.inOrder(workers) {
 		in.workers = workers
@@ -60,6 +47,24 @@ func prepare(workers []Worker, partitions []Partition, previous, home []int) (*i
 	return in, nil
 }
 
+// validate checks all but the list, and returns the order of the workers' IDs.
+func (q Question) validate() ([]int, error) {
+	if q.List == nil {
+		return nil, errNoList
+	}
+	order, err := validateWorkers(q.Workers)
+	if err != nil {
+		return nil, err
+	}
+	if err := validateOwners("previous", q.Previous, len(q.Workers), q.List.Len()); err != nil {
+		return nil, err
+	}
+	if q.Home == nil {
+		return order, nil
+	}
+	return order, validateOwners("home", q.Home, len(q.Workers), q.List.Len())
+}
+
 func translate(owners, rank []int) []int {
 	out := make([]int, len(owners))
 	for i, w := range owners {
@@ -69,12 +74,17 @@ func translate(owners, rank []int) []int {
 }
 
 func (in *input) inOrder(workers []Worker) bool {
+	return in.asCalled() && len(in.caller) == len(workers)
+}
+
+// asCalled reports whether each worker has the caller's index.
+func (in *input) asCalled() bool {
 	for i, w := range in.caller {
 		if i != w {
 			return false
 		}
 	}
-	return len(in.caller) == len(workers)
+	return true
 }
 
 // cordon sets aside the cordoned workers and what they keep.
@@ -89,31 +99,29 @@ func (in *input) cordon(workers []Worker) {
 		return
 	}
 	in.caller = open
-	all := *in
-	in.partitions, in.hashes, in.previous, in.home = nil, nil, nil, nil
-	in.kept = make([]int, len(all.partitions))
-	for i, w := range all.previous {
-		in.kept[i] = w
-		if w != None && workers[w].Cordoned {
-			continue
-		}
+	in.kept = make([]int, len(in.previous))
+	list, at := in.Where(func(i int) bool {
 		in.kept[i] = None
-		in.partitions = append(in.partitions, all.partitions[i])
-		in.hashes = append(in.hashes, all.hashes[i])
-		in.previous = append(in.previous, w)
-		if all.home != nil {
-			in.home = append(in.home, all.home[i])
+		if w := in.previous[i]; w != None && workers[w].Cordoned {
+			in.kept[i] = w
 		}
+		return in.kept[i] == None
+	})
+	in.Prepared, in.previous = list, through(in.previous, at, nil)
+	if in.home != nil {
+		in.home = through(in.home, at, nil)
 	}
 }
 
 // answer turns owners by the input's indices into owners by the caller's. It may reuse the slice it is given.
-func (in *input) answer(next []int) []int {
-	for i, w := range next {
-		next[i] = in.caller[w]
+func (in *input) answer(next []int) Plan {
+	if !in.asCalled() {
+		for i, w := range next {
+			next[i] = in.caller[w]
+		}
 	}
 	if in.kept == nil {
-		return next
+		return Plan{Owners: next}
 	}
 	at := 0
 	for i, w := range in.kept {
@@ -122,18 +130,11 @@ func (in *input) answer(next []int) []int {
 			at++
 		}
 	}
-	return in.kept
+	return Plan{Owners: in.kept}
 }
 
 // even reports whether all partitions weigh the same.
-func (in *input) even() bool {
-	for i := range in.partitions {
-		if in.partitions[i].Load() != in.partitions[0].Load() {
-			return false
-		}
-	}
-	return true
-}
+func (l *Prepared) even() bool { return l.weights == nil }
 
 // uniform reports whether all workers have the same capacity.
 func (in *input) uniform() bool {

@@ -45,14 +45,19 @@ func Imbalance(workers []Worker, partitions []Partition, next []int) float64 {
 // levels are the loads of the emptiest and of the fullest worker, divided by what is fair.
 func levels(workers []Worker, partitions []Partition, next []int) (lowest, highest float64) {
 	loads := make([]int64, len(workers))
-	var total, room int64
 	for i := range partitions {
 		if next[i] != None {
 			loads[next[i]] += partitions[i].Load()
-			total += partitions[i].Load()
 		}
 	}
-	for _, w := range workers {
+	return spread(workers, loads)
+}
+
+// spread divides the lowest and the highest load by what is fair.
+func spread(workers []Worker, loads []int64) (lowest, highest float64) {
+	var total, room int64
+	for i, w := range workers {
+		total += loads[i]
 		room += w.Room()
 	}
 	if total == 0 {
@@ -77,51 +82,49 @@ func MinimalMoves(workers []Worker, partitions []Partition, previous []int) int 
 // MinimalMovesWithin is the same for plans in which every load is at most fair × bound and at least fair ÷ bound, as
 // ConsistentHash keeps them. Where weights differ, a bound below 1.05 counts as 1.05. Invalid input gives 0.
 func MinimalMovesWithin(workers []Worker, partitions []Partition, previous []int, bound float64) int {
-	in, err := prepare(workers, partitions, previous, nil)
+	list, err := inspect(partitions)
+	if err != nil {
+		return 0
+	}
+	in, err := prepare(Question{Workers: workers, List: list, Previous: previous})
 	if err != nil || len(in.workers) == 0 || len(in.partitions) == 0 {
 		return 0
 	}
 	if in.even() {
 		least, most := in.band(max(bound, 1))
-		return in.fewest(nil, least, most)
+		return in.fewest(least, most)
 	}
 	bound = max(bound, stickyBound)
-	weights := make([]int64, len(in.partitions))
-	var total, room, heaviest int64
-	for q := range weights {
-		weights[q] = in.partitions[q].Load()
-		total += weights[q]
-		heaviest = max(heaviest, weights[q])
-	}
+	var room int64
 	for _, w := range in.workers {
 		room += w.Room()
 	}
 	least, most := make([]int64, len(in.workers)), make([]int64, len(in.workers))
 	for i, w := range in.workers {
-		fair := float64(total) * float64(w.Room()) / float64(room)
-		least[i] = max(0, int64(min(fair/bound, fair-float64(heaviest))))
-		most[i] = int64(math.Ceil(max(fair*bound, fair+float64(heaviest))))
+		fair := float64(in.total) * float64(w.Room()) / float64(room)
+		least[i] = max(0, int64(min(fair/bound, fair-float64(in.heaviest))))
+		most[i] = int64(math.Ceil(max(fair*bound, fair+float64(in.heaviest))))
 	}
-	return in.fewest(weights, least, most)
+	return in.fewest(least, most)
 }
 
 // fewest counts what has to leave those above their bounds, and what has to come to those below; one move can do both.
-func (in *input) fewest(weights, least, most []int64) int {
+func (in *input) fewest(least, most []int64) int {
 	load := make([]int64, len(in.workers))
 	held := make([][]int64, len(in.workers)) // only where weights differ
 	var free int64
 	var owned []int64
 	for q, w := range in.previous {
 		weight := int64(1)
-		if weights != nil {
-			weight = weights[q]
+		if in.weights != nil {
+			weight = in.weights[q]
 		}
 		if w == None {
 			free += weight
 			continue
 		}
 		load[w] += weight
-		if weights != nil {
+		if in.weights != nil {
 			held[w] = append(held[w], weight)
 			owned = append(owned, weight)
 		}
@@ -173,26 +176,29 @@ func (c Certificate) String() string {
 // Certify computes the certificate of a plan, from whatever strategy. The plan must have passed Check. Cordoned workers
 // count like others here.
 func Certify(workers []Worker, partitions []Partition, previous, next []int) Certificate {
-	if len(partitions) == 0 || len(workers) == 0 {
+	list := &Prepared{partitions: partitions, hashes: make([]uint64, len(partitions)), totals: totalled(partitions)}
+	return Question{Workers: workers, List: list, Previous: previous}.Certify(next)
+}
+
+// Certify computes the certificate of a plan that answers the question. What waits plays no part.
+func (q Question) Certify(next []int) Certificate {
+	if slices.Contains(next, None) {
+		list, at := q.List.Where(func(i int) bool { return next[i] != None })
+		return q.with(q.Workers, list, at, nil).Certify(through(next, at, nil))
+	}
+	workers, list := q.Workers, q.List
+	if len(list.partitions) == 0 || len(workers) == 0 {
 		return Certificate{Imbalance: 1, LeastImbalance: 1}
 	}
-	c := Certificate{Moves: Moves(previous, next)}
+	c := Certificate{Moves: Moves(q.Previous, next)}
 	var lowest float64
-	lowest, c.Imbalance = levels(workers, partitions, next)
-	in := &input{workers: workers, partitions: partitions, previous: previous}
-	var weights []int64
-	unit := partitions[0].Load()
-	var total, room, heaviest, widest int64
-	for i := range partitions {
-		total += partitions[i].Load()
-		heaviest = max(heaviest, partitions[i].Load())
+	lowest, c.Imbalance = spread(workers, list.loads(len(workers), next))
+	in := &input{workers: workers, Prepared: list, previous: q.Previous}
+	unit := int64(1)
+	if list.even() {
+		unit = list.heaviest
 	}
-	if !in.even() {
-		weights, unit = make([]int64, len(partitions)), 1
-		for i := range partitions {
-			weights[i] = partitions[i].Load()
-		}
-	}
+	var room, widest int64
 	for _, w := range workers {
 		room += w.Room()
 		widest = max(widest, w.Room())
@@ -202,15 +208,30 @@ func Certify(workers []Worker, partitions []Partition, previous, next []int) Cer
 	atLeast := math.Inf(1)
 	const slack = 1e-9 // what rounding may cost
 	for i, w := range workers {
-		fair := float64(total) * float64(w.Room()) / float64(room) / float64(unit)
+		fair := float64(list.total) * float64(w.Room()) / float64(room) / float64(unit)
 		least[i] = int64(math.Ceil(fair*lowest - slack*fair))
 		most[i] = int64(math.Floor(fair*c.Imbalance + slack*fair))
 		atLeast = min(atLeast, (math.Floor(fair+slack*fair)+1)/fair)
 	}
-	if weights == nil && in.uniform() && len(partitions)%len(workers) != 0 {
+	if list.even() && in.uniform() && len(list.partitions)%len(workers) != 0 {
 		c.LeastImbalance = atLeast
 	}
-	c.LeastImbalance = max(c.LeastImbalance, float64(heaviest)*float64(room)/(float64(total)*float64(widest)))
-	c.LeastMoves = in.fewest(weights, least, most)
+	c.LeastImbalance = max(c.LeastImbalance, float64(list.heaviest)*float64(room)/(float64(list.total)*float64(widest)))
+	c.LeastMoves = in.fewest(least, most)
 	return c
+}
+
+// loads adds up what each of n workers has; every partition has an owner.
+func (l *Prepared) loads(n int, next []int) []int64 {
+	loads := make([]int64, n)
+	if l.weights == nil {
+		for _, w := range next {
+			loads[w] += l.heaviest
+		}
+		return loads
+	}
+	for i, w := range next {
+		loads[w] += l.weights[i]
+	}
+	return loads
 }

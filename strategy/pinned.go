@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // Pinned lets an operator say who owns a partition; all others are another strategy's. A pin wins while its worker is
@@ -24,57 +26,64 @@ func NewPinned(inner Strategy, pins map[string]string) *Pinned {
 
 // Assign implements Strategy.
 func (p *Pinned) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
-	return p.AssignHome(workers, partitions, previous, nil)
+	return plain(p, workers, partitions, previous, nil)
 }
 
 // AssignHome implements Homing; the inner strategy is told of homes if it heeds them.
 func (p *Pinned) AssignHome(workers []Worker, partitions []Partition, previous, home []int) ([]int, error) {
+	return plain(p, workers, partitions, previous, home)
+}
+
+// AssignPrepared implements Preparing.
+func (p *Pinned) AssignPrepared(q Question) (Plan, error) {
 	if p.inner == nil {
-		return nil, fmt.Errorf("%w: inner of NewPinned is nil, allowed: a strategy", ErrInvalidOption)
+		return Plan{}, fmt.Errorf("%w: inner of NewPinned is nil, allowed: a strategy", ErrInvalidOption)
 	}
-	if _, err := prepare(workers, partitions, previous, home); err != nil {
-		return nil, err
+	if _, err := q.validate(); err != nil {
+		return Plan{}, err
 	}
-	next := p.pinned(workers, partitions, previous)
-	in := &input{workers: workers, partitions: partitions, previous: previous, home: home}
-	rest := in.pick(func(q int) bool { return next[q] == None })
-	if len(rest.partitions) < len(partitions) && len(rest.partitions) > 0 {
-		rest.workers = in.left(next)
-		for q, w := range rest.previous {
-			if w != None && rest.workers[w].Cordoned && !workers[w].Cordoned {
-				rest.previous[q] = None // it has no room even for what it had
+	return q.around(p.inner, p.pinned(q))
+}
+
+// around has a strategy divide what has no owner in next beside what has one, and completes next with its answer.
+func (q Question) around(inner Strategy, next []int) (Plan, error) {
+	list, at := q.List.Where(func(i int) bool { return next[i] == None })
+	rest := q.with(q.Workers, list, at, nil)
+	if 0 < len(at) && len(at) < len(next) {
+		rest.Workers = q.left(next)
+		for i, w := range rest.Previous {
+			if w != None && rest.Workers[w].Cordoned && !q.Workers[w].Cordoned {
+				rest.Previous[i] = None // it has no room even for what it had
 			}
 		}
 	}
-	got, err := checked(p.inner, rest.workers, rest.partitions, rest.previous, rest.home)
+	got, err := Ask(inner, rest)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
-	at := 0
-	for q, w := range next {
-		if w == None {
-			next[q] = got[at]
-			at++
-		}
-	}
-	return next, nil
+	p := Plan{Owners: next}
+	p.add(got, at, nil)
+	return p, nil
 }
 
 // pinned says who owns what by a pin.
-func (p *Pinned) pinned(workers []Worker, partitions []Partition, previous []int) []int {
-	index := make(map[string]int, len(workers))
-	for i, w := range workers {
+func (p *Pinned) pinned(q Question) []int {
+	index := make(map[string]int, len(q.Workers))
+	for i, w := range q.Workers {
 		index[w.ID] = i
 	}
-	next := make([]int, len(partitions))
-	for q := range partitions {
-		next[q] = None
-		if len(p.pins) == 0 {
+	hashes := make(map[uint64]bool, len(p.pins)) // to make a text of every ID would take long
+	for id := range p.pins {
+		hashes[xxhash.Sum64String(id)] = true
+	}
+	next := make([]int, q.List.Len())
+	for i, hash := range q.List.hashes {
+		if next[i] = None; !hashes[hash] {
 			continue
 		}
-		if to, ok := p.pins[partitions[q].ID()]; ok {
-			if w, there := index[to]; there && (!workers[w].Cordoned || previous[q] == w) {
-				next[q] = w
+		if to, ok := p.pins[q.List.partitions[i].ID()]; ok {
+			if w, there := index[to]; there && (!q.Workers[w].Cordoned || q.Previous[i] == w) {
+				next[i] = w
 			}
 		}
 	}
@@ -82,31 +91,31 @@ func (p *Pinned) pinned(workers []Worker, partitions []Partition, previous []int
 }
 
 // left is the workers with the capacity that the pins leave them.
-func (in *input) left(pinned []int) []Worker {
-	base := make([]float64, len(in.workers))
+func (q Question) left(pinned []int) []Worker {
+	base := make([]float64, len(q.Workers))
 	total, room := 0.0, 0.0
 	full := make([]bool, len(base))
-	for q := range in.partitions {
-		w, load := pinned[q], float64(in.partitions[q].Load())
+	for i := range q.List.partitions {
+		w, load := pinned[i], float64(q.List.partitions[i].Load())
 		if w == None {
-			w = in.previous[q]
-			if w == None || !in.workers[w].Cordoned {
+			w = q.Previous[i]
+			if w == None || !q.Workers[w].Cordoned {
 				total += load
 			}
-		} else if !in.workers[w].Cordoned {
+		} else if !q.Workers[w].Cordoned {
 			total += load
 			base[w] += load
 		}
 	}
 	for w := range base {
-		if full[w] = in.workers[w].Cordoned; !full[w] {
-			room += float64(in.workers[w].Room())
+		if full[w] = q.Workers[w].Cordoned; !full[w] {
+			room += float64(q.Workers[w].Room())
 		}
 	}
 	for again := true; again; { // who has more than is fair leaves the others less
 		again = false
 		for w, load := range base {
-			if r := float64(in.workers[w].Room()); !full[w] && load*room >= total*r && load > 0 {
+			if r := float64(q.Workers[w].Room()); !full[w] && load*room >= total*r && load > 0 {
 				full[w], again = true, true
 				total, room = total-load, room-r
 			}
@@ -114,7 +123,7 @@ func (in *input) left(pinned []int) []Worker {
 	}
 	left := make([]Worker, len(base))
 	for w, load := range base {
-		left[w] = in.workers[w]
+		left[w] = q.Workers[w]
 		if left[w].Cordoned = full[w]; !full[w] && load > 0 {
 			fair := total * float64(left[w].Room()) / room
 			left[w].Capacity = max(1, int64(math.Round(float64(left[w].Room())*(1-load/fair))))

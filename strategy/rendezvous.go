@@ -22,10 +22,15 @@ type Rendezvous struct{}
 func NewRendezvous() *Rendezvous { return &Rendezvous{} }
 
 // Assign implements Strategy.
-func (*Rendezvous) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
-	in, err := prepare(workers, partitions, previous, nil)
+func (r *Rendezvous) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
+	return plain(r, workers, partitions, previous, nil)
+}
+
+// AssignPrepared implements Preparing. Present owners and homes play no part.
+func (*Rendezvous) AssignPrepared(q Question) (Plan, error) {
+	in, err := prepare(q)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
 	hashes, uniform := make([]uint64, len(in.workers)), in.uniform()
 	for i, w := range in.workers {

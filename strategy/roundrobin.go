@@ -14,10 +14,15 @@ type RoundRobin struct{}
 func NewRoundRobin() *RoundRobin { return &RoundRobin{} }
 
 // Assign implements Strategy.
-func (*RoundRobin) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
-	in, err := prepare(workers, partitions, previous, nil)
+func (r *RoundRobin) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
+	return plain(r, workers, partitions, previous, nil)
+}
+
+// AssignPrepared implements Preparing. Homes play no part.
+func (*RoundRobin) AssignPrepared(q Question) (Plan, error) {
+	in, err := prepare(q)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
 	return in.answer(in.deal()), nil
 }
@@ -78,8 +83,11 @@ func (in *input) shares() (quota []int, over []bool) {
 	return quota, over
 }
 
-// byID sorts indices of partitions by their IDs. Callers mostly have them in order: that is asked first.
+// byID sorts ascending indices of partitions by their IDs. Callers mostly have them in order: that is asked first.
 func (in *input) byID(list []int) {
+	if in.sorted {
+		return
+	}
 	compare := func(a, b int) int { return compareIDs(in.partitions[a].Keys, in.partitions[b].Keys) }
 	if !slices.IsSortedFunc(list, compare) {
 		slices.SortFunc(list, compare)

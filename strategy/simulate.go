@@ -93,12 +93,16 @@ func Simulate(history []Step, s Strategy) (Report, error) {
 				had[id] = true
 			}
 		}
-		next, err := checked(s, step.Workers, step.Partitions, previous, homes)
+		next, err := simulated(s, step, previous, homes)
 		if err != nil {
 			return report, fmt.Errorf("step %d (%s): %w", i, step.Name, err)
 		}
 		out := outcome(step, previous, next)
 		for q, w := range next {
+			if w == None { // it waits
+				delete(owner, ids[q])
+				continue
+			}
 			id := step.Workers[w].ID
 			if had, was := left[id]; was && previous[q] != w {
 				out.Got++
@@ -120,6 +124,16 @@ func Simulate(history []Step, s Strategy) (Report, error) {
 	return report, nil
 }
 
+// simulated asks for a plan. What waits does so for ever: there is no time here.
+func simulated(s Strategy, step Step, previous, homes []int) ([]int, error) {
+	list, err := inspect(step.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	p, err := Ask(s, Question{Workers: step.Workers, List: list, Previous: previous, Home: homes})
+	return p.Owners, err
+}
+
 func find(index map[string]int, id string) int {
 	if w, ok := index[id]; ok {
 		return w
@@ -133,6 +147,9 @@ func outcome(step Step, previous, next []int) Outcome {
 		Certificate: Certify(step.Workers, step.Partitions, previous, next), Kept: 1, Loads: make([]int64, len(step.Workers)),
 	}
 	for q, w := range next {
+		if w == None {
+			continue // it waits
+		}
 		out.Loads[w] += step.Partitions[q].Load()
 		if previous[q] == None {
 			out.Orphans++

@@ -19,14 +19,19 @@ func NewSticky() *Sticky { return &Sticky{} }
 
 // Assign implements Strategy.
 func (s *Sticky) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
-	return s.AssignHome(workers, partitions, previous, nil)
+	return plain(s, workers, partitions, previous, nil)
 }
 
 // AssignHome implements Homing.
-func (*Sticky) AssignHome(workers []Worker, partitions []Partition, previous, home []int) ([]int, error) {
-	in, err := prepare(workers, partitions, previous, home)
+func (s *Sticky) AssignHome(workers []Worker, partitions []Partition, previous, home []int) ([]int, error) {
+	return plain(s, workers, partitions, previous, home)
+}
+
+// AssignPrepared implements Preparing.
+func (*Sticky) AssignPrepared(q Question) (Plan, error) {
+	in, err := prepare(q)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
 	if len(in.partitions) == 0 {
 		return in.answer(nil), nil

@@ -20,10 +20,7 @@ type heavies struct {
 func (in *input) weighed(prefer preference, bound float64) []int {
 	b := &balance{
 		input: in, prefer: prefer, next: slices.Clone(in.previous), load: make([]int64, len(in.workers)),
-		weights: make([]int64, len(in.partitions)), heavies: &heavies{base: make([]int64, len(in.workers))},
-	}
-	for q := range in.partitions {
-		b.weights[q] = in.partitions[q].Load()
+		heavies: &heavies{base: make([]int64, len(in.workers))},
 	}
 	b.keep()
 	b.open(everyone)
@@ -55,15 +52,10 @@ func (b *balance) saturated(w int) bool { return b.base[w] > 0 && float64(b.base
 
 // share divides the load in proportion to capacity, where nobody has less than its base.
 func (b *balance) share() {
-	var total, room float64
-	for _, w := range b.weights {
-		total += float64(w)
-	}
 	full := make([]bool, len(b.load))
 	for again := true; again; {
 		again = false
-		left := total
-		room = 0
+		left, room := float64(b.total), 0.0
 		for w := range b.load {
 			if full[w] {
 				left -= float64(b.base[w])

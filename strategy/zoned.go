@@ -19,33 +19,56 @@ func NewZoned(inner Strategy, label string) *Zoned { return &Zoned{inner, label}
 
 // Assign implements Strategy.
 func (z *Zoned) Assign(workers []Worker, partitions []Partition, previous []int) ([]int, error) {
-	return z.AssignHome(workers, partitions, previous, nil)
+	return plain(z, workers, partitions, previous, nil)
 }
 
 // AssignHome implements Homing; the inner strategy is told of homes if it heeds them.
 func (z *Zoned) AssignHome(workers []Worker, partitions []Partition, previous, home []int) ([]int, error) {
+	return plain(z, workers, partitions, previous, home)
+}
+
+// AssignPrepared implements Preparing.
+func (z *Zoned) AssignPrepared(q Question) (Plan, error) {
 	if z.inner == nil {
-		return nil, fmt.Errorf("%w: inner of NewZoned is nil, allowed: a strategy", ErrInvalidOption)
+		return Plan{}, fmt.Errorf("%w: inner of NewZoned is nil, allowed: a strategy", ErrInvalidOption)
 	}
-	in, err := prepare(workers, partitions, previous, home)
+	in, err := prepare(q)
 	if err != nil {
-		return nil, err
+		return Plan{}, err
 	}
 	if len(in.partitions) == 0 {
 		return in.answer(nil), nil
 	}
 	zones, zone := z.zones(in.workers)
-	next := make([]int, len(in.partitions))
-	owner, err := checked(z.inner, zones, in.partitions, through(in.previous, zone), through(in.home, zone))
+	open := in.question(q.Waited)
+	owner, err := z.ask("zones", open.with(zones, in.Prepared, indices(len(in.partitions)), zone))
 	if err != nil {
-		return nil, fmt.Errorf("zones: %w", err)
+		return Plan{}, err
 	}
+	next := Plan{Owners: make([]int, len(in.partitions))}
 	for at := range zones {
-		if err := z.within(in, at, zone, owner, next); err != nil {
-			return nil, fmt.Errorf("%s: %w", zones[at].ID, err)
+		workers, members, names := membersOf(in.workers, func(w int) bool { return zone[w] == at })
+		share, places := in.Where(func(i int) bool { return owner.Owners[i] == at })
+		got, err := z.ask(zones[at].ID, open.with(workers, share, places, names))
+		if err != nil {
+			return Plan{}, err
 		}
+		next.add(got, places, members)
 	}
-	return in.answer(next), nil
+	return in.answer(next.Owners), nil
+}
+
+// ask asks the inner strategy. It may let nothing wait: zones know no labels, so that it would not know for whom.
+func (z *Zoned) ask(name string, q Question) (Plan, error) {
+	p, err := Ask(z.inner, q)
+	if err == nil && len(p.Waits) > 0 {
+		err = fmt.Errorf("%w: inner of NewZoned lets partitions wait (%s), allowed: a strategy that does not; NewPools goes around NewZoned",
+			ErrInvalidOption, p.Waits[0].Cause)
+	}
+	if err != nil {
+		return Plan{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return p, nil
 }
 
 // zones sees each zone as one worker, and says which each worker is of.
@@ -67,76 +90,4 @@ func (z *Zoned) zones(workers []Worker) (zones []Worker, zone []int) {
 		zones = append(zones, Worker{ID: "zone " + name, Capacity: max(1, room[at]/(most/MaxWeight+1))})
 	}
 	return zones, zone
-}
-
-// within divides the share of one zone.
-func (z *Zoned) within(in *input, at int, zone, owner, next []int) error {
-	var workers []Worker
-	var members []int
-	place := make([]int, len(in.workers))
-	for w := range in.workers {
-		if place[w] = None; zone[w] == at {
-			place[w] = len(workers)
-			workers, members = append(workers, in.workers[w]), append(members, w)
-		}
-	}
-	share := in.pick(func(q int) bool { return owner[q] == at })
-	got, err := checked(z.inner, workers, share.partitions, through(share.previous, place), through(share.home, place))
-	if err != nil {
-		return err
-	}
-	i := 0
-	for q := range next {
-		if owner[q] == at {
-			next[q] = members[got[i]]
-			i++
-		}
-	}
-	return nil
-}
-
-// pick is the input with some of its partitions only, without their hashes.
-func (in *input) pick(which func(q int) bool) *input {
-	part := &input{workers: in.workers}
-	if in.home != nil {
-		part.home = []int{}
-	}
-	for q := range in.partitions {
-		if !which(q) {
-			continue
-		}
-		part.partitions = append(part.partitions, in.partitions[q])
-		part.previous = append(part.previous, in.previous[q])
-		if in.home != nil {
-			part.home = append(part.home, in.home[q])
-		}
-	}
-	return part
-}
-
-// through renames owners; nil stays nil.
-func through(owners, names []int) []int {
-	if owners == nil {
-		return nil
-	}
-	out := make([]int, len(owners))
-	for i, w := range owners {
-		if out[i] = None; w != None {
-			out[i] = names[w]
-		}
-	}
-	return out
-}
-
-// checked asks a strategy of somebody's, with the homes if it heeds them, and checks its answer.
-func checked(s Strategy, workers []Worker, partitions []Partition, previous, home []int) (next []int, err error) {
-	if h, ok := s.(Homing); ok && home != nil {
-		next, err = h.AssignHome(workers, partitions, previous, home)
-	} else {
-		next, err = s.Assign(workers, partitions, previous)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return next, Check(workers, partitions, next)
 }
