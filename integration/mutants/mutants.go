@@ -339,8 +339,8 @@ var mutants = []mutant{
 	{
 		name: "own-claim-not-awaited", breaks: "A worker whose own earlier claim has not expired yet takes another ID.",
 		file: "kv/claim.go",
-		old:  `if opts.awaits(e) {`,
-		new:  `if opts.awaits(e) && opts.Prior == nil {`,
+		old:  `if awaits(e, opts) {`,
+		new:  `if awaits(e, opts) && opts.Prior == nil {`,
 	},
 	{
 		name: "plan-behind-what-was-seen", breaks: "A leader goes on with a plan that is older than one it has seen.",
