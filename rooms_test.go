@@ -22,9 +22,10 @@ const module = "github.com/parti-go/parti"
 // imports says which rooms a room may know. Whatever is not listed here may know none.
 var imports = map[string][]string{
 	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
-	"actors":          {"fsm", "internal/inject", "internal/ledger", "internal/record", "internal/topology", "kv", "strategy"},
+	"actors":          {"fsm", "internal/inject", "internal/ledger", "internal/record", "internal/store", "internal/topology", "kv", "strategy"},
 	"internal/ledger": {"strategy"},
-	"kv":              {"internal/inject", "internal/record"},
+	"internal/store":  {"internal/record"},
+	"kv":              {"internal/inject", "internal/record", "internal/store"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},
 }

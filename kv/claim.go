@@ -10,18 +10,6 @@ import (
 	"time"
 )
 
-// ClaimOptions say which ID is wanted and how.
-type ClaimOptions struct {
-	// Prefer lists IDs to try first.
-	Prefer []string
-	// Spread waits up to 50 ms before the first look, so that of many who start at the same instant most find what the
-	// others have taken, and few operations are spent on conflicts.
-	Spread bool
-	// Prior is the claim of this process' session before. While it is trusted it may be taken over by its revision; later,
-	// until the store has let it expire, nothing is claimed: any other ID would move partitions.
-	Prior *Lease
-}
-
 const claimSpread = 50 * time.Millisecond
 
 // ClaimID begins a session: it claims a preferred ID, or the lowest that is free; see [Store.SessionNumber].
@@ -72,7 +60,7 @@ func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error
 	}
 	held := make(map[string]bool, len(snapshot.Entries))
 	for _, e := range snapshot.Entries {
-		if opts.awaits(e) {
+		if awaits(e, opts) {
 			return nil, fmt.Errorf("%w: our own claim of %q has not expired yet", ErrNotDone, e.Key)
 		}
 		held[e.Key] = !s.mayTakeOver(e, opts)
@@ -90,14 +78,14 @@ func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error
 const lateExpiry = 5 * time.Second
 
 // awaits: the entry is the prior claim, which is dead and about to expire.
-func (o ClaimOptions) awaits(e Entry) bool {
-	return o.Prior != nil && e.Key == o.Prior.Key && e.token.Of(o.Prior.chain) &&
+func awaits(e Entry, o ClaimOptions) bool {
+	return o.Prior != nil && e.Key == o.Prior.Key && e.Token.Of(o.Prior.Chain) &&
 		!time.Now().Before(o.Prior.TrustedUntil()) && time.Now().Before(o.Prior.Sent.Add(o.Prior.TTL+lateExpiry))
 }
 
 // mayTakeOver: the claim is that of this process' prior session, and still trusted, or was made here and its answer lost.
 func (s *Store) mayTakeOver(e Entry, opts ClaimOptions) bool {
-	return s.holder.orphaned(e.token) || opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.token) && e.token.Of(opts.Prior.chain) &&
+	return s.holder.orphaned(e.Token) || opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) &&
 		time.Now().Before(opts.Prior.TrustedUntil())
 }
 

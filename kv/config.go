@@ -7,41 +7,6 @@ import (
 	"time"
 )
 
-// Bucket is one of the four buckets of a group.
-type Bucket int
-
-// The buckets, each a stream of its own.
-const (
-	StableIDs   Bucket = iota // worker ID: who holds it
-	Election                  // leader: who leads, or tries to
-	Heartbeats                // worker ID: alive, and what it has applied
-	Assignments               // term, plan, and one record per worker
-	buckets                   // how many there are
-)
-
-// String says which bucket it is, as the configuration calls it.
-func (b Bucket) String() string {
-	switch b {
-	case StableIDs:
-		return "stable ID"
-	case Election:
-		return "election"
-	case Heartbeats:
-		return "heartbeat"
-	case Assignments:
-		return "assignment"
-	default:
-		return "bucket(" + strconv.Itoa(int(b)) + ")"
-	}
-}
-
-// The keys that are not worker IDs.
-const (
-	LeaderKey = "leader" // in Election
-	TermKey   = "term"   // in Assignments
-	PlanKey   = "plan"   // in Assignments
-)
-
 // maxKey is the longest key in bytes. The server closes a connection for good that sends a control line beyond 4 KiB.
 const maxKey = 256
 

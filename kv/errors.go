@@ -5,35 +5,38 @@ import (
 	"fmt"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // What a caller can do next is in the error; all are tested with errors.Is.
 var (
 	// ErrTaken: somebody else holds the entry, see [TakenError]. Wait for its end.
-	ErrTaken = errors.New("held by somebody else")
+	ErrTaken = store.ErrTaken
 	// ErrLost: the lease is over, the entry is gone or somebody else's. Claim anew.
-	ErrLost = errors.New("lease lost")
+	ErrLost = store.ErrLost
 	// ErrLate: the trust in the lease has ended on this process' clock. Drop it and claim anew.
-	ErrLate = errors.New("lease not renewed in time")
+	ErrLate = store.ErrLate
 	// ErrDeposed: a newer term is stored. Stop leading.
-	ErrDeposed = errors.New("deposed by a newer term")
+	ErrDeposed = store.ErrDeposed
 	// ErrUnknown: maybe done, now or later. Only another conditional write on the same entry settles it.
-	ErrUnknown = errors.New("outcome unknown")
+	ErrUnknown = store.ErrUnknown
 	// ErrNotDone: definitely not done. Try again.
-	ErrNotDone = errors.New("not done")
+	ErrNotDone = store.ErrNotDone
 	// ErrTooLarge: a record is larger than the server takes. It is an [ErrNotDone]; trying again helps only with less in it.
-	ErrTooLarge = fmt.Errorf("%w: record too large", ErrNotDone)
+	ErrTooLarge = store.ErrTooLarge
 	// ErrNotFound: no entry and no marker under that key.
-	ErrNotFound = errors.New("no such entry")
+	ErrNotFound = store.ErrNotFound
 	// ErrNoFreeID: every ID of the range is held. Wait for one.
-	ErrNoFreeID = errors.New("no free worker ID")
+	ErrNoFreeID = store.ErrNoFreeID
+	// ErrRolledBack: the store is not the one it was: recreated, or its sequences went back. Forget what was read and
+	// open it anew.
+	ErrRolledBack = store.ErrRolledBack
+	// ErrRefused is what the leader answers to a refresh that it could not do, with its reason.
+	ErrRefused = store.ErrRefused
 	// ErrFormat: a record of a format that this version does not know. Take nothing up, do not lead.
 	ErrFormat = record.ErrFormat
 	// ErrCorrupt: not a record at all.
 	ErrCorrupt = record.ErrCorrupt
-	// ErrRolledBack: the store is not the one it was: recreated, or its sequences went back. Forget what was read and
-	// open it anew.
-	ErrRolledBack = errors.New("store rolled back or recreated")
 	// ErrNoJetStream: the server, or the account, has no JetStream.
 	ErrNoJetStream = errors.New("no JetStream")
 	// ErrPermission: the user of the connection may not publish or subscribe where a worker has to; the text says where.
@@ -47,16 +50,7 @@ var (
 )
 
 // TakenError says who holds an entry. It is [ErrTaken].
-type TakenError struct {
-	Entry Entry
-}
-
-func (e *TakenError) Error() string {
-	return fmt.Sprintf("%s %q: %v (revision %d)", e.Entry.Bucket, e.Entry.Key, ErrTaken, e.Entry.Revision)
-}
-
-// Is reports whether target is [ErrTaken].
-func (e *TakenError) Is(target error) bool { return target == ErrTaken }
+type TakenError = store.TakenError
 
 // BucketError names the setting of an existing bucket that cannot be relied on. It is [ErrBucketMismatch].
 type BucketError struct {

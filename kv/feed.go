@@ -112,7 +112,7 @@ func (f *feed) resync(ctx context.Context) error {
 	there := make(map[string]bool, len(snapshot.Entries))
 	for _, e := range snapshot.Entries {
 		told := f.told[e.Key]
-		if e.Revision < told.revision || e.Revision == told.revision && e.token != told.token {
+		if e.Revision < told.revision || e.Revision == told.revision && e.Token != told.token {
 			// The snapshot is complete beyond what was told, so this is no replica that lags.
 			f.proven = true
 			return fmt.Errorf("%w: %q of bucket %q is at revision %d, %d was seen", ErrRolledBack, e.Key, f.store.cfg.bucket(f.bucket), e.Revision, told.revision)
@@ -166,7 +166,7 @@ func (f *feed) tell(e Entry) {
 	if e.Revision <= f.told[e.Key].revision {
 		return
 	}
-	f.told[e.Key] = write{e.Revision, e.token}
+	f.told[e.Key] = write{e.Revision, e.Token}
 	u := Update{Kind: UpdatePut, Entry: e, UpTo: e.Revision}
 	switch e.Kind {
 	case Put:

@@ -33,7 +33,7 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, record Record
 		if err != nil {
 			return Lease{}, err
 		}
-		lease := Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), chain: chain}
+		lease := Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain}
 		lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)
 		switch {
 		case err == nil && time.Now().Before(lease.TrustedUntil()):
@@ -52,10 +52,10 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, record Record
 			expect = 0
 		case err != nil:
 			return Lease{}, err
-		case entry.Kind != Put, entry.token.Of(chain), s.holder.orphaned(entry.token), over != nil && over(entry):
+		case entry.Kind != Put, entry.Token.Of(chain), s.holder.orphaned(entry.Token), over != nil && over(entry):
 			expect = entry.Revision
 		default:
-			return Lease{}, &TakenError{entry}
+			return Lease{}, &TakenError{Entry: entry}
 		}
 	}
 }
@@ -82,7 +82,7 @@ func (s *Store) Renew(ctx context.Context, l Lease, record Record) (Lease, error
 func (s *Store) renew(ctx context.Context, l Lease, record Record) (Lease, error) {
 	next := l
 	for {
-		value, err := encode(s.holder.next(l.chain), record)
+		value, err := encode(s.holder.next(l.Chain), record)
 		if err != nil {
 			return Lease{}, err
 		}
@@ -114,7 +114,7 @@ func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
 		return 0, err
 	case entry.Kind != Put:
 		return 0, fmt.Errorf("%w: the entry has ended", ErrLost)
-	case !entry.token.Of(l.chain) || entry.Revision <= l.Revision:
+	case !entry.Token.Of(l.Chain) || entry.Revision <= l.Revision:
 		return 0, fmt.Errorf("%w: revision %d is another's, ours was %d", ErrLost, entry.Revision, l.Revision)
 	}
 	return entry.Revision, nil

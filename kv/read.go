@@ -96,7 +96,7 @@ func (s *Store) entry(b Bucket, subject string, sequence uint64, at time.Time, h
 	case b == Election && corruptLease(data):
 		e.Kind = Deleted
 	default:
-		e.Value, e.token = data, record.TokenOf(data)
+		e.Value, e.Token = data, record.TokenOf(data)
 	}
 	return e
 }

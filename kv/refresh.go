@@ -9,9 +9,6 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ErrRefused is what the leader answers to a refresh that it could not do, with its reason.
-var ErrRefused = errors.New("refused by the leader")
-
 // Refreshes travel beside the store, as core NATS requests: nothing of the protocol depends on them.
 func (s *Store) refreshSubject() string { return "parti.refresh." + s.cfg.Assignment }
 

@@ -10,12 +10,6 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// Fence is a stored term: what a leader writes is stored only while this is the revision of the entry "term".
-type Fence struct {
-	Term     uint64
-	Revision uint64
-}
-
 // BeginTerm stores the next term: one more than the last, and more than floor. valid is asked right before each attempt
 // to write; when it says no the result is [ErrLate]. [ErrUnknown] says that the term may yet be stored: whoever then
 // begins a term makes it harmless.
@@ -32,8 +26,8 @@ func (s *Store) BeginTerm(ctx context.Context, record Term, floor uint64, valid 
 		if err != nil {
 			return Fence{}, err
 		}
-		if entry.token.Of(chain) {
-			return Fence{last, entry.Revision}, nil // our own write, whose answer was lost
+		if entry.Token.Of(chain) {
+			return Fence{Term: last, Revision: entry.Revision}, nil // our own write, whose answer was lost
 		}
 		record.Number = max(last, floor) + 1
 		value, err := encode(s.holder.next(chain), record)
@@ -45,7 +39,7 @@ func (s *Store) BeginTerm(ctx context.Context, record Term, floor uint64, valid 
 		}
 		revision, err := s.put(ctx, Assignments, TermKey, value, entry.Revision, 0)
 		if err == nil {
-			return Fence{record.Number, revision}, nil
+			return Fence{Term: record.Number, Revision: revision}, nil
 		}
 		if !errors.Is(err, errConflict) && (!errors.Is(err, ErrUnknown) || ctx.Err() != nil) {
 			return Fence{}, fmt.Errorf("store term %d: %w", record.Number, err)
@@ -62,13 +56,6 @@ func lastTerm(e Entry) (uint64, error) {
 		return 0, nil // the floor counts on
 	}
 	return t.Number, err
-}
-
-// PlanWrite is one version of a plan: the records that change, those that go, and the plan itself.
-type PlanWrite struct {
-	Assignments []Assignment
-	Remove      []string // workers
-	Plan        Plan
 }
 
 // batchMost is how many messages the server takes in one atomic batch.

@@ -87,7 +87,7 @@ var mutants = []mutant{
 	{
 		name: "own-renewal-not-recognised", breaks: "A conflict with one's own write, whose answer was lost, counts as lost.",
 		file: "kv/lease.go",
-		old:  `case !entry.token.Of(l.chain) || entry.Revision <= l.Revision:`,
+		old:  `case !entry.Token.Of(l.Chain) || entry.Revision <= l.Revision:`,
 		new:  `case entry.Revision != 0:`,
 	},
 
@@ -102,7 +102,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "margin-zero", breaks: "A lease is trusted until the very moment the store drops it.",
-		file: "kv/store.go",
+		file: "internal/store/value.go",
 		old:  `l.Sent.Add(l.TTL - l.TTL/4)`,
 		new:  `l.Sent.Add(l.TTL)`,
 	},
@@ -164,9 +164,9 @@ var mutants = []mutant{
 	{
 		name: "prior-claim-not-trusted", breaks: "A worker takes its earlier claim over although that may have expired.",
 		file: "kv/claim.go",
-		old: `s.holder.wrote(e.token) && e.token.Of(opts.Prior.chain) &&
+		old: `s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) &&
 		time.Now().Before(opts.Prior.TrustedUntil())`,
-		new: `s.holder.wrote(e.token) && e.token.Of(opts.Prior.chain) && !time.Now().IsZero()`,
+		new: `s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) && !time.Now().IsZero()`,
 	},
 
 	// What a worker takes up, and when it says that it has let go.
@@ -327,8 +327,8 @@ var mutants = []mutant{
 	{
 		name: "older-copy-not-noticed", breaks: "A store that was restored from an older copy counts as the one it was when it is long enough.",
 		file: "kv/feed.go",
-		old:  `if e.Revision < told.revision || e.Revision == told.revision && e.token != told.token {`,
-		new:  `if e.Revision < told.revision && e.Revision == told.revision && e.token != told.token {`,
+		old:  `if e.Revision < told.revision || e.Revision == told.revision && e.Token != told.token {`,
+		new:  `if e.Revision < told.revision && e.Revision == told.revision && e.Token != told.token {`,
 	},
 	{
 		name: "number-used-again", breaks: "A session takes its number from its claim, although a higher one is named elsewhere.",
@@ -339,8 +339,8 @@ var mutants = []mutant{
 	{
 		name: "own-claim-not-awaited", breaks: "A worker whose own earlier claim has not expired yet takes another ID.",
 		file: "kv/claim.go",
-		old:  `if opts.awaits(e) {`,
-		new:  `if opts.awaits(e) && opts.Prior == nil {`,
+		old:  `if awaits(e, opts) {`,
+		new:  `if awaits(e, opts) && opts.Prior == nil {`,
 	},
 	{
 		name: "plan-behind-what-was-seen", breaks: "A leader goes on with a plan that is older than one it has seen.",

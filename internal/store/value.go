@@ -1,0 +1,145 @@
+package store
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/parti-go/parti/internal/record"
+)
+
+// Bucket is one of the four buckets of a group.
+type Bucket int
+
+// The buckets, each a stream of its own.
+const (
+	StableIDs   Bucket = iota // worker ID: who holds it
+	Election                  // leader: who leads, or tries to
+	Heartbeats                // worker ID: alive, and what it has applied
+	Assignments               // term, plan, and one record per worker
+	Buckets                   // how many there are
+)
+
+// String says which bucket it is, as the configuration calls it.
+func (b Bucket) String() string {
+	switch b {
+	case StableIDs:
+		return "stable ID"
+	case Election:
+		return "election"
+	case Heartbeats:
+		return "heartbeat"
+	case Assignments:
+		return "assignment"
+	default:
+		return "bucket(" + strconv.Itoa(int(b)) + ")"
+	}
+}
+
+// The keys that are not worker IDs.
+const (
+	LeaderKey = "leader" // in Election
+	TermKey   = "term"   // in Assignments
+	PlanKey   = "plan"   // in Assignments
+)
+
+// Kind is what an entry is.
+type Kind int
+
+// The kinds of entries.
+const (
+	Put     Kind = iota // a value
+	Deleted             // the marker of a deletion
+	Expired             // the marker of an expiry
+)
+
+// Entry is what is stored under a key.
+type Entry struct {
+	Bucket   Bucket
+	Key      string
+	Value    []byte // nil for markers
+	Revision uint64
+	Created  time.Time // by the server's clock
+	Kind     Kind
+	Token    record.Token // of the write; "" for markers
+}
+
+// Lease is a hold on an entry that ends by itself.
+type Lease struct {
+	Bucket   Bucket
+	Key      string
+	Revision uint64        // of the last acknowledged write
+	Sent     time.Time     // just before it
+	TTL      time.Duration // that it gave the entry
+	Chain    record.Token  // the beginning of the tokens of its writes
+}
+
+// TrustedUntil returns the time from which the holder must not believe in the lease any more: Sent + TTL − TTL/4.
+func (l Lease) TrustedUntil() time.Time { return l.Sent.Add(l.TTL - l.TTL/4) }
+
+// Snapshot is the content of a bucket up to a sequence of its stream.
+type Snapshot struct {
+	Entries []Entry // values only, sorted by key
+	UpTo    uint64  // everything that was stored up to here is in it, or was replaced by something newer that is in it
+}
+
+// UpdateKind is what an update tells.
+type UpdateKind int
+
+// The kinds of updates.
+const (
+	UpdatePut     UpdateKind = iota // a value
+	UpdateDeleted                   // its holder deleted it
+	UpdateExpired                   // its TTL ran out
+	UpdateGone                      // it is gone and left no marker
+	UpdateSynced                    // everything up to UpTo has been told
+)
+
+// String names the kind.
+func (k UpdateKind) String() string {
+	switch k {
+	case UpdatePut:
+		return "put"
+	case UpdateDeleted:
+		return "deleted"
+	case UpdateExpired:
+		return "expired"
+	case UpdateGone:
+		return "gone"
+	case UpdateSynced:
+		return "synced"
+	default:
+		return "unknown"
+	}
+}
+
+// Update is one thing that a feed tells.
+type Update struct {
+	Kind  UpdateKind
+	Entry Entry  // unless synced; of a gone entry only Bucket and Key
+	UpTo  uint64 // of synced: the sequence; of the others their revision, 0 if gone
+}
+
+// Fence is a stored term: what a leader writes is stored only while this is the revision of the entry "term".
+type Fence struct {
+	Term     uint64
+	Revision uint64
+}
+
+// PlanWrite is one version of a plan: the records that change, those that go, and the plan itself.
+type PlanWrite struct {
+	Assignments []record.Assignment
+	Remove      []string // workers
+	Plan        record.Plan
+}
+
+// ClaimOptions say which ID is wanted and how.
+type ClaimOptions struct {
+	// Prefer lists IDs to try first.
+	Prefer []string
+	// Spread waits up to 50 ms before the first look, so that of many who start at the same instant most find what the
+	// others have taken, and few operations are spent on conflicts.
+	Spread bool
+	// Prior is the claim of this process' session before. While it is trusted it may be taken over by its revision; later,
+	// until the store has let it expire, nothing is claimed: any other ID would move partitions.
+	Prior *Lease
+}
