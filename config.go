@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,6 +53,12 @@ type Config struct {
 	MassLossRatio float64 `yaml:"massLossRatio"`
 	// RebalanceCooldown separates planned rebalances. Default 10s.
 	RebalanceCooldown time.Duration `yaml:"rebalanceCooldown"`
+	// FlapBackoff bounds how long a worker that fails again and again is given nothing. Each expired heartbeat and each
+	// session that ended in a panic counts against the worker's ID, and against the worker that comes in its place. After
+	// the second failure within ten minutes it waits for twice PlannedScaleWindow, then for twice as long each time, up to
+	// FlapBackoff. The leader and the worker report ErrFlapping. Default 5m; 0 in what DefaultConfig or LoadConfig returned
+	// turns it off.
+	FlapBackoff time.Duration `yaml:"flapBackoff"`
 	// ExpectedWorkers closes a cold-start, restart or planned window as soon as exactly so many workers live. Default 0:
 	// windows run their time.
 	ExpectedWorkers int `yaml:"expectedWorkers"`
@@ -143,9 +150,16 @@ func ClusteredConfig() Config {
 	return c
 }
 
-// ApplyDefaults fills in what is zero and has a default. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
+// ApplyDefaults fills in what is zero and has a default. FlapBackoff stays 0 where everything else is set, as in what
+// DefaultConfig returned. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
 // PreferredID, Standby, Labels and Cordoned mean something as they are.
 func (c *Config) ApplyDefaults() {
+	before := *c
+	defer func() {
+		if !reflect.DeepEqual(*c, before) { // something was not set, so this was not either
+			set(&c.FlapBackoff, defaultFlapBackoff)
+		}
+	}()
 	set(&c.WorkerIDPrefix, "worker")
 	set(&c.WorkerIDMax, 99)
 	set(&c.WorkerIDTTL, 30*time.Second)
@@ -175,6 +189,8 @@ func (c *Config) ApplyDefaults() {
 	c.Labels = maps.Clone(c.Labels)
 }
 
+const defaultFlapBackoff = 5 * time.Minute
+
 func set[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
@@ -199,6 +215,15 @@ func LoadConfig(r io.Reader) (Config, error) {
 		return Config{}, fmt.Errorf("%w: more than one YAML document, allowed: one", ErrInvalidConfig)
 	}
 	c.ApplyDefaults()
+	var written struct {
+		FlapBackoff *time.Duration `yaml:"flapBackoff"`
+	}
+	_ = yaml.Unmarshal(text, &written) // it was decoded above
+	if written.FlapBackoff != nil {
+		c.FlapBackoff = *written.FlapBackoff // 0, too, is what somebody wants
+	} else {
+		set(&c.FlapBackoff, defaultFlapBackoff)
+	}
 	if err := c.Validate(); err != nil {
 		return Config{}, err
 	}
@@ -289,6 +314,7 @@ func (c Config) validateTimes(v *validation) {
 	v.check(c.ColdStartWindow >= c.PlannedScaleWindow, "ColdStartWindow", c.ColdStartWindow, "PlannedScaleWindow (%s) or more", c.PlannedScaleWindow)
 	within("EmergencyGracePeriod", c.EmergencyGracePeriod, 0)
 	within("RebalanceCooldown", c.RebalanceCooldown, time.Millisecond)
+	within("FlapBackoff", c.FlapBackoff, 0)
 	within("HandoffTimeout", c.HandoffTimeout, time.Millisecond)
 	within("OperationTimeout", c.OperationTimeout, time.Millisecond)
 	within("ElectionTimeout", c.ElectionTimeout, time.Millisecond)

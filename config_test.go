@@ -20,7 +20,7 @@ func TestDefaultsAreWhatTheDocumentationSays(t *testing.T) {
 		WorkerIDPrefix: "worker", WorkerIDMin: 0, WorkerIDMax: 99, WorkerIDTTL: 30 * time.Second,
 		HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, LeaderTTL: 3 * time.Second,
 		ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, EmergencyGracePeriod: 0,
-		RestartDetectionRatio: 0.5, MassLossRatio: 0.2, RebalanceCooldown: 10 * time.Second, ExpectedWorkers: 0,
+		RestartDetectionRatio: 0.5, MassLossRatio: 0.2, RebalanceCooldown: 10 * time.Second, FlapBackoff: 5 * time.Minute, ExpectedWorkers: 0,
 		HandoffTimeout: 30 * time.Second, OperationTimeout: 10 * time.Second, ElectionTimeout: 5 * time.Second,
 		StartupTimeout: 60 * time.Second, ShutdownTimeout: 10 * time.Second, OnStoreLoss: "fence",
 		KVBuckets: KVBuckets{
@@ -75,6 +75,19 @@ func TestApplyDefaultsKeepsWhatIsSet(t *testing.T) {
 	assert.Equal(t, before, c)
 }
 
+func TestAFlapBackoffOfZeroIsNoDefault(t *testing.T) {
+	c := DefaultConfig()
+	c.FlapBackoff = 0
+	c.ApplyDefaults()
+	assert.Zero(t, c.FlapBackoff, "it turns damping off")
+	c, err := LoadConfig(strings.NewReader("flapBackoff: 0s"))
+	require.NoError(t, err)
+	assert.Zero(t, c.FlapBackoff)
+	c = Config{HeartbeatTTL: 7 * time.Second}
+	c.ApplyDefaults()
+	assert.Equal(t, 5*time.Minute, c.FlapBackoff)
+}
+
 func TestApplyDefaultsTakesACopyOfTheLabels(t *testing.T) {
 	labels := map[string]string{"zone": "a"}
 	c := Config{Labels: labels}
@@ -90,7 +103,7 @@ func changed(t *testing.T) Config {
 		WorkerIDPrefix: "node", WorkerIDMin: 3, WorkerIDMax: 12, WorkerIDTTL: 31 * time.Second,
 		HeartbeatInterval: 1500 * time.Millisecond, HeartbeatTTL: 7 * time.Second, LeaderTTL: 4 * time.Second,
 		ColdStartWindow: 33 * time.Second, PlannedScaleWindow: 11 * time.Second, EmergencyGracePeriod: 1250 * time.Millisecond,
-		RestartDetectionRatio: 0.25, MassLossRatio: 1, RebalanceCooldown: 12 * time.Second, ExpectedWorkers: 5,
+		RestartDetectionRatio: 0.25, MassLossRatio: 1, RebalanceCooldown: 12 * time.Second, FlapBackoff: 6 * time.Minute, ExpectedWorkers: 5,
 		HandoffTimeout: 90 * time.Second, OperationTimeout: 9 * time.Second, ElectionTimeout: 6 * time.Second,
 		StartupTimeout: 2 * time.Minute, ShutdownTimeout: 15 * time.Second, OnStoreLoss: OnStoreLossKeepServing,
 		KVBuckets:   KVBuckets{StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d", Storage: "memory", Replicas: 5},
@@ -151,6 +164,7 @@ emergencyGracePeriod: 1s250ms
 restartDetectionRatio: 0.25
 massLossRatio: 1
 rebalanceCooldown: 12s
+flapBackoff: 6m
 expectedWorkers: 5
 handoffTimeout: 1m30s
 operationTimeout: 9s

@@ -28,7 +28,10 @@ var (
 	ErrPanic            = actors.ErrPanic            // an actor panicked; survived until ErrGivingUp
 	ErrHookPanic        = actors.ErrHookPanic        // a hook panicked; it counts as returned
 	ErrHookFailed       = actors.ErrHookFailed       // a hook returned an error; the change stands
-	ErrHandoffTimeout   = actors.ErrHandoffTimeout   // a partition was not let go within HandoffTimeout; it stays
+	ErrHandoffTimeout   = actors.ErrHandoffTimeout   // partitions were not let go within HandoffTimeout; they stay
+	ErrFlapping         = actors.ErrFlapping         // a worker fails again and again; it is given nothing for a while
+	ErrUnplaced         = actors.ErrUnplaced         // the strategy may give partitions to none of the workers
+	ErrBlind            = actors.ErrBlind            // the leader does not see the heartbeats; it leaves the lead to others
 	ErrNoLeader         = actors.ErrNoLeader         // none was seen for ElectionTimeout
 	ErrConnectionClosed = actors.ErrConnectionClosed // the NATS connection is closed for good; the worker ends
 	ErrIdentityLost     = actors.ErrIdentityLost     // the session is over; the worker rejoins as a newcomer

@@ -239,7 +239,7 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 			ColdStartWindow: cfg.ColdStartWindow, PlannedScaleWindow: cfg.PlannedScaleWindow,
 			EmergencyGracePeriod: cfg.EmergencyGracePeriod, RestartDetectionRatio: cfg.RestartDetectionRatio,
 			MassLossRatio: cfg.MassLossRatio, HeartbeatInterval: cfg.HeartbeatInterval, HeartbeatTTL: cfg.HeartbeatTTL,
-			RebalanceCooldown: cfg.RebalanceCooldown, ExpectedWorkers: cfg.ExpectedWorkers,
+			RebalanceCooldown: cfg.RebalanceCooldown, FlapBackoff: cfg.FlapBackoff, ExpectedWorkers: cfg.ExpectedWorkers,
 		},
 		HandoffTimeout: cfg.HandoffTimeout, ElectionTimeout: cfg.ElectionTimeout,
 		StartupTimeout: cfg.StartupTimeout, ShutdownTimeout: cfg.ShutdownTimeout,

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
@@ -92,11 +91,11 @@ func (l *leading) lead(t *testing.T, since, ahead uint64) {
 	fence, err := l.store.BeginTerm(t.Context(), kv.Term{Worker: "worker-0", Session: 1}, 0, func() bool { return true })
 	require.NoError(t, err)
 	fence.Revision += ahead
-	joined := time.Now()
 
 	begin(t, func(g *guard) body {
 		strategist := newStrategist(l.set.Strategy, l.set.Store.OperationTimeout)
-		return newCalculator(g, func(r reported) { l.reports <- r }, l.set, strategist, l.store, fence, joined, since, 0, 0)
+		worker := session{id: "worker-0", number: 1, joined: time.Now()}
+		return newCalculator(g, func(r reported) { l.reports <- r }, l.set, strategist, l.store, fence, worker, 0, 0, since)
 	})
 }
 
@@ -139,21 +138,6 @@ func TestALeaderDoesNotBeginWithRecordsOlderThanItsTerm(t *testing.T) {
 	})
 }
 
-func TestALeaderDoesNotGoOnWithAPlanOlderThanOneItHasSeen(t *testing.T) {
-	for seen, ends := range map[int64]int{4: 0, 5: 0, 6: 1} {
-		var reports []reported
-		c := &calculator{
-			guard: &guard{ended: true, ctx: t.Context()}, report: func(r reported) { reports = append(reports, r) },
-			found: map[string]uint64{}, seen: seen,
-		}
-		c.restored(&restored{snapshot: kv.Snapshot{Entries: []kv.Entry{planEntry(1, 5)}}})
-		require.Len(t, reports, ends, "seen: %d", seen)
-		for _, r := range reports {
-			require.ErrorIs(t, r.(*sessionLost).err, kv.ErrRolledBack)
-		}
-	}
-}
-
 func TestACleanLeaveIsToldFromAnExpiry(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		l, _ := newLeading(t, server)
@@ -165,24 +149,27 @@ func TestACleanLeaveIsToldFromAnExpiry(t *testing.T) {
 			}
 		}
 		<-time.After(10 * time.Second) // the heartbeat of worker-2 expires
-		found := make(chan *absentFound, 1)
-		begin(t, func(g *guard) body {
-			c := &calculator{guard: g, store: l.store, members: []string{"worker-1", "worker-2", "worker-3"}, workers: map[string]worker{}}
-			return &script{onStart: c.askForAbsent, onMessage: func(_ actor.Context, message any) { found <- message.(*absentFound) }}
-		})
-		answer := <-found
-		require.NoError(t, answer.err)
-		require.Equal(t, map[string]bool{"worker-1": true, "worker-2": false, "worker-3": false}, answer.deleted)
+		found := lookUp(t.Context(), l.store, []string{"worker-1", "worker-2", "worker-3"})
+		require.NoError(t, found.Err)
+		require.Len(t, found.Left, 1)
+		require.Equal(t, 10*time.Second, time.Since(found.Left["worker-1"]).Round(time.Second))
+	})
+}
+
+func TestALookUpThatFailsEndsTheTerm(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		l, _ := newLeading(t, server)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.Error(t, lookUp(ctx, l.store, []string{"worker-1"}).Err)
 	})
 }
 
 func TestALeaderThatEndsAnswersEveryRefresh(t *testing.T) {
 	answers := map[string]error{}
-	asked := func(name string) *refreshAsked { return &refreshAsked{func(err error) { answers[name] = err }} }
-	c := &calculator{
-		stop: func() {}, listing: true, asked: []*refreshAsked{asked("listing")},
-		unasked: []*refreshAsked{asked("to be listed")}, waiting: []*refreshAsked{asked("to be stored")},
-	}
+	c := &calculator{stop: func() {}, refreshes: map[uint64]func(error){
+		1: func(err error) { answers["first"] = err }, 2: func(err error) { answers["second"] = err },
+	}}
 	c.stopping(false)
-	require.Equal(t, map[string]error{"listing": kv.ErrDeposed, "to be listed": kv.ErrDeposed, "to be stored": kv.ErrDeposed}, answers)
+	require.Equal(t, map[string]error{"first": kv.ErrDeposed, "second": kv.ErrDeposed}, answers)
 }

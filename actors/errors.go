@@ -1,6 +1,10 @@
 package actors
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/parti-go/parti/internal/leader"
+)
 
 // Errors that a worker reports through Hooks.OnError or ends with.
 var (
@@ -13,9 +17,11 @@ var (
 	ErrHookPanic = errors.New("hook panicked")
 	// ErrHookFailed wraps the error a hook returned. The change it was told of stands.
 	ErrHookFailed = errors.New("hook returned an error")
-	// ErrHandoffTimeout says that a worker, alive, did not let go of a partition within HandoffTimeout. The partition
-	// stays with it, and nobody else is granted it, until it does or its session ends.
-	ErrHandoffTimeout = errors.New("handoff not acknowledged in time")
+	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced and ErrBlind are what a leader reports.
+	ErrHandoffTimeout = leader.ErrHandoffTimeout
+	ErrFlapping       = leader.ErrFlapping
+	ErrUnplaced       = leader.ErrUnplaced
+	ErrBlind          = leader.ErrBlind
 	// ErrNoLeader says that no leader was seen for ElectionTimeout.
 	ErrNoLeader = errors.New("no leader elected")
 	// ErrConnectionClosed says that the NATS connection was closed for good.

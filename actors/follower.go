@@ -26,8 +26,9 @@ type follower struct {
 	plan     kv.Plan
 	wanted   *kv.Assignment // the newest record of this session
 	applying bool
-	shown    picture // what the user was last shown, or is being shown
-	applied  int64   // the version of the newest record of this session that is in force
+	shown    picture   // what the user was last shown, or is being shown
+	applied  int64     // the version of the newest record of this session that is in force
+	held     time.Time // until when the leader gives this worker nothing, as told last
 	unknown  map[string]bool
 }
 
@@ -130,6 +131,12 @@ func (f *follower) planUpdated(e kv.Entry) error {
 	f.plan = plan
 	f.meet(kv.Position{Term: max(plan.Term, f.position.Term), Version: plan.Version})
 	f.report(&phaseSeen{plan.Phase, plan.Lifecycle})
+	for _, d := range plan.Damped {
+		if d.Worker == f.session.id && !d.Until.Equal(f.held) {
+			f.held = d.Until
+			f.report(&held{d.Until})
+		}
+	}
 	return nil
 }
 

@@ -21,6 +21,7 @@ type heartbeat struct {
 	store   *kv.Store
 	id      string
 	session uint64
+	anew    bool // the session before ended in a panic
 
 	lease    kv.Lease    // zero before the first acknowledged write
 	applied  kv.Position // by this session: nothing, at first
@@ -46,8 +47,8 @@ type (
 // longestRetry is the pause between failed heartbeats at most: after a short outage there is not much trust left.
 const longestRetry = 250 * time.Millisecond
 
-func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64) body {
-	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, next: func() {}}
+func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool) body {
+	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, anew: anew, next: func() {}}
 }
 
 func (h *heartbeat) started()      { h.send() }
@@ -97,7 +98,7 @@ func (h *heartbeat) send() {
 	asked := h.asked
 	h.asked = nil
 	lease := h.lease
-	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned}
+	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned, Failed: h.anew}
 	h.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, h.set.Topology.HeartbeatInterval)
 		defer cancel()

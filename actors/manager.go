@@ -49,6 +49,7 @@ type manager struct {
 	ready    bool // the session's first assignment is applied
 	everDone bool // a first assignment was applied in this life
 	degraded bool
+	failed   bool // the session before ended in a panic
 	carrying bool // keep-serving: the trust is over, the partitions stay
 	opening  time.Duration
 	openErr  error // why the store is not open yet
@@ -187,6 +188,10 @@ func (m *manager) reportReceived(r *report) {
 		m.assignmentApplied(msg)
 	case *formatMet:
 		m.unknownFormat(r.kind, msg.err)
+	case *sightLost:
+		m.sightIsLost(msg.err)
+	case *held:
+		m.isHeld(msg.until)
 	case *problem:
 		m.problem(msg.err)
 	case *left:
@@ -280,6 +285,17 @@ func (m *manager) startupExpired() {
 		err = fmt.Errorf("%w: %w", err, m.openErr)
 	}
 	m.leave(err)
+}
+
+// isHeld says that the leader holds this worker back because it failed again and again. What is waited for until then does
+// not count against StartupTimeout.
+func (m *manager) isHeld(until time.Time) {
+	wait := max(time.Until(until), 0)
+	m.problem(fmt.Errorf("%w: %s is given nothing for %s", ErrFlapping, m.session.id, wait.Round(time.Millisecond)))
+	if by := time.Now().Add(wait + m.set.StartupTimeout); !m.everDone && by.After(m.startBy) {
+		m.startBy = by
+		m.after(time.Until(by), &startupDue{})
+	}
 }
 
 func (m *manager) watchConnection() {

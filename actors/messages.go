@@ -98,6 +98,10 @@ type (
 		fence kv.Fence
 		err   error
 	}
+	// sightLost: the calculator does not see the heartbeats any more.
+	sightLost struct{ err error }
+	// held: the leader gives this worker nothing for a while.
+	held struct{ until time.Time }
 	// problem is survived and reported.
 	problem struct{ err error }
 )
@@ -118,6 +122,8 @@ func (*phaseSeen) reported()    {}
 func (*applied) reported()      {}
 func (*formatMet) reported()    {}
 func (*fenceLost) reported()    {}
+func (*sightLost) reported()    {}
+func (*held) reported()         {}
 func (*problem) reported()      {}
 
 // What the manager asks of its children.

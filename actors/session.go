@@ -66,9 +66,9 @@ func (m *manager) idClaimed(msg *claimed) {
 	if m.set.Standby && !m.everDone {
 		m.armStartup()
 	}
-	id, number := m.session.id, m.session.number
+	id, number, failed := m.session.id, m.session.number, m.failed
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
-		return newHeartbeat(g, report, m.set, m.store, id, number)
+		return newHeartbeat(g, report, m.set, m.store, id, number, failed)
 	})
 }
 
@@ -126,9 +126,9 @@ func (m *manager) spawnCalculator(revision uint64) {
 	if m.children[kindCalculator] != nil || m.children[kindElector] == nil {
 		return
 	}
-	fence, joined, floor, seen := m.session.fence, m.session.joined, m.floor.Version, m.highest.Version
+	s, floor, seen := m.session, m.floor.Version, m.highest.Version
 	m.spawn(kindCalculator, func(g *guard, report func(reported)) body {
-		return newCalculator(g, report, m.set, m.life.strategist, m.store, fence, joined, revision, floor, seen)
+		return newCalculator(g, report, m.set, m.life.strategist, m.store, s.fence, s, floor, seen, revision)
 	})
 	m.setLeads(true)
 }
@@ -217,6 +217,14 @@ func (m *manager) fenceIsLost(msg *fenceLost) {
 	m.stopChild(kindCalculator)
 	m.setLeads(false)
 	m.tellChild(kindElector, &refence{fence: msg.fence})
+}
+
+// sightIsLost: a leader that does not see leaves the lead to others for as long as a worker may be silent.
+func (m *manager) sightIsLost(err error) {
+	m.problem(err)
+	m.stopChild(kindCalculator)
+	m.setLeads(false)
+	m.tellChild(kindElector, &abstain{until: time.Now().Add(m.set.Store.HeartbeatTTL)})
 }
 
 func (m *manager) positionSeen(p kv.Position) {
@@ -332,7 +340,7 @@ func (m *manager) endSession(cause error, trusted bool, delay time.Duration) {
 	m.problem(fmt.Errorf("%w: worker %s session %d: %w", ErrIdentityLost, m.session.id, m.session.number, cause))
 	m.fire(fsm.EventIdentityLost)
 	claim := m.session.claim
-	m.prior = &claim
+	m.prior, m.failed = &claim, errors.Is(cause, ErrPanic)
 	if errors.Is(cause, kv.ErrRolledBack) {
 		m.highest, m.prior = kv.Position{}, nil // begin anew, with what the store is now
 	}

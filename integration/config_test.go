@@ -2,7 +2,9 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -73,8 +75,38 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		require.Greater(t, crashOne(f, 12*time.Second), 8*time.Second)
 	},
 	"RestartDetectionRatio": func(t *testing.T, s *bubble.Server) {
-		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RestartDetectionRatio = 0.9 }))
-		require.Greater(t, crashOne(f, 40*time.Second), 30*time.Second, "one of five gone is a restart now")
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RestartDetectionRatio = 0.1 }))
+		procs := f.Begin(3)
+		<-time.After(time.Minute)
+		next := f.Start(1)[0]
+		f.Wait(time.Second, "it follows", func() bool { return next.Manager.State() == parti.StateScaling })
+		stays := f.Followers()[0]
+		stays.Link.Stall() // until the newcomer leads, which was not there when the plan was made
+		for _, p := range procs {
+			if p != stays {
+				p.Crash()
+			}
+		}
+		f.Wait(leaderTTL+500*time.Millisecond, "the newcomer leads", next.Manager.IsLeader)
+		stays.Link.Heal()
+		f.Settle(20 * time.Second) // by default that would be a restart, which waits for the cold-start window
+	},
+	"FlapBackoff": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.FlapBackoff = 15 * time.Second }))
+		f.Begin(4)
+		<-time.After(time.Minute)
+		victim := f.Followers()[0]
+		for _, expected := range []time.Duration{window, 15 * time.Second} { // by default the second would wait twice the window
+			victim.Crash()
+			began := time.Now()
+			victim = f.Start(1)[0]
+			f.Wait(40*time.Second, "it has its share", func() bool { return len(victim.Running()) > 0 })
+			require.InDelta(t, expected.Seconds(), time.Since(began).Seconds(), 1)
+			f.Settle(time.Second)
+		}
+		flapping := func(err error) bool { return errors.Is(err, parti.ErrFlapping) }
+		require.True(t, slices.ContainsFunc(victim.Errors(), flapping), "the worker is told")
+		require.True(t, slices.ContainsFunc(f.Leader().Errors(), flapping), "the leader is told")
 	},
 	"MassLossRatio": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.MassLossRatio = 0.9 }))

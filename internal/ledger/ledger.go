@@ -5,39 +5,21 @@ package ledger
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
-// Owned is a partition that a record grants.
-type Owned struct {
-	Partition string
-	Weight    int64
-	Epoch     int64
-}
-
-// Releasing is a partition that a record asks its worker to let go of.
-type Releasing struct {
-	Partition string
-	Weight    int64
-	Epoch     int64
-	Since     int64 // the version that asked first
-}
-
-// Record is everything one worker has, as it stands in the store. Its slices are sorted by partition.
-type Record struct {
-	Worker    string
-	Session   uint64
-	Term      uint64
-	Version   int64
-	Owned     []Owned
-	Releasing []Releasing
-	// Unread is the version that the session has to acknowledge because an earlier record of it could not be read; 0 if
-	// none is. Until then it may hold what nobody else has.
-	Unread int64
-}
+// The records of the store are what the ledger is kept in.
+type (
+	// Record is everything one worker has, as it stands in the store. Its slices are sorted by partition.
+	Record = record.Assignment
+	// Owned is a partition that a record grants.
+	Owned = record.Owned
+	// Releasing is a partition that a record asks its worker to let go of.
+	Releasing = record.Releasing
+)
 
 // Effect is one step of a handoff.
 type Effect struct {
@@ -80,79 +62,105 @@ type Handoff struct {
 //  4. what is being released stays with its holder until the holder's session acknowledges the version that asked for
 //     it, or ends;
 //  5. versions grow by one with each write;
-//  6. nothing is granted while a live session may hold what no record says.
+//  6. nothing is granted while a live session may hold what no record says;
+//  7. what may have to be written is touched: a fact costs what it changes, not what there is.
 type Ledger struct {
 	term    uint64
 	version int64
 
-	parts    map[string]*part
-	byTarget map[string][]*part
-	held     map[string]map[string]*part // by worker: what it holds, releasing included
-	pending  map[string]*part            // what is being released
-	sessions map[string]*session
-	members  map[string]bool
-	records  map[string]Record // as they are in the store
-	sourced  bool              // the source has been listed
-	// unread are the workers whose records could not be read: whatever nobody else has, they may.
-	unread map[string]unread
+	parts   map[string]*part
+	order   []*part // those that the source lists, in its order
+	workers map[string]*worker
+	sourced bool // the source has been listed
+	unread  int  // workers whose records could not be read: whatever nobody else has, they may
+	pending int  // partitions that are being released
+	waiting int  // those of them, and of unread, that are not late
 
-	// What may have to be written, with the number of the fact that said so.
+	// What may have to be written.
 	facts          uint64
-	touchedParts   map[string]uint64
-	touchedWorkers map[string]uint64
+	touchedParts   []*part
+	touchedWorkers []*worker
 }
 
+// part is a partition.
 type part struct {
 	id        string
+	at        int // in the order of the source; -1 if it is not listed
 	weight    int64
-	listed    bool   // by the source
-	target    string // who should have it; "" to leave it where it is
-	holder    string // "" for nobody
-	session   uint64 // of the holder
+	target    *worker // who should have it; nil to leave it where it is
+	holder    *worker // nil for nobody
+	session   uint64  // of the holder
 	epoch     int64
 	releasing bool
+	late      bool // its release was reported
 	since     int64
-	last      string // whose it was when that session ended
-	home      string // who had it by plan while it took part; "" for unknown
+	last      *worker // whose it was when that session ended
+	home      *worker // who had it by plan while it took part; nil for unknown
+
+	slot, targetSlot int    // in its holder's held and its target's targets
+	touched          uint64 // the number of the fact that touched it; 0 for untouched
+	forgotten        bool
+}
+
+func (p *part) listed() bool { return p.at >= 0 }
+
+// worker is a worker and its sessions.
+type worker struct {
+	id      string
+	number  uint64 // the highest session seen
+	ended   uint64 // the highest that has ended
+	applied int64
+	member  bool
+	held    []*part
+	targets []*part
+	record  Record // as it is in the store
+	stored  bool
+	restate bool // the record is to be written again
+	unread  *unread
+	index   int // in the question that is being put together
+	touched uint64
 }
 
 // unread is what there is to know of a worker whose record could not be read.
 type unread struct {
 	session uint64 // that has to acknowledge another record; 0 for the one that is seen first
 	since   int64  // the version of that record; 0 before it is written
+	late    bool   // reported
 }
 
-type session struct {
-	number  uint64 // the highest seen
-	ended   uint64 // the highest that has ended
-	applied int64
-}
-
-func (s *session) alive() bool { return s != nil && s.number > s.ended }
+func (w *worker) alive() bool { return w != nil && w.number > w.ended }
 
 // New returns an empty ledger. Its versions are greater than floor and than everything restored.
 func New(term uint64, floor int64) *Ledger {
-	return &Ledger{
-		term: term, version: floor, parts: map[string]*part{}, byTarget: map[string][]*part{}, held: map[string]map[string]*part{},
-		pending: map[string]*part{}, sessions: map[string]*session{}, members: map[string]bool{}, records: map[string]Record{},
-		touchedParts: map[string]uint64{}, touchedWorkers: map[string]uint64{}, unread: map[string]unread{},
-	}
+	return &Ledger{term: term, version: floor, parts: map[string]*part{}, workers: map[string]*worker{}}
 }
 
 // Unreadable says that the record of a worker cannot be read. What no other record names its session may hold, so nothing
 // is granted until that session has acknowledged a record of this ledger's, or is over.
-func (l *Ledger) Unreadable(worker string) {
-	l.unread[worker] = unread{}
-	l.touchWorker(worker)
+func (l *Ledger) Unreadable(id string) {
+	w := l.worker(id)
+	l.suspect(w, &unread{})
+	l.touchWorker(w)
+}
+
+func (l *Ledger) suspect(w *worker, u *unread) {
+	if w.unread == nil {
+		l.unread++
+		l.waiting++
+	}
+	w.unread = u
 }
 
 // known: the worker holds nothing that is not booked, if it may have until now.
-func (l *Ledger) known(worker string) {
-	if _, unread := l.unread[worker]; !unread {
+func (l *Ledger) known(w *worker) {
+	if w.unread == nil {
 		return
 	}
-	delete(l.unread, worker)
-	l.touchWorker(worker)
+	if l.unread--; !w.unread.late {
+		l.waiting--
+	}
+	w.unread = nil
+	l.touchWorker(w)
 	for _, p := range l.parts {
 		l.touch(p)
 	}
@@ -163,73 +171,82 @@ func (l *Ledger) known(worker string) {
 // seen; those that are not have to be ended.
 func (l *Ledger) Restore(r Record) {
 	l.version = max(l.version, r.Version)
-	l.records[r.Worker] = r
+	w := l.worker(r.Worker)
+	w.record, w.stored = r, true
 	for _, o := range r.Owned {
-		l.restore(r, o.Partition, o.Weight, o.Epoch, 0)
+		l.restore(w, o.Partition, o.Weight, o.Epoch, 0)
 	}
 	for _, o := range r.Releasing {
-		l.restore(r, o.Partition, o.Weight, o.Epoch, o.Since)
+		l.restore(w, o.Partition, o.Weight, o.Epoch, o.Since)
 	}
 	if r.Unread > 0 {
-		l.unread[r.Worker] = unread{r.Session, r.Unread}
+		l.suspect(w, &unread{session: r.Session, since: r.Unread})
 	}
-	l.touchWorker(r.Worker)
+	if len(w.held) == 0 {
+		l.touchWorker(w)
+	}
 }
 
-func (l *Ledger) restore(r Record, id string, weight, epoch, since int64) {
+func (l *Ledger) restore(w *worker, id string, weight, epoch, since int64) {
 	l.version = max(l.version, epoch)
 	p := l.part(id)
-	if p.holder != "" && p.epoch >= epoch {
+	if p.holder != nil && p.epoch >= epoch {
+		l.touchWorker(w)
 		return
 	}
-	if p.holder != "" {
+	if p.holder != nil {
 		l.touchWorker(p.holder)
 		l.drop(p)
 	}
 	p.weight, p.epoch, p.since, p.releasing = weight, epoch, since, since > 0
-	l.hold(p, r.Worker, r.Session)
-	if p.home = r.Worker; p.releasing {
-		p.home = "" // a plan took it away
+	l.hold(p, w, w.record.Session)
+	if p.home = w; p.releasing {
+		p.home = nil // a plan took it away
 	}
 }
 
 // SessionSeen says that a session is alive and has applied a version. A session that has ended stays ended, and a lower
 // number than the highest seen is old news. A higher number ends the lower ones.
-func (l *Ledger) SessionSeen(worker string, number uint64, applied int64) {
-	s := l.sessions[worker]
-	if s == nil {
-		s = &session{}
-		l.sessions[worker] = s
-	}
-	if number <= s.ended || number < s.number {
+func (l *Ledger) SessionSeen(id string, number uint64, applied int64) {
+	w := l.worker(id)
+	if number <= w.ended || number < w.number {
 		return
 	}
-	if number > s.number {
-		replaced := s.number > 0
-		s.number, s.applied = number, 0
-		l.SessionEnded(worker, number-1)
-		if replaced {
-			l.known(worker)
-		}
-		l.touchWorker(worker)
-		for _, p := range l.byTarget[worker] {
-			l.touch(p)
-		}
+	if number > w.number {
+		l.sessionBegins(w, number)
 	}
-	if applied <= s.applied {
+	if applied <= w.applied {
 		return
 	}
-	s.applied = applied
-	if u, ok := l.unread[worker]; ok {
+	w.applied = applied
+	if u := w.unread; u != nil {
 		l.version = max(l.version, applied) // what it is asked to acknowledge is newer than anything it has
 		if u.since > 0 && applied >= u.since {
-			l.known(worker)
+			l.known(w)
 		}
 	}
-	for _, p := range l.held[worker] {
+	if l.pending == 0 {
+		return
+	}
+	for _, p := range slices.Clone(w.held) {
 		if p.releasing && p.session == number && applied >= p.since {
 			l.acknowledge(p)
 		}
+	}
+}
+
+func (l *Ledger) sessionBegins(w *worker, number uint64) {
+	replaced := w.number > 0
+	w.number, w.applied = number, 0
+	l.end(w, number-1)
+	if replaced {
+		l.known(w)
+	}
+	if !w.stored || w.record.Session != number {
+		l.touchWorker(w)
+	}
+	for _, p := range w.targets {
+		l.touch(p)
 	}
 }
 
@@ -237,99 +254,171 @@ func (l *Ledger) SessionSeen(worker string, number uint64, applied int64) {
 func (l *Ledger) acknowledge(p *part) {
 	l.touchWorker(p.holder)
 	l.drop(p)
-	p.last = ""
+	p.last = nil
 }
 
 // SessionEnded says that a session, and every earlier one of that worker, is over: what it held is free.
-func (l *Ledger) SessionEnded(worker string, number uint64) {
-	s := l.sessions[worker]
-	if s == nil {
-		s = &session{}
-		l.sessions[worker] = s
+func (l *Ledger) SessionEnded(id string, number uint64) {
+	w := l.worker(id)
+	l.end(w, number)
+	l.touchWorker(w)
+}
+
+func (l *Ledger) end(w *worker, number uint64) {
+	w.ended = max(w.ended, number)
+	if u := w.unread; u != nil && (number >= w.number || u.session > 0 && number >= u.session) {
+		l.known(w)
 	}
-	s.ended = max(s.ended, number)
-	if u := l.unread[worker]; number >= s.number || u.session > 0 && number >= u.session {
-		l.known(worker)
-	}
-	for _, p := range l.held[worker] {
+	for _, p := range slices.Clone(w.held) {
 		if p.session <= number {
 			released := p.releasing
 			l.drop(p)
-			if p.last = worker; released {
-				p.last = ""
+			if p.last = w; released {
+				p.last = nil
 			}
-			l.touchWorker(worker)
+			l.touchWorker(w)
 		}
 	}
-	l.touchWorker(worker)
 }
 
 // SetPartitions says what the source lists. What it lists no more is revoked and, once let go, forgotten.
 func (l *Ledger) SetPartitions(list []strategy.Partition) {
+	ids := make([]string, len(list))
+	for i, p := range list {
+		ids[i] = p.ID()
+	}
+	l.SetListing(ids, list)
+}
+
+// SetListing is SetPartitions for a caller that knows the IDs. The order of the list is that of [Ledger.Fill] and
+// [Ledger.SetTargets].
+func (l *Ledger) SetListing(ids []string, list []strategy.Partition) {
 	l.sourced = true
 	for _, p := range l.parts {
-		p.listed = false
+		p.at = -1
 	}
-	for _, q := range list {
-		p := l.part(q.ID())
-		p.listed = true
-		if p.weight != q.Weight {
-			p.weight = q.Weight
-			if p.holder != "" {
+	l.order = make([]*part, len(list))
+	for i, id := range ids {
+		p := l.part(id)
+		p.at, l.order[i] = i, p
+		if p.weight != list[i].Weight {
+			p.weight = list[i].Weight
+			if p.holder != nil {
 				l.touchWorker(p.holder)
 			}
 		}
-		if p.holder == "" {
+		if p.holder == nil {
 			l.touch(p)
 		}
 	}
 	for _, p := range l.parts {
-		if p.listed {
+		if p.listed() {
 			continue
 		}
 		l.touch(p)
-		if p.holder == "" {
-			delete(l.parts, p.id)
+		if p.holder == nil {
+			l.forget(p)
 		}
 	}
 }
 
 // SetTarget says who should have what, by ID. A partition that is not named stays where it is.
 func (l *Ledger) SetTarget(target map[string]string) {
-	l.byTarget = map[string][]*part{}
 	for id, p := range l.parts {
-		if want := target[id]; want != p.target {
-			p.target = want
-			l.touch(p)
+		var want *worker
+		if name := target[id]; name != "" {
+			want = l.worker(name)
 		}
-		if p.target != "" {
-			l.byTarget[p.target] = append(l.byTarget[p.target], p)
+		l.aim(p, want)
+	}
+}
+
+// SetTargets says who should have what, in the order of the source's list: next[i] is an index of workers, or
+// strategy.None for a partition that stays where it is.
+func (l *Ledger) SetTargets(workers []string, next []int) {
+	those := make([]*worker, len(workers))
+	for i, id := range workers {
+		those[i] = l.worker(id)
+	}
+	for i, p := range l.order {
+		if next[i] == strategy.None {
+			l.aim(p, nil)
+		} else {
+			l.aim(p, those[next[i]])
 		}
 	}
+}
+
+// aim changes who should have a partition.
+func (l *Ledger) aim(p *part, want *worker) {
+	if p.target == want {
+		return
+	}
+	if was := p.target; was != nil {
+		last := was.targets[len(was.targets)-1]
+		was.targets[p.targetSlot], last.targetSlot = last, p.targetSlot
+		was.targets = was.targets[:len(was.targets)-1]
+	}
+	if p.target = want; want != nil {
+		p.targetSlot = len(want.targets)
+		want.targets = append(want.targets, p)
+	}
+	l.touch(p)
 }
 
 // SetMembers says who takes part: each gets a record, even an empty one. The record of anyone else goes when it holds
 // nothing any more.
 func (l *Ledger) SetMembers(members []string) {
-	before := l.members
-	l.members = make(map[string]bool, len(members))
+	is := make(map[*worker]bool, len(members))
 	for _, m := range members {
-		l.members[m] = true
-		if !before[m] {
-			l.touchWorker(m)
-			for _, p := range l.byTarget[m] {
+		is[l.worker(m)] = true
+	}
+	for _, w := range l.workers {
+		joins := is[w] && !w.member
+		if joins && !w.stored || !is[w] && (w.member || w.stored && len(w.held) == 0) {
+			l.touchWorker(w)
+		}
+		w.member = is[w]
+		if joins {
+			for _, p := range w.targets {
 				l.touch(p)
 			}
 		}
 	}
-	for m := range before {
-		if !l.members[m] {
-			l.touchWorker(m)
+	for _, p := range l.parts {
+		if p.target != nil && (p.home == nil || p.home.member) {
+			p.home = p.target // planned with its home there to be asked
 		}
 	}
-	for _, p := range l.parts {
-		if p.target != "" && (p.home == "" || l.members[p.home]) {
-			p.home = p.target // planned with its home there to be asked
+}
+
+// Fill says, in the order of the source's list, who has each partition and where it is at home: indices of workers, or
+// strategy.None. A partition on its way belongs to the worker it is on its way to. What a session that ended has left behind
+// is still its worker's. Workers that are away keep what they have and are on nobody's way.
+func (l *Ledger) Fill(workers []string, away map[string]bool, previous, home []int) {
+	for _, w := range l.workers {
+		w.index = strategy.None
+	}
+	for i, id := range workers {
+		l.worker(id).index = i
+	}
+	index := func(w *worker) int {
+		if w == nil {
+			return strategy.None
+		}
+		return w.index
+	}
+	for i, p := range l.order {
+		home[i] = index(p.home)
+		switch {
+		case p.holder != nil && !p.releasing:
+			previous[i] = index(p.holder)
+		case p.holder == nil && index(p.last) != strategy.None:
+			previous[i] = p.last.index
+		case p.target != nil && !away[p.target.id]:
+			previous[i] = p.target.index
+		default:
+			previous[i] = strategy.None
 		}
 	}
 }
@@ -337,118 +426,207 @@ func (l *Ledger) SetMembers(members []string) {
 // Home is the worker that had the partition by the last plan in which that worker took part: for what a worker that is
 // gone has left behind it is still that worker, until Forget. "" if it is not known.
 func (l *Ledger) Home(id string) string {
-	if p := l.parts[id]; p != nil {
-		return p.home
+	if p := l.parts[id]; p != nil && p.home != nil {
+		return p.home.id
 	}
 	return ""
 }
 
 // Forget says that a worker is not expected back: what it left behind is at home where it is now.
-func (l *Ledger) Forget(worker string) {
+func (l *Ledger) Forget(id string) {
+	w := l.worker(id)
 	for _, p := range l.parts {
-		if p.home == worker {
+		if p.home == w {
 			p.home = p.target
 		}
 	}
 }
 
-// Target is who should have a partition by the last plan; "" for nobody in particular.
-func (l *Ledger) Target(id string) string {
-	if p := l.parts[id]; p != nil {
-		return p.target
+// Waiting reports whether a let-go, or an acknowledgement of a worker whose record could not be read, is outstanding and
+// not late yet.
+func (l *Ledger) Waiting() bool { return l.waiting > 0 }
+
+// Late takes the let-goes asked for up to a version that are outstanding for late, and lists those that were not before,
+// sorted by partition.
+func (l *Ledger) Late(version int64) []Handoff {
+	var list []Handoff
+	if l.waiting == 0 {
+		return nil
 	}
-	return ""
+	for _, w := range l.workers {
+		for _, p := range w.held {
+			if p.releasing && !p.late && p.since <= version {
+				p.late = true
+				l.waiting--
+				list = append(list, handoff(p))
+			}
+		}
+	}
+	sortHandoffs(list)
+	return list
 }
 
-// Owner is who holds a partition, or held it until its session ended; false when nobody did or it is being let go.
-func (l *Ledger) Owner(id string) (worker string, ok bool) {
-	p := l.parts[id]
-	switch {
-	case p == nil, p.releasing:
-		return "", false
-	case p.holder != "":
-		return p.holder, true
+// LateUnread takes every worker that was to acknowledge another record in place of one that could not be read for late, and
+// lists those that were not before, sorted.
+func (l *Ledger) LateUnread() []string {
+	var list []string
+	for id, w := range l.workers {
+		if w.unread != nil && !w.unread.late {
+			w.unread.late = true
+			l.waiting--
+			list = append(list, id)
+		}
 	}
-	return p.last, p.last != ""
+	slices.Sort(list)
+	return list
 }
 
 // Pending lists what live sessions are asked to let go of and have not acknowledged, sorted by partition.
 func (l *Ledger) Pending() []Handoff {
 	var list []Handoff
-	for _, p := range l.pending {
-		list = append(list, Handoff{p.id, p.holder, p.session, p.since})
+	for _, w := range l.workers {
+		for _, p := range w.held {
+			if p.releasing {
+				list = append(list, handoff(p))
+			}
+		}
 	}
-	slices.SortFunc(list, func(a, b Handoff) int { return cmp.Compare(a.Partition, b.Partition) })
+	sortHandoffs(list)
 	return list
 }
 
+func handoff(p *part) Handoff { return Handoff{p.id, p.holder.id, p.session, p.since} }
+
+func sortHandoffs(list []Handoff) {
+	slices.SortFunc(list, func(a, b Handoff) int { return cmp.Compare(a.Partition, b.Partition) })
+}
+
 // Unread lists the workers whose records could not be read and who have not acknowledged another yet, sorted.
-func (l *Ledger) Unread() []string { return slices.Sorted(maps.Keys(l.unread)) }
+func (l *Ledger) Unread() []string {
+	var list []string
+	for id, w := range l.workers {
+		if w.unread != nil {
+			list = append(list, id)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
 
 // Version is the highest version stored or restored.
 func (l *Ledger) Version() int64 { return l.version }
 
-// Raise makes versions go on above floor.
-func (l *Ledger) Raise(floor int64) { l.version = max(l.version, floor) }
-
 func (l *Ledger) part(id string) *part {
 	p := l.parts[id]
 	if p == nil {
-		p = &part{id: id}
+		p = &part{id: id, at: -1}
 		l.parts[id] = p
 	}
 	return p
 }
 
-func (l *Ledger) hold(p *part, worker string, number uint64) {
-	p.holder, p.session, p.last = worker, number, ""
-	if l.held[worker] == nil {
-		l.held[worker] = map[string]*part{}
+func (l *Ledger) worker(id string) *worker {
+	w := l.workers[id]
+	if w == nil {
+		w = &worker{id: id}
+		l.workers[id] = w
 	}
-	l.held[worker][p.id] = p
+	return w
+}
+
+func (l *Ledger) hold(p *part, w *worker, number uint64) {
+	p.holder, p.session, p.last, p.slot = w, number, nil, len(w.held)
+	w.held = append(w.held, p)
 	if p.releasing {
-		l.pending[p.id] = p
+		l.pending++
+		l.waiting++
 	}
 	l.touch(p)
 }
 
 // drop frees a partition.
 func (l *Ledger) drop(p *part) {
-	delete(l.held[p.holder], p.id)
-	delete(l.pending, p.id)
-	p.holder, p.session, p.releasing, p.since = "", 0, false, 0
-	l.touch(p)
-	if l.sourced && !p.listed {
-		delete(l.parts, p.id)
+	held := p.holder.held
+	last := held[len(held)-1]
+	held[p.slot], last.slot = last, p.slot
+	p.holder.held = held[:len(held)-1]
+	if p.releasing {
+		l.pending--
+		if !p.late {
+			l.waiting--
+		}
 	}
+	p.holder, p.session, p.releasing, p.late, p.since = nil, 0, false, false, 0
+	l.touch(p)
+	if l.sourced && !p.listed() {
+		l.forget(p)
+	}
+}
+
+// forget drops a partition that the source does not list and nobody holds.
+func (l *Ledger) forget(p *part) {
+	l.aim(p, nil)
+	p.forgotten = true
+	delete(l.parts, p.id)
 }
 
 func (l *Ledger) touch(p *part) {
 	l.facts++
-	l.touchedParts[p.id] = l.facts
+	if p.touched == 0 {
+		l.touchedParts = append(l.touchedParts, p)
+	}
+	p.touched = l.facts
 }
 
-func (l *Ledger) touchWorker(worker string) {
+func (l *Ledger) touchWorker(w *worker) {
 	l.facts++
-	l.touchedWorkers[worker] = l.facts
+	if w.touched == 0 {
+		l.touchedWorkers = append(l.touchedWorkers, w)
+	}
+	w.touched = l.facts
 }
 
 // valid reports the first broken invariant.
 func (l *Ledger) valid() error {
-	for worker, held := range l.held {
-		for id, p := range held {
-			if p.holder != worker || p.id != id || l.parts[id] != p {
-				return fmt.Errorf("partition %s is booked on %s and held by %q", id, worker, p.holder)
+	pending, waiting := 0, 0
+	for id, w := range l.workers {
+		for i, p := range w.held {
+			if p.holder != w || p.slot != i || l.parts[p.id] != p {
+				return fmt.Errorf("partition %s is booked on %s and held by another", p.id, id)
 			}
-			if s := l.sessions[worker]; s != nil && p.session <= s.ended {
-				return fmt.Errorf("partition %s is held by %s session %d, which has ended", id, worker, p.session)
+			if p.session <= w.ended {
+				return fmt.Errorf("partition %s is held by %s session %d, which has ended", p.id, id, p.session)
 			}
 			if p.epoch > l.version || p.since > l.version {
-				return fmt.Errorf("partition %s: epoch %d since %d above version %d", id, p.epoch, p.since, l.version)
+				return fmt.Errorf("partition %s: epoch %d since %d above version %d", p.id, p.epoch, p.since, l.version)
 			}
-			if p.releasing != (l.pending[id] == p) {
-				return fmt.Errorf("partition %s: releasing is %t, pending says otherwise", id, p.releasing)
+			if p.releasing {
+				pending++
 			}
+			if p.releasing && !p.late {
+				waiting++
+			}
+		}
+		for i, p := range w.targets {
+			if p.target != w || p.targetSlot != i {
+				return fmt.Errorf("partition %s is meant for %s and says otherwise", p.id, id)
+			}
+		}
+		if w.unread != nil && !w.unread.late {
+			waiting++
+		}
+	}
+	if pending != l.pending || waiting != l.waiting {
+		return fmt.Errorf("%d pending, counted %d; %d waiting, counted %d", l.pending, pending, l.waiting, waiting)
+	}
+	return l.validTouched()
+}
+
+// validTouched: what may be granted or must be revoked is touched.
+func (l *Ledger) validTouched() error {
+	for _, p := range l.parts {
+		if p.touched == 0 && (l.mayGrant(p) || l.mustRevoke(p)) {
+			return fmt.Errorf("partition %s would have to be written and is not touched", p.id)
 		}
 	}
 	return nil

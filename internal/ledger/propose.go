@@ -2,49 +2,46 @@ package ledger
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 )
 
-// Propose says what may be written next; false when there is nothing to say. It changes nothing: until Stored is called,
-// or a fact comes in, it answers the same.
+// Propose says what may be written next; false when there is nothing to say. Until Stored is called, or a fact comes in, it
+// answers the same. What turns out to need no writing is looked at only once.
 func (l *Ledger) Propose() (Write, bool) {
 	if len(l.touchedParts) == 0 && len(l.touchedWorkers) == 0 {
 		return Write{}, false
 	}
 	w := Write{Version: l.version + 1, seen: l.facts}
-	workers := map[string]bool{}
-	for worker := range l.touchedWorkers {
-		workers[worker] = true
-	}
-	for id := range l.touchedParts {
-		p := l.parts[id]
-		if p == nil {
-			continue
+	concerned := map[*worker]bool{}
+	l.touchedParts = slices.DeleteFunc(l.touchedParts, func(p *part) bool {
+		grant, revoke := l.mayGrant(p), l.mustRevoke(p)
+		switch {
+		case grant:
+			w.Grants = append(w.Grants, Effect{"grant", p.id, p.target.id, p.target.number, w.Version})
+			concerned[p.target] = true
+		case revoke:
+			w.Revokes = append(w.Revokes, Effect{"revoke", p.id, p.holder.id, p.session, p.epoch})
+			concerned[p.holder] = true
+		default:
+			p.touched = 0
+			return true
 		}
-		if l.mayGrant(p) {
-			w.Grants = append(w.Grants, Effect{"grant", id, p.target, l.sessions[p.target].number, w.Version})
-			workers[p.target] = true
-		}
-		if l.mustRevoke(p) {
-			w.Revokes = append(w.Revokes, Effect{"revoke", id, p.holder, p.session, p.epoch})
-			workers[p.holder] = true
-		}
-	}
+		return false
+	})
 	sortEffects(w.Grants)
 	sortEffects(w.Revokes)
-	l.addRecords(&w, workers)
+	l.addRecords(&w, concerned)
 	return w, len(w.Records) > 0 || len(w.Remove) > 0
 }
 
 // mayGrant: nobody holds it, it is listed, and who should have it is a member whose session is alive.
 func (l *Ledger) mayGrant(p *part) bool {
-	return p.holder == "" && len(l.unread) == 0 && p.listed && p.target != "" && l.members[p.target] && l.sessions[p.target].alive()
+	return !p.forgotten && p.holder == nil && l.unread == 0 && p.listed() && p.target != nil && p.target.member && p.target.alive()
 }
 
 // mustRevoke: it is no more listed, or somebody else should have it.
 func (l *Ledger) mustRevoke(p *part) bool {
-	return p.holder != "" && !p.releasing && (!p.listed || (p.target != "" && p.target != p.holder))
+	return !p.forgotten && p.holder != nil && !p.releasing && (!p.listed() || (p.target != nil && p.target != p.holder))
 }
 
 func sortEffects(e []Effect) {
@@ -52,53 +49,72 @@ func sortEffects(e []Effect) {
 }
 
 // addRecords writes down what each of the workers will have, as far as that is news.
-func (l *Ledger) addRecords(w *Write, workers map[string]bool) {
-	granted, revoked := map[string][]Effect{}, map[string]bool{}
+func (l *Ledger) addRecords(w *Write, concerned map[*worker]bool) {
+	granted, revoked := map[*worker][]Effect{}, map[string]bool{}
 	for _, g := range w.Grants {
-		granted[g.Worker] = append(granted[g.Worker], g)
+		to := l.workers[g.Worker]
+		granted[to] = append(granted[to], g)
 	}
 	for _, r := range w.Revokes {
 		revoked[r.Partition] = true
 	}
-	for _, worker := range slices.Sorted(maps.Keys(workers)) {
-		before, stored := l.records[worker]
-		alive := l.sessions[worker].alive()
-		_, suspect := l.unread[worker]
-		switch {
-		case !l.members[worker] && len(l.held[worker]) == 0 && !suspect:
-			if stored {
-				w.Remove = append(w.Remove, worker)
-			}
-		case !alive:
-			// What is stored names a session that has ended: it grants nothing, and it tells a next leader whose
-			// partitions these were.
-		default:
-			if r := l.record(worker, w.Version, granted[worker], revoked); !stored || !same(r, before) {
-				w.Records = append(w.Records, r)
-			}
+	l.touchedWorkers = slices.DeleteFunc(l.touchedWorkers, func(x *worker) bool {
+		if concerned[x] {
+			return false
 		}
+		if l.addRecord(w, x, nil, nil) {
+			return false
+		}
+		x.touched = 0
+		return true
+	})
+	for x := range concerned {
+		l.addRecord(w, x, granted[x], revoked)
 	}
+	slices.SortFunc(w.Records, func(a, b Record) int { return cmp.Compare(a.Worker, b.Worker) })
+	slices.Sort(w.Remove)
 }
 
-func (l *Ledger) record(worker string, version int64, grants []Effect, revoked map[string]bool) Record {
-	r := Record{Worker: worker, Session: l.sessions[worker].number, Term: l.term, Version: version}
-	if u, ok := l.unread[worker]; ok {
+// addRecord adds the record of one worker to a write, or its removal, if that is news.
+func (l *Ledger) addRecord(w *Write, x *worker, grants []Effect, revoked map[string]bool) bool {
+	switch {
+	case !x.member && len(x.held) == 0 && x.unread == nil:
+		if x.stored {
+			w.Remove = append(w.Remove, x.id)
+		}
+		return x.stored
+	case !x.alive():
+		// What is stored names a session that has ended: it grants nothing, and it tells a next leader whose
+		// partitions these were.
+		return false
+	}
+	r := l.record(x, w.Version, grants, revoked)
+	if x.stored && !x.restate && same(r, x.record) {
+		return false
+	}
+	w.Records = append(w.Records, r)
+	return true
+}
+
+func (l *Ledger) record(x *worker, version int64, grants []Effect, revoked map[string]bool) Record {
+	r := Record{Worker: x.id, Session: x.number, Term: l.term, Version: version}
+	if u := x.unread; u != nil {
 		if r.Unread = u.since; u.since == 0 {
 			r.Unread = version
 		}
 	}
-	for _, p := range l.held[worker] {
+	for _, p := range x.held {
 		switch {
 		case p.releasing:
-			r.Releasing = append(r.Releasing, Releasing{p.id, p.weight, p.epoch, p.since})
+			r.Releasing = append(r.Releasing, Releasing{Partition: p.id, Weight: p.weight, Epoch: p.epoch, Since: p.since})
 		case revoked[p.id]:
-			r.Releasing = append(r.Releasing, Releasing{p.id, p.weight, p.epoch, version})
+			r.Releasing = append(r.Releasing, Releasing{Partition: p.id, Weight: p.weight, Epoch: p.epoch, Since: version})
 		default:
-			r.Owned = append(r.Owned, Owned{p.id, p.weight, p.epoch})
+			r.Owned = append(r.Owned, Owned{Partition: p.id, Weight: p.weight, Epoch: p.epoch})
 		}
 	}
 	for _, g := range grants {
-		r.Owned = append(r.Owned, Owned{g.Partition, l.parts[g.Partition].weight, g.Epoch})
+		r.Owned = append(r.Owned, Owned{Partition: g.Partition, Weight: l.parts[g.Partition].weight, Epoch: g.Epoch})
 	}
 	slices.SortFunc(r.Owned, func(a, b Owned) int { return cmp.Compare(a.Partition, b.Partition) })
 	slices.SortFunc(r.Releasing, func(a, b Releasing) int { return cmp.Compare(a.Partition, b.Partition) })
@@ -114,27 +130,31 @@ func same(a, b Record) bool {
 // meanwhile holds nothing of what it was granted.
 func (l *Ledger) Stored(w Write) {
 	l.version = max(l.version, w.Version)
-	for id, fact := range l.touchedParts {
-		if fact <= w.seen {
-			delete(l.touchedParts, id)
+	l.touchedParts = slices.DeleteFunc(l.touchedParts, func(p *part) bool {
+		if p.touched <= w.seen {
+			p.touched = 0
 		}
-	}
-	for worker, fact := range l.touchedWorkers {
-		if fact <= w.seen {
-			delete(l.touchedWorkers, worker)
+		return p.touched == 0
+	})
+	l.touchedWorkers = slices.DeleteFunc(l.touchedWorkers, func(x *worker) bool {
+		if x.touched <= w.seen {
+			x.touched = 0
 		}
-	}
+		return x.touched == 0
+	})
 	for _, r := range w.Records {
-		l.records[r.Worker] = r
-		if u, ok := l.unread[r.Worker]; ok && u.since == 0 {
-			l.unread[r.Worker] = unread{r.Session, w.Version}
-			if l.sessions[r.Worker].applied >= w.Version {
-				l.known(r.Worker) // it was faster than the store's answer to us
+		x := l.worker(r.Worker)
+		x.record, x.stored, x.restate = r, true, false
+		if u := x.unread; u != nil && u.since == 0 {
+			u.session, u.since = r.Session, w.Version
+			if x.applied >= w.Version {
+				l.known(x) // it was faster than the store's answer to us
 			}
 		}
 	}
-	for _, worker := range w.Remove {
-		delete(l.records, worker)
+	for _, id := range w.Remove {
+		x := l.worker(id)
+		x.record, x.stored = Record{}, false
 	}
 	for _, e := range w.Revokes {
 		l.storedRevoke(e, w.Version)
@@ -146,12 +166,13 @@ func (l *Ledger) Stored(w Write) {
 
 func (l *Ledger) storedRevoke(e Effect, version int64) {
 	p := l.parts[e.Partition]
-	if p == nil || p.holder != e.Worker || p.session != e.Session {
+	if p == nil || p.holder == nil || p.holder.id != e.Worker || p.session != e.Session {
 		return // its session ended meanwhile
 	}
 	p.releasing, p.since = true, version
-	l.pending[p.id] = p
-	if l.sessions[e.Worker].applied >= version {
+	l.pending++
+	l.waiting++
+	if p.holder.applied >= version {
 		// The worker was faster than the store's answer to us.
 		l.acknowledge(p)
 	}
@@ -159,17 +180,33 @@ func (l *Ledger) storedRevoke(e Effect, version int64) {
 
 func (l *Ledger) storedGrant(e Effect) {
 	p := l.part(e.Partition) // listed no more and forgotten, if it was created here: then it is revoked next
-	facts := l.facts
+	x := l.worker(e.Worker)
+	touched := p.touched
 	p.epoch = e.Epoch
-	l.hold(p, e.Worker, e.Session)
-	s := l.sessions[e.Worker]
+	l.hold(p, x, e.Session)
 	switch {
-	case e.Session <= s.ended:
+	case e.Session <= x.ended:
 		l.drop(p)
-		p.last = e.Worker
-		l.touchWorker(e.Worker)
-	case !l.mustRevoke(p):
-		delete(l.touchedParts, p.id)
-		l.facts = facts
+		p.last = x
+		l.touchWorker(x)
+	case touched == 0 && !l.mustRevoke(p):
+		l.untouch(p)
+	}
+}
+
+// untouch takes back that a partition was the last thing touched.
+func (l *Ledger) untouch(p *part) {
+	if last := len(l.touchedParts) - 1; last >= 0 && l.touchedParts[last] == p {
+		p.touched, l.touchedParts = 0, l.touchedParts[:last]
+	}
+}
+
+// Restate has every record written again, whatever it says.
+func (l *Ledger) Restate() {
+	for _, w := range l.workers {
+		if w.stored {
+			w.restate = true
+			l.touchWorker(w)
+		}
 	}
 }

@@ -1,5 +1,7 @@
 package record
 
+import "time"
+
 // Phase is what the leader is doing.
 type Phase string
 
@@ -34,6 +36,14 @@ type Plan struct {
 	Workers string `json:"workers,omitempty"`
 	// Certificate is that of the last plan that anything was calculated for.
 	Certificate Certificate `json:"certificate"`
+	// Damped are the workers that are given nothing for a while because they failed again and again.
+	Damped []Damped `json:"damped,omitempty"`
+}
+
+// Damped is a worker that is held back, and until when by its leader's clock.
+type Damped struct {
+	Worker string    `json:"worker"`
+	Until  time.Time `json:"until"`
 }
 
 // Certificate says what a plan costs and what it brings, each beside the least that is possible.

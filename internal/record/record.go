@@ -39,7 +39,9 @@ type Heartbeat struct {
 	Applied Position `json:"applied"`
 	Leaving bool     `json:"leaving,omitempty"`
 	// Cordoned says that the worker takes nothing new.
-	Cordoned bool              `json:"cordoned,omitempty"`
+	Cordoned bool `json:"cordoned,omitempty"`
+	// Failed says that this session follows one that ended in a panic.
+	Failed   bool              `json:"failed,omitempty"`
 	Capacity int64             `json:"capacity,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
 }

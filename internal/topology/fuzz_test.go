@@ -55,6 +55,7 @@ func config(d *bytesDice) Config {
 		RebalanceCooldown:    time.Duration(d.IntN(4)) * 5 * time.Second,
 		EmergencyGracePeriod: time.Duration(d.IntN(3)) * 2 * time.Second,
 		ExpectedWorkers:      d.IntN(2) * d.IntN(8),
+		FlapBackoff:          time.Duration(d.IntN(3)) * 20 * time.Second,
 	}
 }
 
@@ -74,7 +75,7 @@ func (g *group) seen(w string) {
 func (g *group) left(w string) {
 	delete(g.live, w)
 	delete(g.silent, w)
-	g.tell(func(t *Topology) { t.Left(g.now, w) })
+	g.tell(func(t *Topology) { t.Left(g.now, w, 0) })
 }
 
 func (g *group) lost(w string) {
@@ -88,6 +89,8 @@ func (g *group) decide() Decision {
 	for range 20 {
 		first := g.topo.Decide(g.now)
 		require.Equal(g.t, first, g.twin.Decide(g.now), "a twin that was told the same decides the same")
+		require.NoError(g.t, g.topo.Valid())
+		g.nothingIsLate(first)
 		if first.Act {
 			g.act(first)
 			continue
@@ -107,6 +110,22 @@ func (g *group) decide() Decision {
 	return Decision{}
 }
 
+// nothingIsLate holds that whoever is past its deadline has no place in a plan, and that a plan which may not move anything
+// admits nobody before its time.
+func (g *group) nothingIsLate(d Decision) {
+	for m, a := range g.topo.absent {
+		if !a.due.After(g.now) && g.topo.living() > 0 && g.topo.gathering.kind == None {
+			require.True(g.t, d.Act, "%s is overdue since %s", m, a.due)
+			require.NotContains(g.t, d.Members, m)
+		}
+	}
+	for w, n := range g.topo.newcomers {
+		if d.Act && n.due.After(g.now) && g.topo.living() > 0 && g.cfg.ExpectedWorkers == 0 && g.topo.gathering.kind == None {
+			require.NotContains(g.t, d.Members, w, "it has not lived through its window")
+		}
+	}
+}
+
 // act checks and carries out a plan.
 func (g *group) act(d Decision) {
 	g.acts++
@@ -117,9 +136,9 @@ func (g *group) act(d Decision) {
 	}
 	g.members = d.Members
 	for _, t := range []*Topology{g.topo, g.twin} {
-		t.Planned(g.now, d.Members)
+		t.Planned(g.now, d)
 		if !g.hold {
-			t.Settled(g.now)
+			t.Settled()
 		}
 	}
 }
@@ -145,7 +164,7 @@ func (g *group) run(d time.Duration) {
 }
 
 func (g *group) event(d *bytesDice) {
-	switch d.IntN(12) {
+	switch d.IntN(14) {
 	case 0, 1, 2:
 		g.seen(d.worker())
 	case 3:
@@ -160,16 +179,24 @@ func (g *group) event(d *bytesDice) {
 	case 7:
 		kind := Partitions + Kind(d.IntN(3))
 		if kind > Weights {
-			g.tell(func(t *Topology) { t.MembersAltered(true) })
+			g.tell(func(t *Topology) { t.MembersAltered(g.now, true) })
 			return
 		}
 		g.tell(func(t *Topology) { t.PartitionsChanged(g.now, kind) })
 	case 8:
-		g.tell(func(t *Topology) { t.Unplanned(g.now) })
+		g.tell(func(t *Topology) { t.Unplanned() })
 	case 9:
+		w, leaves := d.worker(), d.IntN(2) == 1
+		if g.live[w] {
+			g.tell(func(t *Topology) { t.Leaving(g.now, w, leaves) })
+		}
+	case 10:
+		uneven := d.IntN(2) == 1
+		g.tell(func(t *Topology) { t.Uneven(g.now, uneven) })
+	case 11:
 		g.hold = d.IntN(2) == 1
 		if !g.hold {
-			g.tell(func(t *Topology) { t.Settled(g.now) })
+			g.tell(func(t *Topology) { t.Settled() })
 		}
 	default:
 		g.run(time.Duration(1+d.IntN(40)) * time.Second / 2)
@@ -184,7 +211,10 @@ func (g *group) settle() {
 			g.lost(w)
 		}
 	}
-	g.tell(func(t *Topology) { t.Settled(g.now) })
+	g.tell(func(t *Topology) { t.Settled() })
+	for i := range 7 {
+		g.tell(func(t *Topology) { t.Leaving(g.now, string(rune('a'+i)), false) })
+	}
 	g.run(2 * time.Minute)
 }
 
@@ -209,7 +239,7 @@ func FuzzWindowsEnd(f *testing.F) {
 			g.tell(func(t *Topology) { t.Replaced(w) })
 		}
 		require.Zero(t, g.acts, "nothing follows before everything is known")
-		g.tell(func(t *Topology) { t.Begin(g.now) })
+		g.tell(func(t *Topology) { t.Begin(g.now, false) })
 		for len(d.left) > 0 {
 			g.event(d)
 		}
@@ -240,7 +270,7 @@ func FuzzAnUndoneChangeMovesNothing(f *testing.F) {
 		for i := range 1 + d.IntN(6) {
 			g.seen(string(rune('a' + i)))
 		}
-		g.tell(func(t *Topology) { t.Begin(g.now) })
+		g.tell(func(t *Topology) { t.Begin(g.now, false) })
 		g.run(time.Minute)
 		g.settle()
 		before, acts := maps.Clone(g.live), g.acts

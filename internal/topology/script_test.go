@@ -23,7 +23,10 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	left a, lost a  their heartbeats are deleted, have expired
 //	silent a        lives as far as is known, and beats no more
 //	replaced a      lives in a session that the plan does not know
-//	begin           the leader knows what it found
+//	begin [here]    the leader knows what it found; its own session is one of the plan's
+//	leaving a, staying a  they announce that they leave, or take it back
+//	failed a        begins anew after a panic
+//	uneven yes|no   the strategy would move something that the last plan left where it is
 //	run 12s         time passes; decisions are taken, plans stored, handoffs acknowledged
 //	altered yes|no  members describe themselves otherwise than when they were planned for
 //	partitions, weights, resume, hold (handoffs stay open), settle
@@ -56,15 +59,17 @@ type player struct {
 	beats   map[string]bool
 	hold    bool
 	phase   Phase
+	damped  map[Damping]bool
 	out     strings.Builder
 }
 
 func play(t *testing.T, script string) string {
 	t.Helper()
 	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-	p := &player{start: start, now: start, beats: map[string]bool{}, cfg: Config{
+	p := &player{start: start, now: start, damped: map[Damping]bool{}, beats: map[string]bool{}, cfg: Config{
 		ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2,
 		HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, RebalanceCooldown: 10 * time.Second,
+		FlapBackoff: 5 * time.Minute,
 	}}
 	_, commands, _ := strings.Cut(script, "\n\n")
 	for _, line := range strings.Split(strings.TrimSpace(commands), "\n") {
@@ -95,26 +100,34 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 	case "silent":
 		each(func(w string) { delete(p.beats, w) })
 	case "left":
-		each(func(w string) { delete(p.beats, w); p.topo.Left(p.now, w) })
+		each(func(w string) { delete(p.beats, w); p.topo.Left(p.now, w, 0) })
 	case "lost":
 		each(func(w string) { delete(p.beats, w); p.topo.Lost(p.now, w) })
 	case "replaced":
 		each(p.topo.Replaced)
 	case "begin":
-		p.topo.Begin(p.now)
+		p.topo.Begin(p.now, len(args) > 0)
+	case "leaving":
+		each(func(w string) { p.topo.Leaving(p.now, w, true) })
+	case "staying":
+		each(func(w string) { p.topo.Leaving(p.now, w, false) })
+	case "failed":
+		each(func(w string) { p.topo.Failed(p.now, w) })
+	case "uneven":
+		p.topo.Uneven(p.now, args[0] == "yes")
 	case "partitions":
 		p.topo.PartitionsChanged(p.now, Partitions)
 	case "weights":
 		p.topo.PartitionsChanged(p.now, Weights)
 	case "altered":
-		p.topo.MembersAltered(args[0] == "yes")
+		p.topo.MembersAltered(p.now, args[0] == "yes")
 	case "resume":
-		p.topo.Unplanned(p.now)
+		p.topo.Unplanned()
 	case "hold":
 		p.hold = true
 	case "settle":
 		p.hold = false
-		p.topo.Settled(p.now)
+		p.topo.Settled()
 	case "run":
 		d, err := time.ParseDuration(args[0])
 		require.NoError(t, err)
@@ -136,6 +149,8 @@ func (p *player) set(t *testing.T, key, value string) {
 		p.cfg.EmergencyGracePeriod = d
 	case "cooldown":
 		p.cfg.RebalanceCooldown = d
+	case "flap":
+		p.cfg.FlapBackoff = d
 	case "expected":
 		_, err := fmt.Sscan(value, &p.cfg.ExpectedWorkers)
 		require.NoError(t, err)
@@ -173,15 +188,22 @@ func (p *player) decide(t *testing.T) time.Time {
 		slices.Sort(d.Members)
 		require.Equal(t, d, again, "deciding twice decides the same")
 		p.note(d.Phase)
+		p.noteDampings()
+		require.NoError(t, p.topo.Valid())
 		if !d.Act {
 			require.True(t, d.Wake.IsZero() || d.Wake.After(p.now), "a wake that is not in the future would spin")
 			return d.Wake
 		}
-		fmt.Fprintf(&p.out, "%s act: %s for %s\n", p.now.Sub(p.start), d.Kind, strings.Join(d.Members, " "))
-		p.topo.Planned(p.now, d.Members)
+		verb := map[bool]string{true: "move", false: "place"}[d.Moves]
+		away := ""
+		if len(d.Away) > 0 {
+			away = ", away: " + strings.Join(d.Away, " ")
+		}
+		fmt.Fprintf(&p.out, "%s %s: %s for %s%s\n", p.now.Sub(p.start), verb, d.Kind, strings.Join(d.Members, " "), away)
+		p.topo.Planned(p.now, d)
 		p.note(p.topo.Decide(p.now).Phase)
 		if !p.hold {
-			p.topo.Settled(p.now)
+			p.topo.Settled()
 		}
 	}
 	t.Fatalf("acting for ever\n%s", p.out.String())
@@ -192,5 +214,14 @@ func (p *player) note(phase Phase) {
 	if phase != p.phase {
 		p.phase = phase
 		fmt.Fprintf(&p.out, "%s %s\n", p.now.Sub(p.start), phase)
+	}
+}
+
+func (p *player) noteDampings() {
+	for _, d := range p.topo.Dampings(p.now) {
+		if !p.damped[d] {
+			p.damped[d] = true
+			fmt.Fprintf(&p.out, "%s %s waits until %s after %d failures\n", p.now.Sub(p.start), d.Worker, d.Until.Sub(p.start), d.Failures)
+		}
 	}
 }

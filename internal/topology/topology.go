@@ -1,5 +1,10 @@
-// Package topology tells the leader what kind of change it is looking at, which window that change gets, and when the
-// window is over. It is a value: facts with their times go in, decisions come out. It reads no clock.
+// Package topology tells the leader who takes part in the next plan, when that plan is due, and whether it may move what
+// somebody holds. It is a value: facts with their times go in, decisions come out. It reads no clock.
+//
+// Everything is one of two kinds. Urgent is what has no owner: each absent member has a deadline of its own, and once that
+// is over its partitions are given away in a plan that moves nothing else. Optional is what is merely uneven: a newcomer
+// without its share, members that describe themselves anew, changed weights. Windows collect optional changes, the cooldown
+// separates them, and neither of the two delays what is urgent.
 package topology
 
 import (
@@ -19,7 +24,8 @@ type Config struct {
 	HeartbeatInterval     time.Duration
 	HeartbeatTTL          time.Duration
 	RebalanceCooldown     time.Duration
-	ExpectedWorkers       int // 0 for unknown
+	FlapBackoff           time.Duration // 0 for no damping
+	ExpectedWorkers       int           // 0 for unknown
 }
 
 // Phase is what the group is told.
@@ -47,14 +53,17 @@ const (
 	KindPlannedScale
 	KindEmergency
 	KindMassLoss
-	Partitions // the source lists others
+	Partitions // the source lists different ones
 	Weights    // the source weighs them differently
-	KindResume // a handoff was under way when the leader before ended
+	KindResume // partitions have no owner because of what happened before this leader
+	KindDrain  // members announced that they leave
 )
 
 // String names the kind.
 func (k Kind) String() string {
-	return [...]string{"none", "cold start", "restart", "planned scale", "emergency", "mass loss", "partitions", "weights", "resume"}[k]
+	return [...]string{
+		"none", "cold start", "restart", "planned scale", "emergency", "mass loss", "partitions", "weights", "resume", "drain",
+	}[k]
 }
 
 // Decision is what follows at a moment.
@@ -62,37 +71,68 @@ type Decision struct {
 	Phase   Phase
 	Kind    Kind
 	Act     bool      // make a plan now, for Members
-	Members []string  // sorted; some may be away for a moment and are expected back
+	Moves   bool      // the plan may move what somebody holds; otherwise it only places what has no owner
+	Members []string  // sorted
+	Away    []string  // those of the members that are not there and keep their place, sorted
 	Wake    time.Time // when to ask again if nothing happens; zero for never
 	Why     string
 }
 
-// Topology is the state.
+// Topology is the state. Its invariants, which Valid checks:
+//
+//  1. a worker is alive or absent, never both;
+//  2. whoever is absent is a member, whoever is a newcomer is alive and no member;
+//  3. whoever is alive is a member, a newcomer, or leaving;
+//  4. every absence and every newcomer has a time at which it is acted on.
 type Topology struct {
 	cfg     Config
 	joined  time.Time
-	members map[string]bool // of the last plan
-	planned bool            // there is a plan
+	planned bool // there is a plan
 	began   bool
 
-	heard map[string]time.Time // live workers, and when they were last heard of
-	left  map[string]time.Time // members that left cleanly
-	lost  map[string]time.Time // members whose heartbeat expired
+	members   map[string]bool      // of the last plan
+	heard     map[string]time.Time // live workers, and when they were last heard of
+	leaving   map[string]bool      // live workers that announced that they leave
+	absent    map[string]absence
+	newcomers map[string]newcomer
+	joining   window // that the last newcomer opened or joined
+	flaps     flaps
 
-	window   window
-	cooldown time.Time // no planned window ends before
-	active   Phase     // Rebalancing or Emergency while a plan is carried out
-	kind     Kind      // of the plan that is carried out
-	sourced  Kind      // Partitions or KindResume: to be planned for at once
-	weighed  time.Time // when the weights changed; zero for not
-	altered  bool      // members are not as they were when the last plan was made
-	replaced int       // members that live in a session the last plan does not know
-	held     bool      // the mass loss that is known has been held for long enough
+	gathering window    // of a cold start or a restart
+	hold      time.Time // members of a mass loss are awaited until then; zero for none
+	replaced  int       // members that live in a session the last plan does not know
+
+	cooldown, postponed time.Time // no optional plan before
+	// Optional changes and when they are due; zero for none.
+	altered, weighed, uneven time.Time
+
+	sourced Kind  // Partitions or KindResume: to be planned for at once
+	active  Phase // Rebalancing or Emergency while a plan is carried out
+	kind    Kind  // of the plan that is carried out
+
+	changed bool // since last was decided
+	last    Decision
+}
+
+// absence is a member that is not there, and how long it keeps its place.
+type absence struct {
+	since time.Time
+	due   time.Time
+	clean bool // it left; otherwise its heartbeat expired
+	held  bool // it belongs to a mass loss
+}
+
+// newcomer is a live worker that is not planned for.
+type newcomer struct {
+	since time.Time
+	due   time.Time // of its admission
+	heir  bool      // it counts as the successor of a worker that expired
 }
 
 // window is a pause in which changes collect.
 type window struct {
 	kind   Kind
+	opened time.Time
 	closes time.Time
 }
 
@@ -101,66 +141,153 @@ type window struct {
 // are those of the last plan; planned says whether there is one.
 func New(cfg Config, joined time.Time, members []string, planned bool) *Topology {
 	t := &Topology{
-		cfg: cfg, joined: joined, planned: planned, members: map[string]bool{}, heard: map[string]time.Time{}, left: map[string]time.Time{},
-		lost: map[string]time.Time{},
+		cfg: cfg, joined: joined, planned: planned, members: map[string]bool{}, heard: map[string]time.Time{}, leaving: map[string]bool{},
+		absent: map[string]absence{}, newcomers: map[string]newcomer{}, flaps: flaps{},
 	}
 	if planned {
-		t.setMembers(members)
+		for _, m := range members {
+			t.members[m] = true
+		}
 	}
 	return t
 }
 
-func (t *Topology) setMembers(members []string) {
-	t.members = make(map[string]bool, len(members))
-	for _, m := range members {
-		t.members[m] = true
-	}
-}
-
-// Seen: a heartbeat of the worker arrived, or, before Begin, is as old as that.
+// Seen says that a heartbeat of the worker arrived. A worker that is neither a member nor known is a newcomer.
 func (t *Topology) Seen(now time.Time, worker string) {
+	_, alive := t.heard[worker]
 	t.heard[worker] = now
-	delete(t.left, worker)
-	delete(t.lost, worker)
-}
-
-// Left: the worker deleted its heartbeat.
-func (t *Topology) Left(now time.Time, worker string) {
-	delete(t.heard, worker)
-	delete(t.lost, worker)
-	if _, known := t.left[worker]; t.members[worker] && !known {
-		t.left[worker] = now
+	if alive {
+		n, is := t.newcomers[worker]
+		overdue := is && !now.Before(n.due)
+		t.changed = t.changed || overdue || t.gathering.kind == KindRestart // one that seemed to be dying is back
+		return
+	}
+	t.changed = true
+	delete(t.absent, worker)
+	if !t.members[worker] {
+		t.welcome(now, worker)
 	}
 }
 
-// Lost: the worker's heartbeat expired, or is gone.
+// Aged says how long ago a live worker was last heard of, where the leader found its heartbeat instead of receiving it.
+func (t *Topology) Aged(now time.Time, worker string, age time.Duration) {
+	if _, alive := t.heard[worker]; alive {
+		t.heard[worker], t.changed = now.Add(-age), true
+	}
+}
+
+// Left says that the worker deleted its heartbeat, ago before now. A member that announced it will not come back.
+func (t *Topology) Left(now time.Time, worker string, ago time.Duration) {
+	since := now.Add(-ago)
+	due := since.Add(t.cfg.PlannedScaleWindow)
+	if t.leaving[worker] {
+		due = now
+	}
+	t.gone(worker, absence{since: since, due: due, clean: true})
+}
+
+// Lost says that the worker's heartbeat expired, or is gone. That counts against its ID, see [Topology.Dampings].
 func (t *Topology) Lost(now time.Time, worker string) {
+	if last, alive := t.heard[worker]; alive {
+		delete(t.newcomers, worker)
+		t.expired(now, worker, last)
+	}
+	a := absence{since: now, due: now.Add(t.cfg.EmergencyGracePeriod)}
+	switch {
+	case t.gathering.kind == KindRestart:
+		a.due = t.gathering.closes
+	case now.Before(t.hold):
+		a.due, a.held = later(a.due, t.hold), true
+	}
+	t.gone(worker, a)
+}
+
+// gone books an absence, unless the worker is absent already or no member.
+func (t *Topology) gone(worker string, a absence) {
+	t.changed = true
 	delete(t.heard, worker)
-	_, gone := t.left[worker]
-	if _, known := t.lost[worker]; t.members[worker] && !known && !gone {
-		t.lost[worker] = now
+	delete(t.newcomers, worker)
+	delete(t.leaving, worker)
+	if _, known := t.absent[worker]; t.members[worker] && !known {
+		t.absent[worker] = a
 	}
 }
 
-// Begin: everything that an earlier leader left is known. Members of whom nothing is known are lost.
-func (t *Topology) Begin(now time.Time) {
-	t.began = true
+// Leaving says that a live worker announced that it leaves and will not come back, or that it takes that back. One that
+// stays after it was planned without is a newcomer.
+func (t *Topology) Leaving(now time.Time, worker string, leaves bool) {
+	if t.leaving[worker] == leaves {
+		return
+	}
+	t.changed = true
+	if leaves {
+		t.leaving[worker] = true
+		return
+	}
+	delete(t.leaving, worker)
+	_, alive := t.heard[worker]
+	if _, known := t.newcomers[worker]; alive && !known && !t.members[worker] {
+		t.welcome(now, worker)
+	}
+}
+
+// Replaced says that a member lives in a session that the last plan does not know. Before Begin it tells a leader that
+// more sessions have ended than workers are missing: the store was away, and those who are missing are on their way.
+func (t *Topology) Replaced(worker string) {
+	if t.members[worker] {
+		t.replaced++
+	}
+}
+
+// Begin says that everything an earlier leader left is known. Members of whom nothing is known are lost. wentOn says that
+// this leader's own session is one that the last plan knows: then what is missing went while the leader was there, and
+// that is never a restart of the group.
+func (t *Topology) Begin(now time.Time, wentOn bool) {
+	wentOn = wentOn || !now.Before(t.joined.Add(t.cfg.ColdStartWindow))
 	for m := range t.members {
 		if _, alive := t.heard[m]; !alive {
 			t.Lost(now, m)
 		}
 	}
+	expiring, lost := t.expiring(now), 0
+	for _, a := range t.absent {
+		if !a.clean {
+			lost++
+		}
+	}
 	switch {
 	case !t.planned:
-		t.window = window{KindColdStart, t.joined.Add(t.cfg.ColdStartWindow)}
-	case len(t.lost)+len(t.left)+t.expiring(now) == 0:
-	case float64(t.living()-t.replaced-t.expiring(now)) < t.cfg.RestartDetectionRatio*float64(len(t.members)):
-		t.window = window{KindRestart, t.joined.Add(t.cfg.ColdStartWindow)}
-		if !now.Before(t.window.closes) {
-			t.window.closes = now.Add(t.cfg.ColdStartWindow) // the leader was here before the others went
+		t.gather(KindColdStart)
+	case len(t.absent)+expiring == 0:
+	case !wentOn && float64(t.living()-t.replaced-expiring) < t.cfg.RestartDetectionRatio*float64(len(t.members)):
+		t.gather(KindRestart)
+	case lost+expiring > 0 && float64(lost+t.replaced+expiring) > t.massLoss():
+		t.await(now.Add(t.cfg.HeartbeatTTL), func(a absence) bool { return !a.clean })
+	}
+	t.began, t.changed = true, true
+}
+
+// gather opens the window of a group that begins. Everyone who is absent or new is acted on when it closes.
+func (t *Topology) gather(kind Kind) {
+	t.gathering = window{kind: kind, opened: t.joined, closes: t.joined.Add(t.cfg.ColdStartWindow)}
+	for m, a := range t.absent {
+		a.due = t.gathering.closes
+		t.absent[m] = a
+	}
+	for w, n := range t.newcomers {
+		n.due = t.gathering.closes
+		t.newcomers[w] = n
+	}
+}
+
+// await holds members of a mass loss.
+func (t *Topology) await(until time.Time, which func(absence) bool) {
+	t.hold = until
+	for m, a := range t.absent {
+		if which(a) {
+			a.due, a.held = later(a.due, until), true
+			t.absent[m] = a
 		}
-	case len(t.lost)+t.expiring(now) > 0 && float64(len(t.lost)+t.replaced+t.expiring(now)) > t.massLoss():
-		t.window = window{KindMassLoss, now.Add(t.cfg.HeartbeatTTL)}
 	}
 }
 
@@ -175,175 +302,8 @@ func (t *Topology) expiring(now time.Time) int {
 	return n
 }
 
-// Replaced: a member lives in a session that the last plan does not know. Before Begin it tells a leader that more
-// sessions have ended than workers are missing: the store was away, and those who are missing are on their way.
-func (t *Topology) Replaced(worker string) {
-	if t.members[worker] {
-		t.replaced++
-	}
-}
-
 // massLoss is how many members may go at once before the store is suspected.
 func (t *Topology) massLoss() float64 { return max(2, t.cfg.MassLossRatio*float64(len(t.members))) }
-
-// PartitionsChanged: the source lists other partitions (Partitions) or other weights (Weights) than were planned for, or
-// no others any more (None).
-func (t *Topology) PartitionsChanged(now time.Time, k Kind) {
-	switch {
-	case k == None:
-		t.weighed = time.Time{}
-	case k == Weights && t.weighed.IsZero():
-		t.weighed = now
-	case k == Partitions:
-		t.sourced = Partitions
-	}
-}
-
-// MembersAltered: the members describe themselves otherwise than when the last plan was made (another capacity, other
-// labels, cordoned or not any more), or as then again.
-func (t *Topology) MembersAltered(altered bool) { t.altered = altered }
-
-// Unplanned: some partitions have no owner, because a handoff was under way when the leader before ended.
-func (t *Topology) Unplanned(time.Time) { t.sourced = KindResume }
-
-// Planned: the plan that a decision asked for is stored.
-func (t *Topology) Planned(now time.Time, members []string) {
-	d := t.kind
-	t.setMembers(members)
-	t.planned = true
-	t.cooldown = now.Add(t.cfg.RebalanceCooldown)
-	t.active, t.sourced, t.weighed, t.altered = Rebalancing, None, time.Time{}, false
-	if d == KindEmergency || d == KindMassLoss {
-		t.active = Emergency
-	}
-	forget := func(m string, _ time.Time) bool { return !t.members[m] }
-	maps.DeleteFunc(t.left, forget)
-	maps.DeleteFunc(t.lost, forget)
-	for m := range t.members {
-		// Who went while the plan was being made was no member then.
-		if _, alive := t.heard[m]; !alive {
-			t.Lost(now, m)
-		}
-	}
-	t.held = t.held && len(t.lost) > 0
-	keep := d == Partitions || d == KindResume || (t.active == Emergency && len(t.left) > 0)
-	if !keep {
-		t.window = window{}
-	}
-}
-
-// Settled: nothing of the plan is outstanding any more.
-func (t *Topology) Settled(time.Time) { t.active = Idle }
-
-// Decide says what follows now.
-func (t *Topology) Decide(now time.Time) Decision {
-	if !t.began {
-		return Decision{}
-	}
-	t.updateWindow(now)
-	d := t.decide(now)
-	if d.Act {
-		t.kind = d.Kind
-		slices.Sort(d.Members)
-		return d
-	}
-	if t.active != Idle {
-		d.Phase, d.Kind = t.active, t.kind
-	}
-	return d
-}
-
-// updateWindow opens, turns and cancels the window for what is known now.
-func (t *Topology) updateWindow(now time.Time) {
-	switch t.window.kind {
-	case KindColdStart:
-		return
-	case KindRestart:
-		if t.living()-t.expiring(now) != len(t.members) {
-			return
-		}
-		t.window = window{} // and whoever is new besides opens one of its own
-	default:
-	}
-	if t.planned && float64(t.living()) < t.cfg.RestartDetectionRatio*float64(len(t.members)) {
-		t.window = window{KindRestart, now.Add(t.cfg.ColdStartWindow)}
-		return
-	}
-	t.updateHold(now)
-	if t.window.kind == KindMassLoss {
-		return
-	}
-	switch {
-	case !t.differs():
-		t.window = window{}
-	case t.window.kind == None:
-		t.window = window{KindPlannedScale, now.Add(t.cfg.PlannedScaleWindow)}
-	case t.onlyAltered():
-		// Members that are restarted one after the other, each with another label: each has the whole window to come back.
-		for _, at := range t.left {
-			if closes := at.Add(t.cfg.PlannedScaleWindow); closes.After(t.window.closes) {
-				t.window.closes = closes
-			}
-		}
-	}
-}
-
-// onlyAltered: what is different, those who left apart, is how members describe themselves. That can wait.
-func (t *Topology) onlyAltered() bool {
-	if !t.altered || !t.weighed.IsZero() {
-		return false
-	}
-	for w := range t.heard {
-		if !t.members[w] {
-			return false
-		}
-	}
-	return true
-}
-
-// updateHold holds when so many members expire together that the store is the likelier culprit.
-func (t *Topology) updateHold(now time.Time) {
-	switch {
-	case len(t.lost) == 0:
-		t.held = false
-		if t.window.kind == KindMassLoss {
-			t.window = window{}
-		}
-	case t.window.kind == KindMassLoss:
-		if !now.Before(t.window.closes) {
-			t.held, t.window = true, window{}
-		}
-	case !t.held && t.suspects(now) > t.massLoss():
-		t.window = window{KindMassLoss, t.firstLost().Add(t.cfg.HeartbeatTTL)}
-		t.updateHold(now)
-	}
-}
-
-// suspects counts the members that expired within the last HeartbeatInterval and those that will within the next if
-// they are not heard of.
-func (t *Topology) suspects(now time.Time) float64 {
-	n := 0
-	for _, at := range t.lost {
-		if now.Sub(at) <= t.cfg.HeartbeatInterval {
-			n++
-		}
-	}
-	for m := range t.members {
-		if at, alive := t.heard[m]; alive && now.Sub(at) >= t.cfg.HeartbeatTTL-t.cfg.HeartbeatInterval {
-			n++
-		}
-	}
-	return float64(n)
-}
-
-func (t *Topology) firstLost() (first time.Time) {
-	for _, at := range t.lost {
-		if first.IsZero() || at.Before(first) {
-			first = at
-		}
-	}
-	return first
-}
 
 // living counts the members that live.
 func (t *Topology) living() int {
@@ -356,126 +316,127 @@ func (t *Topology) living() int {
 	return n
 }
 
-// differs: someone is there that was not planned for, or left, or is not as then, or the weights are others.
-func (t *Topology) differs() bool {
-	if len(t.left) > 0 || t.altered || !t.weighed.IsZero() {
-		return true
+// PartitionsChanged says that the source lists different partitions (Partitions) or different weights (Weights) than
+// were planned for, or neither (None).
+func (t *Topology) PartitionsChanged(now time.Time, k Kind) {
+	t.changed = true
+	switch {
+	case k == None:
+		t.weighed = time.Time{}
+		if t.sourced == Partitions {
+			t.sourced = None
+		}
+	case k == Weights && t.weighed.IsZero():
+		t.weighed = now.Add(t.cfg.PlannedScaleWindow)
+	case k == Partitions:
+		t.sourced = Partitions
+	}
+}
+
+// MembersAltered says that the members describe themselves differently than when the last plan was made (another
+// capacity, other labels, cordoned or not any more), or as then again.
+func (t *Topology) MembersAltered(now time.Time, altered bool) { t.optional(now, &t.altered, altered) }
+
+// Uneven says that the strategy would move something that the last plan left where it is, or that it would not.
+func (t *Topology) Uneven(now time.Time, uneven bool) { t.optional(now, &t.uneven, uneven) }
+
+func (t *Topology) optional(now time.Time, due *time.Time, is bool) {
+	switch {
+	case !is && !due.IsZero():
+		*due, t.changed = time.Time{}, true
+	case is && due.IsZero():
+		*due, t.changed = now.Add(t.cfg.PlannedScaleWindow), true
+	}
+}
+
+// Unplanned says that some partitions have no owner, because of something that happened before this leader.
+func (t *Topology) Unplanned() { t.sourced, t.changed = KindResume, true }
+
+// Planned says that the plan which a decision asked for is made.
+func (t *Topology) Planned(now time.Time, d Decision) {
+	t.changed, t.planned = true, true
+	t.kind, t.active, t.sourced = d.Kind, Rebalancing, None
+	if d.Kind == KindEmergency || d.Kind == KindMassLoss {
+		t.active = Emergency
+	}
+	admitted := t.setMembers(d.Members)
+	if t.gathering.kind != None && d.Kind == t.gathering.kind {
+		t.gathering = window{}
+	}
+	switch {
+	case d.Moves:
+		t.cooldown = now.Add(t.cfg.RebalanceCooldown)
+		t.altered, t.weighed, t.uneven = time.Time{}, time.Time{}, time.Time{}
+	case admitted:
+		t.uneven = now // the share of whoever is new only waits for the cooldown
+	}
+	for m := range t.members {
+		// Whoever went while the plan was being made was no member then.
+		if _, alive := t.heard[m]; !alive {
+			t.Lost(now, m)
+		}
+	}
+}
+
+// setMembers replaces the members and reports whether one of them was a newcomer.
+func (t *Topology) setMembers(members []string) (admitted bool) {
+	t.members = make(map[string]bool, len(members))
+	for _, m := range members {
+		t.members[m] = true
+		if _, is := t.newcomers[m]; is {
+			admitted = true
+			delete(t.newcomers, m)
+		}
+	}
+	maps.DeleteFunc(t.absent, func(m string, _ absence) bool { return !t.members[m] })
+	return admitted
+}
+
+// Settled says that nothing of the plan is outstanding any more.
+func (t *Topology) Settled() {
+	if t.active != Idle {
+		t.active, t.changed = Idle, true
+	}
+}
+
+// Decide says what follows now. As long as nothing has changed and the time to wake has not come it costs nothing.
+func (t *Topology) Decide(now time.Time) Decision {
+	if !t.began {
+		return Decision{}
+	}
+	if t.Stale(now) {
+		t.last, t.changed = t.decide(now), false
+	}
+	return t.last
+}
+
+// Valid reports the first broken invariant.
+func (t *Topology) Valid() error {
+	for m, a := range t.absent {
+		if _, alive := t.heard[m]; alive || !t.members[m] || a.due.IsZero() {
+			return fmt.Errorf("%s is absent: alive %t, member %t, due %s", m, alive, t.members[m], a.due)
+		}
+	}
+	for w, n := range t.newcomers {
+		if _, alive := t.heard[w]; !alive || t.members[w] || n.due.IsZero() {
+			return fmt.Errorf("%s is a newcomer: alive %t, member %t, due %s", w, alive, t.members[w], n.due)
+		}
 	}
 	for w := range t.heard {
-		if !t.members[w] {
-			return true
+		if _, is := t.newcomers[w]; !is && !t.members[w] && !t.leaving[w] {
+			return fmt.Errorf("%s is alive, and neither a member nor a newcomer", w)
 		}
 	}
-	return false
-}
-
-func (t *Topology) live() []string { return slices.Collect(maps.Keys(t.heard)) }
-
-func (t *Topology) decide(now time.Time) Decision {
-	if len(t.heard) == 0 {
-		return Decision{} // the next heartbeat asks again
-	}
-	switch t.window.kind {
-	case KindColdStart, KindRestart, KindMassLoss:
-		if d, more := t.sourceDecision(); more && t.window.kind != KindColdStart {
-			return d
-		}
-		return t.collecting(now)
-	default:
-	}
-	if d, more := t.emergency(now); more {
-		return d
-	}
-	if d, more := t.sourceDecision(); more {
-		return d
-	}
-	if t.window.kind == KindPlannedScale {
-		d := t.collecting(now)
-		if d.Act && len(t.lost) > 0 && t.onlyAltered() { // until their grace is over
-			d = Decision{Phase: Scaling, Kind: t.window.kind, Why: t.why("members expected")}
-		}
-		if grace := t.graceEnds(); !grace.IsZero() && !d.Act {
-			d.Wake = sooner(d.Wake, grace)
-		}
-		return d
-	}
-	return Decision{Wake: t.graceEnds()}
-}
-
-// collecting waits for the end of the window, or for everyone who is expected.
-func (t *Topology) collecting(now time.Time) Decision {
-	closes := t.window.closes
-	expected := t.cfg.ExpectedWorkers > 0 && len(t.heard) == t.cfg.ExpectedWorkers && len(t.lost) == 0
-	if expected && t.window.kind != KindMassLoss {
-		closes = now
-	}
-	if t.window.kind == KindPlannedScale && closes.Before(t.cooldown) {
-		closes = t.cooldown
-	}
-	if now.Before(closes) {
-		return Decision{Phase: Scaling, Kind: t.window.kind, Wake: closes, Why: t.why("window open")}
-	}
-	kind := t.window.kind
-	if kind == KindPlannedScale && !t.weighed.IsZero() && !t.moved() {
-		kind = Weights
-	}
-	return Decision{Phase: Rebalancing, Kind: kind, Act: true, Members: t.live(), Why: t.why("window over")}
-}
-
-// moved: the difference is more than weights.
-func (t *Topology) moved() bool {
-	weighed := t.weighed
-	t.weighed = time.Time{}
-	moved := t.differs()
-	t.weighed = weighed
-	return moved
-}
-
-// emergency acts on members whose grace is over. It takes in everyone who lives, and keeps those who left cleanly and
-// whose window is still open: they may come back.
-func (t *Topology) emergency(now time.Time) (Decision, bool) {
-	act := false
-	for _, at := range t.lost {
-		act = act || t.held || !now.Before(at.Add(t.cfg.EmergencyGracePeriod))
-	}
-	if !act {
-		return Decision{}, false
-	}
-	members := t.live()
-	for m, at := range t.lost {
-		if !t.held && now.Before(at.Add(t.cfg.EmergencyGracePeriod)) {
-			members = append(members, m)
+	for m := range t.members {
+		_, alive := t.heard[m]
+		if _, away := t.absent[m]; t.began && alive == away {
+			return fmt.Errorf("member %s: alive %t, absent %t", m, alive, away)
 		}
 	}
-	members = slices.AppendSeq(members, maps.Keys(t.left))
-	kind := KindEmergency
-	if t.held {
-		kind = KindMassLoss
-	}
-	return Decision{Phase: Emergency, Kind: kind, Act: true, Members: members, Why: t.why("members lost")}, true
+	return nil
 }
 
-// graceEnds is when the next lost member is acted on; zero for never.
-func (t *Topology) graceEnds() (at time.Time) {
-	for _, lost := range t.lost {
-		at = sooner(at, lost.Add(t.cfg.EmergencyGracePeriod))
-	}
-	return at
-}
-
-// sourceDecision plans for other partitions at once, for the members of the last plan whether they are here just now or
-// expected back: nobody else's partitions move because of it.
-func (t *Topology) sourceDecision() (Decision, bool) {
-	if t.sourced == None || t.living() == 0 {
-		return Decision{}, false
-	}
-	members := slices.Collect(maps.Keys(t.members))
-	return Decision{Phase: Rebalancing, Kind: t.sourced, Act: true, Members: members, Why: t.why("partitions without owner")}, true
-}
-
-func (t *Topology) why(what string) string {
-	return fmt.Sprintf("%s (%s): %d live, %d planned for, %d left, %d lost", what, t.window.kind, len(t.heard), len(t.members), len(t.left), len(t.lost))
-}
+func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
 
 // sooner returns the earlier of two times; the zero time is never.
 func sooner(a, b time.Time) time.Time {
@@ -484,3 +445,18 @@ func sooner(a, b time.Time) time.Time {
 	}
 	return a
 }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// Stale says that Decide would look at everything again: something has changed, or it is time.
+func (t *Topology) Stale(now time.Time) bool {
+	return t.began && (t.changed || !t.last.Wake.IsZero() && !now.Before(t.last.Wake))
+}
+
+// Postpone puts off what is optional, because the strategy cannot be asked before.
+func (t *Topology) Postpone(until time.Time) { t.postponed, t.changed = until, true }

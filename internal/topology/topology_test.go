@@ -16,16 +16,33 @@ func TestAJoinerThatDiesWhileItIsPlannedForIsLost(t *testing.T) {
 	for _, w := range []string{"a", "b", "c", "joiner"} {
 		topo.Seen(now, w)
 	}
-	topo.Begin(now)
-	topo.Lost(now, "c")
+	topo.Begin(now, true)
+	now = now.Add(10 * time.Second)
+	for _, w := range []string{"a", "b", "c", "joiner"} {
+		topo.Seen(now, w)
+	}
 	d := topo.Decide(now)
 	require.True(t, d.Act)
-	require.Equal(t, []string{"a", "b", "joiner"}, d.Members)
+	require.Equal(t, []string{"a", "b", "c", "joiner"}, d.Members)
 	topo.Lost(now, "joiner")
-	topo.Planned(now, d.Members)
+	topo.Planned(now, d)
 	d = topo.Decide(now)
 	require.True(t, d.Act)
-	require.Equal(t, []string{"a", "b"}, d.Members)
+	require.Equal(t, []string{"a", "b", "c"}, d.Members)
+}
+
+func TestAHeartbeatThatSaysNothingNewIsNoReasonToDecideAnew(t *testing.T) {
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	topo := New(Config{ColdStartWindow: time.Second, PlannedScaleWindow: time.Second, HeartbeatInterval: time.Second, HeartbeatTTL: 6 * time.Second},
+		now, []string{"a"}, true)
+	topo.Seen(now, "a")
+	topo.Begin(now, true)
+	topo.Decide(now)
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		now = now.Add(time.Second)
+		topo.Seen(now, "a")
+		topo.Decide(now)
+	}))
 }
 
 func TestMembersWhoseHeartbeatsExpireInAMomentAreCountedWhenALeaderBegins(t *testing.T) {
@@ -37,7 +54,7 @@ func TestMembersWhoseHeartbeatsExpireInAMomentAreCountedWhenALeaderBegins(t *tes
 	for _, m := range []string{"b", "c", "d"} {
 		topo.Seen(now.Add(-6*time.Second), m)
 	}
-	topo.Begin(now)
+	topo.Begin(now, false)
 	d := topo.Decide(now)
 	require.Equal(t, Scaling, d.Phase)
 	require.Equal(t, KindRestart, d.Kind)

@@ -1,0 +1,109 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/kv"
+)
+
+// This file is how a calculator looks: it turns what the store and the source answer into facts.
+
+// read reads what earlier leaders stored, complete up to this term.
+func (c *calculator) read(ctx context.Context) any {
+	snapshot, err := c.store.Snapshot(ctx, kv.Assignments, nil, c.fence.Revision)
+	if err != nil {
+		return &leader.Restored{Err: err}
+	}
+	return restored(snapshot)
+}
+
+// restored decodes what earlier leaders stored.
+func restored(snapshot kv.Snapshot) leader.Fact {
+	found := &leader.Restored{}
+	for _, e := range snapshot.Entries {
+		var err error
+		switch e.Key {
+		case kv.TermKey:
+		case kv.PlanKey:
+			found.Plan, err = kv.DecodePlan(e.Value)
+		default:
+			var a kv.Assignment
+			if a, err = kv.DecodeAssignment(e.Value); err == nil {
+				found.Records = append(found.Records, a)
+			} else {
+				found.Unreadable = append(found.Unreadable, e.Key)
+			}
+		}
+		if errors.Is(err, kv.ErrFormat) {
+			return &leader.Foreign{Err: err}
+		}
+		if err != nil {
+			found.Problems = append(found.Problems, fmt.Errorf("restore %s: %w", e.Key, err))
+		}
+	}
+	return found
+}
+
+// list lists the source and prepares the list for strategies.
+func (c *calculator) list(ctx context.Context) any {
+	ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
+	defer cancel()
+	partitions, err := list(ctx, c.set.Source)
+	if err != nil {
+		return &leader.Listed{Err: err}
+	}
+	prepared, err := leader.NewListing(partitions)
+	if err != nil {
+		return &leader.Listed{Err: fmt.Errorf("%w: %w", ErrSourceFailed, err)}
+	}
+	return &leader.Listed{List: prepared}
+}
+
+// heartbeatFact is what an update of the heartbeats says.
+func heartbeatFact(u kv.Update) any {
+	switch u.Kind {
+	case kv.UpdatePut:
+		return beatFact(u.Entry)
+	case kv.UpdateSynced:
+		return &leader.Synced{}
+	case kv.UpdateDeleted:
+		return &leader.Gone{Worker: u.Entry.Key, Clean: true}
+	default:
+		return &leader.Gone{Worker: u.Entry.Key}
+	}
+}
+
+func beatFact(e kv.Entry) leader.Fact {
+	h, err := kv.DecodeHeartbeat(e.Value)
+	switch {
+	case errors.Is(err, kv.ErrFormat):
+		return &leader.Foreign{Err: err}
+	case err != nil:
+		return &leader.Garbled{Worker: e.Key, Revision: e.Revision, Stored: e.Created, Err: err}
+	}
+	return &leader.Beat{
+		Worker: e.Key, Session: h.Session, Applied: h.Applied.Version, Capacity: h.Capacity, Labels: h.Labels, Cordoned: h.Cordoned,
+		Leaving: h.Leaving, Failed: h.Failed, Stored: e.Created,
+	}
+}
+
+// lookUp finds out how workers went that are not there.
+func lookUp(ctx context.Context, store *kv.Store, workers []string) *leader.LookedUp {
+	found := &leader.LookedUp{Left: map[string]time.Time{}}
+	for _, id := range workers {
+		e, err := store.Get(ctx, kv.Heartbeats, id)
+		switch {
+		case errors.Is(err, kv.ErrNotFound):
+		case err != nil:
+			found.Err = err
+			return found
+		case e.Kind == kv.Deleted:
+			found.Left[id] = e.Created
+		}
+	}
+	return found
+}

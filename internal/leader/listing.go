@@ -1,0 +1,81 @@
+package leader
+
+import (
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/strategy"
+)
+
+// Listing is a list of partitions as a source gave it, sorted by ID and prepared for strategies. It never changes, so that
+// what is worked out once stays true.
+type Listing struct {
+	prepared   *strategy.Prepared
+	partitions []strategy.Partition
+	ids        []string
+	digest     string // names the list, with its weights
+}
+
+// NewListing sorts and prepares a list. Its error is that of [strategy.Prepare].
+func NewListing(partitions []strategy.Partition) (*Listing, error) {
+	type named struct {
+		id string
+		strategy.Partition
+	}
+	all := make([]named, len(partitions))
+	for i, p := range partitions {
+		all[i] = named{p.ID(), p}
+	}
+	byID := func(a, b named) int { return strings.Compare(a.id, b.id) }
+	if !slices.IsSortedFunc(all, byID) {
+		slices.SortFunc(all, byID)
+	}
+	l := &Listing{partitions: make([]strategy.Partition, len(all)), ids: make([]string, len(all))}
+	d, line := xxhash.New(), []byte{}
+	for i, p := range all {
+		l.partitions[i], l.ids[i] = p.Partition, p.id
+		line = append(append(line[:0], p.id...), '=')
+		line = append(strconv.AppendInt(line, p.Weight, 10), '\n')
+		_, _ = d.Write(line)
+	}
+	l.digest = hex.EncodeToString(d.Sum(nil))
+	var err error
+	l.prepared, err = strategy.Prepare(l.partitions)
+	return l, err
+}
+
+// names reports whether both lists name the same partitions.
+func (l *Listing) names(other *Listing) bool { return l == other || slices.Equal(l.ids, other.ids) }
+
+// weighs reports whether both lists give the partitions that they share the same weights.
+func (l *Listing) weighs(other *Listing) bool {
+	if l == other {
+		return true
+	}
+	j := 0
+	for i, id := range l.ids {
+		for j < len(other.ids) && other.ids[j] < id {
+			j++
+		}
+		if j < len(other.ids) && other.ids[j] == id && other.partitions[j].Weight != l.partitions[i].Weight {
+			return false
+		}
+	}
+	return true
+}
+
+// change is what is different in a list from the one that is planned for, and from the one whose weights were heeded last.
+func change(planned, balanced, now *Listing) topology.Kind {
+	switch {
+	case !planned.names(now):
+		return topology.Partitions
+	case !balanced.weighs(now):
+		return topology.Weights
+	}
+	return topology.None
+}

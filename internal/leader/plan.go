@@ -1,0 +1,218 @@
+package leader
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/strategy"
+)
+
+const (
+	strategyRetryFirst = time.Second
+	strategyRetryMost  = 30 * time.Second
+)
+
+// plan begins to carry out a decision. Where nothing is without an owner and nothing may move there is nothing to ask.
+func (l *Leader) plan(now time.Time) {
+	d := l.decision
+	list := l.source.newest
+	if l.draft.list != list {
+		l.draft.list = list
+		l.ledger.SetListing(list.ids, list.partitions)
+	}
+	l.forgetHomes(now)
+	away := make(map[string]bool, len(d.Away))
+	for _, id := range d.Away {
+		away[id] = true
+	}
+	q := strategy.Question{
+		Workers: l.roster.asked(d.Members, away), List: list.prepared,
+		Previous: make([]int, len(list.ids)), Home: make([]int, len(list.ids)), Waited: l.waited(now),
+	}
+	l.ledger.Fill(d.Members, away, q.Previous, q.Home)
+	a := &Ask{Question: q, Moves: d.Moves, decision: d, list: list}
+	a.described, _ = l.roster.descriptions(d.Members)
+	if !d.Moves && !slices.Contains(q.Previous, strategy.None) {
+		l.adopt(now, a, q.Previous, l.draft.certificate)
+		return
+	}
+	a.BuiltIn = !d.Moves && now.Before(l.pace.strategy)
+	l.asked++
+	a.ID = l.asked
+	l.question = a
+	l.do(a)
+}
+
+// forgetHomes gives up on workers that have been gone for HomeRetention: what they left behind is at home where it is now.
+func (l *Leader) forgetHomes(now time.Time) {
+	for id, since := range l.roster.away {
+		if now.Sub(since) >= l.cfg.HomeRetention {
+			delete(l.roster.away, id)
+			l.ledger.Forget(id)
+		}
+	}
+}
+
+// waited is for how long each cause has held partitions back.
+func (l *Leader) waited(now time.Time) map[string]time.Duration {
+	if len(l.pace.waited) == 0 {
+		return nil
+	}
+	waited := make(map[string]time.Duration, len(l.pace.waited))
+	for cause, since := range l.pace.waited {
+		waited[cause] = now.Sub(since)
+	}
+	return waited
+}
+
+// Answered makes a fact of what a strategy answered: what may not move stays where it is. It may take long and may run
+// anywhere.
+func Answered(a *Ask, p strategy.Plan, err error) *TargetMade {
+	if err != nil {
+		return &TargetMade{ID: a.ID, Err: err}
+	}
+	made := &TargetMade{ID: a.ID, Next: p.Owners, Waits: p.Waits}
+	if !a.Moves {
+		made.Next = slices.Clone(p.Owners)
+		for i, w := range a.Question.Previous {
+			if w != strategy.None && made.Next[i] != w {
+				made.Next[i], made.Uneven = w, true
+			}
+		}
+	}
+	made.Certificate = a.Question.Certify(made.Next)
+	return made
+}
+
+func (l *Leader) targetMade(now time.Time, f *TargetMade) {
+	a := l.question
+	if a == nil || a.ID != f.ID {
+		return
+	}
+	l.question = nil
+	if f.Err != nil {
+		l.report(f.Err)
+		l.pace.failing = min(max(2*l.pace.failing, strategyRetryFirst), strategyRetryMost)
+		l.pace.strategy = now.Add(l.pace.failing)
+		// What is optional waits until the strategy is asked again. What is urgent does not.
+		l.topo.Postpone(l.pace.strategy)
+		return
+	}
+	if !a.BuiltIn {
+		l.pace.failing, l.pace.strategy = 0, time.Time{}
+	}
+	l.adopt(now, a, f.Next, record.Certificate(f.Certificate))
+	if a.BuiltIn || f.Uneven {
+		l.topo.Uneven(now, true)
+	}
+	l.unplaced(now, a, f.Waits)
+}
+
+// adopt makes a target what the ledger works towards. From here on it is the plan, however long storing it takes.
+func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Certificate) {
+	d := a.decision
+	for _, id := range l.draft.members {
+		if _, stays := slices.BinarySearch(d.Members, id); !stays {
+			l.roster.away[id] = now
+		}
+	}
+	for _, id := range d.Members {
+		delete(l.roster.away, id)
+	}
+	l.ledger.SetTargets(d.Members, next)
+	l.ledger.SetMembers(d.Members)
+	l.draft.members, l.draft.planned, l.draft.workers = d.Members, true, a.described
+	l.draft.certificate, l.draft.why = certificate, d.Why
+	if d.Moves {
+		l.draft.balanced = a.list
+	}
+	if l.draft.balanced.weighs(a.list) { // otherwise the next leader has to see that weights are pending
+		l.draft.digest = a.list.digest
+	}
+	l.topo.Planned(now, d)
+	l.pace.write = time.Time{}
+	l.compareSource(now) // these may have changed while the plan was made
+	l.roster.altered = true
+}
+
+// unplaced remembers since when partitions have waited for a worker that may have them, and tells that once.
+func (l *Leader) unplaced(now time.Time, a *Ask, waits []strategy.Wait) {
+	still := map[string]time.Time{}
+	l.pace.placed = time.Time{}
+	for _, w := range waits {
+		since, known := l.pace.waited[w.Cause]
+		if !known {
+			since = now
+		}
+		still[w.Cause] = since
+		if len(w.Partitions) == 0 {
+			continue
+		}
+		if at := since.Add(w.After); w.After > 0 && (l.pace.placed.IsZero() || at.Before(l.pace.placed)) {
+			l.pace.placed = at
+		}
+		if !known {
+			l.report(fmt.Errorf("%w: %s: %s", ErrUnplaced, w.Cause, some(len(w.Partitions), func(i int) string { return a.list.ids[w.Partitions[i]] })))
+		}
+	}
+	l.pace.waited = still
+}
+
+// some names the first few of a number of things.
+func some(n int, name func(i int) string) string {
+	const most = 5
+	var names []string
+	for i := range min(n, most) {
+		names = append(names, name(i))
+	}
+	text := strings.Join(names, ", ")
+	if n > most {
+		text = fmt.Sprintf("%s and %d more", text, n-most)
+	}
+	return text
+}
+
+// expire reports let-goes that take too long: one report for each worker, however many partitions it keeps.
+func (l *Leader) expire(now time.Time) {
+	if !l.pace.placed.IsZero() && !now.Before(l.pace.placed) && l.question == nil {
+		l.pace.placed = time.Time{}
+		l.topo.Unplanned() // the strategy may now give them to workers that would not have them otherwise
+	}
+	for len(l.releases) > 0 && !now.Before(l.releases[0].due) {
+		late := l.ledger.Late(l.releases[0].version)
+		l.releases = l.releases[1:]
+		for len(late) > 0 {
+			w := late[0].Worker
+			var names []string
+			for _, h := range late {
+				if h.Worker == w {
+					names = append(names, h.Partition)
+				}
+			}
+			late = slices.DeleteFunc(late, func(h handoff) bool { return h.Worker == w })
+			l.report(fmt.Errorf("%w: worker %s has not let go of %d partitions after HandoffTimeout %s: %s",
+				ErrHandoffTimeout, w, len(names), l.cfg.HandoffTimeout, some(len(names), func(i int) string { return names[i] })))
+		}
+		for _, w := range l.ledger.LateUnread() {
+			l.report(fmt.Errorf("%w: worker %s, whose record could not be read, has not acknowledged another after HandoffTimeout %s; "+
+				"nothing is granted before it has", ErrHandoffTimeout, w, l.cfg.HandoffTimeout))
+		}
+	}
+}
+
+func phase(p topology.Phase) record.Phase {
+	switch p {
+	case topology.Scaling:
+		return record.PhaseScaling
+	case topology.Rebalancing:
+		return record.PhaseRebalancing
+	case topology.Emergency:
+		return record.PhaseEmergency
+	default:
+		return record.PhaseIdle
+	}
+}

@@ -1,0 +1,300 @@
+package leader
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/strategy"
+)
+
+var update = flag.Bool("update", false, "rewrite what the scripts expect")
+
+// TestScripts plays testdata/*.txt: a sentence that says what must be true, commands, "----", the effects. The world answers
+// at once and obeys: heartbeats come every 2 s and expire after 6 s, records are applied, the strategy is Sticky.
+//
+//	set KEY VALUE              of the configuration
+//	source p1 p2:200           the source lists these from now on, with their weights
+//	stored a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3
+//	plan 3 a b c               the stored plan has version 3 and these members; its digest is that of the source
+//	garbage a                  the record of a worker cannot be read
+//	lead a/7                   a leader begins, in that session
+//	up a/7 b/8                 they live and beat; more words on the line: leaving cordoned failed deaf old capacity=50
+//	down a, leave a            they die, leave cleanly
+//	is a leaving               what a heartbeat says from now on, as for up; "is a" takes it back
+//	garble a                   somebody overwrites a heartbeat
+//	refresh                    somebody asks for a listing
+//	strategy, store, listing   ok or how they fail: fails, hangs; refuses, too large, unknown, silent; fails
+//	pools                      the strategy gives partitions x… to nobody
+//	blind, sees                the heartbeats are not verified; they are
+//	run 12s, owners            time passes; who runs what
+func TestScripts(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txt")
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(files), 25)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			script, want, _ := strings.Cut(string(text), "----\n")
+			got := play(t, script)
+			if *update {
+				require.NoError(t, os.WriteFile(file, []byte(script+"----\n"+got), 0o600))
+				return
+			}
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+type player struct {
+	*world
+	out strings.Builder
+}
+
+func play(t *testing.T, script string) string {
+	t.Helper()
+	p := &player{world: newWorld(t)}
+	p.show = func(e Effect) {
+		switch e.(type) {
+		case *Wake, *Read, *List, *Follow:
+		default:
+			p.print(e.String())
+		}
+	}
+	_, commands, _ := strings.Cut(script, "\n\n")
+	for _, line := range strings.Split(strings.TrimSpace(commands), "\n") {
+		words := strings.Fields(line)
+		require.NotEmpty(t, words, "an empty line among the commands")
+		p.command(t, words[0], words[1:])
+	}
+	return p.out.String()
+}
+
+func (p *player) print(line string) {
+	fmt.Fprintf(&p.out, "%s %s\n", p.now.Sub(start), line)
+}
+
+func number(t *testing.T, s string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(s, 10, 64)
+	require.NoError(t, err)
+	return n
+}
+
+// sessionOf reads "a/7@3".
+func sessionOf(t *testing.T, s string) (worker string, session uint64, version int64) {
+	t.Helper()
+	who, at, found := strings.Cut(s, "@")
+	worker, n, _ := strings.Cut(who, "/")
+	if found {
+		version = number(t, at)
+	}
+	return worker, uint64(number(t, n)), version
+}
+
+func (p *player) command(t *testing.T, verb string, args []string) {
+	t.Helper()
+	rest := strings.Join(args, " ")
+	switch verb {
+	case "set":
+		p.set(t, args[0], args[1])
+	case "source":
+		p.source = args
+	case "stored":
+		p.stored(t, args)
+	case "plan":
+		p.planned(t, args)
+	case "garbage":
+		p.garbage = args
+	case "lead":
+		id, session, _ := sessionOf(t, args[0])
+		p.cfg.Worker, p.cfg.Session = id, session
+		p.world.lead()
+	case "up", "is":
+		p.describe(t, verb, args)
+	case "down":
+		for _, id := range args {
+			p.down(id)
+		}
+	case "leave":
+		for _, id := range args {
+			p.leave(id)
+		}
+	case "garble":
+		p.tell(&Garbled{Worker: rest, Revision: 99, Stored: p.now, Err: record.ErrCorrupt})
+	case "refresh":
+		p.refreshes++
+		p.tell(&RefreshAsked{p.refreshes})
+	case "strategy":
+		p.failing = strings.TrimPrefix(rest, "ok")
+	case "pools":
+		p.strategy = pools{}
+	case "store":
+		p.refusing = strings.TrimPrefix(rest, "ok")
+		p.release()
+	case "listing":
+		p.unlisted = rest == "fails"
+	case "blind":
+		p.tell(&Blind{p.now})
+	case "sees":
+		p.tell(&Synced{})
+	case "run":
+		d, err := time.ParseDuration(rest)
+		require.NoError(t, err)
+		p.run(d)
+	case "owners":
+		p.print(p.owners())
+	default:
+		t.Fatalf("unknown command %q", verb)
+	}
+}
+
+// release stores what was written while the store was silent.
+func (p *player) release() {
+	for _, e := range p.unanswered {
+		if w, is := e.(*Write); is && p.refusing == "" {
+			p.store(w)
+		}
+	}
+	p.unanswered = nil
+}
+
+func (p *player) set(t *testing.T, key, value string) {
+	t.Helper()
+	d, err := time.ParseDuration(value)
+	require.NoError(t, err)
+	switch key {
+	case "grace":
+		p.cfg.Topology.EmergencyGracePeriod = d
+	case "coldstart":
+		p.cfg.Topology.ColdStartWindow = d
+	case "handoff":
+		p.cfg.HandoffTimeout = d
+	default:
+		t.Fatalf("unknown setting %q", key)
+	}
+}
+
+func (p *player) stored(t *testing.T, args []string) {
+	t.Helper()
+	worker, session, version := sessionOf(t, args[0])
+	r := record.Assignment{Worker: worker, Session: session, Version: version}
+	for _, a := range args[1:] {
+		id, epoch, _ := strings.Cut(strings.TrimPrefix(a, "-"), "@")
+		epoch, since, releasing := strings.Cut(epoch, "/")
+		if releasing {
+			r.Releasing = append(r.Releasing, record.Releasing{Partition: id, Epoch: number(t, epoch), Since: number(t, since)})
+		} else {
+			r.Owned = append(r.Owned, record.Owned{Partition: id, Epoch: number(t, epoch)})
+		}
+	}
+	p.records[worker] = r
+}
+
+func (p *player) planned(t *testing.T, args []string) {
+	t.Helper()
+	var list []strategy.Partition
+	for _, id := range p.source {
+		list = append(list, strategy.Partition{Keys: []string{id}})
+	}
+	l, err := NewListing(list)
+	require.NoError(t, err)
+	p.plan = record.Plan{
+		Term: 1, Version: number(t, args[0]), Phase: record.PhaseIdle, Lifecycle: record.Stable, Members: args[1:],
+		Partitions: len(list), Digest: l.digest,
+	}
+}
+
+// describe starts workers, or changes what their heartbeats say.
+func (p *player) describe(t *testing.T, verb string, args []string) {
+	t.Helper()
+	var those []*member
+	var names []string
+	var say []string
+	for _, a := range args {
+		if id, session, found := strings.Cut(a, "/"); found {
+			those = append(those, &member{session: uint64(number(t, session)), heard: p.now})
+			names = append(names, id)
+		} else if m := p.members[a]; verb == "is" && m != nil {
+			those = append(those, m)
+			names = append(names, a)
+			m.leaving, m.cordoned, m.failed, m.deaf, m.capacity, m.reads = false, false, false, false, 0, record.Newest
+		} else {
+			say = append(say, a)
+		}
+	}
+	for i, m := range those {
+		if verb == "up" {
+			m.reads = record.Newest
+		}
+		for _, a := range say {
+			switch what, value, _ := strings.Cut(a, "="); what {
+			case "leaving":
+				m.leaving = true
+			case "cordoned":
+				m.cordoned = true
+			case "failed":
+				m.failed = true
+			case "deaf":
+				m.deaf = true
+			case "old":
+				m.reads = record.Oldest
+			case "capacity":
+				m.capacity = number(t, value)
+			default:
+				t.Fatalf("unknown description %q", a)
+			}
+		}
+		if id := names[i]; verb == "up" {
+			p.stops(id)
+			p.members[id] = m
+			delete(p.left, id)
+			if r := p.records[id]; p.plan.Version > 0 && r.Session == m.session { // it ran before this leader began
+				for _, o := range r.Owned {
+					p.runs[o.Partition], p.epochs[o.Partition] = fmt.Sprintf("%s/%d", id, m.session), o.Epoch
+				}
+				m.applied = r.Version
+			}
+		}
+		if p.started {
+			p.sendBeat(names[i])
+		}
+	}
+}
+
+// pools lets partitions whose names begin with x wait for a worker that never comes, and gives the rest to Sticky.
+type pools struct{}
+
+func (pools) Assign(w []strategy.Worker, p []strategy.Partition, previous []int) ([]int, error) {
+	return strategy.NewSticky().Assign(w, p, previous)
+}
+
+func (s pools) AssignPrepared(q strategy.Question) (strategy.Plan, error) {
+	var waits []int
+	for i, p := range q.List.Partitions() {
+		if strings.HasPrefix(p.ID(), "x") {
+			waits = append(waits, i)
+		}
+	}
+	next, err := s.Assign(q.Workers, q.List.Partitions(), q.Previous)
+	if err != nil || len(waits) == 0 {
+		return strategy.Plan{Owners: next}, err
+	}
+	cause := `no worker has label "x"`
+	if q.Waited[cause] >= 20*time.Second {
+		return strategy.Plan{Owners: next, Waits: []strategy.Wait{{Cause: cause, After: 20 * time.Second}}}, nil
+	}
+	for _, i := range waits {
+		next[i] = strategy.None
+	}
+	return strategy.Plan{Owners: next, Waits: []strategy.Wait{{Cause: cause, Partitions: waits, After: 20 * time.Second}}}, nil
+}

@@ -1,0 +1,142 @@
+package leader
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/strategy"
+)
+
+// sources is what the source lists, and who waits for that.
+type sources struct {
+	newest     *Listing
+	remembered *Listing // what the records name, for when the source fails from the beginning
+	listing    bool     // the source is being asked
+	due        bool     // it is being asked for the term, not only for refreshes
+	asked      []uint64 // refreshes that the listing under way is for
+	unasked    []uint64 // refreshes that came while a listing was under way
+	dueNext    bool     // and so did the time to list for the term
+	waiting    []uint64 // refreshes to answer when what they changed is stored
+	pending    topology.Kind
+}
+
+const (
+	relistFirst = time.Second
+	relistMost  = 30 * time.Second
+)
+
+// everyone takes all who wait for an answer.
+func (s *sources) everyone() []uint64 {
+	all := slices.Concat(s.waiting, s.asked, s.unasked)
+	s.waiting, s.asked, s.unasked = nil, nil, nil
+	return all
+}
+
+func (l *Leader) refreshAsked(f *RefreshAsked) {
+	if l.stage == reading {
+		l.answer([]uint64{f.ID}, errBegun)
+		return
+	}
+	l.list(false, f.ID)
+}
+
+// list asks the source, for refreshes or because the term needs a list. One call is under way at a time, so that an older
+// list never replaces a newer one.
+func (l *Leader) list(due bool, refreshes ...uint64) {
+	s := &l.source
+	if s.listing {
+		s.unasked, s.dueNext = append(s.unasked, refreshes...), s.dueNext || due
+		return
+	}
+	s.listing, s.due, s.asked = true, due, refreshes
+	l.do(&List{})
+}
+
+func (l *Leader) listed(now time.Time, f *Listed) {
+	s := &l.source
+	asked, due := s.asked, s.due || s.dueNext
+	s.listing, s.asked, s.due, s.dueNext = false, nil, false, false
+	next := s.unasked
+	s.unasked = nil
+	if f.Err != nil {
+		l.listFailed(now, f.Err, asked, due)
+	} else {
+		l.pace.listing, l.pace.list = 0, time.Time{}
+		s.waiting = append(s.waiting, asked...)
+		l.take(now, f.List)
+	}
+	if len(next) > 0 { // a listing that begins now is new enough for all of them
+		l.list(false, next...)
+	}
+}
+
+func (l *Leader) listFailed(now time.Time, err error, asked []uint64, due bool) {
+	l.answer(asked, err)
+	keeps := ""
+	if list := l.source.current(); list != nil {
+		keeps = fmt.Sprintf("; keeping the last list of %d partitions", len(list.ids))
+	}
+	l.report(fmt.Errorf("%w%s", err, keeps))
+	if !due {
+		return
+	}
+	l.pace.listing = min(max(2*l.pace.listing, relistFirst), relistMost)
+	l.pace.list = now.Add(l.pace.listing)
+	if l.stage == listing && l.draft.planned {
+		l.take(now, l.source.remembered) // the last good list is what the records name
+	}
+}
+
+// current is the list that a leader goes by.
+func (s *sources) current() *Listing {
+	if s.newest != nil {
+		return s.newest
+	}
+	return s.remembered
+}
+
+// take goes by a list from now on. The first one of the term opens the leader's eyes for the workers.
+func (l *Leader) take(now time.Time, list *Listing) {
+	l.source.newest = list
+	if l.stage == listing {
+		l.firstList(now, list)
+		return
+	}
+	if l.stage == leading {
+		l.compareSource(now)
+	}
+}
+
+// compareSource tells the topology what is different from the lists that were planned for.
+func (l *Leader) compareSource(now time.Time) {
+	l.changed(now, change(l.draft.list, l.draft.balanced, l.source.newest))
+}
+
+// changed tells the topology of a difference that is worth a plan.
+func (l *Leader) changed(now time.Time, kind topology.Kind) {
+	if kind == topology.Weights && !l.drifted() {
+		kind = topology.None
+	}
+	l.source.pending = kind
+	l.topo.PartitionsChanged(now, kind)
+}
+
+// drifted says whether the weights that are listed now make the last plan so uneven that it is worth another: the highest
+// load is above the lowest one possible by MinRebalanceThreshold or more. Cordoned workers do not count.
+func (l *Leader) drifted() bool {
+	members := l.draft.members
+	previous, home := make([]int, len(l.draft.list.ids)), make([]int, len(l.draft.list.ids))
+	l.ledger.Fill(members, nil, previous, home)
+	workers, index := l.roster.open(members)
+	owners := make([]int, len(previous))
+	for i, w := range previous {
+		if owners[i] = strategy.None; w != strategy.None {
+			owners[i] = index[w]
+		}
+	}
+	q := strategy.Question{Workers: workers, List: l.source.newest.prepared, Previous: owners}
+	now := q.Certify(owners)
+	return now.Imbalance >= now.LeastImbalance*(1+l.cfg.MinRebalanceThreshold)
+}

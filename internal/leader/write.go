@@ -1,0 +1,152 @@
+package leader
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parti-go/parti/internal/ledger"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/topology"
+)
+
+type handoff = ledger.Handoff
+
+const (
+	writeRetryFirst = 100 * time.Millisecond
+	writeRetryMost  = 5 * time.Second
+	// tooLargeMost is the longest pause after a record that the store cannot take at all.
+	tooLargeMost = 30 * time.Second
+)
+
+// write stores what the ledger proposes together with the plan, if either says anything new. Once nothing of a plan is
+// outstanding the topology hears of it, and what that changes is stored as well.
+func (l *Leader) write(now time.Time) {
+	l.negotiate()
+	l.pace.write = time.Time{}
+	for {
+		w, changed := l.ledger.Propose()
+		plan := l.nextPlan(now, w, changed)
+		if !changed && l.question != nil {
+			return // the answer has more to say, and must not wait for this to be stored
+		}
+		if changed || !samePlan(plan, l.stored) {
+			l.written++
+			l.writing = &Write{
+				ID: l.written, Records: w.Records, Remove: w.Remove, Plan: plan, Format: l.format, Why: l.draft.why,
+				proposal: w, changed: changed,
+			}
+			l.do(l.writing)
+			return
+		}
+		if l.source.pending != topology.Partitions {
+			l.answer(l.source.waiting, nil)
+			l.source.waiting = nil
+		}
+		if l.ledger.Waiting() || !l.draft.planned {
+			return
+		}
+		if l.topo.Settled(); !l.topo.Stale(now) {
+			return
+		}
+		l.decide(now)
+		if l.decision.Act {
+			return // the next step plans
+		}
+	}
+}
+
+// negotiate finds the newest record format that everyone reads. When that becomes an older one, everything is written anew,
+// so that whoever joined can read it.
+func (l *Leader) negotiate() {
+	format := l.roster.format()
+	if format < l.format {
+		l.ledger.Restate()
+	}
+	l.format = format
+}
+
+// outcome books what became of a write.
+func (l *Leader) outcome(now time.Time, f *Written) {
+	w := l.writing
+	if w == nil || w.ID != f.ID {
+		return
+	}
+	l.writing = nil
+	switch f.Outcome {
+	case Lost:
+		l.end(FenceLost, fmt.Errorf("write plan version %d: %w", w.Plan.Version, f.Err))
+		return
+	case Refused:
+		l.report(f.Err)
+		most := writeRetryMost
+		if errors.Is(f.Err, store.ErrTooLarge) {
+			most = tooLargeMost
+		}
+		l.pace.refused = min(max(2*l.pace.refused, writeRetryFirst), most)
+		l.pace.write = now.Add(l.pace.refused)
+		return
+	case Stored:
+	}
+	l.pace.refused, l.pace.write = 0, time.Time{}
+	l.stored = w.Plan
+	if !w.changed {
+		return
+	}
+	l.ledger.Stored(w.proposal)
+	l.pace.changed = now
+	if len(w.proposal.Revokes) > 0 || l.ledger.Waiting() {
+		l.releases = append(l.releases, release{w.Plan.Version, now.Add(l.cfg.HandoffTimeout)})
+	}
+}
+
+// nextPlan is the plan record as it should be stored now.
+func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Plan {
+	d := &l.draft
+	plan := record.Plan{
+		Term: l.cfg.Term, Version: max(l.stored.Version, l.known), Phase: phase(l.decision.Phase), Lifecycle: l.lifecycle(now),
+		Members: d.members, Partitions: len(d.list.ids), Digest: d.digest, Workers: d.workers, Certificate: d.certificate,
+		Damped: l.damped(now),
+	}
+	if !d.planned {
+		plan.Partitions, plan.Digest = 0, ""
+	}
+	if changed {
+		plan.Version = w.Version
+	}
+	return plan
+}
+
+// damped lists the workers that are held back, and until when, for them to know.
+func (l *Leader) damped(now time.Time) (list []record.Damped) {
+	for _, d := range l.topo.Dampings(now) {
+		list = append(list, record.Damped{Worker: d.Worker, Until: d.Until.UTC()})
+	}
+	return list
+}
+
+// samePlan compares what two plans say to the workers.
+func samePlan(a, b record.Plan) bool {
+	return a.Version == b.Version && a.Phase == b.Phase && a.Lifecycle == b.Lifecycle && a.Partitions == b.Partitions &&
+		a.Digest == b.Digest && a.Workers == b.Workers && slices.Equal(a.Members, b.Members) &&
+		slices.EqualFunc(a.Damped, b.Damped, func(x, y record.Damped) bool { return x.Worker == y.Worker && x.Until.Equal(y.Until) })
+}
+
+// lifecycle is where the group stands in its life: cold until its first plan (or the first after a restart), then settling
+// until nothing has changed for RebalanceCooldown, then stable.
+func (l *Leader) lifecycle(now time.Time) record.Lifecycle {
+	gathers := l.decision.Kind == topology.KindColdStart || l.decision.Kind == topology.KindRestart
+	switch {
+	case gathers && l.decision.Phase == topology.Scaling, !l.draft.planned:
+		return record.ColdStart
+	case l.stored.Lifecycle == record.ColdStart, l.stored.Lifecycle == "":
+		return record.PostColdStart
+	case l.stored.Lifecycle == record.PostColdStart && l.decision.Phase == topology.Idle && !now.Before(l.stableAt()):
+		return record.Stable
+	}
+	return l.stored.Lifecycle
+}
+
+func (l *Leader) stableAt() time.Time { return l.pace.changed.Add(l.cfg.Topology.RebalanceCooldown) }

@@ -1,0 +1,4 @@
+package record
+
+// Newest is the newest format.
+const Newest = 1

@@ -1,0 +1,158 @@
+package topology
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// flapMemory is how long an expiry counts against a worker.
+const flapMemory = 10 * time.Minute
+
+// flaps are the times at which workers failed, by ID. A worker that crashes often comes back under another ID, because its
+// last one is still taken: so the first newcomer after an expiry counts as its successor and inherits the count. Where that
+// is a mistake, it costs an innocent newcomer a wait that is bounded and told.
+type flaps map[string][]time.Time
+
+// add books a failure.
+func (f flaps) add(now time.Time, worker string) { f[worker] = append(f.recent(now, worker), now) }
+
+// recent are the failures that still count.
+func (f flaps) recent(now time.Time, worker string) []time.Time {
+	return slices.DeleteFunc(slices.Clone(f[worker]), func(at time.Time) bool { return now.Sub(at) >= flapMemory })
+}
+
+// inherit gives heir the failures of its predecessor if those are more than its own.
+func (f flaps) inherit(heir, from string) {
+	if len(f[from]) > len(f[heir]) {
+		f[heir] = slices.Clone(f[from])
+	}
+}
+
+// Failed says that a live worker begins anew after a failure of its own that the store did not show, a panic.
+func (t *Topology) Failed(now time.Time, worker string) {
+	t.flaps.add(now, worker)
+	if n, is := t.newcomers[worker]; is {
+		n.due = n.since.Add(t.pause(now, worker))
+		t.newcomers[worker], t.changed = n, true
+	}
+}
+
+// welcome gives a newcomer the window that its joining opens. Workers that are started together share one.
+func (t *Topology) welcome(now time.Time, worker string) {
+	n := newcomer{since: now}
+	if from, found := t.predecessor(now, worker); found {
+		t.flaps.inherit(worker, from)
+		n.heir = true
+	}
+	together := min(t.cfg.HeartbeatInterval, t.cfg.PlannedScaleWindow/4)
+	pause := t.pause(now, worker)
+	switch {
+	case t.gathering.kind != None:
+		n.due = t.gathering.closes
+	case pause > t.cfg.PlannedScaleWindow:
+		n.due = now.Add(pause)
+	case !t.joining.opened.IsZero() && now.Sub(t.joining.opened) < together:
+		n.due = t.joining.closes
+	default:
+		n.due = now.Add(pause)
+		t.joining = window{kind: KindPlannedScale, opened: now, closes: n.due}
+	}
+	t.newcomers[worker] = n
+}
+
+// pause is how long a newcomer waits: the planned window, doubled with each failure after the first, up to FlapBackoff.
+func (t *Topology) pause(now time.Time, worker string) time.Duration {
+	pause, most := t.cfg.PlannedScaleWindow, t.cfg.FlapBackoff
+	for range len(t.flaps.recent(now, worker)) - 1 {
+		if pause >= most {
+			break
+		}
+		pause = min(2*pause, most)
+	}
+	return pause
+}
+
+// expired books an expiry. The first newcomer since the worker was last heard of is its successor.
+func (t *Topology) expired(now time.Time, worker string, last time.Time) {
+	if t.cfg.FlapBackoff == 0 {
+		return
+	}
+	t.flaps.add(now, worker)
+	for w := range t.flaps {
+		if len(t.flaps.recent(now, w)) == 0 {
+			delete(t.flaps, w)
+		}
+	}
+	heir := ""
+	for w, n := range t.newcomers {
+		if n.heir || !n.since.After(last) {
+			continue
+		}
+		if first, found := t.newcomers[heir]; !found || cmp.Or(n.since.Compare(first.since), cmp.Compare(w, heir)) < 0 {
+			heir = w
+		}
+	}
+	if heir == "" {
+		return
+	}
+	t.flaps.inherit(heir, worker)
+	n := t.newcomers[heir]
+	n.heir = true
+	if t.gathering.kind == None {
+		n.due = later(n.due, n.since.Add(t.pause(now, heir)))
+	}
+	t.newcomers[heir] = n
+}
+
+// predecessor finds the worker that expired last without a successor, within the planned window before now.
+func (t *Topology) predecessor(now time.Time, worker string) (from string, found bool) {
+	if len(t.flaps[worker]) > 0 {
+		return "", false // it has failures of its own
+	}
+	var latest time.Time
+	for w, times := range t.flaps {
+		at := times[len(times)-1]
+		if _, alive := t.heard[w]; alive || t.succeeded(w, at) || now.Sub(at) >= t.cfg.PlannedScaleWindow {
+			continue
+		}
+		if c := at.Compare(latest); !found || c > 0 || c == 0 && w < from {
+			from, latest, found = w, at, true
+		}
+	}
+	return from, found
+}
+
+// succeeded says that somebody inherited that very failure.
+func (t *Topology) succeeded(worker string, at time.Time) bool {
+	for w, times := range t.flaps {
+		if w != worker && slices.ContainsFunc(times, at.Equal) {
+			return true
+		}
+	}
+	return false
+}
+
+// damped says that a newcomer waits for longer than the planned window because it failed again and again.
+func (t *Topology) damped(worker string, n newcomer) bool {
+	return t.cfg.FlapBackoff > 0 && n.due.After(n.since.Add(t.cfg.PlannedScaleWindow)) && len(t.flaps[worker]) > 1 && t.gathering.kind == None
+}
+
+// Damping is a newcomer that is held back because it, or whoever it succeeds, failed again and again.
+type Damping struct {
+	Worker   string
+	Until    time.Time
+	Failures int // within ten minutes
+}
+
+// Dampings lists the newcomers that are held back, sorted by worker.
+func (t *Topology) Dampings(now time.Time) []Damping {
+	var list []Damping
+	for w, n := range t.newcomers {
+		if now.Before(n.due) && t.damped(w, n) {
+			list = append(list, Damping{w, n.due, len(t.flaps.recent(now, w))})
+		}
+	}
+	slices.SortFunc(list, func(a, b Damping) int { return cmp.Compare(a.Worker, b.Worker) })
+	return list
+}
