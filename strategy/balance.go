@@ -35,6 +35,7 @@ type balance struct {
 	next        []int
 	load        []int64 // of each worker, like the bounds
 	least, most []int64
+	low, high   []int64 // inside least and most: where what is given away leaves a worker, so that the next change finds room
 	orphans     []int32
 	aimed       int // how many workers the preference chooses from
 	*heavies        // only where weights differ
@@ -46,9 +47,10 @@ func (in *input) evenly(prefer preference, bound float64) []int {
 	b.keep()
 	if bound > 1 {
 		b.least, b.most = in.band(bound)
+		b.low, b.high = in.band(math.Sqrt(bound))
 	} else {
 		b.least = in.quotas(b.load)
-		b.most = b.least
+		b.most, b.low, b.high = b.least, b.least, b.least
 	}
 	b.release()
 	b.place()
@@ -161,7 +163,7 @@ func (b *balance) release() {
 		return
 	}
 	for w, load := range b.load {
-		needy[w] = needy[w] || !anyone && load < b.most[w]
+		needy[w] = needy[w] || !anyone && load < b.high[w]
 	}
 	b.prefer.aim(needy)
 	if excess > 0 {
@@ -341,98 +343,4 @@ func median(b *balance, x, y, z candidate) candidate {
 		y = x
 	}
 	return y
-}
-
-// place gives every orphan a worker: its home if there is room, else its first choice of those that had room to begin
-// with if there still is, else the next that has. While the orphans are no more than what lacks below the lower bounds,
-// only who lacks has room.
-func (b *balance) place() {
-	if len(b.orphans) == 0 {
-		return
-	}
-	b.orphans = b.byHash(b.orphans)
-	left, lack := int64(len(b.orphans)), int64(0)
-	for w := range b.load {
-		lack += max(0, b.least[w]-b.load[w])
-	}
-	scarce := left <= lack
-	ok := func(w int) bool { return b.load[w] < b.most[w] && (!scarce || b.load[w] < b.least[w]) }
-	rest := b.orphans
-	for pass := range 3 {
-		if len(rest) == 0 || pass == 0 && b.home == nil {
-			continue
-		}
-		open := b.open(ok)
-		now := rest
-		rest = rest[:0]
-		for _, q := range now {
-			w := None
-			switch pass {
-			case 0:
-				w = b.home[q]
-			case 1:
-				w = b.prefer.best(b.hashes[q], everyone)
-			case 2:
-				w = b.prefer.best(b.hashes[q], ok)
-			}
-			if w == None || !ok(w) {
-				rest = append(rest, q)
-				continue
-			}
-			if b.load[w] < b.least[w] {
-				lack--
-			}
-			left--
-			b.give(q, w)
-			was := scarce
-			scarce = left <= lack
-			if pass == 2 && left > 0 && (scarce != was || !ok(w)) {
-				if open--; scarce != was || open*2 < b.aimed {
-					open = b.open(ok)
-				}
-			}
-		}
-	}
-	b.orphans = nil
-}
-
-// open aims at the workers that are ok and counts them.
-func (b *balance) open(ok func(w int) bool) (n int) {
-	at := make([]bool, len(b.load))
-	for w := range at {
-		if at[w] = ok(w); at[w] {
-			n++
-		}
-	}
-	b.prefer.aim(at)
-	b.aimed = n
-	return n
-}
-
-// byHash sorts by hash. It drops the partitions into as many buckets as there are, since hashes are spread evenly.
-func (b *balance) byHash(list []int32) []int32 {
-	size := bits.Len(uint(len(list)))
-	shift := 64 - size
-	start := make([]uint32, 1<<size+1)
-	for _, q := range list {
-		start[b.hashes[q]>>shift+1]++
-	}
-	for i := 1; i < len(start); i++ {
-		start[i] += start[i-1]
-	}
-	sorted := make([]int32, len(list))
-	for _, q := range list {
-		at := &start[b.hashes[q]>>shift]
-		sorted[*at] = q
-		*at++
-	}
-	for i := 1; i < len(sorted); i++ {
-		q := sorted[i]
-		at := i
-		for ; at > 0 && b.compare(sorted[at-1], q) > 0; at-- {
-			sorted[at] = sorted[at-1]
-		}
-		sorted[at] = q
-	}
-	return sorted
 }
