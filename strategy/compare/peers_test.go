@@ -64,9 +64,9 @@ func (s *prepared) AssignHome(w []strategy.Worker, p []strategy.Partition, previ
 		}
 		s.of, s.list = p, list
 	}
-	start := time.Now()
+	start := clock()
 	plan, err := strategy.Ask(s.s, strategy.Question{Workers: w, List: s.list, Previous: previous, Home: home})
-	s.took = time.Since(start)
+	s.took = clock() - start
 	return plan.Owners, err
 }
 
@@ -97,14 +97,14 @@ func (k *kafka) Assign(workers []strategy.Worker, partitions []strategy.Partitio
 	if err != nil {
 		return nil, err
 	}
-	start := time.Now()
+	start := clock()
 	var into kgo.IntoSyncAssignment
 	if e, ok := b.(kgo.GroupMemberBalancerOrError); ok {
 		into, err = e.BalanceOrError(map[string]int32{"topic": int32(len(partitions))})
 	} else {
 		into = b.Balance(map[string]int32{"topic": int32(len(partitions))})
 	}
-	k.took = time.Since(start)
+	k.took = clock() - start
 	if err != nil {
 		return nil, err
 	}
@@ -160,12 +160,12 @@ func (r *bounded) Assign(workers []strategy.Worker, partitions []strategy.Partit
 		members[i], index[w.ID] = member(w.ID), i
 	}
 	owners := make([]string, len(partitions))
-	start := time.Now()
+	start := clock()
 	c := consistent.New(members, consistent.Config{PartitionCount: len(partitions), ReplicationFactor: 150, Load: 1.1, Hasher: hasher{}})
 	for q := range partitions {
 		owners[q] = c.GetPartitionOwner(q).String()
 	}
-	r.took = time.Since(start)
+	r.took = clock() - start
 	next := make([]int, len(partitions))
 	for q, owner := range owners {
 		next[q] = index[owner]
@@ -203,12 +203,12 @@ func (r *highest) Assign(workers []strategy.Worker, partitions []strategy.Partit
 	for q := range partitions {
 		ids[q] = partitions[q].ID()
 	}
-	start := time.Now()
+	start := clock()
 	h := rendezvous.New(nodes, xxhash.Sum64String)
 	for q, id := range ids {
 		ids[q] = h.Lookup(id)
 	}
-	r.took = time.Since(start)
+	r.took = clock() - start
 	next := make([]int, len(partitions))
 	for q, id := range ids {
 		next[q] = index[id]
@@ -233,13 +233,13 @@ func (r *recorder) Assign(w []strategy.Worker, p []strategy.Partition, previous 
 }
 
 func (r *recorder) AssignHome(w []strategy.Worker, p []strategy.Partition, previous, home []int) (next []int, err error) {
-	start := time.Now()
+	start := clock()
 	if h, ok := r.s.(strategy.Homing); ok && r.homes && home != nil {
 		next, err = h.AssignHome(w, p, previous, home)
 	} else {
 		next, err = r.s.Assign(w, p, previous)
 	}
-	took := time.Since(start)
+	took := clock() - start
 	if t, ok := r.s.(interface{ own() time.Duration }); ok {
 		took = t.own()
 	}
