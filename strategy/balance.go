@@ -11,6 +11,8 @@ import (
 type preference interface {
 	// aim names the workers that are to choose from: at least one.
 	aim(at []bool)
+	// expect says that until the next aim best is asked for these partitions only. It may be left out.
+	expect(hashes []uint64, list []int32)
 	// best names the worker that the partition of hash h prefers among those aimed at that are ok, or None.
 	best(h uint64, ok func(w int) bool) int
 	// pull says how little it minds going from its owner to one of those aimed at: smaller goes first. Below reluctant

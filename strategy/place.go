@@ -20,8 +20,11 @@ func (b *balance) place() {
 		}
 		open := b.open(ok)
 		now := rest
+		if pass > 0 {
+			b.prefer.expect(b.hashes, now)
+		}
 		rest = rest[:0]
-		for _, q := range now {
+		for i, q := range now {
 			w := None
 			switch pass {
 			case 0:
@@ -40,6 +43,7 @@ func (b *balance) place() {
 			if pass == 2 && s.left > 0 && (changed || !ok(w)) {
 				if open--; changed || open*2 < b.aimed {
 					open = b.open(ok)
+					b.prefer.expect(b.hashes, now[i+1:])
 				}
 			}
 		}

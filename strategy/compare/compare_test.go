@@ -18,7 +18,7 @@ import (
 
 func workers(from, to int, capacity func(i int) int64) (w []strategy.Worker) {
 	for i := from; i < to; i++ {
-		w = append(w, strategy.Worker{ID: fmt.Sprintf("worker-%d", i), Capacity: capacity(i)})
+		w = append(w, strategy.Worker{ID: fmt.Sprintf("worker-%04d", i), Capacity: capacity(i)})
 	}
 	return w
 }
@@ -227,7 +227,7 @@ func plan(b *testing.B, s strategy.Strategy, w []strategy.Worker, p []strategy.P
 func TestEveryContestantAnswersWell(t *testing.T) {
 	w, p := workers(0, 20, equal), partitions(500, equal)
 	for _, c := range contestants() {
-		h := strategy.Begin("start", w, p).Leave("leave", "worker-3").Join("return", w[3])
+		h := strategy.Begin("start", w, p).Leave("leave", "worker-0003").Join("return", w[3])
 		r, err := strategy.Simulate(h, c.s)
 		require.NoError(t, err, c.name)
 		require.Len(t, r, 3)
