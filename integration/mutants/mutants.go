@@ -593,6 +593,13 @@ var mutants = []mutant{
 		likely: "SpillsOver",
 	},
 	{
+		name: "ring-with-gaps", breaks: "A search on the ring goes on where no points were made.",
+		file:   "strategy/ring.go",
+		old:    `r.points[at]-h > reach*r.spacing {`,
+		new:    `r.points[at]-h > 1<<62 {`,
+		likely: "MadeInParts",
+	},
+	{
 		name: "nobody-waits-for", breaks: "A plan may leave out partitions without saying that they wait.",
 		file:   "strategy/prepared.go",
 		old:    "\t\t\towners[at] = 0\n",
