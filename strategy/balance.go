@@ -11,6 +11,8 @@ import (
 type preference interface {
 	// aim names the workers that are to choose from: at least one.
 	aim(at []bool)
+	// expect says that until the next aim best is asked for these partitions only. It may be left out.
+	expect(hashes []uint64, list []int32)
 	// best names the worker that the partition of hash h prefers among those aimed at that are ok, or None.
 	best(h uint64, ok func(w int) bool) int
 	// pull says how little it minds going from its owner to one of those aimed at: smaller goes first. Below reluctant
@@ -35,6 +37,7 @@ type balance struct {
 	next        []int
 	load        []int64 // of each worker, like the bounds
 	least, most []int64
+	low, high   []int64 // inside least and most: where what is given away leaves a worker, so that the next change finds room
 	orphans     []int32
 	aimed       int // how many workers the preference chooses from
 	*heavies        // only where weights differ
@@ -46,9 +49,10 @@ func (in *input) evenly(prefer preference, bound float64) []int {
 	b.keep()
 	if bound > 1 {
 		b.least, b.most = in.band(bound)
+		b.low, b.high = in.band(math.Sqrt(bound))
 	} else {
 		b.least = in.quotas(b.load)
-		b.most = b.least
+		b.most, b.low, b.high = b.least, b.least, b.least
 	}
 	b.release()
 	b.place()
@@ -161,19 +165,13 @@ func (b *balance) release() {
 		return
 	}
 	for w, load := range b.load {
-		needy[w] = needy[w] || !anyone && load < b.most[w]
+		needy[w] = needy[w] || !anyone && load < b.high[w]
 	}
 	b.prefer.aim(needy)
 	if excess > 0 {
-		start, list := b.candidates(over, needy)
-		for w := range b.load {
-			if own, n := list[start[w]:start[w+1]], int(b.load[w]-b.most[w]); n > 0 {
-				b.smallest(own, n)
-				for _, c := range own[:n] {
-					b.take(c.q)
-					b.orphans = append(b.orphans, c.q)
-				}
-			}
+		for _, c := range b.surplus(over, needy) {
+			b.take(c.q)
+			b.orphans = append(b.orphans, c.q)
 		}
 	}
 	if lack > 0 {
@@ -189,6 +187,33 @@ func (b *balance) release() {
 			return
 		}
 	}
+}
+
+// surplus lists what has to leave those that have more than the upper bound: of each the ones that mind the least.
+func (b *balance) surplus(over, needy []bool) (leave []candidate) {
+	most, start := int64(0), make([]int64, len(b.load)+1)
+	for w, load := range b.load {
+		n := max(0, load-b.most[w])
+		most, start[w+1] = max(most, n), start[w]+n
+	}
+	if most <= fewAre { // kept sorted while the rest passes by: no list of all that they have
+		leave = make([]candidate, start[len(b.load)])
+		n := make([]int, len(b.load))
+		for q, w := range b.next {
+			if w != None && over[w] {
+				n[w] = b.insert(leave[start[w]:start[w+1]], n[w], b.candidate(int32(q), needy))
+			}
+		}
+		return leave
+	}
+	from, list := b.candidates(over, needy)
+	for w := range b.load {
+		if own, n := list[from[w]:from[w+1]], start[w+1]-start[w]; n > 0 {
+			b.smallest(own, int(n))
+			leave = append(leave, own[:n]...)
+		}
+	}
+	return leave
 }
 
 // pool is who is above the lower bound, has a hash inside a window, and would go for less than a limit.
@@ -278,7 +303,7 @@ func (b *balance) sort(list []candidate) { slices.SortFunc(list, b.compareCandid
 
 // smallest brings the n smallest to the front, in any order.
 func (b *balance) smallest(list []candidate, n int) {
-	if n <= 16 && n < len(list) {
+	if n <= fewAre && n < len(list) {
 		b.few(list, n)
 		return
 	}
@@ -317,17 +342,31 @@ func (b *balance) smallest(list []candidate, n int) {
 func (b *balance) few(list []candidate, n int) {
 	b.sort(list[:n])
 	for i := n; i < len(list); i++ {
-		c := list[i]
-		if c.key > list[n-1].key || b.compareCandidates(c, list[n-1]) > 0 {
-			continue
+		c, last := list[i], list[n-1]
+		b.insert(list[:n], n, c)
+		if list[n-1] != last {
+			list[i] = last
 		}
-		list[i] = list[n-1]
-		at := n - 1
-		for ; at > 0 && b.compareCandidates(list[at-1], c) > 0; at-- {
-			list[at] = list[at-1]
-		}
-		list[at] = c
 	}
+}
+
+// fewAre is up to how many it is quicker to keep sorted than to look for among all.
+const fewAre = 16
+
+// insert keeps the smallest that it is given in a list, sorted; n is how many there are already, and it returns that.
+func (b *balance) insert(list []candidate, n int, c candidate) int {
+	if n == len(list) {
+		if last := list[n-1]; c.key > last.key || b.compareCandidates(c, last) > 0 {
+			return n
+		}
+		n--
+	}
+	at := n
+	for ; at > 0 && b.compareCandidates(list[at-1], c) > 0; at-- {
+		list[at] = list[at-1]
+	}
+	list[at] = c
+	return n + 1
 }
 
 func median(b *balance, x, y, z candidate) candidate {
@@ -341,98 +380,4 @@ func median(b *balance, x, y, z candidate) candidate {
 		y = x
 	}
 	return y
-}
-
-// place gives every orphan a worker: its home if there is room, else its first choice of those that had room to begin
-// with if there still is, else the next that has. While the orphans are no more than what lacks below the lower bounds,
-// only who lacks has room.
-func (b *balance) place() {
-	if len(b.orphans) == 0 {
-		return
-	}
-	b.orphans = b.byHash(b.orphans)
-	left, lack := int64(len(b.orphans)), int64(0)
-	for w := range b.load {
-		lack += max(0, b.least[w]-b.load[w])
-	}
-	scarce := left <= lack
-	ok := func(w int) bool { return b.load[w] < b.most[w] && (!scarce || b.load[w] < b.least[w]) }
-	rest := b.orphans
-	for pass := range 3 {
-		if len(rest) == 0 || pass == 0 && b.home == nil {
-			continue
-		}
-		open := b.open(ok)
-		now := rest
-		rest = rest[:0]
-		for _, q := range now {
-			w := None
-			switch pass {
-			case 0:
-				w = b.home[q]
-			case 1:
-				w = b.prefer.best(b.hashes[q], everyone)
-			case 2:
-				w = b.prefer.best(b.hashes[q], ok)
-			}
-			if w == None || !ok(w) {
-				rest = append(rest, q)
-				continue
-			}
-			if b.load[w] < b.least[w] {
-				lack--
-			}
-			left--
-			b.give(q, w)
-			was := scarce
-			scarce = left <= lack
-			if pass == 2 && left > 0 && (scarce != was || !ok(w)) {
-				if open--; scarce != was || open*2 < b.aimed {
-					open = b.open(ok)
-				}
-			}
-		}
-	}
-	b.orphans = nil
-}
-
-// open aims at the workers that are ok and counts them.
-func (b *balance) open(ok func(w int) bool) (n int) {
-	at := make([]bool, len(b.load))
-	for w := range at {
-		if at[w] = ok(w); at[w] {
-			n++
-		}
-	}
-	b.prefer.aim(at)
-	b.aimed = n
-	return n
-}
-
-// byHash sorts by hash. It drops the partitions into as many buckets as there are, since hashes are spread evenly.
-func (b *balance) byHash(list []int32) []int32 {
-	size := bits.Len(uint(len(list)))
-	shift := 64 - size
-	start := make([]uint32, 1<<size+1)
-	for _, q := range list {
-		start[b.hashes[q]>>shift+1]++
-	}
-	for i := 1; i < len(start); i++ {
-		start[i] += start[i-1]
-	}
-	sorted := make([]int32, len(list))
-	for _, q := range list {
-		at := &start[b.hashes[q]>>shift]
-		sorted[*at] = q
-		*at++
-	}
-	for i := 1; i < len(sorted); i++ {
-		q := sorted[i]
-		at := i
-		for ; at > 0 && b.compare(sorted[at-1], q) > 0; at-- {
-			sorted[at] = sorted[at-1]
-		}
-		sorted[at] = q
-	}
-	return sorted
 }

@@ -70,11 +70,13 @@ func BenchmarkAssign(b *testing.B) {
 					w, previous := scenarios[change](b, s, w, p)
 					q := strategy.Question{Workers: w, List: prepared(b, p), Previous: previous}
 					b.ReportAllocs()
+					report := cpuTime(b)
 					for b.Loop() {
 						if _, err := strategy.Ask(s, q); err != nil {
 							b.Fatal(err)
 						}
 					}
+					report()
 				})
 			}
 		}

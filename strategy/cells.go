@@ -122,6 +122,9 @@ func (c *cells) aim(at []bool) {
 	}
 }
 
+// expect implements preference: there is nothing to prepare.
+func (c *cells) expect([]uint64, []int32) {}
+
 // best implements preference.
 func (c *cells) best(h uint64, ok func(w int) bool) int {
 	j := c.journey(h)

@@ -7,6 +7,8 @@ import "fmt"
 // "Consistent Hashing with Bounded Loads", 2016). It is sticky inside the bounds: the present owner keeps what it has
 // as long as nobody is above fair × bound, or below fair ÷ bound; fair is the load in proportion to capacity. When all
 // partitions weigh the same, no plan inside the bounds moves less; which partitions move, and where to, the ring decides.
+// What is given away goes to workers that it leaves within the square root of the bound, as far as there are any. So the
+// next workers to join or leave push nobody across the bounds.
 //
 // The bounds are never narrower than fair rounded down and up to whole partitions. Where weights differ, a worker is
 // above its bound only if without its lightest partition it would be below what is fair, or whoever took that would be

@@ -100,6 +100,38 @@ func TestWhatIsPinnedCountsAsLoad(t *testing.T) {
 	}
 }
 
+// With what is pinned to it, every worker has its fair share, whatever unit its capacity is in.
+func TestWhatIsPinnedCountsAsLoadWhereCapacitiesAreSmall(t *testing.T) {
+	for seed := range uint64(500) {
+		l := newLife(seed, false, false)
+		for len(l.workers) < 3 {
+			l.join()
+		}
+		for len(l.partitions) < 500 {
+			l.add()
+		}
+		unit := []int64{1, 2, 7, 100, strategy.MaxWeight / 8}[seed%5]
+		for i := range l.workers {
+			l.workers[i].Capacity = unit * (1 + l.Int64N(8))
+		}
+		_, fair, _ := loads(l, make([]int, len(l.partitions)))
+		pins := map[string]string{}
+		at := 0
+		for w := range l.IntN(len(l.workers)) {
+			for range l.IntN(1 + int(fair[w]/100)) {
+				pins[l.partitions[at].ID()] = l.workers[w].ID
+				at++
+			}
+		}
+		next, err := strategy.NewPinned(strategy.NewSticky(), pins).Assign(l.workers, l.partitions, nobody(len(l.partitions)))
+		require.NoError(t, err)
+		load, _, _ := loads(l, next)
+		for w := range load {
+			require.InDelta(t, fair[w], load[w], fair[w]/100+100, "seed %d, unit %d: worker %d", seed, unit, w)
+		}
+	}
+}
+
 // broken is somebody's strategy that forgets a partition.
 type broken struct{ err error }
 

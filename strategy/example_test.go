@@ -120,6 +120,53 @@ func ExampleNewPinned() {
 	// worker-2 [3 3 3]
 }
 
+// Two partitions need a worker with a graphics card; the others go to everybody.
+func ExampleNewPools() {
+	workers, partitions, previous := exampleGroup()
+	workers[2].Labels = map[string]string{"pool": "gpu"}
+	gpu := map[string]string{"orders.0": "gpu", "orders.1": "gpu"}
+	s := strategy.NewPools(strategy.NewSticky(), "pool", func(p strategy.Partition) string { return gpu[p.ID()] })
+	list, err := strategy.Prepare(partitions)
+	if err != nil {
+		log.Fatal(err)
+	}
+	plan, err := strategy.Ask(s, strategy.Question{Workers: workers, List: list, Previous: previous})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(workers[plan.Owners[0]].ID, workers[plan.Owners[1]].ID, shares(workers, plan.Owners))
+	plan, err = strategy.Ask(s, strategy.Question{Workers: workers[:2], List: list, Previous: previous})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(plan.Waits[0].Partitions), "wait:", plan.Waits[0].Cause)
+	// Output:
+	// worker-2 worker-2 [3 3 3]
+	// 2 wait: pool "gpu" has no worker: none has label pool="gpu" and is not cordoned
+}
+
+// A list that is prepared once is planned from again and again.
+func ExampleAsk() {
+	workers, partitions, previous := exampleGroup()
+	list, err := strategy.Prepare(partitions)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for n := 1; n <= len(workers); n++ {
+		q := strategy.Question{Workers: workers[:n], List: list, Previous: previous}
+		plan, err := strategy.Ask(strategy.NewSticky(), q)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(shares(workers, plan.Owners), q.Certify(plan.Owners).Moves, "moves")
+		previous = plan.Owners
+	}
+	// Output:
+	// [9 0 0] 0 moves
+	// [5 4 0] 4 moves
+	// [3 3 3] 3 moves
+}
+
 // What a restart of one worker would do to a fleet, before anyone touches it.
 func ExampleSimulate() {
 	workers, partitions, _ := exampleGroup()

@@ -15,6 +15,7 @@ type input struct {
 
 	caller []int // the caller's index of each worker
 	kept   []int // the answer for what cordoned workers keep, None elsewhere; nil if nobody is cordoned
+	at     []int // where the partitions that nobody keeps are in the caller's list; nil if nobody is cordoned
 }
 
 func prepare(q Question) (*input, error) {
@@ -107,30 +108,30 @@ func (in *input) cordon(workers []Worker) {
 		}
 		return in.kept[i] == None
 	})
-	in.Prepared, in.previous = list, through(in.previous, at, nil)
+	in.Prepared, in.at, in.previous = list, at, through(in.previous, at, nil)
 	if in.home != nil {
 		in.home = through(in.home, at, nil)
 	}
 }
 
 // answer turns owners by the input's indices into owners by the caller's. It may reuse the slice it is given.
-func (in *input) answer(next []int) Plan {
+func (in *input) answer(next []int) Plan { return in.complete(Plan{Owners: next}) }
+
+// complete does the same for a plan, and adds what cordoned workers keep.
+func (in *input) complete(p Plan) Plan {
 	if !in.asCalled() {
-		for i, w := range next {
-			next[i] = in.caller[w]
+		for i, w := range p.Owners {
+			if w != None {
+				p.Owners[i] = in.caller[w]
+			}
 		}
 	}
 	if in.kept == nil {
-		return Plan{Owners: next}
+		return p
 	}
-	at := 0
-	for i, w := range in.kept {
-		if w == None {
-			in.kept[i] = next[at]
-			at++
-		}
-	}
-	return Plan{Owners: in.kept}
+	all := Plan{Owners: in.kept}
+	all.add(p, in.at, nil)
+	return all
 }
 
 // even reports whether all partitions weigh the same.

@@ -121,13 +121,27 @@ func (q Question) left(pinned []int) []Worker {
 			}
 		}
 	}
-	left := make([]Worker, len(base))
+	left, scale := make([]Worker, len(base)), q.scale(base, full)
 	for w, load := range base {
 		left[w] = q.Workers[w]
+		left[w].Capacity = left[w].Room() * scale
 		if left[w].Cordoned = full[w]; !full[w] && load > 0 {
-			fair := total * float64(left[w].Room()) / room
+			fair := total * float64(left[w].Room()) / room / float64(scale)
 			left[w].Capacity = max(1, int64(math.Round(float64(left[w].Room())*(1-load/fair))))
 		}
 	}
 	return left
+}
+
+// scale is what all capacities are multiplied by, so that a hundredth of each that is about to be lowered is a whole
+// number: of a capacity of 1 nothing could be taken away.
+func (q Question) scale(base []float64, full []bool) int64 {
+	least, most := int64(defaultCapacity), int64(1)
+	for w, worker := range q.Workers {
+		most = max(most, worker.Room())
+		if !full[w] && base[w] > 0 {
+			least = min(least, worker.Room())
+		}
+	}
+	return max(1, min((defaultCapacity+least-1)/least, MaxWeight/most))
 }

@@ -73,15 +73,20 @@ func (l *Prepared) Where(keep func(i int) bool) (part *Prepared, at []int) {
 			at = append(at, i)
 		}
 	}
+	return l.part(at), at
+}
+
+// part is the list of the partitions at some places, in ascending order.
+func (l *Prepared) part(at []int) *Prepared {
 	if len(at) == len(l.partitions) {
-		return l, at
+		return l
 	}
-	part = &Prepared{partitions: make([]Partition, len(at)), hashes: make([]uint64, len(at)), sorted: l.sorted}
+	part := &Prepared{partitions: make([]Partition, len(at)), hashes: make([]uint64, len(at)), sorted: l.sorted}
 	for i, q := range at {
 		part.partitions[i], part.hashes[i] = l.partitions[q], l.hashes[q]
 	}
 	part.totals = totalled(part.partitions)
-	return part, at
+	return part
 }
 
 // copied copies partitions with their keys. Nobody who appends to one partition's keys reaches the next one's.
@@ -187,7 +192,7 @@ func answer(s Strategy, q Question) (p Plan, err error) {
 // ours names the strategies of this package: they write into nothing that they are given.
 func ours(s Strategy) bool {
 	switch s.(type) {
-	case *ConsistentHash, *Sticky, *RoundRobin, *Rendezvous, *Pinned, *Zoned:
+	case *ConsistentHash, *Sticky, *RoundRobin, *Rendezvous, *Pinned, *Zoned, *Pools:
 		return true
 	}
 	return false

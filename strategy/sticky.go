@@ -3,8 +3,8 @@ package strategy
 // Sticky is as even as can be and moves as little as that allows. When all partitions weigh the same, every worker has
 // its fair share (in proportion to its capacity) rounded down or up to whole partitions, and no such plan moves less.
 // Where weights differ, a worker has more than 1.05 times its fair share only if without its lightest partition it would
-// be below what is fair, or whoever took that would be fuller than it is now; a partition that weighs more than the largest worker's fair share gets a worker to itself, or
-// as good as.
+// be below what is fair, or whoever took that would be fuller than it is now. A partition that weighs more than the
+// largest worker's fair share gets a worker to itself, or as good as.
 //
 // Which partitions move, and where to, is decided by highest random weight (rendezvous) hashing in proportion to
 // capacity: a worker that is lost and returns mostly gets back what it had. Told what was at home there, it gets back

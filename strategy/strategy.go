@@ -1,5 +1,19 @@
 // Package strategy decides who should own what. Everything in it is pure: a strategy is given the workers, the
 // partitions and the present owners, and answers with the owners to come.
+//
+// # Which strategy
+//
+// Begin with [Sticky]: loads are as even as whole partitions allow, no plan that even moves less, and it has nothing to
+// set. Take [ConsistentHash] where a move is expensive (state to load, caches to warm) and a worker may as well carry a
+// tenth more or less than its share: inside that band nothing moves, so that workers that come and go cost about a tenth
+// fewer moves, and where weights differ a lot less weight moves. [RoundRobin] is for plans that a person can foresee;
+// [Rendezvous] lets anybody compute an owner without asking. [Pinned], [Zoned] and [Pools] go around one of them.
+//
+// # How a strategy is asked
+//
+// [Ask] has any strategy answer a [Question]. It takes a list that [Prepare] has checked, named and hashed once, because
+// that costs more than a plan; it gives copies to strategies from elsewhere, which may write into everything they are
+// given, and checks their answers.
 package strategy
 
 import "strings"
@@ -30,8 +44,8 @@ type Worker struct {
 	// Capacity is the share of the load it should have in relation to the others; 0 means 100.
 	Capacity int64
 	Labels   map[string]string
-	// Cordoned says that it is on its way out: it keeps what previous says it has and gets nothing new. Who wants it to
-	// lose something leaves that out of previous.
+	// Cordoned says that it is on its way out: it keeps what previous says it has and gets nothing new. To make it lose a
+	// partition, leave that partition out of previous.
 	Cordoned bool
 }
 

@@ -199,7 +199,8 @@ func (b *balance) placeWeighed() {
 		lack += max(0, b.least[w]-b.load[w])
 	}
 	for _, q := range b.orphans {
-		weight, scarce = b.weight(q), left <= lack
+		weight = b.weight(q)
+		scarce = left-weight < lack
 		w := None
 		if scarce || b.fits(weight) {
 			w = b.choose(q, ok)
