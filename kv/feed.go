@@ -228,9 +228,7 @@ func (f *feed) consume(ctx context.Context) (jetstream.MessagesContext, error) {
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: f.upTo + 1, AckPolicy: jetstream.AckNonePolicy,
 		MemoryStorage: true, Replicas: 1, InactiveThreshold: consumeTimeout, MaxDeliver: 1,
 	}
-	for _, key := range f.keys {
-		config.FilterSubjects = append(config.FilterSubjects, f.store.subject(f.bucket, key))
-	}
+	config.FilterSubjects = f.store.withParts(f.bucket, f.keys)
 	consumer, err := f.store.js.CreateConsumer(ctx, f.store.stream(f.bucket), config)
 	if err != nil {
 		return nil, err
@@ -244,6 +242,7 @@ func (f *feed) loop(ctx context.Context, arrivals <-chan jetstream.Msg, broken <
 	due := time.NewTicker(resyncEvery)
 	defer due.Stop()
 	var delivered uint64
+	parts := f.store.newAssembly()
 	for {
 		select {
 		case m, ok := <-arrivals:
@@ -257,7 +256,9 @@ func (f *feed) loop(ctx context.Context, arrivals <-chan jetstream.Msg, broken <
 			if delivered++; meta.Sequence.Consumer != delivered {
 				return errGap
 			}
-			f.tell(f.store.entry(f.bucket, m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Headers(), m.Data()))
+			if e, ok := parts.add(f.store.entry(f.bucket, m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Headers(), m.Data())); ok {
+				f.tell(e)
+			}
 			f.upTo = max(f.upTo, meta.Sequence.Stream)
 		case <-due.C:
 			if err := f.resync(ctx); err != nil {

@@ -18,6 +18,8 @@ type Store struct {
 	prefix  string // of JetStream API subjects, with its final dot
 	writes  string // in front of a subject that is written: the prefix when it is not the default one
 	holder  *holder
+	format  int                // the newest that is read and written
+	split   registry           // of records that are stored in several messages
 	created [buckets]time.Time // of the streams
 }
 

@@ -5,13 +5,13 @@ var mutants = []mutant{
 	// What is written, and under which condition.
 	{
 		name: "plan-without-fence", breaks: "A plan that is one message is stored whatever term is stored.",
-		file: "kv/term.go",
+		file: "kv/planwrite.go",
 		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey))`,
 		new:  `jetstream.WithRetryAttempts(0)`,
 	},
 	{
 		name: "batch-without-fence", breaks: "A plan of several messages is stored whatever term is stored.",
-		file: "kv/term.go",
+		file: "kv/planwrite.go",
 		old: `		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
 		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
 `,
@@ -19,11 +19,12 @@ var mutants = []mutant{
 	},
 	{
 		name: "plan-not-last", breaks: "The plan is the first message of its version instead of the last.",
-		file: "kv/term.go",
-		old:  `	return messages, add(PlanKey, w.Plan)`,
-		new: `	err := add(PlanKey, w.Plan)
-	last := len(messages) - 1
-	return append(messages[last:], messages[:last]...), err`,
+		file: "kv/planwrite.go",
+		old:  `	return p, p.put(PlanKey, w.Plan)`,
+		new: `	err := p.put(PlanKey, w.Plan)
+	last := p.batches[len(p.batches)-1]
+	p.batches[len(p.batches)-1] = append([]*nats.Msg{last[len(last)-1]}, last[:len(last)-1]...)
+	return p, err`,
 	},
 	{
 		name: "term-without-compare", breaks: "A term is stored over one that was stored meanwhile.",
@@ -45,7 +46,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "deposed-not-noticed", breaks: "A write that the fence refused counts as one to be repeated.",
-		file: "kv/term.go",
+		file: "kv/planwrite.go",
 		old:  `return fmt.Errorf("%w: %w", ErrDeposed, err)`,
 		new:  `return fmt.Errorf("%w: %w", ErrNotDone, err)`,
 	},

@@ -130,6 +130,9 @@ type PlanWrite struct {
 	Assignments []record.Assignment
 	Remove      []string // workers
 	Plan        record.Plan
+	// Format is the newest record format that every reader knows; 0 is [record.Oldest]. Nothing newer is written. A record
+	// that does not need it is written in the oldest.
+	Format int
 }
 
 // ClaimOptions say which ID is wanted and how.
