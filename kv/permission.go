@@ -70,6 +70,15 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 	if len(missing) > 0 {
 		return fmt.Errorf("%w: the user of this connection may not %s", ErrPermission, strings.Join(missing, ", nor "))
 	}
+	// What large records need is not asked of a user who has all that an earlier release needed.
+	part := nats.NewMsg(s.writes + s.subject(Assignments, partKey(s.cfg.ID(s.cfg.IDMin), 1)))
+	part.Header.Set(jetstream.ExpectedStreamHeader, noStream)
+	if denied, err = s.mayPublish(ctx, part); err != nil {
+		return err
+	}
+	if len(denied) > 0 {
+		s.unsplit = fmt.Sprintf("the user of this connection may not publish to %q", denied[0])
+	}
 	return nil
 }
 

@@ -124,6 +124,9 @@ func (p *planWriter) put(key string, r any) error {
 		return fmt.Errorf("%w: %s has %d bytes, allowed: %d (max_payload of the server is %d)", ErrTooLarge, described(key, r), size, allowed, limit)
 	}
 	parts := len(pieces) - 1
+	if parts > 0 && p.store.unsplit != "" {
+		return fmt.Errorf("%w: %s has %d bytes, allowed: %d where a record cannot be split: %s", ErrTooLarge, described(key, r), size, most, p.store.unsplit)
+	}
 	var messages []*nats.Msg
 	for i, piece := range pieces {
 		name := key

@@ -47,6 +47,16 @@ type assembly struct {
 	format  int                    // the newest that is read
 	parts   map[string]*generation // that arrived and wait for their record, by its key
 	waiting map[string]Entry       // records that arrived and wait for a part
+	noticed uint64                 // the highest revision of those that were reported to be waiting
+}
+
+// newlyWaiting reports whether a record waits for a part that did not before.
+func (a *assembly) newlyWaiting() bool {
+	before := a.noticed
+	for _, e := range a.waiting {
+		a.noticed = max(a.noticed, e.Revision)
+	}
+	return a.noticed > before
 }
 
 // generation is the parts of one write.

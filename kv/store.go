@@ -19,6 +19,7 @@ type Store struct {
 	writes  string // in front of a subject that is written: the prefix when it is not the default one
 	holder  *holder
 	format  int                // the newest that is read and written
+	unsplit string             // why no record may be split; "" where it may
 	split   registry           // of records that are stored in several messages
 	created [buckets]time.Time // of the streams
 }

@@ -112,12 +112,12 @@ var mutants = []mutant{
 		file: "kv/lease.go",
 		old: `	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
 	defer cancel()
-	next, err := s.renew(ctx, l, record)
+	next, err := s.renew(ctx, l, r)
 	if !time.Now().Before(l.TrustedUntil()) {
 		err = ErrLate
 	}
 `,
-		new: `	next, err := s.renew(ctx, l, record)
+		new: `	next, err := s.renew(ctx, l, r)
 `,
 	},
 	{
@@ -309,27 +309,27 @@ var mutants = []mutant{
 	{
 		name: "snapshot-of-any-age", breaks: "A snapshot is accepted although it is older than what is known.",
 		file: "kv/read.go",
-		old:  `if err == nil && snapshot.UpTo >= atLeast {`,
-		new:  `if err == nil {`,
+		old:  `case snapshot.UpTo < atLeast:`,
+		new:  `case snapshot.UpTo < atLeast && atLeast == 0:`,
 	},
 	{
 		name: "dead-by-an-old-listing", breaks: "A feed accepts a snapshot that is older than what it has told.",
 		file:       "kv/feed.go",
-		old:        `f.store.snapshot(ctx, f.bucket, f.keys, f.upTo)`,
-		new:        `f.store.snapshot(ctx, f.bucket, f.keys, 0)`,
+		old:        `return s.snapshot(ctx, b, keys, upTo)`,
+		new:        `return s.snapshot(ctx, b, keys, 0)`,
 		equivalent: "one server is never behind itself, and on a cluster a replica that is comes by chance only",
 	},
 	{
 		name: "vanished-and-not-told", breaks: "A key that vanished without a marker counts as there.",
-		file: "kv/feed.go",
-		old:  `if !there[key] && f.told[key].revision <= snapshot.UpTo {`,
-		new:  `if !there[key] && f.told[key].revision > snapshot.UpTo {`,
+		file: "kv/view.go",
+		old:  `return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo`,
+		new:  `return f.live[key] && !there[key] && f.told[key].revision > snapshot.UpTo`,
 	},
 	{
 		name: "older-copy-not-noticed", breaks: "A store that was restored from an older copy counts as the one it was when it is long enough.",
-		file: "kv/feed.go",
-		old:  `if e.Revision < told.revision || e.Revision == told.revision && e.Token != told.token {`,
-		new:  `if e.Revision < told.revision && e.Revision == told.revision && e.Token != told.token {`,
+		file: "kv/view.go",
+		old:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo || e.Revision == told.revision && e.Token != told.token {`,
+		new:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo && e.Token == told.token {`,
 	},
 	{
 		name: "number-used-again", breaks: "A session takes its number from its claim, although a higher one is named elsewhere.",
@@ -358,14 +358,14 @@ var mutants = []mutant{
 	{
 		name: "shorter-store-not-noticed", breaks: "A stream that is shorter than it was counts as the one it was.",
 		file: "kv/feed.go",
-		old:  `if info.State.LastSeq < f.upTo {`,
-		new:  `if info.State.LastSeq < f.upTo && f.upTo == 0 {`,
+		old:  `if info.State.LastSeq < upTo {`,
+		new:  `if info.State.LastSeq < upTo && upTo == 0 {`,
 	},
 	{
 		name: "missed-messages", breaks: "A feed does not notice that messages are missing.",
-		file:       "kv/feed.go",
-		old:        `if delivered++; meta.Sequence.Consumer != delivered {`,
-		new:        `if delivered++; meta.Sequence.Consumer < 1 {`,
+		file:       "kv/consumer.go",
+		old:        `if c.delivered++; meta.Sequence.Consumer != c.delivered {`,
+		new:        `if c.delivered++; meta.Sequence.Consumer < 1 {`,
 		equivalent: "a server in the same process loses no message on its way",
 	},
 	{
