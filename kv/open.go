@@ -49,9 +49,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, erro
 func (s *Store) Reopen(ctx context.Context) (*Store, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	again := newStore(s.js, s.cfg, s.holder)
-	again.unsplit = s.unsplit
-	return again.open(ctx)
+	return newStore(s.js, s.cfg, s.holder).open(ctx)
 }
 
 func newStore(js jetstream.JetStream, cfg Config, h *holder) *Store {

@@ -70,15 +70,25 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 	if len(missing) > 0 {
 		return fmt.Errorf("%w: the user of this connection may not %s", ErrPermission, strings.Join(missing, ", nor "))
 	}
-	// What large records need is not asked of a user who has all that an earlier release needed.
+	return nil
+}
+
+// checkSplit reports [ErrTooLarge] where the user of the connection may not publish the parts of a record. That is tried
+// out by the first record that needs it, not at the start: who has all that an earlier release needed may start.
+func (s *Store) checkSplit(ctx context.Context) error {
+	if s.maySplit.Load() {
+		return nil
+	}
 	part := nats.NewMsg(s.writes + s.subject(Assignments, partKey(s.cfg.ID(s.cfg.IDMin), 1)))
 	part.Header.Set(jetstream.ExpectedStreamHeader, noStream)
-	if denied, err = s.mayPublish(ctx, part); err != nil {
+	denied, err := s.mayPublish(ctx, part)
+	if err != nil {
 		return err
 	}
 	if len(denied) > 0 {
-		s.unsplit = fmt.Sprintf("the user of this connection may not publish to %q", denied[0])
+		return fmt.Errorf("%w: it needs more than one message, and the user of this connection may not publish to %q", ErrTooLarge, denied[0])
 	}
+	s.maySplit.Store(true)
 	return nil
 }
 

@@ -54,6 +54,12 @@ func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
 	if err != nil {
 		return err
 	}
+	if p.split != "" {
+		if err := s.checkSplit(ctx); err != nil {
+			return fmt.Errorf("%s: %w", p.split, err)
+		}
+	}
+	s.split.expect(p.parts)
 	batches := p.batches
 	for i, batch := range batches {
 		if err := s.writeFenced(ctx, f, batch); err != nil {
@@ -94,6 +100,7 @@ type planWriter struct {
 	chain   token
 	parts   map[string]int // of the records that it has made
 	batches [][]*nats.Msg
+	split   string // a record that needs more than one message; "" for none
 }
 
 // put adds a record: its parts, the record itself, and the removal of parts that it does not need any more.
@@ -124,8 +131,8 @@ func (p *planWriter) put(key string, r any) error {
 		return fmt.Errorf("%w: %s has %d bytes, allowed: %d (max_payload of the server is %d)", ErrTooLarge, described(key, r), size, allowed, limit)
 	}
 	parts := len(pieces) - 1
-	if parts > 0 && p.store.unsplit != "" {
-		return fmt.Errorf("%w: %s has %d bytes, allowed: %d where a record cannot be split: %s", ErrTooLarge, described(key, r), size, most, p.store.unsplit)
+	if parts > 0 && p.split == "" {
+		p.split = described(key, r)
 	}
 	var messages []*nats.Msg
 	for i, piece := range pieces {
@@ -135,21 +142,20 @@ func (p *planWriter) put(key string, r any) error {
 		}
 		messages = append(messages, &nats.Msg{Subject: p.store.subject(Assignments, name), Data: piece, Header: nats.Header{}})
 	}
-	before := p.store.split.expect(key, parts)
 	p.parts[key] = parts
-	return p.add(append(messages, p.removals(key, parts, before)...))
+	return p.add(append(messages, p.removals(key, parts)...))
 }
 
 // remove adds the end of a record and of its parts.
 func (p *planWriter) remove(key string) error {
-	before := p.store.split.expect(key, 0)
 	p.parts[key] = 0
-	return p.add(append([]*nats.Msg{p.removal(key)}, p.removals(key, 0, before)...))
+	return p.add(append([]*nats.Msg{p.removal(key)}, p.removals(key, 0)...))
 }
 
-func (p *planWriter) removals(key string, parts, before int) []*nats.Msg {
+// removals end the parts that a record had and does not need any more.
+func (p *planWriter) removals(key string, parts int) []*nats.Msg {
 	var messages []*nats.Msg
-	for n := parts + 1; n <= before; n++ {
+	for n := parts + 1; n <= p.store.split.of(key); n++ {
 		messages = append(messages, p.removal(partKey(key, n)))
 	}
 	return messages

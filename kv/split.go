@@ -175,18 +175,25 @@ type registry struct {
 	parts map[string]int
 }
 
-// expect notes that so many parts of a record may be stored from now on, and returns how many might be before.
-func (r *registry) expect(key string, parts int) (before int) {
+// of returns how many parts of a record may be stored.
+func (r *registry) of(key string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before = r.parts[key]
-	if parts > before {
-		if r.parts == nil {
-			r.parts = map[string]int{}
+	return r.parts[key]
+}
+
+// expect notes how many parts of some records may be stored from now on.
+func (r *registry) expect(parts map[string]int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, n := range parts {
+		if n > r.parts[key] {
+			if r.parts == nil {
+				r.parts = map[string]int{}
+			}
+			r.parts[key] = n
 		}
-		r.parts[key] = parts
 	}
-	return before
 }
 
 // stored notes how many parts of some records are stored.

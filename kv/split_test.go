@@ -189,23 +189,6 @@ func TestARecordBeyondEveryLimitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	})
 }
 
-func TestWithoutTheRightToPublishPartsOnlyWhatNeedsThemIsRefused(t *testing.T) {
-	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		require.Empty(t, s.unsplit)
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
-		require.NoError(t, err)
-		s.unsplit = "it may not"
-		w := plan(1, "worker-0")
-		w.Format = record.Newest
-		w.Assignments[0].Owned = noisy(25_000, 100, 1)
-		err = s.WritePlan(t.Context(), f, w)
-		require.ErrorIs(t, err, ErrTooLarge)
-		require.ErrorContains(t, err, "it may not")
-		w.Assignments[0].Owned = w.Assignments[0].Owned[:5_000]
-		writePlan(t, s, f, w)
-	})
-}
-
 func TestTheMessagesOfARecordAreInOneBatchAndThePlanIsLast(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
 		w := plan(1, workers(700)...)
@@ -214,7 +197,7 @@ func TestTheMessagesOfARecordAreInOneBatchAndThePlanIsLast(t *testing.T) {
 			if i%100 == 0 {
 				w.Assignments[i].Owned = noisy(25_000, 100, uint64(i))
 			}
-			s.split.expect(w.Assignments[i].Worker, 2)
+			s.split.expect(map[string]int{w.Assignments[i].Worker: 2})
 		}
 		p, err := s.planMessages(w)
 		require.NoError(t, err)
