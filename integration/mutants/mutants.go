@@ -332,6 +332,57 @@ var mutants = []mutant{
 		new:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo && e.Token == told.token {`,
 	},
 	{
+		name: "snapshot-as-new-as-its-newest-answer", breaks: "A snapshot in several answers claims to be complete up to the newest of them.",
+		file: "kv/read.go",
+		old:  `if all.UpTo == 0 || snapshot.UpTo < all.UpTo {`,
+		new:  `if all.UpTo == 0 || snapshot.UpTo > all.UpTo {`,
+	},
+	{
+		name: "overtaken-snapshot-ends-keys", breaks: "A snapshot that changes have overtaken ends the keys that were made since.",
+		file: "kv/view.go",
+		old:  `return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo`,
+		new:  `return f.live[key] && !there[key]`,
+	},
+	{
+		name: "blindness-not-told", breaks: "A feed that sees nothing says nothing.",
+		file: "kv/feed.go",
+		old:  `			f.emit(Update{Kind: UpdateBlind, Since: f.seen})`,
+		new:  ``,
+	},
+	{
+		name: "staleness-not-told", breaks: "A feed whose snapshots fail says nothing.",
+		file: "kv/feed.go",
+		old:  `		f.emit(Update{Kind: UpdateStale, Since: f.listed})`,
+		new:  ``,
+	},
+	{
+		name: "failed-listing-ends-consumer", breaks: "A feed gives up a consumer that works because a snapshot failed.",
+		file: "kv/feed.go",
+		old: `	case o.err != nil:
+		return f.failed(o.err)`,
+		new: `	case o.err != nil:
+		f.lose()
+		return f.failed(o.err)`,
+	},
+	{
+		name: "parts-not-removed", breaks: "Parts that a record does not need any more stay.",
+		file: "kv/planwrite.go",
+		old:  `for n := parts + 1; n <= p.store.split.of(key); n++ {`,
+		new:  `for n := parts + 1; n < p.store.split.of(key); n++ {`,
+	},
+	{
+		name: "parts-of-two-writes", breaks: "A record is put together from parts of another write.",
+		file: "kv/split.go",
+		old:  `if p.Parts > 0 && (g == nil || g.token != p.Token || !g.complete(p.Parts)) {`,
+		new:  `if p.Parts > 0 && (g == nil || !g.complete(p.Parts)) {`,
+	},
+	{
+		name: "newer-format-than-all-read", breaks: "A leader writes a format that not every worker reads.",
+		file: "kv/planwrite.go",
+		old:  `format: min(max(w.Format, record.Oldest), s.format)`,
+		new:  `format: max(w.Format, s.format)`,
+	},
+	{
 		name: "number-used-again", breaks: "A session takes its number from its claim, although a higher one is named elsewhere.",
 		file: "kv/claim.go",
 		old:  `number = max(number, named.Session+1)`,
