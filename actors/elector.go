@@ -379,7 +379,11 @@ func feed(g *guard, store *kv.Store, b kv.Bucket, keys []string, atLeast uint64,
 	ctx, cancel := context.WithCancel(g.ctx)
 	g.run(func(context.Context) any {
 		defer cancel()
-		err := store.Feed(ctx, b, keys, atLeast, func(u kv.Update) { g.tell(wrap(u)) })
+		err := store.Feed(ctx, b, keys, atLeast, func(u kv.Update) {
+			if u.Kind != kv.UpdateBlind && u.Kind != kv.UpdateStale {
+				g.tell(wrap(u))
+			}
+		})
 		if isCanceled(ctx, err) {
 			return nil
 		}

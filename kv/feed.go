@@ -4,269 +4,313 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
-	resyncEvery   = 30 * time.Second
-	feedHeartbeat = 500 * time.Millisecond
+	resyncEvery = 30 * time.Second
 	// suspicion is how long a store has to look rolled back: just after a change of leader a replica can look so.
 	suspicion = 2 * time.Second
-	// consumeTimeout bounds the making of a consumer, and is how long an idle one is kept by the server.
-	consumeTimeout = 5 * time.Second
+	// heartbeatGrace is how late a sign of life of the server may come.
+	heartbeatGrace = 400 * time.Millisecond
+	// blindAfter is how long a feed has seen nothing when it says so.
+	blindAfter = 2 * time.Second
+	// crowd spreads over time what all workers do at the same moment, as after an outage of the store.
+	crowd = 200 * time.Millisecond
 )
+
+// feedHeartbeat is after which silence the server has to say that it is there. The leader follows the heartbeats, and
+// whatever else it does depends on them; the other feeds are each worker's own, so theirs are what an idle group costs.
+func feedHeartbeat(b Bucket) time.Duration {
+	if b == Heartbeats {
+		return 500 * time.Millisecond
+	}
+	return 1500 * time.Millisecond
+}
 
 // Feed tells what is stored under the keys (nil for all) and every change of it, until ctx ends, whose error it then
 // returns, or until the store is not the one it was, or was emptied ([ErrRolledBack]), or the connection is closed for good.
 //
 // First comes a snapshot that is complete at least up to atLeast: its markers and values, then an update of kind
 // [UpdateSynced]. Then come the changes. After each reconnect, and every 30 s, a fresh snapshot repairs what was missed:
-// a value or marker that is newer, [UpdateGone] for a key that is not there any more, and [UpdateSynced] again. An
-// outage of the store only makes it wait. A heartbeat that is no record at all is told, and told as expired by one of the
-// snapshots after a TTL, though it is still there.
+// a value or marker that is newer, [UpdateGone] for a key that is not there any more, and [UpdateSynced] again. Changes
+// are told while a snapshot is being taken, and while one fails. A heartbeat that is no record at all is told, and told as
+// expired by one of the snapshots after a TTL, though it is still there.
+//
+// An outage of the store only makes it wait, and say so: [UpdateBlind] when nothing has been seen for about two seconds,
+// and [UpdateStale] when changes come but no snapshot has succeeded for the 30 s and an OperationTimeout. Each is told
+// once, with the time since when, and is over with the next [UpdateSynced].
 //
 // emit is called from one goroutine at a time and must not block. Revisions of a key never go back.
 func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint64, emit func(Update)) error {
-	f := &feed{store: s, bucket: b, keys: keys, emit: emit, told: map[string]write{}, live: map[string]bool{}, corrupt: map[string]sighting{}, upTo: atLeast}
 	nc := s.js.Conn()
-	f.reconnected = nc.StatusChanged(nats.CONNECTED)
-	defer nc.RemoveStatusListener(f.reconnected)
-	for attempt := 0; ; attempt++ {
-		err := f.resync(ctx)
-		if err == nil {
-			began := time.Now()
-			if err = f.follow(ctx); time.Since(began) > consumeTimeout {
-				attempt = 0
-			}
-		}
-		if !errors.Is(err, ErrRolledBack) {
-			f.suspected = time.Time{}
-		} else if f.suspected.IsZero() {
-			f.suspected = time.Now()
-		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case f.proven, !f.suspected.IsZero() && time.Since(f.suspected) >= suspicion, nc.IsClosed():
-			return fmt.Errorf("feed of %s: %w", b, err)
-		}
-		f.wait(ctx, min(20*time.Millisecond<<min(attempt, 7), 2*time.Second))
+	now := time.Now()
+	f := &feed{
+		view: newView(s, b, atLeast, emit), keys: keys, heartbeat: feedHeartbeat(b),
+		status: nc.StatusChanged(nats.CONNECTED, nats.CLOSED), done: make(chan result, 1),
+		due: time.NewTimer(0), quiet: time.NewTimer(blindAfter), seen: now, listed: now,
 	}
+	defer nc.RemoveStatusListener(f.status)
+	defer f.end()
+	err := f.run(ctx)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("feed of %s: %w", b, err)
 }
 
+// feed is one goroutine, which tells. Beside it runs at most one job: a listing, or the making of a consumer. So neither
+// holds up what the consumer delivers.
 type feed struct {
-	store       *Store
-	bucket      Bucket
-	keys        []string
-	emit        func(Update)
-	reconnected chan nats.Status
-	told        map[string]write // the newest told, by key
-	live        map[string]bool  // keys whose last told update was a value
-	corrupt     map[string]sighting
-	upTo        uint64    // everything up to here is told
-	suspected   time.Time // since when the store seems to be another than it was; zero for not
-	proven      bool      // it is
+	view
+	keys      []string
+	heartbeat time.Duration // of the consumer
+	status    chan nats.Status
+	consumer  *consumer // nil while there is none
+	since     time.Time // when the consumer was made
+	parts     *assembly // of what the consumer delivers
+	due       *time.Timer
+	quiet     *time.Timer // of what has to be said when nothing comes
+	job       context.CancelFunc
+	done      chan result // of the job
+	again     bool        // the job is to be done again, whatever comes of it
+	attempts  int         // in a row that failed
+	seen      time.Time   // when the view was last known to be that of the store
+	listed    time.Time   // when the last snapshot that succeeded began
+	blind     bool        // was told
+	stale     bool        // was told
+	suspected time.Time   // since when the store seems to be another than it was; zero for not
 }
 
-// write is one write of a key.
-type write struct {
-	revision uint64
-	token    token
+// result is what has come of a job.
+type result struct {
+	began    time.Time
+	snapshot *Snapshot
+	consumer *consumer
+	err      error
 }
 
-// sighting is when a snapshot first showed a revision.
-type sighting struct {
-	revision uint64
-	at       time.Time
-}
-
-// wait pauses between attempts; a reconnect ends the pause.
-func (f *feed) wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-f.reconnected:
-	case <-ctx.Done():
-	}
-}
-
-// resync tells what a fresh snapshot shows that was not told yet.
-func (f *feed) resync(ctx context.Context) error {
-	ctx, cancel := f.store.bound(ctx)
-	defer cancel()
-	info, err := f.store.info(ctx, f.bucket)
-	if err != nil {
-		return err
-	}
-	if info.State.LastSeq < f.upTo {
-		return fmt.Errorf("%w: bucket %q is at sequence %d, %d was seen", ErrRolledBack, f.store.cfg.bucket(f.bucket), info.State.LastSeq, f.upTo)
-	}
-	snapshot, err := f.store.snapshot(ctx, f.bucket, f.keys, f.upTo)
-	if err != nil {
-		return err
-	}
-	there := make(map[string]bool, len(snapshot.Entries))
-	for _, e := range snapshot.Entries {
-		told := f.told[e.Key]
-		if e.Revision < told.revision || e.Revision == told.revision && e.Token != told.token {
-			// The snapshot is complete beyond what was told, so this is no replica that lags.
-			f.proven = true
-			return fmt.Errorf("%w: %q of bucket %q is at revision %d, %d was seen", ErrRolledBack, e.Key, f.store.cfg.bucket(f.bucket), e.Revision, told.revision)
-		}
-	}
-	for _, e := range snapshot.Entries {
-		there[e.Key] = true
-		f.tell(e)
-	}
-	if f.bucket == Assignments && f.live[TermKey] && f.live[PlanKey] && !there[TermKey] && !there[PlanKey] {
-		// Nobody of the group deletes one of them, and a stranger's deletion leaves a marker: the stream was purged.
-		f.proven = true
-		return fmt.Errorf("%w: bucket %q was emptied", ErrRolledBack, f.store.cfg.bucket(f.bucket))
-	}
-	for key := range f.live {
-		if !there[key] && f.told[key].revision <= snapshot.UpTo {
-			delete(f.live, key)
-			f.emit(Update{Kind: UpdateGone, Entry: Entry{Bucket: f.bucket, Key: key}})
-		}
-	}
-	f.expireCorrupt(snapshot.Entries)
-	f.upTo = max(f.upTo, snapshot.UpTo)
-	f.emit(Update{Kind: UpdateSynced, UpTo: f.upTo})
-	return nil
-}
-
-// expireCorrupt ends a heartbeat that is no record, whose writer need not have given it a TTL: nobody renews it, and its
-// worker would seem to live for good. The worker's last own heartbeat is older, so after a TTL it is over in any case.
-func (f *feed) expireCorrupt(entries []Entry) {
-	if f.bucket != Heartbeats {
-		return
-	}
-	for _, e := range entries {
-		if _, err := DecodeHeartbeat(e.Value); e.Kind != Put || !f.live[e.Key] || !errors.Is(err, ErrCorrupt) {
-			continue
-		}
-		first := f.corrupt[e.Key]
-		switch {
-		case first.revision != e.Revision:
-			f.corrupt[e.Key] = sighting{e.Revision, time.Now()}
-		case time.Since(first.at) >= f.store.TTL(f.bucket):
-			delete(f.live, e.Key)
-			delete(f.corrupt, e.Key)
-			f.emit(Update{Kind: UpdateExpired, Entry: Entry{Bucket: f.bucket, Key: e.Key, Revision: e.Revision, Kind: Expired}, UpTo: e.Revision})
-		}
-	}
-}
-
-// tell passes an entry on if it is newer than what was told of its key.
-func (f *feed) tell(e Entry) {
-	if e.Revision <= f.told[e.Key].revision {
-		return
-	}
-	f.told[e.Key] = write{e.Revision, e.Token}
-	u := Update{Kind: UpdatePut, Entry: e, UpTo: e.Revision}
-	switch e.Kind {
-	case Put:
-		f.live[e.Key] = true
-		f.emit(u)
-		return
-	case Deleted:
-		u.Kind = UpdateDeleted
-	case Expired:
-		u.Kind = UpdateExpired
-	}
-	delete(f.live, e.Key)
-	f.emit(u)
-}
-
-// follow tells changes as they come, until the consumer breaks or the connection was away; a fresh snapshot and a new
-// consumer then go on. Recovering is the feed's own work because it has to be quick, complete, and over at once when
-// ctx ends: an ordered consumer of the client is not.
-func (f *feed) follow(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	messages, err := f.consume(ctx)
-	if err != nil {
-		cancel()
-		return err
-	}
-	arrivals := make(chan jetstream.Msg)
-	broken := make(chan error, 1)
-	go func() {
-		defer close(arrivals)
-		defer messages.Stop()
-		for {
-			m, err := messages.Next(jetstream.NextContext(ctx))
-			if err != nil {
-				broken <- err
-				return
-			}
-			select {
-			case arrivals <- m:
-			case <-ctx.Done():
-				broken <- ctx.Err()
-				return
-			}
-		}
-	}()
-	defer func() {
-		cancel()
-		for range arrivals { // until the goroutine has ended
-		}
-	}()
-	return f.loop(ctx, arrivals, broken)
-}
-
-// consume makes a consumer of this feed's own, from where it stands. The server forgets it some seconds after the last
-// pull.
-func (f *feed) consume(ctx context.Context) (jetstream.MessagesContext, error) {
-	ctx, cancel := context.WithTimeout(ctx, consumeTimeout)
-	defer cancel()
-	config := jetstream.ConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: f.upTo + 1, AckPolicy: jetstream.AckNonePolicy,
-		MemoryStorage: true, Replicas: 1, InactiveThreshold: consumeTimeout, MaxDeliver: 1,
-	}
-	for _, key := range f.keys {
-		config.FilterSubjects = append(config.FilterSubjects, f.store.subject(f.bucket, key))
-	}
-	consumer, err := f.store.js.CreateConsumer(ctx, f.store.stream(f.bucket), config)
-	if err != nil {
-		return nil, err
-	}
-	return consumer.Messages(jetstream.PullHeartbeat(feedHeartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
-}
-
-var errGap = errors.New("messages are missing")
-
-func (f *feed) loop(ctx context.Context, arrivals <-chan jetstream.Msg, broken <-chan error) error {
-	due := time.NewTicker(resyncEvery)
-	defer due.Stop()
-	var delivered uint64
+func (f *feed) run(ctx context.Context) error {
 	for {
+		f.quiet.Reset(time.Until(f.deadline()))
+		var messages chan *nats.Msg
+		if f.consumer != nil {
+			messages = f.consumer.messages
+		}
 		select {
-		case m, ok := <-arrivals:
-			if !ok {
-				return <-broken
-			}
-			meta, err := m.Metadata()
-			if err != nil {
+		case m := <-messages:
+			f.received(ctx, m)
+		case o := <-f.done:
+			f.job()
+			f.job = nil
+			if err := f.finished(ctx, o); err != nil {
 				return err
 			}
-			if delivered++; meta.Sequence.Consumer != delivered {
-				return errGap
+		case <-f.due.C:
+			f.list(ctx)
+		case <-f.quiet.C:
+			f.overdue()
+		case status := <-f.status:
+			if status == nats.CLOSED {
+				return nats.ErrConnectionClosed
 			}
-			f.tell(f.store.entry(f.bucket, m.Subject(), meta.Sequence.Stream, meta.Timestamp, m.Headers(), m.Data()))
-			f.upTo = max(f.upTo, meta.Sequence.Stream)
-		case <-due.C:
-			if err := f.resync(ctx); err != nil {
-				return err
-			}
-		case <-f.reconnected:
-			return nil
+			f.lose()
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+}
+
+// end waits for the job, if there is one, and leaves nothing behind.
+func (f *feed) end() {
+	if f.job != nil {
+		f.job()
+		if o := <-f.done; o.consumer != nil {
+			o.consumer.stop()
+		}
+	}
+	if f.consumer != nil {
+		f.consumer.stop()
+	}
+	f.due.Stop()
+	f.quiet.Stop()
+}
+
+// start begins a job.
+func (f *feed) start(ctx context.Context, job func(ctx context.Context) result) {
+	ctx, f.job = context.WithCancel(ctx)
+	began := time.Now()
+	go func() {
+		o := job(ctx)
+		o.began = began
+		f.done <- o
+	}()
+}
+
+// list begins to take a snapshot.
+func (f *feed) list(ctx context.Context) {
+	if f.job != nil {
+		f.again = true
+		return
+	}
+	f.again = false
+	store, bucket, keys, upTo := f.store, f.bucket, f.keys, f.upTo
+	f.start(ctx, func(ctx context.Context) result {
+		snapshot, err := store.relist(ctx, bucket, keys, upTo)
+		return result{snapshot: &snapshot, err: err}
+	})
+}
+
+// relist takes a snapshot of the stream that this one is known to be, if it still is that.
+func (s *Store) relist(ctx context.Context, b Bucket, keys []string, upTo uint64) (Snapshot, error) {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	info, err := s.info(ctx, b)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	if info.State.LastSeq < upTo {
+		return Snapshot{}, fmt.Errorf("%w: bucket %q is at sequence %d, %d was seen", ErrRolledBack, s.cfg.bucket(b), info.State.LastSeq, upTo)
+	}
+	return s.snapshot(ctx, b, keys, upTo)
+}
+
+// finished goes on after a job. Its error ends the feed.
+func (f *feed) finished(ctx context.Context, o result) error {
+	switch {
+	case o.err != nil:
+		return f.failed(o.err)
+	case o.consumer != nil && f.again: // the connection was away meanwhile
+		o.consumer.stop()
+	case o.consumer != nil:
+		f.consumer, f.parts, f.seen, f.since = o.consumer, f.store.newAssembly(), time.Now(), time.Now()
+	default:
+		f.suspected = time.Time{}
+		if err := f.compare(*o.snapshot); err != nil {
+			return err
+		}
+		f.listed, f.blind, f.stale = o.began, false, false
+		f.emit(Update{Kind: UpdateSynced, UpTo: f.upTo})
+		if f.consumer != nil {
+			f.attempts = 0
+			break
+		}
+		f.seen = o.began
+		if f.again {
+			break
+		}
+		store, bucket, keys, upTo, heartbeat := f.store, f.bucket, f.keys, f.upTo, f.heartbeat
+		f.start(ctx, func(ctx context.Context) result {
+			c, err := store.consume(ctx, bucket, keys, upTo, heartbeat)
+			return result{consumer: c, err: err}
+		})
+		return nil
+	}
+	wait := time.Until(f.listed.Add(resyncEvery))
+	if f.again {
+		wait = 0
+	}
+	f.due.Reset(max(wait, 0))
+	return nil
+}
+
+// failed tries again, unless the store is not the one it was, or is gone for good.
+func (f *feed) failed(err error) error {
+	switch {
+	case f.store.js.Conn().IsClosed():
+		return err
+	case !errors.Is(err, ErrRolledBack):
+		f.suspected = time.Time{}
+	case f.suspected.IsZero():
+		f.suspected = time.Now()
+	case time.Since(f.suspected) >= suspicion:
+		return err
+	}
+	wait := min(20*time.Millisecond<<min(f.attempts, 7), 2*time.Second)
+	f.attempts++
+	if f.again {
+		wait = crowd
+	}
+	f.due.Reset(wait/2 + rand.N(wait))
+	return nil
+}
+
+// received tells what the consumer has delivered.
+func (f *feed) received(ctx context.Context, m *nats.Msg) {
+	e, ok, err := f.consumer.receive(ctx, f.bucket, m)
+	if ok {
+		if whole, ok := f.parts.add(e); ok {
+			f.tell(whole)
+		}
+		f.upTo = max(f.upTo, e.Revision)
+	}
+	if err != nil {
+		f.lose()
+		return
+	}
+	f.seen = time.Now()
+	if f.parts.newlyWaiting() { // for a part that should have come before
+		f.due.Reset(crowd)
+	}
+}
+
+// lose gives up a consumer that is broken, or may be, and begins anew.
+func (f *feed) lose() {
+	if f.consumer != nil {
+		f.consumer.stop()
+		f.consumer = nil
+		if time.Since(f.since) > consumeTimeout {
+			f.attempts = 0
+		}
+	}
+	if f.job != nil {
+		f.again = true
+		f.job()
+	}
+	f.due.Reset(rand.N(crowd))
+}
+
+// deadline is when something has to be said or done although nothing comes.
+func (f *feed) deadline() time.Time {
+	never := time.Now().Add(time.Hour)
+	silent, blind, stale := never, never, never
+	if f.consumer != nil {
+		silent = f.seen.Add(f.heartbeat + heartbeatGrace)
+		if !f.stale {
+			stale = f.staleFrom()
+		}
+	} else if !f.blind {
+		blind = f.seen.Add(max(blindAfter, f.heartbeat+2*heartbeatGrace))
+	}
+	first := silent
+	for _, t := range []time.Time{blind, stale} {
+		if t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+func (f *feed) staleFrom() time.Time {
+	return f.listed.Add(resyncEvery + f.store.cfg.OperationTimeout)
+}
+
+// overdue says and does what its time has come for.
+func (f *feed) overdue() {
+	now := time.Now()
+	switch {
+	case f.consumer == nil:
+		if !f.blind && !now.Before(f.seen.Add(max(blindAfter, f.heartbeat+2*heartbeatGrace))) {
+			f.blind = true
+			f.emit(Update{Kind: UpdateBlind, Since: f.seen})
+		}
+	case !now.Before(f.seen.Add(f.heartbeat + heartbeatGrace)):
+		f.lose()
+	case !f.stale && !now.Before(f.staleFrom()):
+		f.stale = true
+		f.emit(Update{Kind: UpdateStale, Since: f.listed})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parti-go/parti/internal/record"
 )
 
 // garbage is what nobody of the group wrote: cut short, of another program, of other types, far too large.
@@ -18,7 +20,8 @@ func garbage() []string {
 		valid[:1], valid[:12], valid[:len(valid)-1], valid + valid, valid + "\n\n", valid + "\x00",
 		`{"name":"orders","replicas":3,"config":{"format":1}}`,
 		`{"format":null}`, `{"format":true}`, `{"format":"1"}`, `{"format":1.0}`, `{"format":1e0}`, `{"format":-1}`, `{"format":0}`,
-		`{"format":2}`, `{"format":18446744073709551616}`, `{"format":1,"format":2}`, `{"FORMAT":1}`,
+		`{"format":2}`, `{"format":2,"parts":9000000000000000000,"sum":"0"}`, `{"format":2,"packed":"AAAA","sum":"0"}`, `{"format":2,"parts":-1}`,
+		`{"format":2,"packed":7}`, `{"format":2,"packed":"not base64!"}`, `{"format":18446744073709551616}`, `{"format":1,"format":2}`, `{"FORMAT":1}`,
 		`{"format":1,"token":7}`, `{"format":1,"token":null}`, `{"format":1,"token":{"a":[]}}`,
 		`{"format":1,"session":-1}`, `{"format":1,"session":"3"}`, `{"format":1,"session":1.5}`, `{"format":1,"session":1e30}`,
 		`{"format":1,"since":"yesterday"}`, `{"format":1,"since":3}`, `{"format":1,"since":"9999-12-31T23:59:60Z"}`,
@@ -81,6 +84,11 @@ func TestOversizedGarbageIsDecodedOrRefused(t *testing.T) {
 // decodes fails the test unless each decoder refuses the value with one of two errors, or reads a record that survives.
 func decodes(t *testing.T, b []byte) {
 	_ = tokenOf(b)
+	if p, ok := record.PieceOf(b); ok {
+		if value, err := p.Unpack(func(int) []byte { return p.Packed }); err == nil && len(value) == 0 {
+			t.Fatalf("%.200q is unpacked to nothing", b)
+		}
+	}
 	for _, k := range kinds() {
 		record, err := k.decode(b)
 		switch {

@@ -7,29 +7,31 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/record"
 )
 
 // Acquire creates the entry of a key for a new hold. The marker of an earlier end is overwritten, and so is what this
 // very call wrote before its answer was lost; another live entry only where over, which may be nil, says so. Otherwise
 // it is a [*TakenError].
-func (s *Store) Acquire(ctx context.Context, b Bucket, key string, record Record, over func(Entry) bool) (Lease, error) {
+func (s *Store) Acquire(ctx context.Context, b Bucket, key string, r Record, over func(Entry) bool) (Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	lease, err := s.acquire(ctx, b, key, record, over)
+	lease, err := s.acquire(ctx, b, key, r, over)
 	if err != nil {
 		return Lease{}, fmt.Errorf("acquire %s %q: %w", b, key, err)
 	}
 	return lease, nil
 }
 
-func (s *Store) acquire(ctx context.Context, b Bucket, key string, record Record, over func(Entry) bool) (Lease, error) {
+func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, over func(Entry) bool) (Lease, error) {
 	if err := checkKey(key); err != nil {
 		return Lease{}, err
 	}
 	chain := s.holder.chain()
 	expect := uint64(0)
 	for {
-		value, err := encode(s.holder.next(chain), record)
+		value, err := encode(s.holder.next(chain), s.described(r))
 		if err != nil {
 			return Lease{}, err
 		}
@@ -66,10 +68,10 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, record Record
 //
 // After [ErrUnknown] and [ErrNotDone] the same lease may be renewed again while it is trusted. After [ErrLost] and
 // [ErrLate] it is over.
-func (s *Store) Renew(ctx context.Context, l Lease, record Record) (Lease, error) {
+func (s *Store) Renew(ctx context.Context, l Lease, r Record) (Lease, error) {
 	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
 	defer cancel()
-	next, err := s.renew(ctx, l, record)
+	next, err := s.renew(ctx, l, r)
 	if !time.Now().Before(l.TrustedUntil()) {
 		err = ErrLate
 	}
@@ -79,10 +81,10 @@ func (s *Store) Renew(ctx context.Context, l Lease, record Record) (Lease, error
 	return next, nil
 }
 
-func (s *Store) renew(ctx context.Context, l Lease, record Record) (Lease, error) {
+func (s *Store) renew(ctx context.Context, l Lease, r Record) (Lease, error) {
 	next := l
 	for {
-		value, err := encode(s.holder.next(l.Chain), record)
+		value, err := encode(s.holder.next(l.Chain), s.described(r))
 		if err != nil {
 			return Lease{}, err
 		}
@@ -102,6 +104,15 @@ func (s *Store) renew(ctx context.Context, l Lease, record Record) (Lease, error
 			return Lease{}, err
 		}
 	}
+}
+
+// described adds to a heartbeat what only the store knows of its worker: the newest record format that is read here.
+func (s *Store) described(r Record) Record {
+	if h, ok := r.(Heartbeat); ok && s.format > record.Oldest {
+		h.Reads = s.format
+		return h
+	}
+	return r
 }
 
 // newer finds the revision of a later write of the same hold; ErrLost if there is none.

@@ -10,6 +10,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/inject"
+	"github.com/parti-go/parti/internal/record"
 )
 
 // markerTTL is how long the trace of a deleted or expired key is kept.
@@ -50,7 +53,10 @@ func (s *Store) Reopen(ctx context.Context) (*Store, error) {
 }
 
 func newStore(js jetstream.JetStream, cfg Config, h *holder) *Store {
-	s := &Store{cfg: cfg, js: js, prefix: apiPrefix(js), holder: h}
+	s := &Store{cfg: cfg, js: js, prefix: apiPrefix(js), holder: h, format: record.Newest}
+	if known := inject.Format.Load(); known != nil {
+		s.format = (*known)(js.Conn().Opts.Name)
+	}
 	if s.prefix != jetstream.DefaultAPIPrefix {
 		s.writes = s.prefix
 	}

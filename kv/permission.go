@@ -73,6 +73,25 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 	return nil
 }
 
+// checkSplit reports [ErrTooLarge] where the user of the connection may not publish the parts of a record. That is tried
+// out by the first record that needs it, not at the start: who has all that an earlier release needed may start.
+func (s *Store) checkSplit(ctx context.Context) error {
+	if s.maySplit.Load() {
+		return nil
+	}
+	part := nats.NewMsg(s.writes + s.subject(Assignments, partKey(s.cfg.ID(s.cfg.IDMin), 1)))
+	part.Header.Set(jetstream.ExpectedStreamHeader, noStream)
+	denied, err := s.mayPublish(ctx, part)
+	if err != nil {
+		return err
+	}
+	if len(denied) > 0 {
+		return fmt.Errorf("%w: it needs more than one message, and the user of this connection may not publish to %q", ErrTooLarge, denied[0])
+	}
+	s.maySplit.Store(true)
+	return nil
+}
+
 // mayPublish returns the subjects of the messages that the server refuses to take. Only when it refuses one of them are
 // they sent one by one: a connection keeps only its last error.
 func (s *Store) mayPublish(ctx context.Context, probes ...*nats.Msg) (denied []string, err error) {

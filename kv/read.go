@@ -38,6 +38,25 @@ func ask[T any](ctx context.Context, s *Store, question func(context.Context) (T
 func (s *Store) Get(ctx context.Context, b Bucket, key string) (Entry, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
+	for attempt := 0; ; attempt++ {
+		stored, err := s.get(ctx, b, key)
+		if err != nil {
+			return Entry{}, err
+		}
+		whole, ok, err := s.getWhole(ctx, stored)
+		switch {
+		case ok:
+			return whole, nil
+		case err != nil && !errors.Is(err, ErrNotFound):
+			return Entry{}, err
+		case attempt >= mixtures || !pause(ctx, 10*time.Millisecond<<attempt):
+			return stored, nil
+		}
+	}
+}
+
+// get reads one message.
+func (s *Store) get(ctx context.Context, b Bucket, key string) (Entry, error) {
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message *struct {
@@ -109,6 +128,10 @@ func corruptLease(value []byte) bool {
 	return errors.Is(err, ErrCorrupt)
 }
 
+// mixtures is how often a record is read again of which a part is missing: it may just be written. What is missing then
+// is missing for good, and the record is corrupt.
+const mixtures = 4
+
 // Snapshot returns what a bucket holds under the keys, or under all of them, complete up to a sequence that is not
 // below atLeast. It asks again until it is, or ctx ends.
 func (s *Store) Snapshot(ctx context.Context, b Bucket, keys []string, atLeast uint64) (Snapshot, error) {
@@ -123,12 +146,20 @@ func (s *Store) Snapshot(ctx context.Context, b Bucket, keys []string, atLeast u
 func (s *Store) snapshot(ctx context.Context, b Bucket, keys []string, atLeast uint64) (Snapshot, error) {
 	for attempt := 0; ; attempt++ {
 		snapshot, err := s.readAll(ctx, b, keys)
-		if err == nil && snapshot.UpTo >= atLeast {
-			slices.SortFunc(snapshot.Entries, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
-			return snapshot, nil
-		}
-		if err == nil {
+		switch {
+		case err != nil:
+		case snapshot.UpTo < atLeast:
 			err = fmt.Errorf("%w: complete up to %d, asked for %d", ErrNotDone, snapshot.UpTo, atLeast)
+		default:
+			if b == Assignments && keys == nil {
+				s.split.found(snapshot.Entries)
+			}
+			whole, complete := s.newAssembly().all(snapshot.Entries)
+			if complete || attempt >= mixtures {
+				slices.SortFunc(whole, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
+				return Snapshot{Entries: whole, UpTo: snapshot.UpTo}, nil
+			}
+			err = fmt.Errorf("%w: a part of a record is missing", ErrNotDone)
 		}
 		if !pause(ctx, min(5*time.Millisecond<<min(attempt, 6), 200*time.Millisecond)) {
 			return Snapshot{}, fmt.Errorf("snapshot of %s: %w", b, err)
@@ -196,10 +227,7 @@ func (s *Store) allKeys(b Bucket) []string {
 func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
-	subjects := make([]string, len(keys))
-	for i, key := range keys {
-		subjects[i] = s.subject(b, key)
-	}
+	subjects := s.withParts(b, keys)
 	request, err := json.Marshal(map[string]any{"multi_last": subjects, "max_bytes": answerMost})
 	if err != nil {
 		return Snapshot{}, err
@@ -267,7 +295,7 @@ func (s *Store) emptySnapshot(ctx context.Context, b Bucket, keys []string) (Sna
 		return Snapshot{}, err
 	}
 	for subject := range info.State.Subjects {
-		key := s.key(b, subject)
+		key, _ := splitKey(s.key(b, subject))
 		if keys[0] == ">" || slices.Contains(keys, key) {
 			return Snapshot{}, fmt.Errorf("%w: %q is there after all", ErrNotDone, key)
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
 )
 
@@ -168,4 +169,49 @@ func TestARecreatedBucketIsNoticedByASnapshotOfNothing(t *testing.T) {
 		_, err := s.Snapshot(ctx, Heartbeats, nil, 0)
 		require.ErrorIs(t, err, ErrRolledBack)
 	})
+}
+
+func TestASnapshotInSeveralAnswersIsOnlyAsNewAsTheOldestOfThem(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		const way = 100 * time.Millisecond
+		cfg := testConfig()
+		cfg.IDMax, cfg.HeartbeatTTL = chunk+199, time.Minute // more than one answer has room for
+		l := link.New(srv, nil)
+		defer l.Close()
+		reader, writer := openStore(t, l, cfg), openStore(t, srv, cfg)
+		for n := range cfg.IDMax + 1 {
+			acquire(t, writer, cfg.ID(n))
+		}
+		l.Slow(way)
+		type answer struct {
+			Snapshot
+			err error
+		}
+		answers := make(chan answer)
+		go func() {
+			snapshot, err := reader.readAll(t.Context(), Heartbeats, nil)
+			answers <- answer{snapshot, err}
+		}()
+		// The question for everything is answered with a refusal, then come the answers for the first keys and for the rest.
+		time.Sleep(4 * way)
+		renewed, err := writer.put(t.Context(), Heartbeats, cfg.ID(0), []byte(`{"format":1,"token":"a/1/1"}`), first(t, writer).Revision, time.Minute)
+		require.NoError(t, err)
+		a := <-answers
+		require.NoError(t, a.err)
+		require.Len(t, a.Entries, cfg.IDMax+1)
+		for _, e := range a.Entries {
+			if e.Key == cfg.ID(0) {
+				require.Less(t, e.Revision, renewed, "the first answer was given before")
+			}
+		}
+		require.Less(t, a.UpTo, renewed, "so the snapshot does not claim to show it")
+	})
+}
+
+// first returns the entry of the first worker.
+func first(t *testing.T, s *Store) Entry {
+	t.Helper()
+	e, err := s.Get(t.Context(), Heartbeats, s.cfg.ID(0))
+	require.NoError(t, err)
+	return e
 }

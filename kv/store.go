@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,12 +14,15 @@ var _ store.Store = (*Store)(nil)
 // Store is the four buckets of a group, opened. It has nothing to close. Its methods may be called from any goroutine,
 // but one lease (and one fence) is written by one goroutine at a time.
 type Store struct {
-	cfg     Config
-	js      jetstream.JetStream
-	prefix  string // of JetStream API subjects, with its final dot
-	writes  string // in front of a subject that is written: the prefix when it is not the default one
-	holder  *holder
-	created [buckets]time.Time // of the streams
+	cfg      Config
+	js       jetstream.JetStream
+	prefix   string // of JetStream API subjects, with its final dot
+	writes   string // in front of a subject that is written: the prefix when it is not the default one
+	holder   *holder
+	format   int                // the newest that is read and written
+	maySplit atomic.Bool        // the user of the connection may publish parts, as far as was tried
+	split    registry           // of records that are stored in several messages
+	created  [buckets]time.Time // of the streams
 }
 
 // TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.

@@ -57,4 +57,6 @@ const (
 	UpdateExpired = store.UpdateExpired // its TTL ran out
 	UpdateGone    = store.UpdateGone    // it is gone and left no marker
 	UpdateSynced  = store.UpdateSynced  // everything up to UpTo has been told
+	UpdateBlind   = store.UpdateBlind   // nothing has been seen since Since: what was told may be out of date
+	UpdateStale   = store.UpdateStale   // changes come, but no snapshot has confirmed them since Since
 )

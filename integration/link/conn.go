@@ -27,7 +27,7 @@ type conn struct {
 }
 
 func newConn(l *Link, far net.Conn) *conn {
-	c := &conn{link: l, far: far, wire: scanner{count: l.count}}
+	c := &conn{link: l, far: far, wire: scanner{count: l.count, blocked: l.blocks}}
 	c.up, c.down = newQueue(c, Up), newQueue(c, Down)
 	return c
 }
@@ -101,11 +101,10 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
-	if err := c.up.put(append([]byte(nil), b...)); err != nil {
-		return 0, err
-	}
-	if c.wire.count != nil {
-		c.wire.scan(b)
+	if passed := c.wire.scan(b); len(passed) > 0 {
+		if err := c.up.put(passed); err != nil {
+			return 0, err
+		}
 	}
 	return len(b), nil
 }

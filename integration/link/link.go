@@ -40,6 +40,7 @@ type Link struct {
 	cut     bool
 	stalled [2]bool
 	latency time.Duration
+	block   func(subject string) bool
 	conns   map[*conn]struct{}
 }
 
@@ -105,10 +106,24 @@ func (l *Link) Slow(latency time.Duration) {
 	l.change(func() { l.latency = latency })
 }
 
-// Heal ends a cut and every stall; the latency stays as [Link.Slow] has set it.
+// Block loses each message that the worker publishes on a subject of which blocked says so, requests included, until
+// [Link.Heal]. Nobody is told.
+func (l *Link) Block(blocked func(subject string) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.block = blocked
+}
+
+func (l *Link) blocks(subject string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.block != nil && l.block(subject)
+}
+
+// Heal ends a cut, every stall and every block; the latency stays as [Link.Slow] has set it.
 func (l *Link) Heal() {
 	l.change(func() {
-		l.cut = false
+		l.cut, l.block = false, nil
 		l.stalled = [2]bool{}
 	})
 }

@@ -5,13 +5,13 @@ var mutants = []mutant{
 	// What is written, and under which condition.
 	{
 		name: "plan-without-fence", breaks: "A plan that is one message is stored whatever term is stored.",
-		file: "kv/term.go",
+		file: "kv/planwrite.go",
 		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey))`,
 		new:  `jetstream.WithRetryAttempts(0)`,
 	},
 	{
 		name: "batch-without-fence", breaks: "A plan of several messages is stored whatever term is stored.",
-		file: "kv/term.go",
+		file: "kv/planwrite.go",
 		old: `		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
 		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
 `,
@@ -19,11 +19,12 @@ var mutants = []mutant{
 	},
 	{
 		name: "plan-not-last", breaks: "The plan is the first message of its version instead of the last.",
-		file: "kv/term.go",
-		old:  `	return messages, add(PlanKey, w.Plan)`,
-		new: `	err := add(PlanKey, w.Plan)
-	last := len(messages) - 1
-	return append(messages[last:], messages[:last]...), err`,
+		file: "kv/planwrite.go",
+		old:  `	return p, p.put(PlanKey, w.Plan)`,
+		new: `	err := p.put(PlanKey, w.Plan)
+	last := p.batches[len(p.batches)-1]
+	p.batches[len(p.batches)-1] = append([]*nats.Msg{last[len(last)-1]}, last[:len(last)-1]...)
+	return p, err`,
 	},
 	{
 		name: "term-without-compare", breaks: "A term is stored over one that was stored meanwhile.",
@@ -45,7 +46,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "deposed-not-noticed", breaks: "A write that the fence refused counts as one to be repeated.",
-		file: "kv/term.go",
+		file: "kv/planwrite.go",
 		old:  `return fmt.Errorf("%w: %w", ErrDeposed, err)`,
 		new:  `return fmt.Errorf("%w: %w", ErrNotDone, err)`,
 	},
@@ -111,12 +112,12 @@ var mutants = []mutant{
 		file: "kv/lease.go",
 		old: `	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
 	defer cancel()
-	next, err := s.renew(ctx, l, record)
+	next, err := s.renew(ctx, l, r)
 	if !time.Now().Before(l.TrustedUntil()) {
 		err = ErrLate
 	}
 `,
-		new: `	next, err := s.renew(ctx, l, record)
+		new: `	next, err := s.renew(ctx, l, r)
 `,
 	},
 	{
@@ -308,27 +309,78 @@ var mutants = []mutant{
 	{
 		name: "snapshot-of-any-age", breaks: "A snapshot is accepted although it is older than what is known.",
 		file: "kv/read.go",
-		old:  `if err == nil && snapshot.UpTo >= atLeast {`,
-		new:  `if err == nil {`,
+		old:  `case snapshot.UpTo < atLeast:`,
+		new:  `case snapshot.UpTo < atLeast && atLeast == 0:`,
 	},
 	{
 		name: "dead-by-an-old-listing", breaks: "A feed accepts a snapshot that is older than what it has told.",
 		file:       "kv/feed.go",
-		old:        `f.store.snapshot(ctx, f.bucket, f.keys, f.upTo)`,
-		new:        `f.store.snapshot(ctx, f.bucket, f.keys, 0)`,
+		old:        `return s.snapshot(ctx, b, keys, upTo)`,
+		new:        `return s.snapshot(ctx, b, keys, 0)`,
 		equivalent: "one server is never behind itself, and on a cluster a replica that is comes by chance only",
 	},
 	{
 		name: "vanished-and-not-told", breaks: "A key that vanished without a marker counts as there.",
-		file: "kv/feed.go",
-		old:  `if !there[key] && f.told[key].revision <= snapshot.UpTo {`,
-		new:  `if !there[key] && f.told[key].revision > snapshot.UpTo {`,
+		file: "kv/view.go",
+		old:  `return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo`,
+		new:  `return f.live[key] && !there[key] && f.told[key].revision > snapshot.UpTo`,
 	},
 	{
 		name: "older-copy-not-noticed", breaks: "A store that was restored from an older copy counts as the one it was when it is long enough.",
+		file: "kv/view.go",
+		old:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo || e.Revision == told.revision && e.Token != told.token {`,
+		new:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo && e.Token == told.token {`,
+	},
+	{
+		name: "snapshot-as-new-as-its-newest-answer", breaks: "A snapshot in several answers claims to be complete up to the newest of them.",
+		file: "kv/read.go",
+		old:  `if all.UpTo == 0 || snapshot.UpTo < all.UpTo {`,
+		new:  `if all.UpTo == 0 || snapshot.UpTo > all.UpTo {`,
+	},
+	{
+		name: "overtaken-snapshot-ends-keys", breaks: "A snapshot that changes have overtaken ends the keys that were made since.",
+		file: "kv/view.go",
+		old:  `return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo`,
+		new:  `return f.live[key] && !there[key]`,
+	},
+	{
+		name: "blindness-not-told", breaks: "A feed that sees nothing says nothing.",
 		file: "kv/feed.go",
-		old:  `if e.Revision < told.revision || e.Revision == told.revision && e.Token != told.token {`,
-		new:  `if e.Revision < told.revision && e.Revision == told.revision && e.Token != told.token {`,
+		old:  `			f.emit(Update{Kind: UpdateBlind, Since: f.seen})`,
+		new:  ``,
+	},
+	{
+		name: "staleness-not-told", breaks: "A feed whose snapshots fail says nothing.",
+		file: "kv/feed.go",
+		old:  `		f.emit(Update{Kind: UpdateStale, Since: f.listed})`,
+		new:  ``,
+	},
+	{
+		name: "failed-listing-ends-consumer", breaks: "A feed gives up a consumer that works because a snapshot failed.",
+		file: "kv/feed.go",
+		old: `	case o.err != nil:
+		return f.failed(o.err)`,
+		new: `	case o.err != nil:
+		f.lose()
+		return f.failed(o.err)`,
+	},
+	{
+		name: "parts-not-removed", breaks: "Parts that a record does not need any more stay.",
+		file: "kv/planwrite.go",
+		old:  `for n := parts + 1; n <= p.store.split.of(key); n++ {`,
+		new:  `for n := parts + 1; n < p.store.split.of(key); n++ {`,
+	},
+	{
+		name: "parts-of-two-writes", breaks: "A record is put together from parts of another write.",
+		file: "kv/split.go",
+		old:  `if p.Parts > 0 && (g == nil || g.token != p.Token || !g.complete(p.Parts)) {`,
+		new:  `if p.Parts > 0 && (g == nil || !g.complete(p.Parts)) {`,
+	},
+	{
+		name: "newer-format-than-all-read", breaks: "A leader writes a format that not every worker reads.",
+		file: "kv/planwrite.go",
+		old:  `format: min(max(w.Format, record.Oldest), s.format)`,
+		new:  `format: max(w.Format, s.format)`,
 	},
 	{
 		name: "number-used-again", breaks: "A session takes its number from its claim, although a higher one is named elsewhere.",
@@ -357,14 +409,14 @@ var mutants = []mutant{
 	{
 		name: "shorter-store-not-noticed", breaks: "A stream that is shorter than it was counts as the one it was.",
 		file: "kv/feed.go",
-		old:  `if info.State.LastSeq < f.upTo {`,
-		new:  `if info.State.LastSeq < f.upTo && f.upTo == 0 {`,
+		old:  `if info.State.LastSeq < upTo {`,
+		new:  `if info.State.LastSeq < upTo && upTo == 0 {`,
 	},
 	{
 		name: "missed-messages", breaks: "A feed does not notice that messages are missing.",
-		file:       "kv/feed.go",
-		old:        `if delivered++; meta.Sequence.Consumer != delivered {`,
-		new:        `if delivered++; meta.Sequence.Consumer < 1 {`,
+		file:       "kv/consumer.go",
+		old:        `if c.delivered++; meta.Sequence.Consumer != c.delivered {`,
+		new:        `if c.delivered++; meta.Sequence.Consumer < 1 {`,
 		equivalent: "a server in the same process loses no message on its way",
 	},
 	{

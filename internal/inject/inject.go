@@ -9,5 +9,9 @@ import "sync/atomic"
 // counts as a panic of the actor.
 var Receive atomic.Pointer[func(kind, workerID string, message any)]
 
+// Format, when set, says which is the newest record format that the worker on a connection of that name knows: it reads
+// and writes nothing newer, as an earlier release would.
+var Format atomic.Pointer[func(client string) int]
+
 // Encode, when set, may change a record before it is stored, as a later release would that knows more fields.
 var Encode atomic.Pointer[func(value []byte) []byte]

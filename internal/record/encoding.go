@@ -26,10 +26,12 @@ func (t Token) Of(chain Token) bool {
 	return chain != "" && strings.HasPrefix(string(t), string(chain))
 }
 
-// envelope is what every record begins with.
+// envelope is what every record begins with, and what tells a packed one.
 type envelope struct {
-	Format int   `json:"format"`
-	Token  Token `json:"token"`
+	Format int             `json:"format"`
+	Token  Token           `json:"token"`
+	Parts  int             `json:"parts"`
+	Packed json.RawMessage `json:"packed"`
 }
 
 // Encode puts the envelope in front of a record, whose encoding is an object with at least one field.
@@ -97,10 +99,13 @@ func decode[T any](kind string, b []byte) (record T, err error) {
 		return none, fmt.Errorf("%w: %s: %w", ErrCorrupt, kind, err)
 	}
 	if e.Format < Oldest { // every record has had one from the first release on
-		return none, fmt.Errorf("%w: %s: no format, allowed: %d", ErrCorrupt, kind, Oldest)
+		return none, fmt.Errorf("%w: %s: no format, allowed: %d to %d", ErrCorrupt, kind, Oldest, Newest)
 	}
-	if e.Format > Oldest {
-		return none, fmt.Errorf("%w: %s: found %d, known %d", ErrFormat, kind, e.Format, Oldest)
+	if e.Format > Newest {
+		return none, fmt.Errorf("%w: %s: found %d, known %d", ErrFormat, kind, e.Format, Newest)
+	}
+	if e.Format > Oldest && (e.Parts != 0 || e.Packed != nil) { // the store hands out what it could unpack
+		return none, fmt.Errorf("%w: %s: it is packed, and a piece of it is missing or damaged", ErrCorrupt, kind)
 	}
 	if err := json.Unmarshal(b, &record); err != nil {
 		return none, fmt.Errorf("%w: %s: %w", ErrCorrupt, kind, err)

@@ -44,6 +44,8 @@ type Heartbeat struct {
 	Failed   bool              `json:"failed,omitempty"`
 	Capacity int64             `json:"capacity,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
+	// Reads is the newest format of plans and assignments that the worker reads; 0 is [Oldest]. The store fills it in.
+	Reads int `json:"reads,omitempty"`
 }
 
 func (Claim) record()     {}

@@ -92,6 +92,8 @@ const (
 	UpdateExpired                   // its TTL ran out
 	UpdateGone                      // it is gone and left no marker
 	UpdateSynced                    // everything up to UpTo has been told
+	UpdateBlind                     // nothing has been seen since Since: what was told may be out of date
+	UpdateStale                     // changes come, but no snapshot has confirmed them since Since
 )
 
 // String names the kind.
@@ -107,6 +109,10 @@ func (k UpdateKind) String() string {
 		return "gone"
 	case UpdateSynced:
 		return "synced"
+	case UpdateBlind:
+		return "blind"
+	case UpdateStale:
+		return "stale"
 	default:
 		return "unknown"
 	}
@@ -115,8 +121,9 @@ func (k UpdateKind) String() string {
 // Update is one thing that a feed tells.
 type Update struct {
 	Kind  UpdateKind
-	Entry Entry  // unless synced; of a gone entry only Bucket and Key
-	UpTo  uint64 // of synced: the sequence; of the others their revision, 0 if gone
+	Entry Entry     // unless synced, blind or stale; of a gone entry only Bucket and Key
+	UpTo  uint64    // of synced: the sequence; of entries their revision, 0 if gone
+	Since time.Time // of blind and stale
 }
 
 // Fence is a stored term: what a leader writes is stored only while this is the revision of the entry "term".
@@ -130,6 +137,9 @@ type PlanWrite struct {
 	Assignments []record.Assignment
 	Remove      []string // workers
 	Plan        record.Plan
+	// Format is the newest record format that every reader knows; 0 is [record.Oldest]. Nothing newer is written. A record
+	// that does not need it is written in the oldest.
+	Format int
 }
 
 // ClaimOptions say which ID is wanted and how.

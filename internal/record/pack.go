@@ -1,0 +1,100 @@
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/zstd"
+)
+
+// Newest is the newest format that this release reads and writes. A record of format 2 is a record of format 1 in packed
+// form: compressed, and spread over several messages where one does not hold it. Small records stay in format 1.
+const Newest = 2
+
+// unpackedMost bounds what a packed record may grow to when it is read.
+const unpackedMost = 1 << 30
+
+// Piece is a packed record, or a part of one. All pieces of one write bear the same token.
+type Piece struct {
+	Format int    `json:"format"`
+	Token  Token  `json:"token"`
+	Part   int    `json:"part,omitempty"`   // the number of this part; 0 in the main piece
+	Parts  int    `json:"parts,omitempty"`  // how many parts there are; 0 where the main piece holds everything
+	Sum    string `json:"sum,omitempty"`    // of what is packed, in the main piece
+	Packed []byte `json:"packed,omitempty"` // zstd
+}
+
+// Pack returns the pieces of a value, none longer than most bytes: the parts, if there are any, in their order, and the
+// main piece at the end.
+func Pack(t Token, value []byte, most int) ([][]byte, error) {
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	data := encoder.EncodeAll(value, nil)
+	main := Piece{Format: Newest, Token: t, Sum: sum(data), Packed: data}
+	whole, err := json.Marshal(main)
+	if err != nil || len(whole) <= most {
+		return [][]byte{whole}, err
+	}
+	// The bytes are written as base64, four characters for three; the rest of a piece is short.
+	room := (most - len(whole) + (len(data)+2)/3*4 - len(`"part":,`) - len(strconv.Itoa(len(data)))) / 4 * 3
+	if room <= 0 {
+		return nil, fmt.Errorf("a message of %d bytes has no room for a part", most)
+	}
+	var pieces [][]byte
+	for first := 0; first < len(data); first += room {
+		main.Parts++
+		part, err := json.Marshal(Piece{Format: Newest, Token: t, Part: main.Parts, Packed: data[first:min(first+room, len(data))]})
+		if err != nil {
+			return nil, err
+		}
+		pieces = append(pieces, part)
+	}
+	main.Packed = nil
+	whole, err = json.Marshal(main)
+	return append(pieces, whole), err
+}
+
+// PieceOf reads a piece; ok is false for what is none.
+func PieceOf(value []byte) (p Piece, ok bool) {
+	err := json.Unmarshal(value, &p)
+	return p, err == nil && p.packed()
+}
+
+func (p Piece) packed() bool {
+	return p.Format == Newest && (len(p.Packed) > 0 || p.Parts > 0)
+}
+
+// Unpack returns the value that was packed into a main piece and its parts, which part returns by their numbers.
+func (p Piece) Unpack(part func(n int) []byte) ([]byte, error) {
+	data := p.Packed
+	if p.Parts > 0 {
+		data = nil
+		for n := range p.Parts {
+			next := part(n + 1)
+			if len(next) == 0 {
+				return nil, fmt.Errorf("part %d of %d of a packed record is missing", n+1, p.Parts)
+			}
+			data = append(data, next...)
+		}
+	}
+	if sum(data) != p.Sum {
+		return nil, errors.New("the checksum of a packed record is wrong")
+	}
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(unpackedMost))
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	defer decoder.Close()
+	value, err := decoder.DecodeAll(data, nil)
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	return value, nil
+}
+
+func sum(data []byte) string { return strconv.FormatUint(xxhash.Sum64(data), 16) }

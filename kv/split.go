@@ -1,0 +1,223 @@
+package kv
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/parti-go/parti/internal/record"
+)
+
+// A record that does not fit into one message is stored as several, in one atomic batch: its parts under the keys
+// "key.1", "key.2" and so on, and after them the record itself, which says how many there are and what they add up to.
+// Whoever reads hands out whole records only.
+
+// partKey is the key of the n-th part of a record.
+func partKey(key string, n int) string { return key + "." + strconv.Itoa(n) }
+
+// splitKey returns the key of the record that a key belongs to, and the number of the part; 0 for the record itself.
+func splitKey(key string) (of string, part int) {
+	of, digits, found := strings.Cut(key, ".")
+	if !found {
+		return key, 0
+	}
+	part, err := strconv.Atoi(digits)
+	if err != nil || part < 1 {
+		return key, 0
+	}
+	return of, part
+}
+
+// withParts returns the subjects under which the records of some keys are stored, parts included. Only plans and
+// assignments have parts.
+func (s *Store) withParts(b Bucket, keys []string) []string {
+	subjects := make([]string, 0, 2*len(keys))
+	for _, key := range keys {
+		subjects = append(subjects, s.subject(b, key))
+		if b == Assignments && key != TermKey && key != ">" {
+			subjects = append(subjects, s.subject(b, key+".*"))
+		}
+	}
+	return subjects
+}
+
+// assembly puts records together from the messages of a bucket, each key's in the order of their sequences.
+type assembly struct {
+	format  int                    // the newest that is read
+	parts   map[string]*generation // that arrived and wait for their record, by its key
+	waiting map[string]Entry       // records that arrived and wait for a part
+	noticed uint64                 // the highest revision of those that were reported to be waiting
+}
+
+// newlyWaiting reports whether a record waits for a part that did not before.
+func (a *assembly) newlyWaiting() bool {
+	before := a.noticed
+	for _, e := range a.waiting {
+		a.noticed = max(a.noticed, e.Revision)
+	}
+	return a.noticed > before
+}
+
+// generation is the parts of one write.
+type generation struct {
+	token token
+	parts map[int][]byte
+}
+
+func (s *Store) newAssembly() *assembly {
+	return &assembly{format: s.format, parts: map[string]*generation{}, waiting: map[string]Entry{}}
+}
+
+// add takes the next message. It returns a record once all of it is there; what was never packed, and markers, at once.
+func (a *assembly) add(e Entry) (whole Entry, ok bool) {
+	if e.Bucket != Assignments || a.format < record.Newest {
+		return a.foreign(e), true
+	}
+	key, part := splitKey(e.Key)
+	if part > 0 {
+		a.take(key, part, e)
+		e, ok = a.waiting[key]
+		if !ok {
+			return Entry{}, false
+		}
+	}
+	delete(a.waiting, key)
+	p, packed := record.PieceOf(e.Value)
+	if !packed {
+		delete(a.parts, key)
+		return e, true
+	}
+	g := a.parts[key]
+	if p.Parts > 0 && (g == nil || g.token != p.Token || !g.complete(p.Parts)) {
+		a.waiting[key] = e
+		return Entry{}, false
+	}
+	delete(a.parts, key)
+	if value, err := p.Unpack(func(n int) []byte { return g.parts[n] }); err == nil {
+		e.Value = value
+	}
+	return e, true // what cannot be unpacked is corrupt, and whoever decodes it says so
+}
+
+// take notes a part. Parts of another write than those before replace them.
+func (a *assembly) take(key string, part int, e Entry) {
+	p, ok := record.PieceOf(e.Value)
+	if !ok || p.Part != part {
+		return // a marker, or garbage
+	}
+	g := a.parts[key]
+	if g == nil || g.token != p.Token {
+		g = &generation{token: p.Token, parts: map[int][]byte{}}
+		a.parts[key] = g
+	}
+	g.parts[part] = p.Packed
+}
+
+func (g *generation) complete(parts int) bool {
+	for n := range parts {
+		if _, ok := g.parts[n+1]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// foreign hides a format from a worker that stands for an earlier release, as that one would not know it.
+func (a *assembly) foreign(e Entry) Entry {
+	if _, packed := record.PieceOf(e.Value); packed && a.format < record.Newest {
+		e.Value = []byte(`{"format":` + strconv.Itoa(record.Newest+1) + `}`)
+	}
+	return e
+}
+
+// all puts the records of a snapshot together. It reports false when a part of one is missing: that record is then
+// returned as it is stored.
+func (a *assembly) all(entries []Entry) (whole []Entry, complete bool) {
+	whole = entries[:0]
+	for _, e := range entries {
+		if w, ok := a.add(e); ok {
+			whole = append(whole, w)
+		}
+	}
+	complete = len(a.waiting) == 0
+	for _, e := range a.waiting {
+		whole = append(whole, e)
+	}
+	return whole, complete
+}
+
+// getWhole reads the parts of a record that the leader of the stream has just shown. While parts and record do not
+// belong together, because a newer version is being stored, it returns false.
+func (s *Store) getWhole(ctx context.Context, e Entry) (Entry, bool, error) {
+	a := s.newAssembly()
+	whole, ok := a.add(e)
+	if ok {
+		return whole, true, nil
+	}
+	p, _ := record.PieceOf(e.Value)
+	for n := range p.Parts {
+		part, err := s.get(ctx, e.Bucket, partKey(e.Key, n+1))
+		if err != nil {
+			return Entry{}, false, err
+		}
+		if whole, ok = a.add(part); ok {
+			return whole, true, nil
+		}
+	}
+	return Entry{}, false, nil
+}
+
+// registry remembers how many parts of each record may be stored, so that those which a newer version does not need are
+// removed with it.
+type registry struct {
+	mu    sync.Mutex
+	parts map[string]int
+}
+
+// of returns how many parts of a record may be stored.
+func (r *registry) of(key string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.parts[key]
+}
+
+// expect notes how many parts of some records may be stored from now on.
+func (r *registry) expect(parts map[string]int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, n := range parts {
+		if n > r.parts[key] {
+			if r.parts == nil {
+				r.parts = map[string]int{}
+			}
+			r.parts[key] = n
+		}
+	}
+}
+
+// stored notes how many parts of some records are stored.
+func (r *registry) stored(parts map[string]int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, n := range parts {
+		if n == 0 {
+			delete(r.parts, key)
+		} else {
+			r.parts[key] = n
+		}
+	}
+}
+
+// found notes which parts a snapshot of everything shows.
+func (r *registry) found(entries []Entry) {
+	parts := map[string]int{}
+	for _, e := range entries {
+		if key, part := splitKey(e.Key); part > 0 && e.Kind == Put {
+			parts[key] = max(parts[key], part)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.parts = parts
+}

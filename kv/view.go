@@ -1,0 +1,111 @@
+package kv
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// view is what a feed has told. It only tells what is newer.
+type view struct {
+	store   *Store
+	bucket  Bucket
+	emit    func(Update)
+	told    map[string]write // the newest told, by key
+	live    map[string]bool  // keys whose last told update was a value
+	corrupt map[string]sighting
+	upTo    uint64 // everything up to here is told
+}
+
+// write is one write of a key.
+type write struct {
+	revision uint64
+	token    token
+}
+
+// sighting is when a snapshot first showed a revision.
+type sighting struct {
+	revision uint64
+	at       time.Time
+}
+
+func newView(s *Store, b Bucket, upTo uint64, emit func(Update)) view {
+	return view{store: s, bucket: b, emit: emit, told: map[string]write{}, live: map[string]bool{}, corrupt: map[string]sighting{}, upTo: upTo}
+}
+
+// compare tells what a snapshot shows that was not told yet. The snapshot may have been taken while changes were told,
+// so it says nothing about a key that was told at a revision beyond it. Its error is proof that the store is not the one
+// it was; nothing is told then.
+func (f *view) compare(snapshot Snapshot) error {
+	there := make(map[string]bool, len(snapshot.Entries))
+	for _, e := range snapshot.Entries {
+		there[e.Key] = true
+		told := f.told[e.Key]
+		if e.Revision < told.revision && told.revision <= snapshot.UpTo || e.Revision == told.revision && e.Token != told.token {
+			// The snapshot is complete up to what was told, so this is no replica that lags.
+			return fmt.Errorf("%w: %q of bucket %q is at revision %d, %d was seen", ErrRolledBack, e.Key, f.store.cfg.bucket(f.bucket), e.Revision, told.revision)
+		}
+	}
+	gone := func(key string) bool {
+		return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo
+	}
+	if f.bucket == Assignments && gone(TermKey) && gone(PlanKey) {
+		// Nobody of the group deletes one of them, and a stranger's deletion leaves a marker: the stream was purged.
+		return fmt.Errorf("%w: bucket %q was emptied", ErrRolledBack, f.store.cfg.bucket(f.bucket))
+	}
+	for _, e := range snapshot.Entries {
+		f.tell(e)
+	}
+	for key := range f.live {
+		if gone(key) {
+			delete(f.live, key)
+			f.emit(Update{Kind: UpdateGone, Entry: Entry{Bucket: f.bucket, Key: key}})
+		}
+	}
+	f.expireCorrupt(snapshot.Entries)
+	f.upTo = max(f.upTo, snapshot.UpTo)
+	return nil
+}
+
+// expireCorrupt ends a heartbeat that is no record, whose writer need not have given it a TTL: nobody renews it, and its
+// worker would seem to live for good. The worker's last own heartbeat is older, so after a TTL it is over in any case.
+func (f *view) expireCorrupt(entries []Entry) {
+	if f.bucket != Heartbeats {
+		return
+	}
+	for _, e := range entries {
+		if _, err := DecodeHeartbeat(e.Value); e.Kind != Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision || !errors.Is(err, ErrCorrupt) {
+			continue
+		}
+		first := f.corrupt[e.Key]
+		switch {
+		case first.revision != e.Revision:
+			f.corrupt[e.Key] = sighting{e.Revision, time.Now()}
+		case time.Since(first.at) >= f.store.TTL(f.bucket):
+			delete(f.live, e.Key)
+			delete(f.corrupt, e.Key)
+			f.emit(Update{Kind: UpdateExpired, Entry: Entry{Bucket: f.bucket, Key: e.Key, Revision: e.Revision, Kind: Expired}, UpTo: e.Revision})
+		}
+	}
+}
+
+// tell passes an entry on if it is newer than what was told of its key.
+func (f *view) tell(e Entry) {
+	if e.Revision <= f.told[e.Key].revision {
+		return
+	}
+	f.told[e.Key] = write{e.Revision, e.Token}
+	u := Update{Kind: UpdatePut, Entry: e, UpTo: e.Revision}
+	switch e.Kind {
+	case Put:
+		f.live[e.Key] = true
+		f.emit(u)
+		return
+	case Deleted:
+		u.Kind = UpdateDeleted
+	case Expired:
+		u.Kind = UpdateExpired
+	}
+	delete(f.live, e.Key)
+	f.emit(u)
+}
