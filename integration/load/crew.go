@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/parti-go/parti"
 )
@@ -66,9 +67,9 @@ func newCrew(s setup, tell *speaker) (*crew, error) {
 }
 
 func (c *crew) obey(o order) error {
-	if o.Start {
-		for _, w := range c.workers {
-			go w.start()
+	if o.Start != nil {
+		for i, w := range c.workers {
+			time.AfterFunc(o.Start.Ramp*time.Duration(i)/time.Duration(len(c.workers)), w.start)
 		}
 	}
 	for _, i := range o.Crash {

@@ -3,7 +3,7 @@
 //
 //	go run ./integration/load -workers 200 -partitions 100000
 //
-// It starts all workers at once, leaves them alone for a while, and then crashes a follower, the leader, and a tenth of
+// It starts all workers at once, or over some time (-ramp), leaves them alone for a while, and then crashes a follower, the leader, and a tenth of
 // those that are left. One table says for each of these steps how long partitions were without an owner, what the leader,
 // the other workers and the server spent on it, and what was sent. Virtual time, in which the other fleets live, hides the
 // cost: there a calculation takes no time.

@@ -186,11 +186,11 @@ func wait[T any](ctx context.Context, c <-chan T) error {
 	}
 }
 
-// start begins every worker at once.
+// start begins every worker.
 func (f *fleet) start(context.Context) (time.Time, error) {
 	at := time.Now()
 	for _, c := range f.crews {
-		if err := c.order(order{Start: true}); err != nil {
+		if err := c.order(order{Start: &start{Ramp: f.set.ramp}}); err != nil {
 			return at, err
 		}
 	}

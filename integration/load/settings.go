@@ -16,6 +16,7 @@ type settings struct {
 	workers    int
 	partitions int
 	procs      int
+	ramp       time.Duration
 	idle       time.Duration
 	watch      time.Duration
 	timeout    time.Duration
@@ -37,6 +38,7 @@ func parse(args []string, out io.Writer) (settings, error) {
 	flags.IntVar(&set.workers, "workers", 200, "how many workers")
 	flags.IntVar(&set.partitions, "partitions", 100_000, "how many partitions")
 	flags.IntVar(&set.procs, "procs", 10, "how many processes share the workers; as many as workers: a crash kills the process")
+	flags.DurationVar(&set.ramp, "ramp", 0, "start the workers evenly over this time instead of all at once")
 	flags.DurationVar(&set.idle, "idle", 30*time.Second, "how long the fleet is measured while nothing happens")
 	flags.DurationVar(&set.watch, "watch", 20*time.Second, "how long each crash is watched; longer while partitions have no owner")
 	flags.DurationVar(&set.timeout, "timeout", 15*time.Minute, "the longest that the whole run may take")
@@ -77,8 +79,10 @@ func (s settings) validate() error {
 	check(s.partitions >= 1 && s.partitions <= 10_000_000, "partitions", s.partitions, "1 to 10000000")
 	check(s.procs >= 2 && s.procs <= s.workers, "procs", s.procs,
 		"2 (one process to compare the leader's with) to the number of workers, %d", s.workers)
+	check(s.ramp >= 0, "ramp", s.ramp, "0 or more")
 	check(s.idle > 0, "idle", s.idle, "more than 0")
 	check(s.watch > 0, "watch", s.watch, "more than 0")
-	check(s.timeout > s.idle+3*s.watch, "timeout", s.timeout, "more than idle and three times watch (%s)", s.idle+3*s.watch)
+	least := s.ramp + s.idle + 3*s.watch
+	check(s.timeout > least, "timeout", s.timeout, "more than ramp, idle and three times watch (%s)", least)
 	return errors.Join(append(errs, s.config.Validate())...)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/parti-go/parti"
 )
@@ -13,9 +14,14 @@ import (
 // order is what the parent asks of a process, one JSON value for each.
 type order struct {
 	Setup  *setup `json:"setup,omitempty"` // first of all
-	Start  bool   `json:"start,omitempty"` // the workers of a crew
+	Start  *start `json:"start,omitempty"` // the workers of a crew
 	Crash  []int  `json:"crash,omitempty"` // these workers of a crew
 	Sample bool   `json:"sample,omitempty"`
+}
+
+// start spreads the starts of a crew's workers evenly over a time.
+type start struct {
+	Ramp time.Duration `json:"ramp"`
 }
 
 // setup is what a process has to know from the beginning.
