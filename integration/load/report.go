@@ -83,11 +83,14 @@ func (r *result) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d workers in %d processes, %d partitions, one server process, %d cores; windows: cold start %s, heartbeat TTL %s.\n\n",
 		r.Workers, r.Procs, r.Partitions, r.Cores, r.settings.config.ColdStartWindow, r.settings.config.HeartbeatTTL)
-	b.WriteString("| step | workers | watched | re-owned after | ownerless partition-seconds | given | CPU of the leader, of a follower, of all workers, of the server (s) | " +
-		"messages in, out per worker and second | memory of the leader's process, of another, of the server (MB) | sessions lost | problems |\n")
-	b.WriteString("|" + strings.Repeat(" --- |", 11) + "\n")
+	columns := []string{
+		"step", "workers", "watched", "re-owned after", "ownerless partition-seconds", "given",
+		"CPU: leader", "a follower", "all workers", "server", "messages in per worker and second", "out",
+		"MB: leader's process", "another", "server", "sessions lost", "problems",
+	}
+	b.WriteString("| " + strings.Join(columns, " | ") + " |\n|" + strings.Repeat(" --- |", len(columns)) + "\n")
 	for _, s := range r.Steps {
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %.0f | %d | %s, %s, %s, %s | %.2f, %.2f | %.0f, %.0f, %.0f | %d | %d |\n", s.Name, s.Workers,
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %.0f | %d | %s | %s | %s | %s | %.2f | %.2f | %.0f | %.0f | %.0f | %d | %d |\n", s.Name, s.Workers,
 			seconds(s.Watched), seconds(s.Reowned), s.Ownerless, s.Given, figure(s.LeaderCPU), figure(s.FollowerCPU), figure(s.FleetCPU),
 			figure(s.ServerCPU), s.MessagesIn, s.MessagesOut, s.LeaderMemory, s.OtherMemory, s.ServerMemory, s.SessionsLost, s.Problems)
 	}

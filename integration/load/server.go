@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -59,5 +61,6 @@ func sampleServer(s *server.Server) (sample, error) {
 			taken.Streams = append(taken.Streams, stored{stream.Name, stream.State.Msgs, stream.State.Bytes, stream.State.LastSeq})
 		}
 	}
+	slices.SortFunc(taken.Streams, func(a, b stored) int { return cmp.Compare(a.Name, b.Name) })
 	return taken, nil
 }
