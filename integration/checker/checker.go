@@ -14,6 +14,7 @@
 //	I5 one identity  one live process acts under a worker ID; sessions of an ID never go back.
 //	I6 one writer    after a term is stored, no write of an earlier one is.
 //	I7 calm          counted, not judged: [Checker.Moves].
+//	terms            one session stores few of them in a LeaderTTL: see [Config.LeaderTTL].
 //	I8 legal         each state change is an edge of the table, and starts where the last one ended.
 //	fencing          a store of the user's that refuses older epochs has to refuse only what is left of a pause, of a
 //	                 handler that ignores its context, or of a store restored from an older copy: see [Checker.Wrote].
@@ -43,6 +44,10 @@ type Config struct {
 	// Lease is how long a session can live that was heard of for the last time (HeartbeatTTL). It counts where somebody
 	// overwrote the heartbeat, so that no expiry tells its end.
 	Lease time.Duration
+	// LeaderTTL is the lifetime of the lease on leadership. One session begins at most four terms in so long: two at once,
+	// then one in each third of it. Two more may be stored in that time: one that a slow link held up, and one that its
+	// sender no longer waits for. More than six are a violation; zero judges none.
+	LeaderTTL time.Duration
 	// Grace is how long a thawed process may need to give up what it lost while it was frozen.
 	Grace time.Duration
 	// Notice is how long a process may need to see that the store was restored from an older copy, and to give up.

@@ -109,6 +109,7 @@ type stored struct {
 	term     uint64
 	written  uint64 // highest term that a plan or record bears
 	terms    []Term
+	paces    map[uint64][]time.Time // when terms were stored in the last LeaderTTL, by session
 	plans    []Plan
 	versions map[string]int64
 	sessions map[string]uint64 // by worker, from the heartbeats
@@ -129,7 +130,7 @@ func newStored() stored {
 	return stored{
 		versions: make(map[string]int64), sessions: make(map[string]uint64), claims: make(map[string]claim),
 		holdings: make(map[string]holding), beats: make(map[string][]beat), seqs: make(map[Bucket]uint64),
-		planned: make(map[int64]bool), ghosts: make(map[string]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
+		paces: make(map[uint64][]time.Time), planned: make(map[int64]bool), ghosts: make(map[string]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
 	}
 }
 
@@ -230,6 +231,7 @@ func (c *Checker) storedAssignment(e Entry) {
 		}
 		t.At, c.stored.term = e.At, max(t.Number, c.stored.term)
 		c.stored.terms = append(c.stored.terms, t)
+		c.paced(t)
 	case "plan":
 		p, ok := decode[Plan](c, e)
 		if !ok {
@@ -251,6 +253,29 @@ func (c *Checker) storedAssignment(e Entry) {
 		c.stored.planned[r.Version] = true
 		c.holdings(e.At, r)
 	}
+}
+
+// mostTerms is how many terms of one session may be stored in a LeaderTTL.
+const mostTerms = 6
+
+// paced says so when a session has stored too many terms in a LeaderTTL, and counts anew from there.
+func (c *Checker) paced(last Term) {
+	if c.cfg.LeaderTTL == 0 {
+		return
+	}
+	within := []time.Time{}
+	for _, at := range c.stored.paces[last.Session] {
+		if last.At.Sub(at) < c.cfg.LeaderTTL {
+			within = append(within, at)
+		}
+	}
+	within = append(within, last.At)
+	if len(within) > mostTerms {
+		c.violate("terms", "%s session %d stored %d terms within %s, allowed: %d", last.Worker, last.Session, len(within),
+			c.cfg.LeaderTTL, mostTerms)
+		within = nil
+	}
+	c.stored.paces[last.Session] = within
 }
 
 // afterRestore is how long after a restore a write may turn up that was under way before it: sequences are used again,

@@ -127,6 +127,8 @@ func New(t *testing.T, server *bubble.Server, n int, with ...With) *Fleet {
 		Grace:   grace,
 		Notice:  f.base.Config.HeartbeatTTL + notice,
 		Report:  func(v string) { t.Error(v) },
+
+		LeaderTTL: f.base.Config.LeaderTTL,
 	})
 	nc := server.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	js, err := jetstream.New(nc)
