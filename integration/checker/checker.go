@@ -13,7 +13,10 @@
 //	I4 monotonic     terms and versions never fall: for each process, and in the stored history.
 //	I5 one identity  one live process acts under a worker ID; sessions of an ID never go back.
 //	I6 one writer    after a term is stored, no write of an earlier one is.
-//	I7 calm          counted, not judged: [Checker.Moves].
+//	I7 calm          counted: [Checker.Moves]. Judged, where deadlines are given: no plan takes from a live worker what it
+//	                 has no reason to take.
+//	I9 urgent first  where deadlines are given: a partition without an owner gets one in time, see [Checker.Look].
+//	I10 told         likewise: the leader reports who does not let go in time.
 //	terms            one session stores few of them in a LeaderTTL: see [Config.LeaderTTL].
 //	I8 legal         each state change is an edge of the table, and starts where the last one ended.
 //	fencing          a store of the user's that refuses older epochs has to refuse only what is left of a pause, of a
@@ -52,6 +55,8 @@ type Config struct {
 	Grace time.Duration
 	// Notice is how long a process may need to see that the store was restored from an older copy, and to give up.
 	Notice time.Duration
+	// Deadlines are those of the waits that [Checker.Look] judges, and of needless moves; nil judges none of these.
+	Deadlines *Deadlines
 	// Report receives each violation together with the recent events.
 	Report func(violation string)
 }
@@ -74,6 +79,7 @@ type Checker struct {
 	excuse int                  // overlaps with a handler that ignored its context, or of a thawed process
 
 	stored   stored
+	live     liveness
 	restored time.Time // when the store last became an older copy of itself
 	notice   time.Duration
 
@@ -87,7 +93,7 @@ func New(cfg Config) *Checker {
 		cfg: cfg, began: time.Now(),
 		procs: make(map[string]*process), epochs: make(map[string]int64),
 		owner: make(map[string]string), grants: make(map[string]time.Time),
-		stored: newStored(), writes: make(map[string]int64),
+		stored: newStored(), live: newLiveness(), writes: make(map[string]int64),
 	}
 }
 

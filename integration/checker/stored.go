@@ -2,6 +2,7 @@ package checker
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ type Entry struct {
 	At     time.Time // when the server stored it
 	Value  []byte
 	Gone   bool // a marker: deleted or expired
+	// Expired says that the marker is that of an expiry.
+	Expired bool
 }
 
 // Plan is a stored plan.
@@ -38,6 +41,8 @@ type Plan struct {
 	Lifecycle  string
 	Members    []string
 	Partitions int
+	Digest     string // of the source
+	Workers    string // of what the members say of themselves
 }
 
 // Term is a stored term.
@@ -59,6 +64,10 @@ type heartbeat struct {
 		Term    uint64
 		Version int64
 	}
+	Leaving  bool
+	Cordoned bool
+	Capacity int64
+	Labels   map[string]string
 }
 
 type record struct {
@@ -84,7 +93,9 @@ type holding struct {
 	session uint64
 	epoch   int64
 	since   int64 // the version that revoked it, 0 while it is owned
-	version int64 // of the record that was read last
+	revoked time.Time
+	term    uint64 // that granted or revoked it
+	version int64  // of the record that was read last
 }
 
 // grant is a change of hands in the stored history, judged at the end.
@@ -101,6 +112,8 @@ type beat struct {
 	session uint64
 	applied int64
 	gone    bool
+	expired bool // gone, by expiry
+	leaving bool
 	foreign bool // nobody's heartbeat was stored in its place
 }
 
@@ -146,6 +159,7 @@ func (c *Checker) Stored(e Entry) {
 			// What was overwritten unread may have been the end of any claim.
 			clear(c.stored.claims)
 		}
+		c.live.since = time.Now()
 		if last != 0 {
 			c.stored.unread[e.Bucket] = append(c.stored.unread[e.Bucket], span{c.stored.lastAt[e.Bucket], e.At})
 		}
@@ -189,7 +203,7 @@ func (c *Checker) storedClaim(e Entry) {
 }
 
 func (c *Checker) storedHeartbeat(e Entry) {
-	b := beat{at: e.At, gone: e.Gone}
+	b := beat{at: e.At, gone: e.Gone, expired: e.Expired}
 	if !e.Gone {
 		h, ok := decode[heartbeat](c, e)
 		if !ok {
@@ -197,7 +211,8 @@ func (c *Checker) storedHeartbeat(e Entry) {
 			c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
 			return
 		}
-		b.session, b.applied = h.Session, h.Applied.Version
+		b.session, b.applied, b.leaving = h.Session, h.Applied.Version, h.Leaving
+		c.words(e, fmt.Sprint(h.Cordoned, h.Capacity, h.Labels))
 		if b.session < c.stored.sessions[e.Key] && c.ghosts(e) {
 			return
 		}
@@ -209,7 +224,7 @@ func (c *Checker) storedHeartbeat(e Entry) {
 	}
 	if all := c.stored.beats[e.Key]; len(all) > 0 {
 		last := all[len(all)-1]
-		if last.session == b.session && last.applied == b.applied && last.gone == b.gone {
+		if last.session == b.session && last.applied == b.applied && last.gone == b.gone && last.leaving == b.leaving && !last.foreign {
 			return // nothing new
 		}
 	}
@@ -240,6 +255,7 @@ func (c *Checker) storedAssignment(e Entry) {
 		c.written(e, p.Term, p.Version)
 		p.At = e.At
 		c.stored.plans = append(c.stored.plans, p)
+		c.planStored(p)
 	default:
 		r, ok := decode[record](c, e)
 		if !ok {
@@ -322,12 +338,13 @@ func (c *Checker) holdings(at time.Time, r record) {
 	}
 	for partition, last := range c.stored.holdings {
 		if last.worker == r.Worker && last.session == r.Session && last.since == 0 && !named[partition] {
-			last.since = r.Version
+			c.revokes(partition, last)
+			last.since, last.revoked, last.term = r.Version, at, r.Term
 			c.stored.holdings[partition] = last
 		}
 	}
 	for _, o := range r.Owned {
-		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version}
+		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version, term: r.Term}
 		last, known := c.stored.holdings[o.Partition]
 		switch {
 		case known && last.session == now.session && last.worker == now.worker && last.epoch == now.epoch && last.since == 0:
@@ -339,12 +356,17 @@ func (c *Checker) holdings(at time.Time, r record) {
 				now.worker, now.session, now.epoch, last.epoch, last.worker, last.session)
 		case known:
 			c.stored.grants = append(c.stored.grants, grant{last.at, at, o.Partition, last, now})
+			c.granted(last, now, r.Term)
 		}
 		c.stored.holdings[o.Partition] = now
 	}
 	for _, l := range r.Releasing {
 		last := c.stored.holdings[l.Partition]
 		if last.worker == r.Worker && last.session == r.Session && last.epoch == l.Epoch {
+			if last.since == 0 {
+				c.revokes(l.Partition, last)
+				last.revoked, last.term = at, r.Term
+			}
 			last.since = l.Since
 			c.stored.holdings[l.Partition] = last
 		}
@@ -357,6 +379,7 @@ func (c *Checker) Finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judgeGrants()
+	c.judgeMoves()
 	for _, p := range c.procs {
 		if p.stale && p.named.Before(c.restored) && !p.dead && !p.frozen && time.Since(c.restored) > c.notice {
 			c.violate("I5", "%s: still acts as %s, which a restored store forgot", p.name, p.identity)
@@ -393,6 +416,10 @@ func (c *Checker) Forgot(notice time.Duration) {
 	c.notice = notice
 	c.log("the store is restored from an older copy")
 	c.judgeGrants()
+	c.judgeMoves()
+	listed := c.live.listed
+	c.live = newLiveness()
+	c.live.listed = listed
 	terms, plans := c.stored.terms, c.stored.plans
 	c.stored = newStored()
 	c.stored.terms, c.stored.plans = terms, plans
