@@ -104,14 +104,19 @@ func (c *Checker) Look(leader string) {
 	if leader != c.live.leader {
 		c.live.leader, c.live.since = leader, now
 	}
+	c.lookForRestart(now)
 	if leader == "" {
 		return
 	}
-	if c.live.planned && float64(c.present(c.live.plan.Members)) < c.cfg.Deadlines.RestartDetectionRatio*float64(len(c.live.plan.Members)) {
-		c.live.restarted = now
-	}
 	for _, partition := range sorted(c.stored.holdings) {
 		c.judgeWait(now, partition, c.stored.holdings[partition])
+	}
+}
+
+// lookForRestart notes when so few members are there that a leader who begins then may wait for the others.
+func (c *Checker) lookForRestart(now time.Time) {
+	if d, members := c.cfg.Deadlines, c.live.plan.Members; d != nil && float64(c.present(members)) < d.RestartDetectionRatio*float64(len(members)) {
+		c.live.restarted = now
 	}
 }
 

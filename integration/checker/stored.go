@@ -229,6 +229,7 @@ func (c *Checker) storedHeartbeat(e Entry) {
 		}
 	}
 	c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
+	c.lookForRestart(time.Now())
 }
 
 func (c *Checker) storedAssignment(e Entry) {
