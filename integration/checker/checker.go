@@ -76,12 +76,14 @@ type Checker struct {
 	moves  int
 	calls  int
 	grants map[string]time.Time // when a partition was last given to anyone
+	vacant map[string]time.Time // partitions that nobody runs, since when
 	excuse int                  // overlaps with a handler that ignored its context, or of a thawed process
 
-	stored   stored
-	live     liveness
-	restored time.Time // when the store last became an older copy of itself
-	notice   time.Duration
+	vacancies []Vacancy // that are over
+	stored    stored
+	live      liveness
+	restored  time.Time // when the store last became an older copy of itself
+	notice    time.Duration
 
 	writes  map[string]int64 // highest epoch of a write to the external store, by partition
 	refused int
@@ -92,7 +94,7 @@ func New(cfg Config) *Checker {
 	return &Checker{
 		cfg: cfg, began: time.Now(),
 		procs: make(map[string]*process), epochs: make(map[string]int64),
-		owner: make(map[string]string), grants: make(map[string]time.Time),
+		owner: make(map[string]string), grants: make(map[string]time.Time), vacant: make(map[string]time.Time),
 		stored: newStored(), live: newLiveness(), writes: make(map[string]int64),
 	}
 }

@@ -265,3 +265,27 @@ func TestAMoveWithoutAReasonIsReported(t *testing.T) {
 		})
 	}
 }
+
+func TestTheTimeWithoutAnOwnerIsCounted(t *testing.T) {
+	require.Empty(t, judge(t, func(h *history) {
+		h.join("p1", "worker-0")
+		h.join("p2", "worker-1")
+		h.hook("p1", "worker-0", 1, x, none)
+		require.Empty(t, h.Vacancies(time.Time{}), "what nobody has run is not counted")
+		began := time.Now()
+		h.told("p1", "worker-0", 2, none, x)
+		time.Sleep(time.Second) // it still runs it
+		h.Returned("p1")
+		time.Sleep(2 * time.Second)
+		h.hook("p2", "worker-1", 3, x, none)
+		h.Died("p2")
+		time.Sleep(3 * time.Second)
+		require.Equal(t, []checker.Vacancy{
+			{Partition: "x", From: began.Add(time.Second), To: began.Add(3 * time.Second)},
+			{Partition: "x", From: began.Add(3 * time.Second), To: began.Add(6 * time.Second)},
+		}, h.Vacancies(time.Time{}))
+		require.Len(t, h.Vacancies(began.Add(4*time.Second)), 1)
+		h.Listed(none)
+		require.Empty(t, h.Vacancies(time.Time{}))
+	}))
+}

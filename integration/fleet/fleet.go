@@ -133,9 +133,9 @@ func New(t *testing.T, server *bubble.Server, n int, with ...With) *Fleet {
 		LeaderTTL: f.base.Config.LeaderTTL,
 		Deadlines: f.base.deadlines(),
 	})
+	f.Source.told = f.Checker.Listed
+	f.Checker.Listed(f.Source.IDs())
 	if f.base.Liveness {
-		f.Source.told = f.Checker.Listed
-		f.Checker.Listed(f.Source.IDs())
 		f.work.Go(f.look)
 	}
 	nc := server.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
