@@ -16,8 +16,12 @@ import (
 // renews. The lease says who should try; only the stored term makes a leader.
 //
 // States: watching (another leads, or nobody does and a campaign is due), campaigning, leading (lease and fence are
-// ours), fencing (the lease is ours, a new term is being stored). It leads only while the lease is trusted by its own
-// clock, and gives up the fence before it gives up the lease.
+// ours), fencing (the lease is ours, a new term is due or is being stored). It leads only while the lease is trusted by
+// its own clock, and gives up the fence before it gives up the lease.
+//
+// A lease that is trusted may be lost all the same: somebody deleted or overwrote its entry, and another worker leads.
+// So whoever loses its fence renews its lease before it begins another term. The renewal is a conditional write, and
+// succeeds only while the entry is still this worker's own. See [elector.refence] for why that ends.
 type elector struct {
 	*guard
 	report  func(reported)
@@ -36,8 +40,11 @@ type elector struct {
 	renewing bool
 	resigns  bool
 	abstains time.Time
+	pace     pace      // of our own terms
 	dueAt    time.Time // of the campaign timer; zero for none
 	undue    func()    // stops it
+	renewal  func()    // stops the timer of the next renewal
+	retry    func()    // stops the timer of the next attempt to begin a term
 	expiry   func()    // stops the timer of the lease
 	missing  func()    // stops the timer that complains of having no leader
 }
@@ -47,12 +54,13 @@ type (
 	feedEnded      struct{ err error }
 	campaignDue    struct{}
 	campaigned     struct {
-		lease *kv.Lease
+		lease *kv.Lease // as acquired or renewed; nil where neither was done, and then no term was begun
 		fence kv.Fence
 		err   error
 	}
-	renewDue struct{ fence kv.Fence }
+	renewDue struct{}
 	renewed  struct {
+		from  uint64 // the revision that was renewed
 		lease kv.Lease
 		err   error
 	}
@@ -66,7 +74,11 @@ type (
 const campaignJitter = 30 * time.Millisecond
 
 func newElector(g *guard, report func(reported), set Settings, store *kv.Store, id string, session, floor uint64) body {
-	return &elector{guard: g, report: report, set: set, store: store, id: id, session: session, floor: floor, undue: func() {}, expiry: func() {}, missing: func() {}}
+	nothing := func() {}
+	return &elector{
+		guard: g, report: report, set: set, store: store, id: id, session: session, floor: floor,
+		pace: pace{step: set.Store.LeaderTTL / 3}, undue: nothing, renewal: nothing, retry: nothing, expiry: nothing, missing: nothing,
+	}
 }
 
 func (e *elector) started() {
@@ -87,7 +99,7 @@ func (e *elector) receive(_ actor.Context, message any) {
 	case *campaigned:
 		e.campaigned(msg)
 	case *renewDue:
-		e.renew(msg)
+		e.renew()
 	case *renewed:
 		e.renewed(msg)
 	case *leaseDue:
@@ -97,7 +109,9 @@ func (e *elector) receive(_ actor.Context, message any) {
 			e.refence()
 		}
 	case *fenceDue:
-		e.refence()
+		if e.fence.Term == 0 {
+			e.refence()
+		}
 	case *termSeen:
 		e.termIsSeen(msg.term)
 	case *abstain:
@@ -166,7 +180,7 @@ func (e *elector) campaign() {
 	if !e.mayCampaign() || e.busy {
 		return
 	}
-	if wait := time.Until(e.abstains); wait > 0 {
+	if wait := max(time.Until(e.abstains), e.pace.wait(time.Now())); wait > 0 {
 		e.plan(wait)
 		return
 	}
@@ -196,8 +210,11 @@ func (e *elector) beginTerm(ctx context.Context, lease kv.Lease, floor uint64) (
 
 func (e *elector) campaigned(msg *campaigned) {
 	e.busy = false
-	if msg.lease != nil && (e.lease == nil || msg.lease.Revision >= e.lease.Revision) {
-		e.lease = msg.lease
+	if msg.lease != nil {
+		e.pace.take(time.Now())
+		if e.lease == nil || msg.lease.Revision >= e.lease.Revision {
+			e.lease = msg.lease
+		}
 	}
 	switch {
 	case e.resigns:
@@ -208,6 +225,9 @@ func (e *elector) campaigned(msg *campaigned) {
 		e.campaignFailed(msg.err)
 	case !time.Now().Before(e.lease.TrustedUntil()):
 		e.leaseExpired()
+	case msg.fence.Term < e.floor: // a higher one was stored while ours was
+		e.report(&problem{fmt.Errorf("%w: term %d is stored, ours is %d", kv.ErrDeposed, e.floor, msg.fence.Term)})
+		e.refence()
 	default:
 		e.fence, e.floor = msg.fence, max(e.floor, msg.fence.Term)
 		e.leader = e.id
@@ -232,9 +252,11 @@ func (e *elector) campaignFailed(err error) {
 			e.leader = record.Worker
 			e.report(&leaderSeen{e.leader})
 		}
+	case e.lease != nil && (errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate)):
+		e.depose(err)
 	case e.lease != nil && time.Now().Before(e.lease.TrustedUntil()):
 		e.report(&problem{err})
-		e.after(jitter(100*time.Millisecond), &fenceDue{})
+		e.refenceLater(jitter(100 * time.Millisecond))
 	case e.lease != nil:
 		e.depose(err)
 	default:
@@ -244,12 +266,17 @@ func (e *elector) campaignFailed(err error) {
 }
 
 func (e *elector) scheduleRenewal() {
-	e.after(time.Until(e.lease.Sent.Add(e.set.Store.LeaderTTL/3)), &renewDue{e.fence})
+	e.renewAfter(time.Until(e.lease.Sent.Add(e.set.Store.LeaderTTL / 3)))
 }
 
-func (e *elector) renew(msg *renewDue) {
-	if e.lease == nil || e.renewing || e.resigns || msg.fence != e.fence {
-		return
+func (e *elector) renewAfter(wait time.Duration) {
+	e.renewal()
+	e.renewal = e.after(wait, &renewDue{})
+}
+
+func (e *elector) renew() {
+	if e.lease == nil || e.busy || e.renewing || e.resigns {
+		return // what is under way renews, or ends the lease
 	}
 	e.renewing = true
 	lease, record := *e.lease, kv.Leader{Worker: e.id, Session: e.session, Since: time.Now()}
@@ -257,7 +284,7 @@ func (e *elector) renew(msg *renewDue) {
 		ctx, cancel := context.WithTimeout(ctx, e.set.Store.LeaderTTL/3)
 		defer cancel()
 		next, err := e.store.Renew(ctx, lease, record)
-		return &renewed{next, err}
+		return &renewed{lease.Revision, next, err}
 	})
 }
 
@@ -265,16 +292,26 @@ func (e *elector) renewed(msg *renewed) {
 	e.renewing = false
 	switch {
 	case e.lease == nil || msg.err != nil && isCanceled(e.ctx, msg.err):
+	case msg.from != e.lease.Revision: // that was an earlier lease
+		e.leaseIsFree()
 	case msg.err == nil:
 		e.lease = &msg.lease
-		e.scheduleRenewal()
+		e.leaseIsFree()
 	case errors.Is(msg.err, kv.ErrLost), errors.Is(msg.err, kv.ErrLate):
 		e.depose(fmt.Errorf("renew leadership: %w", msg.err))
 	default:
-		e.after(jitter(100*time.Millisecond), &renewDue{e.fence})
+		e.renewAfter(jitter(100 * time.Millisecond))
 	}
 	if e.resigns {
 		e.resign()
+	}
+}
+
+// leaseIsFree goes on with what had to wait for the renewal that was under way.
+func (e *elector) leaseIsFree() {
+	e.scheduleRenewal()
+	if e.fence.Term == 0 {
+		e.refence()
 	}
 }
 
@@ -308,23 +345,45 @@ func (e *elector) depose(err error) {
 	e.plan(jitter(e.set.Store.LeaderTTL))
 }
 
-// refence begins a new term in place of one whose fence may not be used any more.
+// refence begins a new term in place of one whose fence may not be used any more, once a renewal has proved that the lease
+// is still ours.
+//
+// Why this ends: from the moment another worker's lease is stored, no renewal of ours succeeds. So we store at most one
+// more term, the one whose renewal came just before. The new holder answers that with one term of its own, because its
+// renewal succeeds, and nobody is left who could store a higher one: at most three terms for one lost lease, and one
+// leader. Without the renewal both workers trust their leases and answer each other's terms for as long as the trust of
+// the older lease lasts, thousands of times. The pace bounds what else could make a leader lose its fence again and again.
 func (e *elector) refence() {
-	if e.lease == nil || e.busy || e.resigns {
+	e.fence = kv.Fence{}
+	if e.lease == nil || e.busy || e.renewing || e.resigns {
+		return // what is under way brings a new term, goes on here, or ends the lease
+	}
+	if wait := e.pace.wait(time.Now()); wait > 0 {
+		e.scheduleRenewal()
+		e.refenceLater(wait)
 		return
 	}
 	e.busy = true
-	e.fence = kv.Fence{}
-	lease, floor := *e.lease, e.floor
+	lease, floor, record := *e.lease, e.floor, kv.Leader{Worker: e.id, Session: e.session, Since: time.Now()}
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, e.set.ElectionTimeout)
 		defer cancel()
+		lease, err := e.store.Renew(ctx, lease, record)
+		if err != nil {
+			return &campaigned{err: fmt.Errorf("renew leadership before a new term: %w", err)}
+		}
 		fence, err := e.beginTerm(ctx, lease, floor)
 		return &campaigned{&lease, fence, err}
 	})
 }
 
-// termIsSeen: a higher term than ours is stored, so our fence is worth nothing.
+func (e *elector) refenceLater(wait time.Duration) {
+	e.retry()
+	e.retry = e.after(wait, &fenceDue{})
+}
+
+// termIsSeen: a higher term than ours is stored, so our fence is worth nothing. Most likely our lease is another's by now;
+// whether it is, the renewal in refence finds out.
 func (e *elector) termIsSeen(term uint64) {
 	e.floor = max(e.floor, term)
 	if e.fence.Term != 0 && term > e.fence.Term {
@@ -333,9 +392,13 @@ func (e *elector) termIsSeen(term uint64) {
 	}
 }
 
+// abstain leaves the lead to others until a time, and campaigns again after that. A leader gives up its fence, then its
+// lease, so that another worker can lead at once. The zero time ends every abstention.
 func (e *elector) abstain(until time.Time) {
-	e.abstains = until
-	if time.Until(until) > 0 && e.lease != nil {
+	if until.IsZero() || until.After(e.abstains) {
+		e.abstains = until
+	}
+	if time.Until(e.abstains) > 0 && e.lease != nil {
 		led := e.fence.Term != 0
 		lease := *e.lease
 		e.lease, e.fence, e.leader = nil, kv.Fence{}, ""

@@ -13,7 +13,11 @@
 //	I4 monotonic     terms and versions never fall: for each process, and in the stored history.
 //	I5 one identity  one live process acts under a worker ID; sessions of an ID never go back.
 //	I6 one writer    after a term is stored, no write of an earlier one is.
-//	I7 calm          counted, not judged: [Checker.Moves].
+//	I7 calm          counted: [Checker.Moves]. Judged, where deadlines are given: no plan takes from a live worker what it
+//	                 has no reason to take.
+//	I9 urgent first  where deadlines are given: a partition without an owner gets one in time, see [Checker.Look].
+//	I10 told         likewise: the leader reports who does not let go in time.
+//	terms            one session stores few of them in a LeaderTTL: see [Config.LeaderTTL].
 //	I8 legal         each state change is an edge of the table, and starts where the last one ended.
 //	fencing          a store of the user's that refuses older epochs has to refuse only what is left of a pause, of a
 //	                 handler that ignores its context, or of a store restored from an older copy: see [Checker.Wrote].
@@ -43,10 +47,16 @@ type Config struct {
 	// Lease is how long a session can live that was heard of for the last time (HeartbeatTTL). It counts where somebody
 	// overwrote the heartbeat, so that no expiry tells its end.
 	Lease time.Duration
+	// LeaderTTL is the lifetime of the lease on leadership. One session begins at most four terms in so long: two at once,
+	// then one in each third of it. Two more may be stored in that time: one that a slow link held up, and one that its
+	// sender no longer waits for. More than six are a violation; zero judges none.
+	LeaderTTL time.Duration
 	// Grace is how long a thawed process may need to give up what it lost while it was frozen.
 	Grace time.Duration
 	// Notice is how long a process may need to see that the store was restored from an older copy, and to give up.
 	Notice time.Duration
+	// Deadlines are those of the waits that [Checker.Look] judges, and of needless moves; nil judges none of these.
+	Deadlines *Deadlines
 	// Report receives each violation together with the recent events.
 	Report func(violation string)
 }
@@ -66,11 +76,14 @@ type Checker struct {
 	moves  int
 	calls  int
 	grants map[string]time.Time // when a partition was last given to anyone
+	vacant map[string]time.Time // partitions that nobody runs, since when
 	excuse int                  // overlaps with a handler that ignored its context, or of a thawed process
 
-	stored   stored
-	restored time.Time // when the store last became an older copy of itself
-	notice   time.Duration
+	vacancies []Vacancy // that are over
+	stored    stored
+	live      liveness
+	restored  time.Time // when the store last became an older copy of itself
+	notice    time.Duration
 
 	writes  map[string]int64 // highest epoch of a write to the external store, by partition
 	refused int
@@ -81,8 +94,8 @@ func New(cfg Config) *Checker {
 	return &Checker{
 		cfg: cfg, began: time.Now(),
 		procs: make(map[string]*process), epochs: make(map[string]int64),
-		owner: make(map[string]string), grants: make(map[string]time.Time),
-		stored: newStored(), writes: make(map[string]int64),
+		owner: make(map[string]string), grants: make(map[string]time.Time), vacant: make(map[string]time.Time),
+		stored: newStored(), live: newLiveness(), writes: make(map[string]int64),
 	}
 }
 

@@ -30,7 +30,7 @@ func judge(t *testing.T, live func(h *history)) []string {
 	var found []string
 	synctest.Test(t, func(*testing.T) {
 		h := &history{seq: make(map[checker.Bucket]uint64)}
-		h.Checker = checker.New(checker.Config{Allowed: legal, Margin: time.Second, Grace: time.Second})
+		h.Checker = checker.New(checker.Config{Allowed: legal, Margin: time.Second, Grace: time.Second, LeaderTTL: 3 * time.Second})
 		live(h)
 		h.Finish()
 		found = h.Violations()
@@ -230,6 +230,12 @@ func TestEveryBrokenPromiseIsReported(t *testing.T) {
 			h.Returned("p1")
 			h.Told("p1", checker.Call{Worker: "worker-0", Term: 1, Version: 2})
 		}},
+		{"a session stores term after term", "terms", func(h *history) {
+			for n := range 7 {
+				h.put(checker.Assignment, "term", `{"number":%d,"worker":"worker-0","session":1}`, n+1)
+				time.Sleep(400 * time.Millisecond)
+			}
+		}},
 		{"a term is stored again", "I4", func(h *history) {
 			h.put(checker.Assignment, "term", `{"number":2}`)
 			h.put(checker.Assignment, "term", `{"number":2}`)
@@ -337,6 +343,18 @@ func TestAHandlerThatIgnoresItsContextForLongerThanTheMarginIsExcused(t *testing
 		time.Sleep(time.Second)
 		h.hook("p2", "worker-1", 3, x, none)
 		require.Equal(t, 1, h.Excused())
+	}))
+}
+
+func TestManySessionsMayBeginATermEachAndOneMayGoOnBeginningSome(t *testing.T) {
+	require.Empty(t, judge(t, func(h *history) {
+		for n := range 40 {
+			h.put(checker.Assignment, "term", `{"number":%d,"worker":"worker-0","session":%d}`, n+1, n)
+		}
+		for n := range 40 {
+			h.put(checker.Assignment, "term", `{"number":%d,"worker":"worker-0","session":1}`, n+41)
+			time.Sleep(600 * time.Millisecond)
+		}
 	}))
 }
 

@@ -67,6 +67,9 @@ func (c *Checker) Died(name string) {
 	defer c.mu.Unlock()
 	p := c.procs[name]
 	p.dead = true
+	for partition := range p.runs {
+		c.vacate(p, partition)
+	}
 	c.log("%s: died as %q, running %d", name, p.identity, len(p.runs))
 }
 
@@ -164,6 +167,7 @@ func (c *Checker) take(p *process, partition string, call Call) {
 	}
 	r := &run{epoch: call.Epochs[partition], taken: time.Now()}
 	p.runs[partition] = r
+	c.occupy(partition)
 	highest := c.epochs[partition]
 	switch {
 	case r.epoch > highest:
@@ -221,6 +225,7 @@ func (c *Checker) Returned(name string) {
 			c.violate("I1", "%s: kept %s for %s after it was lost", name, partition, time.Since(r.lost))
 		}
 		delete(p.runs, partition)
+		c.vacate(p, partition)
 	}
 	c.log("%s: returned, running %d", name, len(p.runs))
 	p.call = nil

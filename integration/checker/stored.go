@@ -2,6 +2,7 @@ package checker
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ type Entry struct {
 	At     time.Time // when the server stored it
 	Value  []byte
 	Gone   bool // a marker: deleted or expired
+	// Expired says that the marker is that of an expiry.
+	Expired bool
 }
 
 // Plan is a stored plan.
@@ -38,6 +41,8 @@ type Plan struct {
 	Lifecycle  string
 	Members    []string
 	Partitions int
+	Digest     string // of the source
+	Workers    string // of what the members say of themselves
 }
 
 // Term is a stored term.
@@ -59,6 +64,10 @@ type heartbeat struct {
 		Term    uint64
 		Version int64
 	}
+	Leaving  bool
+	Cordoned bool
+	Capacity int64
+	Labels   map[string]string
 }
 
 type record struct {
@@ -84,7 +93,9 @@ type holding struct {
 	session uint64
 	epoch   int64
 	since   int64 // the version that revoked it, 0 while it is owned
-	version int64 // of the record that was read last
+	revoked time.Time
+	term    uint64 // that granted or revoked it
+	version int64  // of the record that was read last
 }
 
 // grant is a change of hands in the stored history, judged at the end.
@@ -101,6 +112,8 @@ type beat struct {
 	session uint64
 	applied int64
 	gone    bool
+	expired bool // gone, by expiry
+	leaving bool
 	foreign bool // nobody's heartbeat was stored in its place
 }
 
@@ -109,6 +122,7 @@ type stored struct {
 	term     uint64
 	written  uint64 // highest term that a plan or record bears
 	terms    []Term
+	paces    map[uint64][]time.Time // when terms were stored in the last LeaderTTL, by session
 	plans    []Plan
 	versions map[string]int64
 	sessions map[string]uint64 // by worker, from the heartbeats
@@ -129,7 +143,7 @@ func newStored() stored {
 	return stored{
 		versions: make(map[string]int64), sessions: make(map[string]uint64), claims: make(map[string]claim),
 		holdings: make(map[string]holding), beats: make(map[string][]beat), seqs: make(map[Bucket]uint64),
-		planned: make(map[int64]bool), ghosts: make(map[string]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
+		paces: make(map[uint64][]time.Time), planned: make(map[int64]bool), ghosts: make(map[string]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
 	}
 }
 
@@ -145,6 +159,7 @@ func (c *Checker) Stored(e Entry) {
 			// What was overwritten unread may have been the end of any claim.
 			clear(c.stored.claims)
 		}
+		c.live.since = time.Now()
 		if last != 0 {
 			c.stored.unread[e.Bucket] = append(c.stored.unread[e.Bucket], span{c.stored.lastAt[e.Bucket], e.At})
 		}
@@ -188,7 +203,7 @@ func (c *Checker) storedClaim(e Entry) {
 }
 
 func (c *Checker) storedHeartbeat(e Entry) {
-	b := beat{at: e.At, gone: e.Gone}
+	b := beat{at: e.At, gone: e.Gone, expired: e.Expired}
 	if !e.Gone {
 		h, ok := decode[heartbeat](c, e)
 		if !ok {
@@ -196,7 +211,8 @@ func (c *Checker) storedHeartbeat(e Entry) {
 			c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
 			return
 		}
-		b.session, b.applied = h.Session, h.Applied.Version
+		b.session, b.applied, b.leaving = h.Session, h.Applied.Version, h.Leaving
+		c.words(e, fmt.Sprint(h.Cordoned, h.Capacity, h.Labels))
 		if b.session < c.stored.sessions[e.Key] && c.ghosts(e) {
 			return
 		}
@@ -208,11 +224,12 @@ func (c *Checker) storedHeartbeat(e Entry) {
 	}
 	if all := c.stored.beats[e.Key]; len(all) > 0 {
 		last := all[len(all)-1]
-		if last.session == b.session && last.applied == b.applied && last.gone == b.gone {
+		if last.session == b.session && last.applied == b.applied && last.gone == b.gone && last.leaving == b.leaving && !last.foreign {
 			return // nothing new
 		}
 	}
 	c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
+	c.lookForRestart(time.Now())
 }
 
 func (c *Checker) storedAssignment(e Entry) {
@@ -230,6 +247,7 @@ func (c *Checker) storedAssignment(e Entry) {
 		}
 		t.At, c.stored.term = e.At, max(t.Number, c.stored.term)
 		c.stored.terms = append(c.stored.terms, t)
+		c.paced(t)
 	case "plan":
 		p, ok := decode[Plan](c, e)
 		if !ok {
@@ -238,6 +256,7 @@ func (c *Checker) storedAssignment(e Entry) {
 		c.written(e, p.Term, p.Version)
 		p.At = e.At
 		c.stored.plans = append(c.stored.plans, p)
+		c.planStored(p)
 	default:
 		r, ok := decode[record](c, e)
 		if !ok {
@@ -251,6 +270,29 @@ func (c *Checker) storedAssignment(e Entry) {
 		c.stored.planned[r.Version] = true
 		c.holdings(e.At, r)
 	}
+}
+
+// mostTerms is how many terms of one session may be stored in a LeaderTTL.
+const mostTerms = 6
+
+// paced says so when a session has stored too many terms in a LeaderTTL, and counts anew from there.
+func (c *Checker) paced(last Term) {
+	if c.cfg.LeaderTTL == 0 {
+		return
+	}
+	within := []time.Time{}
+	for _, at := range c.stored.paces[last.Session] {
+		if last.At.Sub(at) < c.cfg.LeaderTTL {
+			within = append(within, at)
+		}
+	}
+	within = append(within, last.At)
+	if len(within) > mostTerms {
+		c.violate("terms", "%s session %d stored %d terms within %s, allowed: %d", last.Worker, last.Session, len(within),
+			c.cfg.LeaderTTL, mostTerms)
+		within = nil
+	}
+	c.stored.paces[last.Session] = within
 }
 
 // afterRestore is how long after a restore a write may turn up that was under way before it: sequences are used again,
@@ -297,12 +339,13 @@ func (c *Checker) holdings(at time.Time, r record) {
 	}
 	for partition, last := range c.stored.holdings {
 		if last.worker == r.Worker && last.session == r.Session && last.since == 0 && !named[partition] {
-			last.since = r.Version
+			c.revokes(partition, last)
+			last.since, last.revoked, last.term = r.Version, at, r.Term
 			c.stored.holdings[partition] = last
 		}
 	}
 	for _, o := range r.Owned {
-		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version}
+		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version, term: r.Term}
 		last, known := c.stored.holdings[o.Partition]
 		switch {
 		case known && last.session == now.session && last.worker == now.worker && last.epoch == now.epoch && last.since == 0:
@@ -314,12 +357,17 @@ func (c *Checker) holdings(at time.Time, r record) {
 				now.worker, now.session, now.epoch, last.epoch, last.worker, last.session)
 		case known:
 			c.stored.grants = append(c.stored.grants, grant{last.at, at, o.Partition, last, now})
+			c.granted(last, now, r.Term)
 		}
 		c.stored.holdings[o.Partition] = now
 	}
 	for _, l := range r.Releasing {
 		last := c.stored.holdings[l.Partition]
 		if last.worker == r.Worker && last.session == r.Session && last.epoch == l.Epoch {
+			if last.since == 0 {
+				c.revokes(l.Partition, last)
+				last.revoked, last.term = at, r.Term
+			}
 			last.since = l.Since
 			c.stored.holdings[l.Partition] = last
 		}
@@ -332,6 +380,7 @@ func (c *Checker) Finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judgeGrants()
+	c.judgeMoves()
 	for _, p := range c.procs {
 		if p.stale && p.named.Before(c.restored) && !p.dead && !p.frozen && time.Since(c.restored) > c.notice {
 			c.violate("I5", "%s: still acts as %s, which a restored store forgot", p.name, p.identity)
@@ -368,6 +417,10 @@ func (c *Checker) Forgot(notice time.Duration) {
 	c.notice = notice
 	c.log("the store is restored from an older copy")
 	c.judgeGrants()
+	c.judgeMoves()
+	listed := c.live.listed
+	c.live = newLiveness()
+	c.live.listed = listed
 	terms, plans := c.stored.terms, c.stored.plans
 	c.stored = newStored()
 	c.stored.terms, c.stored.plans = terms, plans

@@ -69,6 +69,8 @@ type Spec struct {
 	OnStateChanged      func(ctx context.Context, from, to parti.State) error
 	// Mixed makes every second process a later release, whose records have fields that the others do not know.
 	Mixed bool
+	// Liveness has the checker judge waits and moves as well; only that of the whole fleet counts.
+	Liveness bool
 	// Connection replaces parti.ConnectOptions when it is not nil.
 	Connection []nats.Option
 }
@@ -127,7 +129,15 @@ func New(t *testing.T, server *bubble.Server, n int, with ...With) *Fleet {
 		Grace:   grace,
 		Notice:  f.base.Config.HeartbeatTTL + notice,
 		Report:  func(v string) { t.Error(v) },
+
+		LeaderTTL: f.base.Config.LeaderTTL,
+		Deadlines: f.base.deadlines(),
 	})
+	f.Source.told = f.Checker.Listed
+	f.Checker.Listed(f.Source.IDs())
+	if f.base.Liveness {
+		f.work.Go(f.look)
+	}
 	nc := server.Connect(nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond))
 	js, err := jetstream.New(nc)
 	if err != nil {

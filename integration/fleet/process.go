@@ -297,7 +297,7 @@ func (p *Process) stateChanged(ctx context.Context, from, to parti.State) error 
 
 func (p *Process) failed(_ context.Context, err error) {
 	p.pass()
-	p.fleet.Checker.Note("%s: OnError: %v", p.Name, err)
+	p.fleet.Checker.Reported(p.Name, err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.errs = append(p.errs, err)

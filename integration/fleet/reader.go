@@ -79,12 +79,13 @@ func (r *reader) follow(ctx context.Context, consumer jetstream.Consumer, bucket
 		h := m.Headers()
 		operation := h.Get("KV-Operation")
 		r.stored(checker.Entry{
-			Bucket: bucket,
-			Key:    strings.TrimPrefix(m.Subject(), "$KV."+name+"."),
-			Seq:    meta.Sequence.Stream,
-			At:     meta.Timestamp,
-			Value:  m.Data(),
-			Gone:   operation == "DEL" || operation == "PURGE" || h.Get("Nats-Marker-Reason") != "",
+			Bucket:  bucket,
+			Key:     strings.TrimPrefix(m.Subject(), "$KV."+name+"."),
+			Seq:     meta.Sequence.Stream,
+			At:      meta.Timestamp,
+			Value:   m.Data(),
+			Expired: h.Get("Nats-Marker-Reason") == "MaxAge",
+			Gone:    operation == "DEL" || operation == "PURGE" || h.Get("Nats-Marker-Reason") != "",
 		})
 	}
 }

@@ -14,6 +14,7 @@ type Source struct {
 	list  []parti.Partition
 	err   error
 	calls int
+	told  func(ids []string) // of each list; nil for nobody
 }
 
 func newSource(n int) *Source {
@@ -40,8 +41,11 @@ func (s *Source) ListPartitions(context.Context) ([]parti.Partition, error) {
 // Set replaces the list.
 func (s *Source) Set(list ...parti.Partition) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.list = list
+	s.mu.Unlock()
+	if s.told != nil {
+		s.told(ids(list))
+	}
 }
 
 // List returns the list.

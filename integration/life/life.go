@@ -29,6 +29,9 @@ const (
 	strategyRetry  = 30 * time.Second // the longest that a leader waits before it asks a strategy again that failed
 )
 
+// judged says whether the checker judges waits and moves as well.
+const judged = false
+
 // Life is one life of a fleet.
 type Life struct {
 	Fleet *fleet.Fleet
@@ -75,7 +78,7 @@ func New(t *testing.T, server *bubble.Server, seed uint64, restores bool) *Life 
 	if l.rng.IntN(4) == 0 {
 		with = append(with, func(s *fleet.Spec) { s.Mixed = true })
 	}
-	with = append(with, func(s *fleet.Spec) { l.config = s.Config })
+	with = append(with, func(s *fleet.Spec) { l.config, s.Liveness = s.Config, judged })
 	l.hooks = l.drawHooks()
 	l.Fleet = fleet.New(t, server, l.next, with...)
 	return l

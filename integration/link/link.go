@@ -153,6 +153,13 @@ func (l *Link) Close() {
 	}
 }
 
+// Healthy says that the link is neither cut nor stalled, and not slower than the latency in each direction.
+func (l *Link) Healthy(latency time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.cut && !l.stalled[Up] && !l.stalled[Down] && l.latency <= latency
+}
+
 // change applies a new setting and lets every connection look at it.
 func (l *Link) change(set func()) {
 	l.mu.Lock()

@@ -281,6 +281,43 @@ var mutants = []mutant{
 	m.setLeads(false)`,
 	},
 	{
+		name: "refences-at-once", breaks: "A leader that loses its fence begins a new term without renewing its lease before.",
+		file: "actors/elector.go", likely: "TestALostLease",
+		old: `lease, err := e.store.Renew(ctx, lease, record)`,
+		new: `_, err := record, error(nil)`,
+	},
+	{
+		name: "terms-without-pace", breaks: "A worker begins as many terms as it has reason to.",
+		file: "actors/pace.go",
+		old:  `	p.due = p.due.Add(p.step)`,
+		new:  `	p.due = now`,
+	},
+	{
+		name: "passed-while-stored", breaks: "A worker leads under a term below one that was stored meanwhile.",
+		file: "actors/elector.go",
+		old:  `case msg.fence.Term < e.floor:`,
+		new:  `case msg.fence.Term < e.floor && msg.err != nil:`,
+	},
+	{
+		name: "abstained-for-good", breaks: "A campaign that comes due while its worker abstains is not planned for later.",
+		file: "actors/elector.go",
+		old: `wait > 0 {
+		e.plan(wait)
+		return
+	}
+	e.busy = true`,
+		new: `wait > 0 {
+		return
+	}
+	e.busy = true`,
+	},
+	{
+		name: "abstains-and-keeps-the-lease", breaks: "A leader that abstains lets its lease run out.",
+		file: "actors/elector.go",
+		old:  `			_ = e.store.Release(ctx, lease) // else it expires`,
+		new:  `			_ = lease`,
+	},
+	{
 		name: "unknown-plan-is-stored", breaks: "A plan that nobody answered counts as stored.",
 		file: "actors/plan.go",
 		old: `case msg.err != nil:

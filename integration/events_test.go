@@ -1,0 +1,209 @@
+package integration
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+var events = flag.Bool("events", false, "measure what the usual events cost, one line of a table each")
+
+// The group that the usual events befall.
+const (
+	eventWorkers    = 20
+	eventPartitions = 1000
+	loopLasts       = 5 * time.Minute
+	loopBack        = time.Second // a process that crashes in a loop is back after
+)
+
+// event is something usual that befalls a group. It returns the fewest partitions that could have moved.
+type event struct {
+	name    string
+	happens func(t *testing.T, f *fleet.Fleet) (least int)
+}
+
+// TestWhatTheUsualEventsCost prints a line of the table in docs/verification.md for each of them; `go run
+// ./integration/events` prints the table.
+func TestWhatTheUsualEventsCost(t *testing.T) {
+	if !*events {
+		t.Skip("-events")
+	}
+	for _, e := range usualEvents() {
+		t.Run(e.name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+				f := fleet.New(t, s, eventPartitions)
+				f.Begin(eventWorkers)
+				<-time.After(time.Minute)
+				c := begin(f)
+				least := e.happens(t, f)
+				f.Settle(recovery)
+				<-time.After(time.Minute)
+				f.Settle(recovery)
+				moves, sum, longest := c.end()
+				fmt.Printf("| %s | %d | %d | %.0f | %s |\n", e.name, moves, least, sum.Seconds(), longest.Round(10*time.Millisecond))
+			})
+		})
+	}
+}
+
+// cost counts what something costs a fleet from begin on.
+type cost struct {
+	f     *fleet.Fleet
+	began time.Time
+	moves int
+}
+
+func begin(f *fleet.Fleet) cost { return cost{f, time.Now(), f.Checker.Moves()} }
+
+// end returns the moves, the time that partitions were without an owner, summed up, and the longest such time.
+func (c cost) end() (moves int, sum, longest time.Duration) {
+	for _, v := range c.f.Checker.Vacancies(c.began) {
+		d := v.To.Sub(latest(v.From, c.began))
+		sum, longest = sum+d, max(longest, d)
+	}
+	return c.f.Checker.Moves() - c.moves, sum, longest
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func usualEvents() []event {
+	all := []event{
+		{"scale-out, 20 to 21", func(_ *testing.T, f *fleet.Fleet) int { return joins(f, 1) }},
+		{"scale-out, 20 to 25 at once", func(_ *testing.T, f *fleet.Fleet) int { return joins(f, 5) }},
+		{"scale-in, 20 to 19", func(t *testing.T, f *fleet.Fleet) int { return leave(t, f.Followers()[:1]) }},
+		{"half the fleet leaves, 20 to 10", func(t *testing.T, f *fleet.Fleet) int { return leave(t, f.Followers()[:10]) }},
+	}
+	for _, back := range []time.Duration{time.Second, 6 * time.Second, 15 * time.Second} {
+		all = append(all,
+			event{fmt.Sprintf("rolling restart, one by one, back after %s", back), func(t *testing.T, f *fleet.Fleet) int {
+				rolls(t, f, back, 0)
+				return 0
+			}},
+			event{fmt.Sprintf("rolling restart, one every 5 s, back after %s", back), func(t *testing.T, f *fleet.Fleet) int {
+				rolls(t, f, back, 5*time.Second)
+				return 0
+			}},
+		)
+	}
+	all = append(all,
+		event{"deploy under new IDs, one every 5 s, new one first", deploys},
+		event{"crash of a follower", func(_ *testing.T, f *fleet.Fleet) int { return crash(f.Followers()[:1]) }},
+		event{"crash of the leader", func(_ *testing.T, f *fleet.Fleet) int { return crash([]*fleet.Process{f.Leader()}) }},
+	)
+	for _, period := range []time.Duration{5 * time.Second, 15 * time.Second, 40 * time.Second} {
+		for _, same := range []bool{true, false} {
+			name := map[bool]string{true: "the same ID", false: "new IDs"}[same]
+			all = append(all, event{fmt.Sprintf("crash loop of %s under %s, 5 min", period, name), func(_ *testing.T, f *fleet.Fleet) int {
+				return loops(f, period, same)
+			}})
+		}
+	}
+	return append(all, event{"refresh: 50 more partitions, 50 fewer", func(t *testing.T, f *fleet.Fleet) int {
+		list := f.Source.List()[50:]
+		for i := range 50 {
+			list = append(list, fleet.Partition(eventPartitions+i))
+		}
+		f.Source.Set(list...)
+		require.NoError(t, refresh(t, f.Leader()))
+		return 0
+	}})
+}
+
+// joins adds workers; the least is what they need for an even share.
+func joins(f *fleet.Fleet, n int) int {
+	procs := f.Start(n)
+	for _, p := range procs {
+		f.Wait(recovery, "everybody has a share", func() bool { return len(p.Running()) > 0 })
+	}
+	return eventPartitions * n / (eventWorkers + n)
+}
+
+func leave(t *testing.T, procs []*fleet.Process) (had int) {
+	for _, p := range procs {
+		had += len(p.Running())
+	}
+	for _, p := range procs {
+		require.NoError(t, p.Stop())
+	}
+	return had
+}
+
+func crash(procs []*fleet.Process) (had int) {
+	for _, p := range procs {
+		had += len(p.Running())
+		p.Crash()
+	}
+	return had
+}
+
+// rolls restarts every worker under its ID, one after the other once the group is whole again, or one in each interval.
+func rolls(t *testing.T, f *fleet.Fleet, back, every time.Duration) {
+	for _, p := range f.Live() {
+		require.NoError(t, p.Stop())
+		if every > 0 {
+			time.AfterFunc(back, func() { f.Restart(p) })
+			<-time.After(every)
+			continue
+		}
+		<-time.After(back)
+		f.Restart(p)
+		f.Settle(recovery)
+	}
+	<-time.After(back)
+}
+
+// deploys replaces every worker by one of another ID, which is there a second before the old one leaves.
+func deploys(t *testing.T, f *fleet.Fleet) int {
+	for i, p := range f.Live() {
+		f.Start(1, fleet.PreferredID(fmt.Sprintf("worker-%d", eventWorkers+i)))
+		<-time.After(time.Second)
+		require.NoError(t, p.Stop())
+		<-time.After(4 * time.Second)
+	}
+	return eventPartitions
+}
+
+// loops has one worker crash again and again; what it has can move once.
+func loops(f *fleet.Fleet, period time.Duration, same bool) int {
+	p := f.Followers()[0]
+	had := len(p.Running())
+	loop(f, p, period, same, nil)
+	return had
+}
+
+// loop has a worker crash again and again, and stay away in the end. In between, look is called each tenth of a second.
+func loop(f *fleet.Fleet, p *fleet.Process, period time.Duration, same bool, look func()) {
+	for n, began := 0, time.Now(); ; n++ {
+		p.Crash()
+		if time.Since(began) >= loopLasts {
+			return
+		}
+		pauses(loopBack, look)
+		id := fleet.PreferredID(fmt.Sprintf("worker-%d", 50+n))
+		if same {
+			id = fleet.PreferredID(p.LastID())
+		}
+		p = f.Start(1, id)[0]
+		pauses(period-loopBack, look)
+	}
+}
+
+func pauses(d time.Duration, look func()) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+		<-time.After(min(100*time.Millisecond, time.Until(end)))
+		if look != nil {
+			look()
+		}
+	}
+}

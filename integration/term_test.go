@@ -1,0 +1,64 @@
+package integration
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+// TestALostLeaseOnLeadershipCostsFewTerms: somebody overwrites the lease while its holder still trusts it, so that another
+// worker leads. The two do not answer each other's terms.
+func TestALostLeaseOnLeadershipCostsFewTerms(t *testing.T) {
+	for _, kind := range []string{"foreign JSON", "empty"} {
+		value := garbage()[kind]
+		for _, latency := range []time.Duration{0, 10 * time.Microsecond, 200 * time.Microsecond, time.Millisecond} {
+			t.Run(fmt.Sprintf("%s at %s", kind, latency), func(t *testing.T) {
+				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+					f := fleet.New(t, s, 12)
+					f.Begin(3)
+					<-time.After(time.Minute)
+					for _, p := range f.Live() {
+						p.Link.Slow(latency)
+					}
+					terms, listings, before := len(f.Checker.Terms()), f.Source.Calls(), f.Leader()
+					overwrite(t, f, "$KV."+parti.DefaultConfig().KVBuckets.Election+".leader", value)
+					<-time.After(30 * time.Second)
+					terms, listings = len(f.Checker.Terms())-terms, f.Source.Calls()-listings
+					require.NotSame(t, before, f.Leader())
+					require.Positive(t, terms)
+					require.LessOrEqual(t, terms, 3)
+					require.LessOrEqual(t, listings, terms)
+					require.NoError(t, f.Unsettled())
+					require.Zero(t, f.Checker.Moves())
+				})
+			})
+		}
+	}
+}
+
+// TestALeaseThatIsOverwrittenAgainAndAgainCostsFewTerms: each time another worker may lead, but none begins more than four
+// terms in a LeaderTTL.
+func TestALeaseThatIsOverwrittenAgainAndAgainCostsFewTerms(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		const workers, long = 3, 30 * time.Second
+		f := fleet.New(t, s, 12)
+		f.Begin(workers)
+		<-time.After(time.Minute)
+		terms := len(f.Checker.Terms())
+		for began := time.Now(); time.Since(began) < long; {
+			overwrite(t, f, "$KV."+parti.DefaultConfig().KVBuckets.Election+".leader", garbage()["foreign JSON"])
+			<-time.After(50 * time.Millisecond)
+		}
+		terms = len(f.Checker.Terms()) - terms
+		t.Logf("%d terms", terms)
+		require.LessOrEqual(t, terms, workers*int(3*long/leaderTTL+2))
+		f.Settle(10 * time.Second)
+		require.Zero(t, f.Checker.Moves())
+	})
+}
