@@ -1,4 +1,5 @@
-// Package link is the network between one worker and the store, as a test wants it: cut, stalled, slow, flapping.
+// Package link is the network between one worker and the store, as a test wants it: cut, stalled, slow, flapping, or
+// failing for some subjects only.
 //
 // A [Link] stands between nats.go and a server in the same process (nats.InProcessServer takes it) and carries bytes
 // in virtual time. Its one rule: a writer is never blocked. nats.go flushes while it holds its mutex, and a goroutine
@@ -21,6 +22,16 @@ const (
 	Down                  // from the store to the worker: answers
 )
 
+// Fault is what becomes of a message on its way to the store.
+type Fault int
+
+const (
+	None    Fault = iota // it arrives, and so does its answer
+	Lost                 // it does not arrive, so a request is not done and has no answer
+	Unheard              // it arrives, so a request is done, and its answer does not come
+	Refused              // a request is not done, and the answer comes at once: nobody takes it
+)
+
 // ErrCut is what a connection that was cut ends with, and the answer to a connection attempt through a link that is cut
 // or stalled.
 var ErrCut = errors.New("the link is cut")
@@ -40,6 +51,7 @@ type Link struct {
 	cut     bool
 	stalled [2]bool
 	latency time.Duration
+	faults  func(subject string) Fault // nil for none
 	conns   map[*conn]struct{}
 }
 
@@ -105,11 +117,30 @@ func (l *Link) Slow(latency time.Duration) {
 	l.change(func() { l.latency = latency })
 }
 
-// Heal ends a cut and every stall; the latency stays as [Link.Slow] has set it.
+// Fail asks which fault befalls each message that the worker publishes from now on, requests included; nil ends that. So
+// the requests about one stream can fail while all others work. fault is called as messages are written, in their order,
+// and must be quick.
+func (l *Link) Fail(fault func(subject string) Fault) {
+	l.change(func() { l.faults = fault })
+}
+
+// fate is what becomes of a message with the subject.
+func (l *Link) fate(subject string) Fault {
+	l.mu.Lock()
+	faults := l.faults
+	l.mu.Unlock()
+	if faults == nil {
+		return None
+	}
+	return faults(subject)
+}
+
+// Heal ends a cut, every stall and the faults of [Link.Fail]; the latency stays as [Link.Slow] has set it.
 func (l *Link) Heal() {
 	l.change(func() {
 		l.cut = false
 		l.stalled = [2]bool{}
+		l.faults = nil
 	})
 }
 
