@@ -246,7 +246,12 @@ func TestEveryBrokenPromiseIsReported(t *testing.T) {
 			h.join("p1", "worker-0")
 			h.join("p2", "worker-0")
 		}},
-		{"a process acts without an ID", "I5", func(h *history) { h.join("p1", "") }},
+		{"a process acts without an ID", "I5", func(h *history) { h.join("p1", ""); time.Sleep(time.Millisecond) }},
+		{"a process acts without an ID and then rejoins", "I5", func(h *history) {
+			h.join("p1", "")
+			time.Sleep(time.Millisecond)
+			h.State("p1", "", "Stable", "ClaimingID")
+		}},
 		{"a claim is stored over a live one", "I5", func(h *history) {
 			h.put(checker.StableID, "worker-0", `{"session":0,"token":"a/1"}`)
 			h.put(checker.StableID, "worker-0", `{"session":0,"token":"b/1"}`)
@@ -325,6 +330,15 @@ func TestWhatADeadOrFrozenProcessSaysDoesNotCount(t *testing.T) {
 		h.hook("p2", "worker-0", 3, none, x)
 		require.Equal(t, 1, h.Excused())
 		require.NoError(t, h.Complete(x))
+	}))
+}
+
+func TestANoticeThatIsReadWhenItsSessionIsOverNeedsNoID(t *testing.T) {
+	require.Empty(t, judge(t, func(h *history) {
+		h.join("p1", "")
+		h.State("p1", "", "Stable", "ClaimingID")
+		time.Sleep(time.Second)
+		h.State("p1", "worker-0", "ClaimingID", "Stable")
 	}))
 }
 

@@ -262,8 +262,7 @@ func (c *Checker) ghosts(e Entry) bool {
 	if c.restored.IsZero() || time.Since(c.restored) > afterRestore {
 		return false
 	}
-	c.log("stored: %s %s #%d was under way since before the restore", e.Bucket, e.Key, e.Seq)
-	c.excuse++
+	c.excuses("stored: %s %s #%d was under way since before the restore", e.Bucket, e.Key, e.Seq)
 	if e.Bucket == StableID {
 		c.stored.ghosts[e.Key] = true
 	}
@@ -333,6 +332,9 @@ func (c *Checker) Finish() {
 	defer c.mu.Unlock()
 	c.judgeGrants()
 	for _, p := range c.procs {
+		if !p.dead {
+			c.judgeNameless(p)
+		}
 		if p.stale && p.named.Before(c.restored) && !p.dead && !p.frozen && time.Since(c.restored) > c.notice {
 			c.violate("I5", "%s: still acts as %s, which a restored store forgot", p.name, p.identity)
 		}
