@@ -258,8 +258,8 @@ func compile(ctx context.Context, room, folder string, flags ...string) (string,
 	return binary, nil
 }
 
-// patience is how long a stage may take.
-const patience = 4 * time.Minute
+// patience is how long a stage may take: twice what the longest needs on two cores.
+const patience = 8 * time.Minute
 
 // failed is the first test of a run that failed, or the one that was running when the time was over; no name for none.
 type failed struct {
