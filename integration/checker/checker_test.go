@@ -376,6 +376,20 @@ func TestAReleaseThatWasOverwrittenUnreadCountsIfItsHolderAppliedSomethingLater(
 	}
 }
 
+func TestARecordThatNamesAPartitionNoMoreMayHaveReplacedItsReleaseUnread(t *testing.T) {
+	for unread, violations := range map[uint64]int{0: 1, 1: 0} {
+		require.Len(t, judge(t, func(h *history) {
+			h.beat("worker-0", 1, 0)
+			h.owned("worker-0", 1, 1, 1)
+			time.Sleep(time.Second)
+			h.seq[checker.Assignment] += unread // worker-0 releases x in version 2
+			h.beat("worker-0", 1, 2)
+			h.put(checker.Assignment, "worker-0", `{"session":1,"term":1,"version":3}`)
+			h.owned("worker-1", 2, 3, 3)
+		}), violations, "unread: %d", unread)
+	}
+}
+
 func TestAReportShowsTheRecentEvents(t *testing.T) {
 	var report string
 	c := checker.New(checker.Config{Allowed: legal, Report: func(v string) { report = v }})

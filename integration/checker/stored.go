@@ -85,6 +85,7 @@ type holding struct {
 	epoch   int64
 	since   int64 // the version that revoked it, 0 while it is owned
 	version int64 // of the record that was read last
+	read    time.Time
 }
 
 // grant is a change of hands in the stored history, judged at the end.
@@ -297,15 +298,18 @@ func (c *Checker) holdings(at time.Time, r record) {
 	for partition, last := range c.stored.holdings {
 		if last.worker == r.Worker && last.session == r.Session && last.since == 0 && !named[partition] {
 			last.since = r.Version
+			if c.stored.missed(Assignment, grant{held: last.read, at: at}) {
+				last.since = last.version + 1 // perhaps: by a record that nobody read
+			}
 			c.stored.holdings[partition] = last
 		}
 	}
 	for _, o := range r.Owned {
-		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version}
+		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version, read: at}
 		last, known := c.stored.holdings[o.Partition]
 		switch {
 		case known && last.session == now.session && last.worker == now.worker && last.epoch == now.epoch && last.since == 0:
-			last.version = now.version
+			last.version, last.read = now.version, at
 			c.stored.holdings[o.Partition] = last
 			continue
 		case known && now.epoch <= last.epoch:
