@@ -83,7 +83,7 @@ func newElector(g *guard, report func(reported), set Settings, store *kv.Store, 
 
 func (e *elector) started() {
 	e.noLeader()
-	feed(e.guard, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return &electionUpdate{u} })
+	feed(e.guard, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return changes(u, &electionUpdate{u}) })
 }
 
 func (e *elector) stopping(bool) {}
@@ -436,15 +436,24 @@ func (e *elector) resign() {
 
 func (e *elector) resignationDone() { e.report(&resigned{}) }
 
-// feed follows a bucket on a goroutine of the guard until stop is called, and tells each update; when it ends for another
+// changes passes on what is stored. A feed that sees nothing for a while is no news to those who hear of an outage
+// because their own writes fail.
+func changes(u kv.Update, message any) any {
+	if u.Kind == kv.UpdateBlind || u.Kind == kv.UpdateStale {
+		return nil
+	}
+	return message
+}
+
+// feed follows a bucket on a goroutine of the guard until stop is called, and tells what wrap makes of each update, nil for nothing; when it ends for another
 // reason it tells feedEnded.
 func feed(g *guard, store *kv.Store, b kv.Bucket, keys []string, atLeast uint64, wrap func(kv.Update) any) (stop func()) {
 	ctx, cancel := context.WithCancel(g.ctx)
 	g.run(func(context.Context) any {
 		defer cancel()
 		err := store.Feed(ctx, b, keys, atLeast, func(u kv.Update) {
-			if u.Kind != kv.UpdateBlind && u.Kind != kv.UpdateStale {
-				g.tell(wrap(u))
+			if message := wrap(u); message != nil {
+				g.tell(message)
 			}
 		})
 		if isCanceled(ctx, err) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -26,6 +27,9 @@ func restored(snapshot kv.Snapshot) leader.Fact {
 	found := &leader.Restored{}
 	for _, e := range snapshot.Entries {
 		var err error
+		if e.Packed {
+			found.Format = record.Newest
+		}
 		switch e.Key {
 		case kv.TermKey:
 		case kv.PlanKey:
@@ -70,6 +74,10 @@ func heartbeatFact(u kv.Update) any {
 		return beatFact(u.Entry)
 	case kv.UpdateSynced:
 		return &leader.Synced{}
+	case kv.UpdateBlind:
+		return &leader.Blind{Since: u.Since}
+	case kv.UpdateStale:
+		return &leader.Stale{Since: u.Since}
 	case kv.UpdateDeleted:
 		return &leader.Gone{Worker: u.Entry.Key, Clean: true}
 	default:
@@ -87,7 +95,7 @@ func beatFact(e kv.Entry) leader.Fact {
 	}
 	return &leader.Beat{
 		Worker: e.Key, Session: h.Session, Applied: h.Applied.Version, Capacity: h.Capacity, Labels: h.Labels, Cordoned: h.Cordoned,
-		Leaving: h.Leaving, Failed: h.Failed, Stored: e.Created,
+		Leaving: h.Leaving, Failed: h.Failed, Reads: h.Reads, Stored: e.Created,
 	}
 }
 

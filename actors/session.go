@@ -201,6 +201,11 @@ func (m *manager) wonElection(fence kv.Fence) {
 }
 
 func (m *manager) lostElection(err error) {
+	if errors.Is(err, kv.ErrRolledBack) {
+		// The renewal of the lease is the first to see it. Our other entries are from before as well, and may expire at once.
+		m.sessionIsLost(err)
+		return
+	}
 	m.problem(err)
 	m.stopChild(kindCalculator)
 	m.setLeads(false)

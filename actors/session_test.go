@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -262,6 +263,19 @@ func TestASessionThatIsBeingWoundDownIsFencedWhenItsTrustEnds(t *testing.T) {
 	m.trustExpired(&trustDue{7})
 	require.True(t, m.winding.fenced)
 	require.Error(t, ctx.Err(), "a hook that runs is told to return")
+}
+
+func TestALeaderWhoseLeaseProvesARestoreOfTheStoreEndsItsSession(t *testing.T) {
+	for cause, ends := range map[error]bool{kv.ErrLost: false, fmt.Errorf("%w: %w", kv.ErrLost, kv.ErrRolledBack): true} {
+		ctx, cancel := context.WithCancel(t.Context())
+		m := &manager{
+			guard: &guard{ended: true, log: slog.New(slog.DiscardHandler)}, winding: &windDown{},
+			session: session{trust: &trust{}, cancel: cancel}, set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
+		}
+		m.lostElection(cause)
+		require.Equal(t, ends, m.winding.fenced, cause)
+		require.Equal(t, ends, ctx.Err() != nil, cause)
+	}
 }
 
 func TestASessionThatEndsTakesUpNothingMore(t *testing.T) {

@@ -43,7 +43,9 @@ func TestAStoreRestoredFromAnOlderCopyUsesNoEpochAgain(t *testing.T) {
 		f.RestoreFrom(copied)
 		f.Wait(heartbeatTTL+5*time.Second, "who saw what the copy does not know says so", func() bool { return rolledBack(f) >= len(f.Live())/2 })
 		f.Settle(coldStart + time.Minute)
-		require.Zero(t, f.Checker.Excused(), "not even for a moment did two run one partition")
+		if n := f.Checker.Excused(); n > 0 {
+			f.Fatalf("for a moment two ran one partition: %d excuses", n)
+		}
 	})
 }
 

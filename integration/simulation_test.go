@@ -20,7 +20,7 @@ var (
 )
 
 // TestSimulatedLives: one seed is one life of a fleet, with everything random in it drawn from the seed; at its end comes
-// a calm, in which everything must get an owner again. The checker judges throughout.
+// a calm, in which everything must get an owner again within what is promised. The checker judges throughout.
 // `go test ./integration -run Simulated -seed N` repeats the schedule of one.
 func TestSimulatedLives(t *testing.T) {
 	before, n := *base, *seeds
@@ -48,6 +48,6 @@ func TestSimulatedLives(t *testing.T) {
 			})
 		})
 	}
-	t.Logf("%d lives, %.0f a minute; epochs refused %d writes; the slowest recovery took %.0f %% of what was allowed",
+	t.Logf("%d lives, %.0f a minute; epochs refused %d writes; the slowest recovery took %.0f %% of what is promised",
 		n, float64(n)/time.Since(began).Minutes(), refused, 100*slowest)
 }

@@ -115,7 +115,8 @@ func (s *Store) described(r Record) Record {
 	return r
 }
 
-// newer finds the revision of a later write of the same hold; ErrLost if there is none.
+// newer finds the revision of a later write of the same hold; ErrLost if there is none. Where the entry is older than the
+// hold, the store is an older copy of itself: revisions of a stream only grow, and its leader has answered.
 func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
 	entry, err := s.Get(ctx, l.Bucket, l.Key)
 	switch {
@@ -125,7 +126,9 @@ func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
 		return 0, err
 	case entry.Kind != Put:
 		return 0, fmt.Errorf("%w: the entry has ended", ErrLost)
-	case !entry.Token.Of(l.Chain) || entry.Revision <= l.Revision:
+	case entry.Revision < l.Revision:
+		return 0, fmt.Errorf("%w: %w: it is at revision %d, ours was %d", ErrLost, ErrRolledBack, entry.Revision, l.Revision)
+	case !entry.Token.Of(l.Chain) || entry.Revision == l.Revision:
 		return 0, fmt.Errorf("%w: revision %d is another's, ours was %d", ErrLost, entry.Revision, l.Revision)
 	}
 	return entry.Revision, nil

@@ -310,3 +310,36 @@ func TestAKeyThatTheServerCannotTakeIsNotSent(t *testing.T) {
 		require.Zero(t, js.count())
 	})
 }
+
+func TestARenewalThatFindsAnEarlierWriteOfItsKeyProvesARestore(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		cfg := testConfig()
+		cfg.Storage = "file"
+		s := openStore(t, srv, cfg)
+		l := acquire(t, s, "worker-0")
+		srv.Stop()
+		copied := srv.Copy()
+		srv.Start()
+		time.Sleep(time.Second)
+		l, err := s.Renew(t.Context(), l, beat(1))
+		require.NoError(t, err)
+		srv.Stop()
+		srv.Restore(copied)
+		srv.Start()
+		time.Sleep(time.Second)
+		_, err = s.Renew(t.Context(), l, beat(1))
+		require.ErrorIs(t, err, ErrLost)
+		require.ErrorIs(t, err, ErrRolledBack)
+	})
+}
+
+func TestARenewalThatFindsALaterWriteOfAnotherProvesNoRestore(t *testing.T) {
+	withStore(t, func(t *testing.T, srv *bubble.Server, s *Store) {
+		l := acquire(t, s, "worker-0")
+		_, err := openStore(t, srv, testConfig()).Acquire(t.Context(), Heartbeats, "worker-0", beat(2), func(Entry) bool { return true })
+		require.NoError(t, err)
+		_, err = s.Renew(t.Context(), l, beat(1))
+		require.ErrorIs(t, err, ErrLost)
+		require.NotErrorIs(t, err, ErrRolledBack)
+	})
+}

@@ -182,6 +182,12 @@ func (c *Checker) log(format string, args ...any) {
 	c.events = append(c.events, fmt.Sprintf("%10.3fs  ", at.Seconds())+fmt.Sprintf(format, args...))
 }
 
+// excuses counts what would be a violation but for a fault. The caller holds the lock.
+func (c *Checker) excuses(format string, args ...any) {
+	c.excuse++
+	c.log("excused: "+format, args...)
+}
+
 // violate records a broken promise. The caller holds the lock.
 func (c *Checker) violate(invariant, format string, args ...any) {
 	v := fmt.Sprintf("%s violated: %s", invariant, fmt.Sprintf(format, args...))

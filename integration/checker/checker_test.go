@@ -252,7 +252,12 @@ func TestEveryBrokenPromiseIsReported(t *testing.T) {
 			h.join("p1", "worker-0")
 			h.join("p2", "worker-0")
 		}},
-		{"a process acts without an ID", "I5", func(h *history) { h.join("p1", "") }},
+		{"a process acts without an ID", "I5", func(h *history) { h.join("p1", ""); time.Sleep(time.Millisecond) }},
+		{"a process acts without an ID and then rejoins", "I5", func(h *history) {
+			h.join("p1", "")
+			time.Sleep(time.Millisecond)
+			h.State("p1", "", "Stable", "ClaimingID")
+		}},
 		{"a claim is stored over a live one", "I5", func(h *history) {
 			h.put(checker.StableID, "worker-0", `{"session":0,"token":"a/1"}`)
 			h.put(checker.StableID, "worker-0", `{"session":0,"token":"b/1"}`)
@@ -334,6 +339,15 @@ func TestWhatADeadOrFrozenProcessSaysDoesNotCount(t *testing.T) {
 	}))
 }
 
+func TestANoticeThatIsReadWhenItsSessionIsOverNeedsNoID(t *testing.T) {
+	require.Empty(t, judge(t, func(h *history) {
+		h.join("p1", "")
+		h.State("p1", "", "Stable", "ClaimingID")
+		time.Sleep(time.Second)
+		h.State("p1", "worker-0", "ClaimingID", "Stable")
+	}))
+}
+
 func TestAHandlerThatIgnoresItsContextForLongerThanTheMarginIsExcused(t *testing.T) {
 	require.Empty(t, judge(t, func(h *history) {
 		h.join("p1", "worker-0")
@@ -377,6 +391,20 @@ func TestAReleaseThatWasOverwrittenUnreadCountsIfItsHolderAppliedSomethingLater(
 			h.beat("worker-1", 2, 0)
 			h.owned("worker-1", 2, 3, 3)
 		}), violations, "applied: %d", applied)
+	}
+}
+
+func TestARecordThatNamesAPartitionNoMoreMayHaveReplacedItsReleaseUnread(t *testing.T) {
+	for unread, violations := range map[uint64]int{0: 1, 1: 0} {
+		require.Len(t, judge(t, func(h *history) {
+			h.beat("worker-0", 1, 0)
+			h.owned("worker-0", 1, 1, 1)
+			time.Sleep(time.Second)
+			h.seq[checker.Assignment] += unread // worker-0 releases x in version 2
+			h.beat("worker-0", 1, 2)
+			h.put(checker.Assignment, "worker-0", `{"session":1,"term":1,"version":3}`)
+			h.owned("worker-1", 2, 3, 3)
+		}), violations, "unread: %d", unread)
 	}
 }
 

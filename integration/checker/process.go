@@ -24,7 +24,8 @@ type process struct {
 	state     string
 	identity  string // the worker ID it acts under, "" while it has none
 	named     time.Time
-	stale     bool // its identity was taken over while it was frozen, or while the store had forgotten it
+	nameless  time.Time // when it told of a state for which it had no identity; zero: never, or that was a late notice
+	stale     bool      // its identity was taken over while it was frozen, or while the store had forgotten it
 	runs      map[string]*run
 	call      *Call // the one being made
 	called    time.Time
@@ -108,7 +109,7 @@ func (c *Checker) Thawed(name string) {
 	for partition, r := range p.runs {
 		if c.epochs[partition] > r.epoch {
 			r.stale, r.lost = true, p.thawed
-			c.excuse++
+			c.excuses("%s: %s was given away while it was frozen", name, partition)
 		}
 	}
 	for _, other := range c.procs {
@@ -137,6 +138,7 @@ func (c *Checker) Told(name string, call Call) {
 		p.called = p.ignoring // it could not be told earlier
 	}
 	c.calls++
+	c.judgeNameless(p)
 	c.monotonic(p, call)
 	for _, partition := range call.Removed {
 		if p.runs[partition] == nil {
@@ -152,7 +154,7 @@ func (c *Checker) Told(name string, call Call) {
 		}
 		if e, ok := call.Epochs[partition]; ok && e != r.epoch && c.unaware(p.named) {
 			r.epoch = e
-			c.excuse++
+			c.excuses("%s: the epoch of %s changed while the restore was not noticed", name, partition)
 		} else if ok && e != r.epoch {
 			c.violate("I2", "%s: the epoch of %s changed from %d to %d while it runs", name, partition, r.epoch, e)
 		}
@@ -173,11 +175,11 @@ func (c *Checker) take(p *process, partition string, call Call) {
 	case r.epoch > highest:
 	case c.fresh(p):
 		r.stale, r.lost = true, p.thawed // the pause was between the decision and the call: only the epoch helps here
-		c.excuse++
+		c.excuses("%s: took %s with epoch %d, after epoch %d, as it was thawed", p.name, partition, r.epoch, highest)
 		return
 	case r.epoch < highest && time.Since(c.restored) <= c.notice:
 		r.stale, r.lost = true, c.restored // a grant of before the restore, of which this process does not know yet
-		c.excuse++
+		c.excuses("%s: took %s with epoch %d, after epoch %d, and did not know of the restore", p.name, partition, r.epoch, highest)
 		return
 	default:
 		c.violate("I2", "%s: told to take %s with epoch %d, after epoch %d", p.name, partition, r.epoch, highest)
@@ -186,7 +188,7 @@ func (c *Checker) take(p *process, partition string, call Call) {
 		if other != p && other.holds(partition) {
 			if r := other.runs[partition]; c.excused(other, partition, r) {
 				r.stale = true
-				c.excuse++
+				c.excuses("%s: took %s, which %s has not let go", p.name, partition, other.name)
 				continue
 			}
 			c.violate("I1", "%s: told to take %s, which %s runs since epoch %d", p.name, partition,
@@ -240,6 +242,10 @@ func (c *Checker) State(name, worker, from, to string) {
 		return
 	}
 	c.log("%s: %s -> %s as %q", name, from, to, worker)
+	if over := to == claiming || to == shutdown; over && time.Since(p.nameless) == 0 {
+		p.nameless = time.Time{} // the session was over when the notice of its begin was read
+	}
+	c.judgeNameless(p)
 	if from != p.state {
 		c.violate("I8", "%s: a change from %s, but the last one went to %s", name, from, p.state)
 	}
@@ -260,7 +266,7 @@ func (c *Checker) State(name, worker, from, to string) {
 func (c *Checker) identify(p *process) {
 	if p.identity == "" {
 		if !c.woken(p) { // else: a notice that waited until its session was over
-			c.violate("I5", "%s: acts (%s) without a worker ID", p.name, p.state)
+			p.nameless = time.Now()
 		}
 		return
 	}
@@ -272,6 +278,15 @@ func (c *Checker) identify(p *process) {
 			}
 			c.violate("I5", "%s: acts as %s, as %s does", p.name, p.identity, other.name)
 		}
+	}
+}
+
+// judgeNameless reports a process that acts without an ID. A hook that tells of a state reads the ID for itself, and by
+// then the session may be over: then the notice of that end waits behind this one, and comes in the same instant.
+func (c *Checker) judgeNameless(p *process) {
+	if !p.nameless.IsZero() && time.Since(p.nameless) > 0 {
+		p.nameless = time.Time{}
+		c.violate("I5", "%s: acts (%s) without a worker ID", p.name, p.state)
 	}
 }
 

@@ -96,6 +96,7 @@ type holding struct {
 	revoked time.Time
 	term    uint64 // that granted or revoked it
 	version int64  // of the record that was read last
+	read    time.Time
 }
 
 // grant is a change of hands in the stored history, judged at the end.
@@ -304,8 +305,7 @@ func (c *Checker) ghosts(e Entry) bool {
 	if c.restored.IsZero() || time.Since(c.restored) > afterRestore {
 		return false
 	}
-	c.log("stored: %s %s #%d was under way since before the restore", e.Bucket, e.Key, e.Seq)
-	c.excuse++
+	c.excuses("stored: %s %s #%d was under way since before the restore", e.Bucket, e.Key, e.Seq)
 	if e.Bucket == StableID {
 		c.stored.ghosts[e.Key] = true
 	}
@@ -341,15 +341,18 @@ func (c *Checker) holdings(at time.Time, r record) {
 		if last.worker == r.Worker && last.session == r.Session && last.since == 0 && !named[partition] {
 			c.revokes(partition, last)
 			last.since, last.revoked, last.term = r.Version, at, r.Term
+			if c.stored.missed(Assignment, grant{held: last.read, at: at}) {
+				last.since = last.version + 1 // perhaps: by a record that nobody read
+			}
 			c.stored.holdings[partition] = last
 		}
 	}
 	for _, o := range r.Owned {
-		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version, term: r.Term}
+		now := holding{at: at, worker: r.Worker, session: r.Session, epoch: o.Epoch, version: r.Version, term: r.Term, read: at}
 		last, known := c.stored.holdings[o.Partition]
 		switch {
 		case known && last.session == now.session && last.worker == now.worker && last.epoch == now.epoch && last.since == 0:
-			last.version = now.version
+			last.version, last.read = now.version, at
 			c.stored.holdings[o.Partition] = last
 			continue
 		case known && now.epoch <= last.epoch:
@@ -382,6 +385,9 @@ func (c *Checker) Finish() {
 	c.judgeGrants()
 	c.judgeMoves()
 	for _, p := range c.procs {
+		if !p.dead {
+			c.judgeNameless(p)
+		}
 		if p.stale && p.named.Before(c.restored) && !p.dead && !p.frozen && time.Since(c.restored) > c.notice {
 			c.violate("I5", "%s: still acts as %s, which a restored store forgot", p.name, p.identity)
 		}

@@ -2,6 +2,7 @@ package life
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/parti-go/parti/integration/fleet"
@@ -22,6 +23,7 @@ var faults = []func(l *Life, p *fleet.Process){
 	(*Life).panics, (*Life).panics,
 	(*Life).source, (*Life).source,
 	(*Life).ambush, (*Life).ambush,
+	(*Life).mute, (*Life).mute, (*Life).headless, (*Life).stopAndCut, (*Life).stopAndCut,
 }
 
 func (l *Life) fault() {
@@ -66,6 +68,17 @@ func (l *Life) stop(p *fleet.Process) {
 	l.undone.Go(func() { _ = p.Stop() })
 }
 
+// stopAndCut cuts a process off while it stops: the trust ends while its hooks give up.
+func (l *Life) stopAndCut(p *fleet.Process) {
+	after := l.between(0, 2*time.Second)
+	l.stop(p)
+	l.undone.Go(func() {
+		l.wait(after)
+		l.note("cut %s", p.Name)
+		p.Link.Cut()
+	})
+}
+
 func (l *Life) stopAndRestart(p *fleet.Process) {
 	l.stop(p)
 	as := l.character()
@@ -96,6 +109,47 @@ func (l *Life) stallOneWay(p *fleet.Process) {
 	l.note("stall %s in direction %d", p.Name, way)
 	p.Link.Stall(way)
 	l.heal(p)
+}
+
+// mute makes the requests of a process about one stream fail, its writes or all of them, while others work.
+func (l *Life) mute(p *fleet.Process) {
+	b := l.config.KVBuckets
+	bucket := []string{b.StableID, b.Election, b.Heartbeat, b.Assignment}[l.rng.IntN(4)]
+	which := bucket
+	if l.rng.IntN(2) == 0 {
+		which = "$KV." + bucket + "."
+	}
+	l.fail(p, which)
+	l.heal(p)
+}
+
+// headless crashes a process, while the heartbeats of all others fail for about as long as an election takes: the next
+// leader begins with the one that follows its term.
+func (l *Life) headless(p *fleet.Process) {
+	over := l.between(l.config.LeaderTTL/2, 2*l.config.LeaderTTL)
+	for _, other := range l.Fleet.Live() {
+		if other == p || other.Frozen() {
+			continue
+		}
+		l.fail(other, "$KV."+l.config.KVBuckets.Heartbeat+".")
+		l.undone.Go(func() {
+			l.wait(over)
+			other.Link.Fail(nil)
+		})
+	}
+	l.crash(p)
+}
+
+// fail makes the requests fail whose subjects contain a text.
+func (l *Life) fail(p *fleet.Process, which string) {
+	fault := []link.Fault{link.Lost, link.Unheard, link.Refused}[l.rng.IntN(3)]
+	l.note("requests of %s about %q fail in way %d", p.Name, which, fault)
+	p.Link.Fail(func(subject string) link.Fault {
+		if strings.Contains(subject, which) {
+			return fault
+		}
+		return link.None
+	})
 }
 
 // heal heals a link some time later, or leaves that to the calm.
@@ -187,17 +241,26 @@ func (l *Life) source(p *fleet.Process) {
 		l.next++
 	}
 	l.Fleet.Source.Set(list...)
+	l.mu.Lock()
+	l.changed++
+	change := l.changed
+	l.mu.Unlock()
 	l.undone.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
-		_ = p.Manager.RefreshPartitions(ctx)
+		if p.Manager.RefreshPartitions(ctx) == nil {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.listed = max(l.listed, change)
+		}
 	})
 }
 
 // ambush waits for a step of a handoff and strikes there: the process whose step it is, or the leader.
 func (l *Life) ambush(*fleet.Process) {
-	kinds := fleet.Kinds()
-	kind, leader, pause := kinds[l.rng.IntN(len(kinds))], l.rng.IntN(2) == 0, l.rng.IntN(2) == 0
+	kinds, strikes := fleet.Kinds(), []string{"crash", "cut", "stop and cut"}
+	kind, leader, strike := kinds[l.rng.IntN(len(kinds))], l.rng.IntN(2) == 0, strikes[l.rng.IntN(len(strikes))]
+	after := l.between(0, 2*time.Second)
 	l.note("ambush at %q", kind)
 	l.Fleet.Watch(func(e fleet.Event) {
 		if e.Kind != kind {
@@ -211,12 +274,23 @@ func (l *Life) ambush(*fleet.Process) {
 			return
 		}
 		l.Fleet.Watch(nil)
-		if pause {
-			l.note("at %q: cut %s", kind, victim.Name)
-			victim.Link.Cut()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.over {
 			return
 		}
-		l.note("at %q: crash %s", kind, victim.Name)
-		victim.Crash()
+		l.undone.Go(func() {
+			l.note("at %q: %s %s", kind, strike, victim.Name)
+			switch strike {
+			case "crash":
+				victim.Crash()
+			case "cut":
+				victim.Link.Cut()
+			default:
+				l.undone.Go(func() { _ = victim.Stop() })
+				l.wait(after)
+				victim.Link.Cut()
+			}
+		})
 	})
 }

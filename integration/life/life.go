@@ -25,8 +25,8 @@ const (
 	mostWorkers    = 12
 	mostPartitions = 200
 	slowestHook    = 4 * time.Second
+	longestHook    = 20 * time.Second // that returns when its context ends: longer than every heartbeat
 	longestBlock   = 40 * time.Second
-	strategyRetry  = 30 * time.Second // the longest that a leader waits before it asks a strategy again that failed
 )
 
 // judged says whether the checker judges waits and moves as well.
@@ -47,12 +47,20 @@ type Life struct {
 	copied string
 	// restores are among the faults.
 	restores bool
+	quiet    bool           // nobody asks for a refresh in the calm, if it can do without
 	undone   sync.WaitGroup // faults whose end is under way
 	calm     chan struct{}  // closed when all faults are over
 	took     time.Duration
+	promise  time.Duration // for that
+	revived  time.Time     // when the last worker that was left had given up, and another was started
+	fails    bool          // the strategy does, now and then
 
-	mu   sync.Mutex
-	done []string
+	mu      sync.Mutex
+	over    bool // no fault begins any more
+	done    []string
+	changed int       // how often the source was changed
+	listed  int       // the last of these changes that a leader is known to have listed
+	blocked time.Time // until when a hook or a strategy may block
 }
 
 // New draws a life. Most are short: two to four virtual minutes, one in eight up to ten.
@@ -65,6 +73,7 @@ func New(t *testing.T, server *bubble.Server, seed uint64, restores bool) *Life 
 	}
 	l.end = l.began.Add(l.length)
 	l.next = 1 + l.rng.IntN(mostPartitions)
+	l.quiet = l.rng.IntN(2) == 0
 	with := []fleet.With{fleet.Strategy(l.drawStrategy())}
 	if l.rng.IntN(2) == 0 {
 		with = append(with, fleet.Config(l.configure))
@@ -98,7 +107,7 @@ func (l *Life) configure(c *parti.Config) {
 	c.RebalanceCooldown = l.between(100*time.Millisecond, 12*time.Second)
 	c.HandoffTimeout = l.between(time.Second, 40*time.Second)
 	c.OperationTimeout = l.between(2*time.Second, 10*time.Second)
-	c.ShutdownTimeout = l.between(2*time.Second, 10*time.Second)
+	c.ShutdownTimeout = l.between(2*time.Second, 30*time.Second)
 	c.Assignment.MinRebalanceThreshold = 0.01 + 0.99*l.rng.Float64()
 	c.Assignment.HomeRetention = l.between(time.Millisecond, 5*time.Minute)
 	c.StartupTimeout = c.ColdStartWindow + c.ElectionTimeout + l.between(20*time.Second, 60*time.Second)
@@ -114,6 +123,7 @@ func (l *Life) drawStrategy() parti.Strategy {
 	if l.rng.IntN(6) > 0 {
 		return s
 	}
+	l.fails = true
 	return &failing{Strategy: s, life: l, rng: rand.New(rand.NewPCG(l.rng.Uint64(), 0))}
 }
 
@@ -145,6 +155,7 @@ func (s *failing) Assign(workers []strategy.Worker, partitions []strategy.Partit
 	case 3:
 		next = next[1:]
 	case 4:
+		s.life.blocks(takes)
 		select {
 		case <-time.After(takes):
 		case <-s.life.Fleet.Closing():
@@ -155,9 +166,9 @@ func (s *failing) Assign(workers []strategy.Worker, partitions []strategy.Partit
 
 // drawHooks decides what the assignment hooks of this fleet are like, until the calm.
 func (l *Life) drawHooks() func(rng *rand.Rand) fleet.With {
-	kind := l.rng.IntN(6)
+	kind := l.rng.IntN(8)
 	return func(rng *rand.Rand) fleet.With {
-		return fleet.Handler(func(ctx context.Context, _, _ []parti.Partition) error {
+		return fleet.Handler(func(ctx context.Context, _, removed []parti.Partition) error {
 			select {
 			case <-l.calm:
 				return nil
@@ -165,24 +176,45 @@ func (l *Life) drawHooks() func(rng *rand.Rand) fleet.With {
 			}
 			switch kind {
 			case 0: // slow
-				select {
-				case <-time.After(time.Duration(rng.Int64N(int64(slowestHook)))):
-				case <-ctx.Done():
-				}
+				l.lasts(ctx, time.Duration(rng.Int64N(int64(slowestHook))))
 			case 1:
 				return errors.New("a failing hook")
 			case 2:
 				panic("a panicking hook")
 			case 3: // deaf to its context, now and then
 				if rng.IntN(4) == 0 {
+					block := time.Duration(rng.Int64N(int64(longestBlock)))
+					l.blocks(block)
 					select {
-					case <-time.After(time.Duration(rng.Int64N(int64(longestBlock)))):
+					case <-time.After(block):
 					case <-l.Fleet.Closing():
 					}
+				}
+			case 4, 5: // in no hurry to give up, and slower than leases last
+				if len(removed) > 0 && rng.IntN(4) > 0 {
+					l.lasts(ctx, time.Duration(rng.Int64N(int64(longestHook))))
 				}
 			}
 			return nil
 		})
+	}
+}
+
+// lasts is a hook that takes its time, unless its context ends before.
+func (l *Life) lasts(ctx context.Context, d time.Duration) {
+	l.blocks(d)
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
+	}
+}
+
+// blocks notes that something of the user's takes this long.
+func (l *Life) blocks(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if until := time.Now().Add(d); until.After(l.blocked) {
+		l.blocked = until
 	}
 }
 
@@ -200,82 +232,14 @@ func (l *Life) Live() {
 	l.settle()
 }
 
-// Slowness is how long the recovery in the calm took, as a part of what was allowed.
-func (l *Life) Slowness() float64 { return l.took.Seconds() / l.allowed().Seconds() }
+// Slowness is how long the recovery in the calm took, as a part of what is promised.
+func (l *Life) Slowness() float64 { return float64(l.took) / float64(max(l.promise, 1)) }
 
 // String lists what was done.
 func (l *Life) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return fmt.Sprintf("%s of faults, configuration %+v\n  %s", l.length, l.config, strings.Join(l.done, "\n  "))
-}
-
-// allowed is how long everything may take to get an owner once all faults are over. What can come one after the other:
-// a worker waits for its own dead claim or backs off, the leases of the last leader and of lost workers run out (those
-// of many are held for one heartbeat TTL more), an operation under way times out, a strategy that failed is asked again, a campaign is repeated, a group that
-// restarts gets its window, another change its own and the cooldown, and hooks that block have to return.
-func (l *Life) allowed() time.Duration {
-	c := l.config
-	return c.WorkerIDTTL + 2*c.HeartbeatTTL + c.LeaderTTL + c.EmergencyGracePeriod + 3*c.OperationTimeout + c.ElectionTimeout +
-		c.ColdStartWindow + 2*(c.PlannedScaleWindow+c.RebalanceCooldown) + longestBlock + strategyRetry + 10*time.Second
-}
-
-// settle ends all faults; everything must get an owner within the bound.
-func (l *Life) settle() {
-	l.undone.Wait()
-	close(l.calm)
-	l.Fleet.Watch(nil)
-	l.note("calm")
-	for _, p := range l.Fleet.Live() {
-		p.Thaw()
-		p.Link.Heal()
-		p.Link.Slow(0)
-	}
-	began := time.Now()
-	if len(l.Fleet.Live()) == 0 {
-		l.start(1)
-	}
-	l.refresh()
-	for !l.settled(began) {
-		l.wait(5 * time.Millisecond)
-	}
-	l.took = time.Since(began)
-}
-
-// settled says that everything has an owner, and fails when that takes too long. A worker that had no assignment within
-// its StartupTimeout gives up, as it should; when that was the last one, another is started.
-func (l *Life) settled(began time.Time) bool {
-	err := l.Fleet.Unsettled()
-	if err != nil && time.Since(began) >= l.allowed() {
-		l.Fleet.Fatalf("not settled after %s: %v", l.allowed(), err)
-	}
-	if len(l.Fleet.Live()) == 0 {
-		l.start(1)
-	}
-	return err == nil
-}
-
-// refresh has the leader list the source until it has: an earlier refresh may have met a fault.
-func (l *Life) refresh() {
-	ctx, cancel := context.WithTimeout(context.Background(), l.allowed())
-	defer cancel()
-	for {
-		for _, p := range l.Fleet.Live() { // the first may be about to end, or have no store yet
-			attempt, stop := context.WithTimeout(ctx, 10*time.Second)
-			err := p.Manager.RefreshPartitions(attempt)
-			stop()
-			if err == nil {
-				return
-			}
-		}
-		if ctx.Err() != nil {
-			l.Fleet.Fatalf("no refresh in the calm")
-		}
-		if len(l.Fleet.Live()) == 0 { // the last one gave up
-			l.start(1)
-		}
-		l.wait(time.Second)
-	}
 }
 
 func (l *Life) note(format string, args ...any) {

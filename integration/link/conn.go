@@ -27,7 +27,7 @@ type conn struct {
 }
 
 func newConn(l *Link, far net.Conn) *conn {
-	c := &conn{link: l, far: far, wire: scanner{count: l.count, blocked: l.blocks}}
+	c := &conn{link: l, far: far, wire: scanner{count: l.count, fate: l.fate}}
 	c.up, c.down = newQueue(c, Up), newQueue(c, Down)
 	return c
 }
@@ -101,10 +101,8 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
-	if passed := c.wire.scan(b); len(passed) > 0 {
-		if err := c.up.put(passed); err != nil {
-			return 0, err
-		}
+	if err := c.up.put(c.wire.scan(b)); err != nil {
+		return 0, err
 	}
 	return len(b), nil
 }
@@ -169,6 +167,9 @@ func (q *queue) put(b []byte) error {
 	}
 	if q.ended {
 		return net.ErrClosed
+	}
+	if len(b) == 0 {
+		return nil // all of it is lost, or kept back
 	}
 	q.chunks = append(q.chunks, chunk{data: b, due: time.Now().Add(latency), greeting: !ready})
 	q.nudge()

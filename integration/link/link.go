@@ -1,4 +1,5 @@
-// Package link is the network between one worker and the store, as a test wants it: cut, stalled, slow, flapping.
+// Package link is the network between one worker and the store, as a test wants it: cut, stalled, slow, flapping, or
+// failing for some subjects only.
 //
 // A [Link] stands between nats.go and a server in the same process (nats.InProcessServer takes it) and carries bytes
 // in virtual time. Its one rule: a writer is never blocked. nats.go flushes while it holds its mutex, and a goroutine
@@ -21,6 +22,16 @@ const (
 	Down                  // from the store to the worker: answers
 )
 
+// Fault is what becomes of a message on its way to the store.
+type Fault int
+
+const (
+	None    Fault = iota // it arrives, and so does its answer
+	Lost                 // it does not arrive, so a request is not done and has no answer
+	Unheard              // it arrives, so a request is done, and its answer does not come
+	Refused              // a request is not done, and the answer comes at once: nobody takes it
+)
+
 // ErrCut is what a connection that was cut ends with, and the answer to a connection attempt through a link that is cut
 // or stalled.
 var ErrCut = errors.New("the link is cut")
@@ -40,7 +51,7 @@ type Link struct {
 	cut     bool
 	stalled [2]bool
 	latency time.Duration
-	block   func(subject string) bool
+	faults  func(subject string) Fault // nil for none
 	conns   map[*conn]struct{}
 }
 
@@ -106,25 +117,40 @@ func (l *Link) Slow(latency time.Duration) {
 	l.change(func() { l.latency = latency })
 }
 
-// Block loses each message that the worker publishes on a subject of which blocked says so, requests included, until
-// [Link.Heal]. Nobody is told.
+// Fail asks which fault befalls each message that the worker publishes from now on, requests included; nil ends that. So
+// the requests about one stream can fail while all others work. fault is called as messages are written, in their order,
+// and must be quick.
+func (l *Link) Fail(fault func(subject string) Fault) {
+	l.change(func() { l.faults = fault })
+}
+
+// Block loses each message that the worker publishes on a subject of which blocked says so, until [Link.Heal].
 func (l *Link) Block(blocked func(subject string) bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.block = blocked
+	l.Fail(func(subject string) Fault {
+		if blocked(subject) {
+			return Lost
+		}
+		return None
+	})
 }
 
-func (l *Link) blocks(subject string) bool {
+// fate is what becomes of a message with the subject.
+func (l *Link) fate(subject string) Fault {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.block != nil && l.block(subject)
+	faults := l.faults
+	l.mu.Unlock()
+	if faults == nil {
+		return None
+	}
+	return faults(subject)
 }
 
-// Heal ends a cut, every stall and every block; the latency stays as [Link.Slow] has set it.
+// Heal ends a cut, every stall and the faults of [Link.Fail]; the latency stays as [Link.Slow] has set it.
 func (l *Link) Heal() {
 	l.change(func() {
-		l.cut, l.block = false, nil
+		l.cut = false
 		l.stalled = [2]bool{}
+		l.faults = nil
 	})
 }
 
@@ -153,11 +179,12 @@ func (l *Link) Close() {
 	}
 }
 
-// Healthy says that the link is neither cut nor stalled, and not slower than the latency in each direction.
+// Healthy says that the link is neither cut nor stalled, that no subject fails, and that it is not slower than the latency
+// in each direction.
 func (l *Link) Healthy(latency time.Duration) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.cut && !l.stalled[Up] && !l.stalled[Down] && l.latency <= latency
+	return !l.cut && !l.stalled[Up] && !l.stalled[Down] && l.faults == nil && l.latency <= latency
 }
 
 // change applies a new setting and lets every connection look at it.

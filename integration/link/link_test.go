@@ -163,3 +163,44 @@ func TestABufferedWriteIsSentAfterTheReconnect(t *testing.T) {
 		require.EqualValues(t, 1, r.heard.Load())
 	})
 }
+
+func TestAFaultOfOneSubjectLeavesTheOthersAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault link.Fault
+		err   error
+		heard int64
+	}{
+		"lost":    {link.Lost, nats.ErrTimeout, 0},
+		"unheard": {link.Unheard, nats.ErrTimeout, 1},
+		"refused": {link.Refused, nats.ErrNoResponders, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+				r := newRig(t, s)
+				_, err := s.Connect().Subscribe("other", func(m *nats.Msg) { _ = m.Respond(m.Data) })
+				require.NoError(t, err)
+				r.Fail(func(subject string) link.Fault {
+					if subject == "echo" {
+						return c.fault
+					}
+					return link.None
+				})
+				began := time.Now()
+				require.ErrorIs(t, r.ask(time.Second), c.err)
+				if c.fault == link.Refused {
+					require.Zero(t, time.Since(began))
+				}
+				header := &nats.Msg{Subject: "echo", Header: nats.Header{"A": {"b"}}, Data: []byte("with a header")}
+				_, err = r.client.RequestMsg(header, time.Second)
+				require.ErrorIs(t, err, c.err)
+				answer, err := r.client.Request("other", []byte("hello\r\nPUB echo 1\r\n"), time.Second)
+				require.NoError(t, err)
+				require.Equal(t, "hello\r\nPUB echo 1\r\n", string(answer.Data))
+				require.Equal(t, 2*c.heard, r.heard.Load())
+				require.EqualValues(t, 3, r.sent.Load(), "what fails is counted as well")
+				r.Heal()
+				require.NoError(t, r.ask(time.Second))
+			})
+		})
+	}
+}

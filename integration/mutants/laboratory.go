@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,6 +24,8 @@ type mutant struct {
 	new    string
 	// likely names the tests of the fleet that come first, as a pattern; none for all.
 	likely string
+	// spins marks a bug that keeps something busy or waiting for ever, so that a test which does not end has noticed it.
+	spins bool
 	// equivalent says why no test can catch it.
 	equivalent string
 }
@@ -40,11 +43,16 @@ func (m mutant) apply() (string, error) {
 }
 
 type result struct {
-	mutant mutant
-	test   string // that caught it; "" for none
-	broken error  // it does not compile
-	took   time.Duration
+	mutant  mutant
+	test    string // that failed with it; "" for none
+	timeout string // the first test that did not end with it; "" for none
+	broken  error  // it does not compile
+	took    time.Duration
 }
+
+// caught says that a test noticed the mutant. A test that does not end has noticed only a mutant that spins: any other may
+// just have been slow, or waited for something that the mutant has nothing to do with.
+func (r result) caught() bool { return r.test != "" || r.timeout != "" && r.mutant.spins }
 
 func (r result) verdict() string {
 	switch {
@@ -52,6 +60,8 @@ func (r result) verdict() string {
 		return "DOES NOT COMPILE"
 	case r.test != "":
 		return r.test
+	case r.timeout != "":
+		return "timed out in " + r.timeout
 	case r.mutant.equivalent != "":
 		return "cannot be: " + r.mutant.equivalent
 	}
@@ -117,19 +127,22 @@ func (l *laboratory) test(ctx context.Context, m mutant) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	r := result{mutant: m}
 	for _, s := range l.stages(m) {
-		test, err := l.catches(ctx, room, overlay, s)
+		test, timeout, err := l.catches(ctx, room, overlay, s, m.spins)
 		if errors.Is(err, errBroken) {
-			return result{mutant: m, broken: err, took: time.Since(began)}, nil
+			r.broken, err = err, nil
 		}
 		if err != nil {
 			return result{}, err
 		}
-		if test != "" {
-			return result{mutant: m, test: test, took: time.Since(began)}, nil
+		r.test, r.timeout = test, cmp.Or(r.timeout, timeout)
+		if r.caught() || r.broken != nil {
+			break
 		}
 	}
-	return result{mutant: m, took: time.Since(began)}, nil
+	r.took = time.Since(began)
+	return r, nil
 }
 
 // overlay writes the mutated file and the file that tells the go command of it.
@@ -150,26 +163,39 @@ func (m mutant) overlay(room string) (string, error) {
 	return list, errors.Join(os.WriteFile(mutated, []byte(code), 0o600), os.WriteFile(list, replace, 0o600))
 }
 
-// catches returns the first test of a stage that fails with the overlay and passes without.
-func (l *laboratory) catches(ctx context.Context, room, overlay string, s stage) (string, error) {
+// catches returns the first test of a stage that fails with the overlay and passes without. A test that does not end is
+// returned as a timeout; the stage is then repeated without it, once, unless a timeout is all that is looked for.
+func (l *laboratory) catches(ctx context.Context, room, overlay string, s stage, spins bool) (test, timeout string, err error) {
 	binary, err := compile(ctx, room, s.folder, "-overlay", overlay)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	for {
-		failed, err := play(ctx, binary, l.without(s))
-		if err != nil || failed == "" {
-			return "", err
+		first, err := play(ctx, binary, l.without(s))
+		if err != nil || first.test == "" {
+			return "", timeout, err
 		}
-		healthy, err := l.isHealthy(ctx, s, failed)
-		if err != nil {
-			return "", errors.New("without the mutant: " + err.Error()) // not a mutant that is broken
+		healthy, err := l.isHealthy(ctx, s, first.test)
+		switch {
+		case err != nil:
+			return "", "", errors.New("without the mutant: " + err.Error()) // not a mutant that is broken
+		case !healthy:
+			fmt.Fprintf(os.Stderr, "%s: %s fails without a mutant as well, and does not count\n", s.folder, first.test)
+		case !first.timedOut:
+			return first.test, timeout, nil
+		case timeout != "" || spins:
+			return "", cmp.Or(timeout, first.test), nil
+		default:
+			timeout = first.test
+			s = s.less(first.test)
 		}
-		if healthy {
-			return failed, nil
-		}
-		fmt.Fprintf(os.Stderr, "%s: %s fails without a mutant as well, and does not count\n", s.folder, failed)
 	}
+}
+
+// less returns the stage without a test.
+func (s stage) less(test string) stage {
+	s.skip = strings.TrimPrefix(s.skip+"|"+pattern(test), "|")
+	return s
 }
 
 // without returns the stage less the tests that are known to fail without a mutant.
@@ -178,7 +204,7 @@ func (l *laboratory) without(s stage) stage {
 	defer l.mu.Unlock()
 	for key, healthy := range l.healthy {
 		if folder, test, _ := strings.Cut(key, " "); folder == s.folder && !healthy {
-			s.skip = strings.TrimPrefix(s.skip+"|"+pattern(test), "|")
+			s = s.less(test)
 		}
 	}
 	return s
@@ -201,11 +227,11 @@ func (l *laboratory) isHealthy(ctx context.Context, s stage, test string) (bool,
 	if err != nil {
 		return false, err
 	}
-	failed, err := play(ctx, binary, stage{folder: s.folder, run: pattern(test), args: append([]string{"-test.count", "3"}, s.args...)})
+	first, err := play(ctx, binary, stage{folder: s.folder, run: pattern(test), args: append([]string{"-test.count", "3"}, s.args...)})
 	if err == nil {
-		l.healthy[key] = failed == ""
+		l.healthy[key] = first.test == ""
 	}
-	return failed == "", err
+	return first.test == "", err
 }
 
 // pattern matches one test and nothing else.
@@ -232,13 +258,19 @@ func compile(ctx context.Context, room, folder string, flags ...string) (string,
 	return binary, nil
 }
 
-// patience is how long a stage may take: a mutant that spins is caught by its end.
-const patience = 4 * time.Minute
+// patience is how long a stage may take: twice what the longest needs on two cores.
+const patience = 8 * time.Minute
 
-// play runs a stage and returns the first test that failed; "" when all passed.
-func play(ctx context.Context, binary string, s stage) (string, error) {
+// failed is the first test of a run that failed, or the one that was running when the time was over; no name for none.
+type failed struct {
+	test     string
+	timedOut bool
+}
+
+// play runs a stage and returns what failed first.
+func play(ctx context.Context, binary string, s stage) (failed, error) {
 	if _, err := os.Stat(binary); errors.Is(err, os.ErrNotExist) {
-		return "", nil // a package without tests
+		return failed{}, nil // a package without tests
 	}
 	args := []string{"-test.v", "-test.failfast", "-test.timeout", patience.String(), "-test.run", s.run, "-test.skip", s.skip}
 	c := exec.CommandContext(ctx, binary, append(args, s.args...)...)
@@ -247,27 +279,28 @@ func play(ctx context.Context, binary string, s stage) (string, error) {
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
-		return "", nil
+		return failed{}, nil
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return failed{}, ctx.Err()
 	case !errors.As(err, &exit):
-		return "", fmt.Errorf("run the tests of %s: %w", s.folder, err)
+		return failed{}, fmt.Errorf("run the tests of %s: %w", s.folder, err)
 	}
-	failed := firstFailure(string(output))
-	if failed == "" {
-		return "", fmt.Errorf("the tests of %s ended with %w and name no test that failed:\n%s", s.folder, err, output)
+	first := firstFailure(string(output))
+	if first.test == "" {
+		return failed{}, fmt.Errorf("the tests of %s ended with %w and name no test that failed:\n%s", s.folder, err, output)
 	}
-	return failed, nil
+	return first, nil
 }
 
 var (
-	failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
-	begin   = regexp.MustCompile(`(?m)^=== RUN\s+(\S+)`)
+	failure  = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	begin    = regexp.MustCompile(`(?m)^=== RUN\s+(\S+)`)
+	timedOut = regexp.MustCompile(`(?m)^panic: test timed out after [^\n]*\n\s*running tests:\n\s*(\S+)`)
 )
 
 // firstFailure names the test that failed first, and of its subtests the innermost. Where the process crashed that is the
 // one that had begun last.
-func firstFailure(output string) string {
+func firstFailure(output string) failed {
 	name := ""
 	for _, m := range failure.FindAllStringSubmatch(output, -1) {
 		if name == "" || strings.HasPrefix(m[1], name+"/") {
@@ -275,10 +308,13 @@ func firstFailure(output string) string {
 		}
 	}
 	if name != "" {
-		return name
+		return failed{test: name}
+	}
+	if m := timedOut.FindStringSubmatch(output); m != nil {
+		return failed{m[1], true}
 	}
 	if begun := begin.FindAllStringSubmatch(output, -1); len(begun) > 0 {
-		return begun[len(begun)-1][1]
+		return failed{test: begun[len(begun)-1][1]}
 	}
-	return ""
+	return failed{}
 }

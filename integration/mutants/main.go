@@ -6,7 +6,8 @@
 // `go test -overlay` takes it for the original. The tests of the mutated package come first, then those of the library,
 // then all scenarios of the fleet, and at last simulated lives.
 //
-// A mutant is caught by a test that fails with it and passes without it. One that does not compile, or whose text is not
+// A mutant is caught by a test that fails with it and passes without it. A test that does not end with it catches only a
+// mutant that is marked as one that spins; other timeouts are counted by themselves. One that does not compile, or whose text is not
 // found exactly once, is an error of this program and ends it with exit code 2. Exit code 1 says that fewer than required
 // are caught.
 package main
@@ -74,13 +75,15 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 		return 0, err
 	}
 	report(out, results, o.markdown)
-	caught, equivalent := 0, 0
+	caught, timeouts, equivalent := 0, 0, 0
 	for _, r := range results {
 		switch {
 		case r.broken != nil:
 			err = errors.Join(err, fmt.Errorf("mutant %s: %w", r.mutant.name, r.broken))
-		case r.test != "":
+		case r.caught():
 			caught++
+		case r.timeout != "":
+			timeouts++
 		case r.mutant.equivalent != "":
 			equivalent++
 		}
@@ -88,7 +91,7 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 	if o.required == 0 {
 		o.required = len(results) - equivalent
 	}
-	fmt.Fprintf(out, "\n%d of %d caught, %d cannot be; required: %d\n", caught, len(results), equivalent, o.required)
+	fmt.Fprintf(out, "\n%d of %d caught, %d timed out and not caught, %d cannot be; required: %d\n", caught, len(results), timeouts, equivalent, o.required)
 	if caught < o.required {
 		code = 1
 	}

@@ -88,7 +88,7 @@ var mutants = []mutant{
 	{
 		name: "own-renewal-not-recognised", breaks: "A conflict with one's own write, whose answer was lost, counts as lost.",
 		file: "kv/lease.go",
-		old:  `case !entry.Token.Of(l.Chain) || entry.Revision <= l.Revision:`,
+		old:  `case !entry.Token.Of(l.Chain) || entry.Revision == l.Revision:`,
 		new:  `case entry.Revision != 0:`,
 	},
 
@@ -169,6 +169,46 @@ var mutants = []mutant{
 		time.Now().Before(opts.Prior.TrustedUntil())`,
 		new: `s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) && !time.Now().IsZero()`,
 	},
+	{
+		name: "claim-not-retried", breaks: "A renewal of the claim that failed once is not tried again.",
+		file: "actors/claimer.go",
+		old:  `		c.after(jitter(200*time.Millisecond), &keepDue{})`,
+		new:  ``,
+	},
+	{
+		name: "heartbeat-not-retried", breaks: "A heartbeat that failed once is not tried again.",
+		file: "actors/heartbeat.go",
+		old:  `h.set.Topology.HeartbeatInterval/2, longestRetry)), &beatDue{})`,
+		new:  `h.set.Topology.HeartbeatInterval/2, longestRetry)+time.Hour), &beatDue{})`,
+	},
+	{
+		name: "leadership-not-retried", breaks: "A renewal of the lease on leadership that failed once is not tried again.",
+		file: "actors/elector.go",
+		old:  `		e.after(jitter(100*time.Millisecond), &renewDue{e.fence})`,
+		new:  ``,
+	},
+	{
+		name: "heartbeat-hangs", breaks: "A heartbeat that nobody answers may take as long as any operation.",
+		file: "actors/heartbeat.go",
+		old:  `context.WithTimeout(ctx, h.set.Topology.HeartbeatInterval)`,
+		new:  `context.WithTimeout(ctx, h.set.Store.OperationTimeout)`,
+	},
+	{
+		name: "restore-not-proven", breaks: "A renewal that finds an earlier write of its key does not see that the store was restored.",
+		file: "kv/lease.go",
+		old:  `	case entry.Revision < l.Revision:`,
+		new:  `	case entry.Revision == 0:`,
+	},
+	{
+		name: "restored-leader-goes-on", breaks: "A session goes on although the lease on leadership proves that the store was restored.",
+		file: "actors/session.go",
+		old: `		m.sessionIsLost(err)
+		return
+	}
+	m.problem(err)`,
+		new: `	}
+	m.problem(err)`,
+	},
 
 	// What a worker takes up, and when it says that it has let go.
 	{
@@ -239,6 +279,13 @@ var mutants = []mutant{
 	}
 	if !w.letGo {`,
 		new: `	if !w.letGo {`,
+	},
+	{
+		name: "hook-not-hurried", breaks: "A hook that gives up when the trust ends has all the time that a clean leave has.",
+		file:   "actors/session.go",
+		old:    "\t\tm.after(time.Until(m.letGoBy()), &hurryDue{m.winding.generation})\n",
+		new:    "",
+		likely: "CutOffWhileItStops",
 	},
 
 	// Who leads, and until when.
@@ -475,6 +522,12 @@ var mutants = []mutant{
 			c.ledger.SessionEnded(id, session)`,
 		new: `		if alive && w.session > session {
 			c.ledger.SessionEnded(id, session)`,
+	},
+	{
+		name: "question-forgotten", breaks: "A leader whose first heartbeat failed never begins to lead.",
+		file: "actors/heartbeat.go",
+		old:  `		h.asked = msg.asked`,
+		new:  `		h.asked = nil`,
 	},
 
 	// The ledger.

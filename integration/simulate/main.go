@@ -88,7 +88,7 @@ func simulate(ctx context.Context, base uint64, seeds, jobs int, restores bool) 
 	close(firsts)
 	workers.Wait()
 	t := &r.tally
-	fmt.Printf("\n%d lives from seed %d on, %d failed %v; %.0f a minute; epochs refused %d writes; the slowest recovery took %d %% of what was allowed\n",
+	fmt.Printf("\n%d lives from seed %d on, %d failed %v; %.0f a minute; epochs refused %d writes; the slowest recovery took %d %% of what is promised\n",
 		t.lived, base+1, len(t.failed), t.failed, float64(t.lived)/time.Since(t.began).Minutes(), t.refused, t.slowest)
 	if len(t.failed) == 0 {
 		_ = os.RemoveAll(r.kept)

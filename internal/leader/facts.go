@@ -21,7 +21,7 @@ type (
 		Records    []record.Assignment
 		Unreadable []string // workers whose records cannot be read
 		Problems   []error  // what is wrong with those, or with the plan
-		Format     int      // the newest format among them
+		Format     int      // the newest format among them; 0 means the oldest
 		Err        error
 	}
 	// Listed is what the source answered.
@@ -60,6 +60,8 @@ type (
 	Synced struct{}
 	// Blind says that the heartbeats have not been verified since then. Synced takes it back.
 	Blind struct{ Since time.Time }
+	// Stale says that heartbeats come, but that no listing has confirmed since then that none is missing.
+	Stale struct{ Since time.Time }
 	// LookedUp says how absent members went. Err ends the term.
 	LookedUp struct {
 		Left map[string]time.Time // those that deleted their heartbeats, and when, by the store's clock
@@ -94,6 +96,7 @@ func (*Garbled) fact()      {}
 func (*Gone) fact()         {}
 func (*Synced) fact()       {}
 func (*Blind) fact()        {}
+func (*Stale) fact()        {}
 func (*LookedUp) fact()     {}
 func (*TargetMade) fact()   {}
 func (*Written) fact()      {}

@@ -159,6 +159,8 @@ func (l *Leader) note(now time.Time, f Fact) {
 		l.synced(now)
 	case *Blind:
 		l.blind = f.Since
+	case *Stale:
+		l.report(fmt.Errorf("%w completely: no listing has confirmed them for %s", ErrBlind, now.Sub(f.Since).Round(time.Millisecond)))
 	case *LookedUp:
 		l.lookedUp(now, f)
 	case *TargetMade:

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,6 +62,9 @@ func Pack(t Token, value []byte, most int) ([][]byte, error) {
 
 // PieceOf reads a piece; ok is false for what is none.
 func PieceOf(value []byte) (p Piece, ok bool) {
+	if !bytes.Contains(value[:min(len(value), 32)], []byte(`"format":2`)) {
+		return p, false // every record begins with its format, and most are long and plain
+	}
 	err := json.Unmarshal(value, &p)
 	return p, err == nil && p.packed()
 }

@@ -1,4 +1,0 @@
-package record
-
-// Newest is the newest format.
-const Newest = 1
