@@ -184,7 +184,7 @@ var mutants = []mutant{
 	{
 		name: "leadership-not-retried", breaks: "A renewal of the lease on leadership that failed once is not tried again.",
 		file: "actors/elector.go",
-		old:  `		e.after(jitter(100*time.Millisecond), &renewDue{e.fence})`,
+		old:  `		e.renewAfter(jitter(100 * time.Millisecond))`,
 		new:  ``,
 	},
 	{
@@ -366,17 +366,17 @@ var mutants = []mutant{
 	},
 	{
 		name: "unknown-plan-is-stored", breaks: "A plan that nobody answered counts as stored.",
-		file: "actors/plan.go",
-		old: `case msg.err != nil:
-		c.giveUpFence(`,
-		new: `case msg.err != nil && !errors.Is(msg.err, kv.ErrUnknown):
-		c.giveUpFence(`,
+		file: "internal/leader/write.go",
+		old: `	case Lost:
+		l.end(`,
+		new: `	case Lost + 1:
+		l.end(`,
 	},
 	{
 		name: "unknown-plan-is-rewritten", breaks: "A plan that nobody answered is written again in the same term.",
-		file: "actors/plan.go",
-		old:  `case errors.Is(msg.err, kv.ErrNotDone) && !errors.Is(msg.err, kv.ErrUnknown):`,
-		new:  `case errors.Is(msg.err, kv.ErrNotDone), errors.Is(msg.err, kv.ErrUnknown):`,
+		file: "actors/calculator.go",
+		old:  `case errors.Is(err, kv.ErrNotDone) && !errors.Is(err, kv.ErrUnknown):`,
+		new:  `case errors.Is(err, kv.ErrNotDone), errors.Is(err, kv.ErrUnknown):`,
 	},
 	{
 		name: "stale-heartbeats", breaks: "A new leader begins with heartbeats that may be older than its term.",
@@ -386,7 +386,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "stale-assignments", breaks: "A new leader begins with records that may be older than its term.",
-		file: "actors/calculator.go",
+		file: "actors/lookout.go",
 		old:  `c.store.Snapshot(ctx, kv.Assignments, nil, c.fence.Revision)`,
 		new:  `c.store.Snapshot(ctx, kv.Assignments, nil, 0)`,
 	},
@@ -480,9 +480,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "plan-behind-what-was-seen", breaks: "A leader goes on with a plan that is older than one it has seen.",
-		file: "actors/takeover.go",
-		old:  `if c.stored.Version < c.seen {`,
-		new:  `if c.stored.Version < 0 {`,
+		file: "internal/leader/takeover.go",
+		old:  `if f.Plan.Version < l.cfg.Seen {`,
+		new:  `if f.Plan.Version < 0 {`,
 	},
 	{
 		name: "recreated-store-not-noticed", breaks: "A bucket that was deleted and made anew counts as the one it was.",
@@ -505,23 +505,25 @@ var mutants = []mutant{
 	},
 	{
 		name: "version-begins-anew", breaks: "A new leader's versions begin at zero instead of above all that was known.",
-		file: "actors/takeover.go",
-		old:  `c.ledger = ledger.New(c.fence.Term, c.versionsAbove())`,
-		new:  `c.ledger = ledger.New(c.fence.Term, 0)`,
+		file: "internal/leader/takeover.go",
+		old:  `ledger.New(l.cfg.Term, l.versionsAbove(now))`,
+		new:  `ledger.New(l.cfg.Term, 0)`,
 	},
 	{
 		name: "leave-is-a-crash", breaks: "A new leader takes every absent member for crashed.",
-		file: "actors/takeover.go",
-		old:  `found.deleted[id] = err == nil && e.Kind == kv.Deleted`,
-		new:  `found.deleted[id] = err == nil && e.Kind == kv.Deleted && false`,
+		file: "actors/lookout.go",
+		old: `		case e.Kind == kv.Deleted:
+`,
+		new: `		case e.Kind == kv.Deleted && e.Revision == 0:
+`,
 	},
 	{
 		name: "dead-of-records-forgotten", breaks: "A new leader believes that who is in the records and not there still holds.",
-		file: "actors/takeover.go",
+		file: "internal/leader/takeover.go",
 		old: `		if !alive || w.session > session {
-			c.ledger.SessionEnded(id, session)`,
+`,
 		new: `		if alive && w.session > session {
-			c.ledger.SessionEnded(id, session)`,
+`,
 	},
 	{
 		name: "question-forgotten", breaks: "A leader whose first heartbeat failed never begins to lead.",
@@ -534,54 +536,64 @@ var mutants = []mutant{
 	{
 		name: "granted-before-released", breaks: "A partition is granted while its holder still lets go of it.",
 		file: "internal/ledger/propose.go",
-		old:  `return p.holder == "" && len(l.unread) == 0 &&`,
-		new:  `return (p.holder == "" || p.releasing) && len(l.unread) == 0 &&`,
+		old:  `p.holder == nil && l.unread == 0 &&`,
+		new:  `(p.holder == nil || p.releasing) && l.unread == 0 &&`,
 	},
 	{
 		name: "granted-back-while-releasing", breaks: "A partition is given back to its holder before that has let go.",
 		file: "internal/ledger/propose.go",
-		old:  `case p.releasing:`,
-		new:  `case p.releasing && p.target != p.holder:`,
+		old: `		case p.releasing:
+`,
+		new: `		case p.releasing && p.target != p.holder:
+`,
 	},
 	{
 		name: "granted-to-the-dead", breaks: "A partition is granted to a session that has ended.",
 		file: "internal/ledger/propose.go",
-		old:  `l.members[p.target] && l.sessions[p.target].alive()`,
-		new:  `l.members[p.target] && l.sessions[p.target] != nil`,
+		old:  `p.target.member && p.target.alive()`,
+		new:  `p.target.member && p.target.number > 0`,
 	},
 	{
 		name: "epoch-not-advanced", breaks: "The next owner of an orphan gets the epoch of the one before.",
 		file: "internal/ledger/propose.go",
-		old:  `l.sessions[p.target].number, w.Version})`,
-		new:  `l.sessions[p.target].number, cmp.Or(p.epoch, w.Version)})`,
+		old:  `p.target.number, w.Version})`,
+		new:  `p.target.number, cmp.Or(p.epoch, w.Version)})`,
 	},
 	{
 		name: "gone-and-not-revoked", breaks: "A partition that the source lists no more stays with its owner.",
 		file: "internal/ledger/propose.go",
-		old:  `(!p.listed || (p.target`,
+		old:  `(!p.listed() || (p.target`,
 		new:  `((p.target`,
 	},
 	{
 		name: "died-while-written", breaks: "A session that ended while it was granted something holds it for ever.",
 		file: "internal/ledger/propose.go",
-		old:  `case e.Session <= s.ended:`,
-		new:  `case e.Session <= s.ended && e.Session == 0:`,
+		old:  `case e.Session <= x.ended:`,
+		new:  `case e.Session <= x.ended && e.Session == 0:`,
 	},
 	{
 		name: "early-acknowledgement-lost", breaks: "An acknowledgement that comes before the store's answer is forgotten.",
 		file: "internal/ledger/propose.go",
-		old:  `if l.sessions[e.Worker].applied >= version {`,
-		new:  `if l.sessions[e.Worker].applied > version {`,
+		old:  `if p.holder.applied >= version {`,
+		new:  `if p.holder.applied > version {`,
 	},
 	{
 		name: "gone-and-forgotten", breaks: "A partition that vanished from the source and came back is granted while it still runs.",
 		file: "internal/ledger/ledger.go",
 		old: `		l.touch(p)
-		if p.holder == "" {
-			delete(l.parts, p.id)
-		}`,
+		if p.holder == nil {
+			l.forget(p)
+		}
+	}
+}`,
 		new: `		l.touch(p)
-		delete(l.parts, p.id)`,
+		if p.holder == nil {
+			l.forget(p)
+		} else {
+			delete(l.parts, p.id)
+		}
+	}
+}`,
 	},
 	{
 		name: "acknowledged-by-any-version", breaks: "Any acknowledgement frees what is being released, however old.",
@@ -592,8 +604,8 @@ var mutants = []mutant{
 	{
 		name: "old-news-believed", breaks: "What a session that has ended says counts.",
 		file: "internal/ledger/ledger.go",
-		old:  `if number <= s.ended || number < s.number {`,
-		new:  `if number < s.ended {`,
+		old:  `if number <= w.ended || number < w.number {`,
+		new:  `if number < w.ended {`,
 	},
 	{
 		name: "end-of-another-session", breaks: "The end of an earlier session frees what the present one holds.",
@@ -604,28 +616,29 @@ var mutants = []mutant{
 	{
 		name: "lower-epoch-owns", breaks: "Of two records that name a partition the one read last wins.",
 		file: "internal/ledger/ledger.go",
-		old:  `if p.holder != "" && p.epoch >= epoch {`,
-		new:  `if p.holder != "" && p.epoch < 0 {`,
+		old:  `if p.holder != nil && p.epoch >= epoch {`,
+		new:  `if p.holder != nil && p.epoch < 0 {`,
 	},
 	{
 		name: "version-not-restored", breaks: "Versions do not go on above those of the records.",
 		file: "internal/ledger/ledger.go",
-		old:  `	l.version = max(l.version, r.Version)`,
-		new:  ``,
+		old: `	l.version = max(l.version, r.Version)
+	w := l.worker(r.Worker)`,
+		new: `	w := l.worker(r.Worker)`,
 	},
 
 	// What kind of change it is, and when its window ends.
 	{
 		name: "restart-not-recognised", breaks: "Most members gone at once are an emergency for a new leader.",
 		file: "internal/topology/topology.go",
-		old:  `	case float64(t.living()-t.replaced-t.expiring(now)) < t.cfg.RestartDetectionRatio*float64(len(t.members)):`,
+		old:  `	case !wentOn && float64(t.living()-t.replaced-expiring) < t.cfg.RestartDetectionRatio*float64(len(t.members)):`,
 		new:  `	case t.living() < 0:`,
 	},
 	{
-		name: "store-away-is-an-emergency", breaks: "Most members gone at once are an emergency for a leader that was there.",
+		name: "mass-loss-is-a-restart", breaks: "A leader that was there takes most members gone at once for a restart.",
 		file: "internal/topology/topology.go",
-		old:  `if t.planned && float64(t.living()) <`,
-		new:  `if t.planned && float64(t.living()+len(t.members)) <`,
+		old:  `	case !wentOn && float64(`,
+		new:  `	case float64(`,
 	},
 	{
 		name: "about-to-expire-is-alive", breaks: "A heartbeat older than it can get counts as a sign of life for a new leader.",
@@ -636,52 +649,57 @@ var mutants = []mutant{
 	{
 		name: "grace-zero", breaks: "A lost member is acted on at once, whatever its grace.",
 		file: "internal/topology/topology.go",
-		old:  `act = act || t.held || !now.Before(at.Add(t.cfg.EmergencyGracePeriod))`,
-		new:  `act = act || t.held || !now.Before(at)`,
+		old:  `a := absence{since: now, due: now.Add(t.cfg.EmergencyGracePeriod)}`,
+		new:  `a := absence{since: now, due: now}`,
 	},
 	{
 		name: "mass-loss-not-held", breaks: "Many members that expire together are acted on at once.",
-		file: "internal/topology/topology.go",
-		old:  `case !t.held && t.suspects(now) > t.massLoss():`,
-		new:  `case !t.held && t.suspects(now) < 0:`,
+		file: "internal/topology/decide.go",
+		old:  `if float64(suspects) > t.massLoss() {`,
+		new:  `if suspects < 0 {`,
 	},
 	{
 		name: "cooldown-ignored", breaks: "A planned change does not wait for the cooldown of the last one.",
-		file: "internal/topology/topology.go",
-		old:  `if t.window.kind == KindPlannedScale && closes.Before(t.cooldown) {`,
-		new:  `if t.window.kind == None && closes.Before(t.cooldown) {`,
+		file: "internal/topology/decide.go",
+		old:  `return later(later(at, t.cooldown), t.postponed)`,
+		new:  `return later(at, t.postponed)`,
 	},
 	{
-		name: "window-not-cancelled", breaks: "A change that undid itself is acted on when its window is over.",
+		name: "return-not-noticed", breaks: "A member that is back in time has lost its place.",
 		file: "internal/topology/topology.go",
-		old: `	case !t.differs():
-		t.window = window{}
+		old: `	t.changed = true
+	delete(t.absent, worker)
 `,
-		new: "",
+		new: `	t.changed = true
+`,
 	},
 	{
 		name: "window-not-adaptive", breaks: "A restart waits for its whole window although everybody is back.",
-		file: "internal/topology/topology.go",
-		old:  `if t.living()-t.expiring(now) != len(t.members) {`,
-		new:  `if t.living()-t.expiring(now) <= len(t.members) {`,
+		file: "internal/topology/decide.go",
+		old:  `t.living()-t.expiring(now) != len(t.members) {`,
+		new:  `t.living()-t.expiring(now) <= len(t.members) {`,
 	},
 	{
 		name: "expected-workers-ignored", breaks: "A cold start waits for its whole window although everyone expected is there.",
-		file: "internal/topology/topology.go",
-		old:  `if expected && t.window.kind != KindMassLoss {`,
-		new:  `if expected && t.window.kind == KindMassLoss {`,
+		file: "internal/topology/decide.go",
+		old:  `if t.cfg.ExpectedWorkers == 0 || len(t.heard) != t.cfg.ExpectedWorkers {`,
+		new:  `if t.cfg.ExpectedWorkers >= 0 {`,
 	},
 	{
 		name: "joiner-lost-and-forgotten", breaks: "A joiner that dies while it is planned for stays a member.",
 		file: "internal/topology/topology.go",
-		old: `			t.Lost(now, m)
+		old: `		if _, alive := t.heard[m]; !alive {
+			t.Lost(now, m)
 		}
 	}
-	t.held =`,
-		new: `			_ = m
-		}
+}
+
+// setMembers`,
+		new: `		_ = m
 	}
-	t.held =`,
+}
+
+// setMembers`,
 	},
 
 	// Who should own what.
@@ -749,6 +767,129 @@ var mutants = []mutant{
 		likely: "OrWaits",
 	},
 
+	// The leader: urgent before optional, never wedged.
+	{
+		name: "lookup-error-ignored", breaks: "A new leader that cannot find out how members went takes them for crashed.",
+		file: "internal/leader/takeover.go",
+		old: `	if f.Err != nil {
+		l.end(FenceLost, fmt.Errorf("ask for absent members: %w", f.Err))
+		return
+	}
+`,
+		new: ``,
+	},
+	{
+		name: "leaver-hurried", breaks: "An emergency gives away what a worker left that may still come back.",
+		file: "internal/topology/decide.go",
+		old:  `		case away && now.Before(a.due) && !(a.clean && complete):`,
+		new:  `		case away && now.Before(a.due) && !a.clean:`,
+	},
+	{
+		name: "newcomer-in-emergency", breaks: "An emergency admits newcomers before they have lived through their window.",
+		file: "internal/topology/decide.go",
+		old:  `(t.mature(now, w, n) || complete ||`,
+		new:  `(t.mature(now, w, n) || d.Act || complete ||`,
+	},
+	{
+		name: "silent-newcomer-admitted", breaks: "A newcomer that has been silent since before its window closed is admitted.",
+		file: "internal/topology/decide.go",
+		old:  ` && now.Sub(t.heard[worker]) <= 2*t.cfg.HeartbeatInterval`,
+		new:  ``,
+	},
+	{
+		name: "flapping-forgotten", breaks: "A worker that fails again and again is admitted like any other.",
+		file: "internal/topology/flap.go",
+		old:  `	for range len(t.flaps.recent(now, worker)) - 1 {`,
+		new:  `	for range min(len(t.flaps.recent(now, worker)), 1) - 1 {`,
+	},
+	{
+		name: "no-successor", breaks: "A worker that comes back under another ID has no past.",
+		file: "internal/topology/flap.go",
+		old: `	t.flaps.inherit(heir, worker)
+`,
+		new: ``,
+	},
+	{
+		name: "urgent-moves", breaks: "A plan for what has no owner moves other partitions as well.",
+		file: "internal/leader/plan.go",
+		old:  `			if w != strategy.None && made.Next[i] != w {`,
+		new:  `			if w == strategy.None && made.Next[i] != w && len(made.Next) < 0 {`,
+	},
+	{
+		name: "absent-gets-new", breaks: "New partitions are given to members that are away.",
+		file: "internal/leader/roster.go",
+		old:  `		workers[i].Cordoned = away[id] || workers[i].Cordoned && !all`,
+		new:  `		workers[i].Cordoned = workers[i].Cordoned && !all`,
+	},
+	{
+		name: "refused-write-with-every-heartbeat", breaks: "A refused write is tried again with every heartbeat.",
+		file: "internal/leader/leader.go",
+		old:  `	if l.writing == nil && !now.Before(l.pace.write) {`,
+		new:  `	if l.writing == nil {`,
+	},
+	{
+		name: "no-built-in", breaks: "A strategy that fails keeps a crashed worker's partitions without an owner.",
+		file: "internal/leader/plan.go",
+		old: `	a.BuiltIn = !d.Moves && now.Before(l.pace.strategy)
+`,
+		new: ``,
+	},
+	{
+		name: "grants-wait-for-the-strategy", breaks: "What has been released is granted only when the strategy has answered.",
+		file: "internal/leader/leader.go",
+		old:  `	if l.writing == nil && !now.Before(l.pace.write) {`,
+		new:  `	if l.writing == nil && l.question == nil && !now.Before(l.pace.write) {`,
+	},
+	{
+		name: "blind-leader-leads-on", breaks: "A leader that does not see the heartbeats leads on.",
+		file: "internal/leader/leader.go",
+		old:  `	if !l.blind.IsZero() && !now.Before(l.blind.Add(l.sight())) {`,
+		new:  `	if !l.blind.IsZero() && l.cfg.Term == 0 {`,
+	},
+	{
+		name: "late-handoff-silent", breaks: "A handoff that is late is not reported.",
+		file: "internal/leader/plan.go",
+		old:  `	for len(l.releases) > 0 && !now.Before(l.releases[0].due) {`,
+		new:  `	for len(l.releases) > 0 && l.cfg.Term == 0 {`,
+	},
+	{
+		name: "refresh-answered-early", breaks: "A refresh is answered before its partitions are planned for.",
+		file: "internal/leader/write.go",
+		old:  `		if l.source.pending != topology.Partitions {`,
+		new:  `		if l != nil {`,
+	},
+	{
+		name: "leader-not-woken", breaks: "A leader is not woken for the deadline of an absent member.",
+		file: "internal/leader/leader.go",
+		old: `		at(l.decision.Wake)
+`,
+		new: ``,
+	},
+	{
+		name: "old-format-ignored", breaks: "Records are written in the newest format whoever reads them.",
+		file: "internal/leader/write.go",
+		old: `	format := l.roster.format()
+`,
+		new: `	format := record.Newest
+`,
+	},
+	{
+		name: "grant-not-touched", breaks: "A worker that begins a new session is not granted what is meant for it.",
+		file: "internal/ledger/ledger.go",
+		old: `	for _, p := range w.targets {
+		l.touch(p)
+	}
+}
+
+// acknowledge`,
+		new: `	if replaced {
+		return
+	}
+}
+
+// acknowledge`,
+	},
+
 	// The state machine.
 	{
 		name: "edge-missing", breaks: "The table has no way from Rebalancing back to a window.",
@@ -776,9 +917,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "answer-unchecked", breaks: "A plan of a faulty strategy is taken as it comes.",
-		file:   "actors/strategist.go",
-		old:    `return next, strategy.Check(q.workers, q.partitions, next)`,
-		new:    `return next, nil`,
+		file:   "strategy/prepared.go",
+		old:    `	return p, q.check(p)`,
+		new:    `	return p, nil`,
 		likely: "FaultyStrategy",
 	},
 	{
@@ -790,44 +931,46 @@ var mutants = []mutant{
 	},
 	{
 		name: "drift-ignored", breaks: "The slightest change of a weight makes a plan.",
-		file:   "actors/calculator.go",
-		old:    `if kind == topology.Weights && !c.drifted() {`,
-		new:    `if kind == topology.Weights && !c.drifted() && c == nil {`,
+		file:   "internal/leader/sources.go",
+		old:    `if kind == topology.Weights && !l.drifted() {`,
+		new:    `if kind == topology.Weights && !l.drifted() && l == nil {`,
 		likely: "Drift|Inert",
 	},
 	{
 		name: "home-forgotten", breaks: "What a worker had is forgotten as soon as it is given away.",
 		file:   "internal/ledger/ledger.go",
-		old:    `if p.target != "" && (p.home == "" || l.members[p.home]) {`,
-		new:    `if p.target != "" {`,
+		old:    `if p.target != nil && (p.home == nil || p.home.member) {`,
+		new:    `if p.target != nil {`,
 		likely: "ComesBack",
 	},
 	{
 		name: "cordon-not-told", breaks: "A worker that is cordoned does not say so.",
 		file:   "actors/heartbeat.go",
-		old:    `Cordoned: h.set.Cordoned}`,
-		new:    `Cordoned: false}`,
+		old:    `Cordoned: h.set.Cordoned, Failed`,
+		new:    `Cordoned: false, Failed`,
 		likely: "Inert",
 	},
 	{
 		name: "unreadable-record-ignored", breaks: "A new leader grants what is named in a record that it cannot read.",
-		file:   "actors/takeover.go",
-		old:    "\t\tc.ledger.Unreadable(id)\n",
-		new:    "",
+		file: "internal/leader/takeover.go",
+		old: `		l.ledger.Unreadable(id)
+`,
+		new:    ``,
 		likely: "GarbageMakesNoSecondOwner",
 	},
 	{
 		name: "overwritten-heartbeat-ignored", breaks: "A worker whose heartbeat somebody overwrote counts as gone at once, for a new leader.",
-		file:   "actors/calculator.go",
-		old:    "\t\tc.heartbeatOverwritten(now, e)\n",
-		new:    "",
+		file: "internal/leader/leader.go",
+		old: `		l.garbled(now, f)
+`,
+		new:    ``,
 		likely: "GarbageMakesNoSecondOwner|CanDieAllTheSame",
 	},
 	{
 		name: "granted-before-known", breaks: "An empty record is not asked to be acknowledged before what cannot be read is granted.",
 		file:   "internal/ledger/propose.go",
-		old:    `return p.holder == "" && len(l.unread) == 0 &&`,
-		new:    `return p.holder == "" &&`,
+		old:    `p.holder == nil && l.unread == 0 &&`,
+		new:    `p.holder == nil &&`,
 		likely: "Scripts",
 	},
 	{
@@ -839,9 +982,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "other-capacity-ignored", breaks: "A new leader does not see that a worker has another capacity than was planned for.",
-		file:   "actors/takeover.go",
-		old:    "\tc.compareMembers()\n",
-		new:    "",
+		file: "internal/leader/leader.go",
+		old: `		l.compareMembers(now)
+`,
+		new:    ``,
 		likely: "CapacityThatChanged",
 	},
 	{
