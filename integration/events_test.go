@@ -178,32 +178,23 @@ func deploys(t *testing.T, f *fleet.Fleet) int {
 func loops(f *fleet.Fleet, period time.Duration, same bool) int {
 	p := f.Followers()[0]
 	had := len(p.Running())
-	loop(f, p, period, same, nil)
+	loop(f, p, period, same)
 	return had
 }
 
-// loop has a worker crash again and again, and stay away in the end. In between, look is called each tenth of a second.
-func loop(f *fleet.Fleet, p *fleet.Process, period time.Duration, same bool, look func()) {
+// loop has a worker crash again and again, and stay away in the end.
+func loop(f *fleet.Fleet, p *fleet.Process, period time.Duration, same bool) {
 	for n, began := 0, time.Now(); ; n++ {
 		p.Crash()
 		if time.Since(began) >= loopLasts {
 			return
 		}
-		pauses(loopBack, look)
-		id := fleet.PreferredID(fmt.Sprintf("worker-%d", 50+n))
-		if same {
-			id = fleet.PreferredID(p.LastID())
+		<-time.After(loopBack)
+		id := p.LastID()
+		if !same {
+			id = fmt.Sprintf("worker-%d", 50+n%50)
 		}
-		p = f.Start(1, id)[0]
-		pauses(period-loopBack, look)
-	}
-}
-
-func pauses(d time.Duration, look func()) {
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		<-time.After(min(100*time.Millisecond, time.Until(end)))
-		if look != nil {
-			look()
-		}
+		p = f.Start(1, fleet.PreferredID(id))[0]
+		<-time.After(period - loopBack)
 	}
 }
