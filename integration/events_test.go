@@ -88,11 +88,11 @@ func usualEvents() []event {
 		all = append(all,
 			event{fmt.Sprintf("rolling restart, one by one, back after %s", back), func(t *testing.T, f *fleet.Fleet) int {
 				rolls(t, f, back, 0)
-				return 0
+				return givenAway(back)
 			}},
 			event{fmt.Sprintf("rolling restart, one every 5 s, back after %s", back), func(t *testing.T, f *fleet.Fleet) int {
 				rolls(t, f, back, 5*time.Second)
-				return 0
+				return givenAway(back)
 			}},
 		)
 	}
@@ -161,6 +161,14 @@ func rolls(t *testing.T, f *fleet.Fleet, back, every time.Duration) {
 		f.Settle(recovery)
 	}
 	<-time.After(back)
+}
+
+// givenAway is what has to move while every worker is away for some time, once each: nothing within the window.
+func givenAway(back time.Duration) int {
+	if back <= window {
+		return 0
+	}
+	return eventPartitions
 }
 
 // deploys replaces every worker by one of another ID, which is there a second before the old one leaves.
