@@ -88,11 +88,11 @@ func usualEvents() []event {
 		all = append(all,
 			event{fmt.Sprintf("rolling restart, one by one, back after %s", back), func(t *testing.T, f *fleet.Fleet) int {
 				rolls(t, f, back, 0)
-				return 0
+				return givenAway(back)
 			}},
 			event{fmt.Sprintf("rolling restart, one every 5 s, back after %s", back), func(t *testing.T, f *fleet.Fleet) int {
 				rolls(t, f, back, 5*time.Second)
-				return 0
+				return givenAway(back)
 			}},
 		)
 	}
@@ -163,6 +163,14 @@ func rolls(t *testing.T, f *fleet.Fleet, back, every time.Duration) {
 	<-time.After(back)
 }
 
+// givenAway is what has to move while every worker is away for some time, once each: nothing within the window.
+func givenAway(back time.Duration) int {
+	if back <= window {
+		return 0
+	}
+	return eventPartitions
+}
+
 // deploys replaces every worker by one of another ID, which is there a second before the old one leaves.
 func deploys(t *testing.T, f *fleet.Fleet) int {
 	for i, p := range f.Live() {
@@ -178,32 +186,23 @@ func deploys(t *testing.T, f *fleet.Fleet) int {
 func loops(f *fleet.Fleet, period time.Duration, same bool) int {
 	p := f.Followers()[0]
 	had := len(p.Running())
-	loop(f, p, period, same, nil)
+	loop(f, p, period, same)
 	return had
 }
 
-// loop has a worker crash again and again, and stay away in the end. In between, look is called each tenth of a second.
-func loop(f *fleet.Fleet, p *fleet.Process, period time.Duration, same bool, look func()) {
+// loop has a worker crash again and again, and stay away in the end.
+func loop(f *fleet.Fleet, p *fleet.Process, period time.Duration, same bool) {
 	for n, began := 0, time.Now(); ; n++ {
 		p.Crash()
 		if time.Since(began) >= loopLasts {
 			return
 		}
-		pauses(loopBack, look)
-		id := fleet.PreferredID(fmt.Sprintf("worker-%d", 50+n))
-		if same {
-			id = fleet.PreferredID(p.LastID())
+		<-time.After(loopBack)
+		id := p.LastID()
+		if !same {
+			id = fmt.Sprintf("worker-%d", 50+n%50)
 		}
-		p = f.Start(1, id)[0]
-		pauses(period-loopBack, look)
-	}
-}
-
-func pauses(d time.Duration, look func()) {
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		<-time.After(min(100*time.Millisecond, time.Until(end)))
-		if look != nil {
-			look()
-		}
+		p = f.Start(1, fleet.PreferredID(id))[0]
+		<-time.After(period - loopBack)
 	}
 }

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -13,33 +14,36 @@ import (
 )
 
 // TestALostLeaseOnLeadershipCostsFewTerms: somebody overwrites the lease while its holder still trusts it, so that another
-// worker leads. The two do not answer each other's terms.
+// worker leads. The two do not answer each other's terms, on one processor either.
 func TestALostLeaseOnLeadershipCostsFewTerms(t *testing.T) {
-	for _, kind := range []string{"foreign JSON", "empty"} {
-		value := garbage()[kind]
+	for _, processors := range []int{1, max(2, runtime.NumCPU())} {
 		for _, latency := range []time.Duration{0, 10 * time.Microsecond, 200 * time.Microsecond, time.Millisecond} {
-			t.Run(fmt.Sprintf("%s at %s", kind, latency), func(t *testing.T) {
-				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-					f := fleet.New(t, s, 12)
-					f.Begin(3)
-					<-time.After(time.Minute)
-					for _, p := range f.Live() {
-						p.Link.Slow(latency)
-					}
-					terms, listings, before := len(f.Checker.Terms()), f.Source.Calls(), f.Leader()
-					overwrite(t, f, "$KV."+parti.DefaultConfig().KVBuckets.Election+".leader", value)
-					<-time.After(30 * time.Second)
-					terms, listings = len(f.Checker.Terms())-terms, f.Source.Calls()-listings
-					require.NotSame(t, before, f.Leader())
-					require.Positive(t, terms)
-					require.LessOrEqual(t, terms, 3)
-					require.LessOrEqual(t, listings, terms)
-					require.NoError(t, f.Unsettled())
-					require.Zero(t, f.Checker.Moves())
+			for _, kind := range []string{"foreign JSON", "empty"} {
+				t.Run(fmt.Sprintf("%s at %s on %d processors", kind, latency, processors), func(t *testing.T) {
+					defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+					bubble.Run(t, func(t *testing.T, s *bubble.Server) { loseLease(t, fleet.New(t, s, 12), latency, garbage()[kind]) })
 				})
-			})
+			}
 		}
 	}
+}
+
+func loseLease(t *testing.T, f *fleet.Fleet, latency time.Duration, value string) {
+	f.Begin(3)
+	<-time.After(time.Minute)
+	for _, p := range f.Live() {
+		p.Link.Slow(latency)
+	}
+	terms, listings, before := len(f.Checker.Terms()), f.Source.Calls(), f.Leader()
+	overwrite(t, f, "$KV."+parti.DefaultConfig().KVBuckets.Election+".leader", value)
+	<-time.After(30 * time.Second)
+	terms, listings = len(f.Checker.Terms())-terms, f.Source.Calls()-listings
+	require.NotSame(t, before, f.Leader())
+	require.Positive(t, terms)
+	require.LessOrEqual(t, terms, 3)
+	require.LessOrEqual(t, listings, terms)
+	require.NoError(t, f.Unsettled())
+	require.Zero(t, f.Checker.Moves())
 }
 
 // TestALeaseThatIsOverwrittenAgainAndAgainCostsFewTerms: each time another worker may lead, but none begins more than four

@@ -22,6 +22,7 @@ var faults = []func(l *Life, p *fleet.Process){
 	(*Life).outage, (*Life).restore,
 	(*Life).panics, (*Life).panics,
 	(*Life).source, (*Life).source,
+	(*Life).overwrite,
 	(*Life).ambush, (*Life).ambush,
 	(*Life).mute, (*Life).mute, (*Life).headless, (*Life).stopAndCut, (*Life).stopAndCut,
 }
@@ -254,6 +255,14 @@ func (l *Life) source(p *fleet.Process) {
 			l.listed = max(l.listed, change)
 		}
 	})
+}
+
+// overwrite puts garbage in the place of the lease on leadership: it is free at once, while its holder still trusts it.
+func (l *Life) overwrite(*fleet.Process) {
+	l.note("garbage in place of the lease on leadership")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = l.Fleet.JS.Publish(ctx, "$KV."+l.config.KVBuckets.Election+".leader", []byte("garbage"))
 }
 
 // ambush waits for a step of a handoff and strikes there: the process whose step it is, or the leader.
