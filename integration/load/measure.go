@@ -96,6 +96,7 @@ func (f *fleet) summary(before, after measurement, from, to time.Time) step {
 	s := step{
 		Watched: to.Sub(from).Seconds(), Lost: o.lost, Reowned: o.reowned.Seconds(), Ownerless: o.ownerless, Given: o.given,
 		ServerCPU: after.server.CPU - before.server.CPU, ServerMemory: after.server.Memory, SessionsLost: lost, Problems: problems,
+		NewLeader: before.leader != none && before.leader != after.leader,
 	}
 	for _, crashed := range f.crashed {
 		if !crashed {

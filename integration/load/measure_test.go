@@ -33,3 +33,13 @@ func TestTheReportHasOneRowForEachStepAndComparesTheCrashes(t *testing.T) {
 	require.Contains(t, text, "re-owned after 1.20 times as long, 2.0 times the CPU of all workers")
 	require.Contains(t, text, "| KV_a | 4 | 1000 | 250 | 0.500 |")
 }
+
+func TestTheReportSaysWhereWhatTheLeaderSpentIsNotKnown(t *testing.T) {
+	set, err := parse(nil, nil)
+	require.NoError(t, err)
+	r := newResult(set)
+	r.add(stepLeader, step{NewLeader: true})
+	require.NotContains(t, r.markdown(), "Another worker leads")
+	r.add(stepTenth, step{NewLeader: true})
+	require.Contains(t, r.markdown(), `Another worker leads at the end of the step "a tenth crashes"`)
+}

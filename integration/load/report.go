@@ -22,28 +22,31 @@ type result struct {
 
 // step is one row of the table.
 type step struct {
-	Name         string   `json:"name"`
-	Workers      int      `json:"workers"` // alive at the end
-	Watched      float64  `json:"watched"`
-	Lost         int      `json:"lost"` // partitions without an owner at once, at most
-	Reowned      float64  `json:"reowned"`
-	Ownerless    float64  `json:"ownerless"` // partition-seconds
-	Given        int      `json:"given"`     // partitions that a worker was given
-	LeaderCPU    float64  `json:"leaderCPU"`
-	FollowerCPU  float64  `json:"followerCPU"` // of one
-	FleetCPU     float64  `json:"fleetCPU"`    // of all workers
-	ServerCPU    float64  `json:"serverCPU"`
-	MessagesIn   float64  `json:"messagesIn"` // per worker and second, as the other three
-	MessagesOut  float64  `json:"messagesOut"`
-	BytesIn      float64  `json:"bytesIn"`
-	BytesOut     float64  `json:"bytesOut"`
-	LeaderMemory float64  `json:"leaderMemory"` // of the process that the leader is in
-	OtherMemory  float64  `json:"otherMemory"`  // of another process, on average
-	FleetMemory  float64  `json:"fleetMemory"`
-	ServerMemory float64  `json:"serverMemory"`
-	SessionsLost int      `json:"sessionsLost"` // by workers that did not crash
-	Problems     int      `json:"problems"`     // that OnError was told of
-	Streams      []stream `json:"streams"`
+	Name         string  `json:"name"`
+	Workers      int     `json:"workers"` // alive at the end
+	Watched      float64 `json:"watched"`
+	Lost         int     `json:"lost"` // partitions without an owner at once, at most
+	Reowned      float64 `json:"reowned"`
+	Ownerless    float64 `json:"ownerless"` // partition-seconds
+	Given        int     `json:"given"`     // partitions that a worker was given
+	LeaderCPU    float64 `json:"leaderCPU"`
+	FollowerCPU  float64 `json:"followerCPU"` // of one
+	FleetCPU     float64 `json:"fleetCPU"`    // of all workers
+	ServerCPU    float64 `json:"serverCPU"`
+	MessagesIn   float64 `json:"messagesIn"` // per worker and second, as the other three
+	MessagesOut  float64 `json:"messagesOut"`
+	BytesIn      float64 `json:"bytesIn"`
+	BytesOut     float64 `json:"bytesOut"`
+	LeaderMemory float64 `json:"leaderMemory"` // of the process that the leader is in
+	OtherMemory  float64 `json:"otherMemory"`  // of another process, on average
+	FleetMemory  float64 `json:"fleetMemory"`
+	ServerMemory float64 `json:"serverMemory"`
+	SessionsLost int     `json:"sessionsLost"` // by workers that did not crash
+	Problems     int     `json:"problems"`     // that OnError was told of
+	// NewLeader says that another worker leads at the end than at the beginning. Where nobody crashed the leader, what it
+	// spent cannot be told apart then.
+	NewLeader bool     `json:"newLeader"`
+	Streams   []stream `json:"streams"`
 }
 
 // stream is what a bucket's stream holds after a step, and how many messages the step wrote.
@@ -93,6 +96,11 @@ func (r *result) markdown() string {
 		fmt.Fprintf(&b, "| %s | %d | %s | %s | %.0f | %d | %s | %s | %s | %s | %.2f | %.2f | %.0f | %.0f | %.0f | %d | %d |\n", s.Name, s.Workers,
 			seconds(s.Watched), seconds(s.Reowned), s.Ownerless, s.Given, figure(s.LeaderCPU), figure(s.FollowerCPU), figure(s.FleetCPU),
 			figure(s.ServerCPU), s.MessagesIn, s.MessagesOut, s.LeaderMemory, s.OtherMemory, s.ServerMemory, s.SessionsLost, s.Problems)
+	}
+	for _, s := range r.Steps {
+		if s.NewLeader && s.Name != stepLeader {
+			fmt.Fprintf(&b, "\nAnother worker leads at the end of the step %q than at its beginning. Its CPU columns are wrong.\n", s.Name)
+		}
 	}
 	follower, leader := r.step(stepFollower), r.step(stepLeader)
 	fmt.Fprintf(&b, "\nThe leader's crash beside the follower's: re-owned after %.2f times as long, %.1f times the CPU of all workers.\n\n",

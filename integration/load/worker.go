@@ -63,8 +63,10 @@ func (w *worker) start() {
 func (w *worker) crash() {
 	w.crashed.Store(true)
 	w.wire.cut()
-	w.nc.Close()
-	go func() { _ = w.manager.Stop(context.Background()) }()
+	go func() { // the next worker that crashes at this moment does not wait for this
+		w.nc.Close()
+		_ = w.manager.Stop(context.Background())
+	}()
 }
 
 func (w *worker) leads() bool { return !w.crashed.Load() && w.manager.IsLeader() }
