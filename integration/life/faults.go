@@ -2,6 +2,7 @@ package life
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,9 +70,13 @@ func (l *Life) stop(p *fleet.Process) {
 	l.undone.Go(func() { _ = p.Stop() })
 }
 
-// stopAndCut cuts a process off while it stops: the trust ends while its hooks give up.
+// stopAndCut cuts a process off while it stops, one that has something to give up: the trust ends while its hooks do.
 func (l *Life) stopAndCut(p *fleet.Process) {
-	after := l.between(0, 2*time.Second)
+	after, live := l.between(0, time.Second), l.Fleet.Live()
+	l.rng.Shuffle(len(live), func(i, j int) { live[i], live[j] = live[j], live[i] })
+	if holds := slices.IndexFunc(live, func(p *fleet.Process) bool { return !p.Frozen() && len(p.Running()) > 0 }); holds >= 0 {
+		p = live[holds]
+	}
 	l.stop(p)
 	l.undone.Go(func() {
 		l.wait(after)
