@@ -57,10 +57,16 @@ func (r *ring) place(worker, v int) uint64 {
 // fill makes the points of the parts that are called made.
 func (r *ring) fill() {
 	r.stale = false
-	var found []uint64
-	if r.made == nil {
-		found = make([]uint64, 0, r.total)
+	room := r.total
+	if r.made != nil {
+		room = 0
+		for _, is := range r.made {
+			if is {
+				room += r.total/len(r.made) + 2
+			}
+		}
 	}
+	found := make([]uint64, 0, room)
 	clear(r.start)
 	for i, n := range r.count {
 		for v := range n {
@@ -127,15 +133,17 @@ func (r *ring) at(h uint64) int {
 
 func (r *ring) worker(at int) int { return int(r.points[at] & r.mask) }
 
-// want marks the parts between two hashes, which may lie on both sides of the ring's beginning.
-func (r *ring) want(parts []bool, from, to uint64) {
+// want marks the parts between two hashes, which may lie on both sides of the ring's beginning, and says whether one of
+// them was not marked before.
+func (r *ring) want(parts []bool, from, to uint64) (added bool) {
 	last := int(to >> r.shift)
 	for part := int(from >> r.shift); ; part++ {
 		if part == len(parts) {
 			part = 0
 		}
+		added = added || !parts[part]
 		if parts[part] = true; part == last {
-			return
+			return added
 		}
 	}
 }
@@ -168,8 +176,7 @@ func (r *ring) aim(at []bool) {
 			p := r.place(w, v)
 			r.want(r.near, p-far*r.spacing, p)
 			if r.made != nil {
-				r.want(r.made, p-far*r.spacing, p+span*r.spacing+1<<r.shift)
-				r.stale = true
+				r.stale = r.want(r.made, p-far*r.spacing, p+span*r.spacing+1<<r.shift) || r.stale
 			}
 		}
 	}
@@ -186,9 +193,8 @@ func (r *ring) expect(hashes []uint64, list []int32) {
 		return
 	}
 	for _, q := range list {
-		r.want(r.made, hashes[q], hashes[q]+reach*r.spacing)
+		r.stale = r.want(r.made, hashes[q], hashes[q]+reach*r.spacing) || r.stale
 	}
-	r.stale = true
 }
 
 // best implements preference. It walks far enough to meet nearly everyone, and then asks those that are left in turn.
