@@ -84,6 +84,7 @@ type worker struct {
 	labels    map[string]string
 	cordoned  bool
 	stored    time.Time // its last heartbeat, by the store's clock
+	reads     int       // the newest record format that it reads
 }
 
 // like: they describe themselves the same way.
@@ -327,7 +328,7 @@ func (c *calculator) workerSeen(now time.Time, e kv.Entry) bool {
 	if ok && h.Session < known.session {
 		return false
 	}
-	seen := worker{h.Session, true, h.Capacity, h.Labels, h.Cordoned, e.Created}
+	seen := worker{h.Session, true, h.Capacity, h.Labels, h.Cordoned, e.Created, h.Reads}
 	c.workers[e.Key] = seen
 	c.ledger.SessionSeen(e.Key, h.Session, h.Applied.Version)
 	c.topo.Seen(now, e.Key)

@@ -13,6 +13,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/parti-go/parti/internal/ledger"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
@@ -227,11 +228,21 @@ func (c *calculator) write(now time.Time) {
 	}
 	c.busy = true
 	out, fence := planWrite(w, plan), c.fence
+	out.Format = c.format()
 	c.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 		defer cancel()
 		return &written{w, changed, plan, c.store.WritePlan(ctx, fence, out)}
 	})
+}
+
+// format is the newest record format that every live worker reads.
+func (c *calculator) format() int {
+	format := record.Newest
+	for _, w := range c.workers {
+		format = min(format, max(w.reads, record.Oldest))
+	}
+	return format
 }
 
 func planWrite(w ledger.Write, plan kv.Plan) kv.PlanWrite {
