@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/internal/leader"
-	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -27,9 +26,7 @@ func restored(snapshot kv.Snapshot) leader.Fact {
 	found := &leader.Restored{}
 	for _, e := range snapshot.Entries {
 		var err error
-		if e.Packed {
-			found.Format = record.Newest
-		}
+		found.Format = max(found.Format, e.Format)
 		switch e.Key {
 		case kv.TermKey:
 		case kv.PlanKey:

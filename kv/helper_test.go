@@ -114,4 +114,7 @@ func withFaults(t *testing.T, f func(t *testing.T, js *faulty, s *Store)) {
 	})
 }
 
-func tokenOf(value []byte) token { return record.TokenOf(value) }
+func tokenOf(value []byte) token {
+	_, t := record.Envelope(value)
+	return t
+}

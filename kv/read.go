@@ -115,7 +115,8 @@ func (s *Store) entry(b Bucket, subject string, sequence uint64, at time.Time, h
 	case b == Election && corruptLease(data):
 		e.Kind = Deleted
 	default:
-		e.Value, e.Token = data, record.TokenOf(data)
+		e.Value = data
+		e.Format, e.Token = record.Envelope(data)
 	}
 	return e
 }

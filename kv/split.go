@@ -95,7 +95,7 @@ func (a *assembly) add(e Entry) (whole Entry, ok bool) {
 	}
 	delete(a.parts, key)
 	if value, err := p.Unpack(func(n int) []byte { return g.parts[n] }); err == nil {
-		e.Value, e.Packed = value, true
+		e.Value = value
 	}
 	return e, true // what cannot be unpacked is corrupt, and whoever decodes it says so
 }

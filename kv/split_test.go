@@ -79,7 +79,7 @@ func read(t *testing.T, s *Store, worker string) Assignment {
 	require.NoError(t, err)
 	require.True(t, reflect.DeepEqual(first, a))
 	require.NotEmpty(t, e.Token)
-	require.Equal(t, record.TokenOf(e.Value), e.Token)
+	require.Equal(t, tokenOf(e.Value), e.Token)
 	return a
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/parti-go/parti/integration/checker"
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/inject"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -71,6 +72,8 @@ type Spec struct {
 	Mixed bool
 	// Liveness has the checker judge waits and moves as well; only that of the whole fleet counts.
 	Liveness bool
+	// Format is the newest record format that the process knows, as an earlier release would; 0 for the newest there is.
+	Format int
 	// Connection replaces parti.ConnectOptions when it is not nil.
 	Connection []nats.Option
 }
@@ -102,6 +105,9 @@ func SlowHandler(d time.Duration) With {
 		return nil
 	})
 }
+
+// EarlierRelease makes the process one that reads and writes only records of the first format.
+func EarlierRelease() With { return func(s *Spec) { s.Format = record.Oldest } }
 
 // DefaultConnection gives the process the options that nats.go has by default, with the reconnect buffer: writes that
 // timed out while it was disconnected are sent after the reconnect.
@@ -148,6 +154,8 @@ func New(t *testing.T, server *bubble.Server, n int, with ...With) *Fleet {
 	f.tap = newTap(f)
 	encode := f.encode
 	inject.Encode.Store(&encode)
+	format := f.format
+	inject.Format.Store(&format)
 	t.Cleanup(f.close)
 	return f
 }
@@ -185,6 +193,18 @@ func (f *Fleet) Make(with ...With) *Process {
 	p := newProcess(f, fmt.Sprintf("p%d", len(f.procs)+1), spec)
 	f.procs = append(f.procs, p)
 	return p
+}
+
+// format is the newest record format that the process of a name knows.
+func (f *Fleet) format(name string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.procs {
+		if p.Name == name && p.spec.Format != 0 {
+			return p.spec.Format
+		}
+	}
+	return record.Newest
 }
 
 // Restart begins a new process that asks for the ID which the other one has, or had.
@@ -311,6 +331,7 @@ func (f *Fleet) close() {
 	f.work.Wait()
 	f.tap.close()
 	inject.Encode.Store(nil)
+	inject.Format.Store(nil)
 	f.reader.stop()
 	f.Checker.Finish()
 }

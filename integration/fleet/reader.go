@@ -10,6 +10,7 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/integration/checker"
+	"github.com/parti-go/parti/internal/record"
 )
 
 // reader hands every message of the four streams to the checker, in stream order, from the first one on. The streams
@@ -67,6 +68,7 @@ func (r *reader) follow(ctx context.Context, consumer jetstream.Consumer, bucket
 	stop := context.AfterFunc(ctx, messages.Stop)
 	defer stop()
 	defer messages.Stop()
+	records := unpacker{}
 	for {
 		m, err := messages.Next()
 		if err != nil {
@@ -78,7 +80,7 @@ func (r *reader) follow(ctx context.Context, consumer jetstream.Consumer, bucket
 		}
 		h := m.Headers()
 		operation := h.Get("KV-Operation")
-		r.stored(checker.Entry{
+		e := checker.Entry{
 			Bucket:  bucket,
 			Key:     strings.TrimPrefix(m.Subject(), "$KV."+name+"."),
 			Seq:     meta.Sequence.Stream,
@@ -86,6 +88,35 @@ func (r *reader) follow(ctx context.Context, consumer jetstream.Consumer, bucket
 			Value:   m.Data(),
 			Expired: h.Get("Nats-Marker-Reason") == "MaxAge",
 			Gone:    operation == "DEL" || operation == "PURGE" || h.Get("Nats-Marker-Reason") != "",
-		})
+		}
+		if records.whole(&e) {
+			r.stored(e)
+		}
 	}
+}
+
+// unpacker puts records together that are stored packed: the pieces that arrived, by the token of their write.
+type unpacker map[record.Token][][]byte
+
+// whole unpacks an entry. It reports false for a part, and for a record of which a part was overwritten before it was
+// delivered.
+func (u unpacker) whole(e *checker.Entry) bool {
+	p, packed := record.PieceOf(e.Value)
+	switch {
+	case e.Bucket != checker.Assignment:
+		return true
+	case !packed:
+		return !strings.Contains(e.Key, ".")
+	case p.Part > 0:
+		u[p.Token] = append(u[p.Token], p.Packed)
+		return false
+	}
+	parts := u[p.Token]
+	delete(u, p.Token)
+	if len(parts) < p.Parts {
+		return false
+	}
+	value, err := p.Unpack(func(n int) []byte { return parts[n-1] })
+	e.Value = value
+	return err == nil
 }

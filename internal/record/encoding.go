@@ -43,13 +43,13 @@ func Encode(t Token, record any) ([]byte, error) {
 	return fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, Oldest, t, body[1:]), nil
 }
 
-// TokenOf returns the token of a value of whatever format, "" if it has none.
-func TokenOf(value []byte) Token {
+// Envelope returns the format and the token of a value of whatever format; 0 and "" if it has none.
+func Envelope(value []byte) (format int, t Token) {
 	var e envelope
 	if json.Unmarshal(value, &e) != nil {
-		return ""
+		return 0, ""
 	}
-	return e.Token
+	return e.Format, e.Token
 }
 
 // DecodeClaim reads a claim; [ErrFormat] and [ErrCorrupt] tell a newer writer from garbage, as for all Decode functions.

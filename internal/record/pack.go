@@ -62,12 +62,15 @@ func Pack(t Token, value []byte, most int) ([][]byte, error) {
 
 // PieceOf reads a piece; ok is false for what is none.
 func PieceOf(value []byte) (p Piece, ok bool) {
-	if !bytes.Contains(value[:min(len(value), 32)], []byte(`"format":2`)) {
-		return p, false // every record begins with its format, and most are long and plain
+	if !bytes.HasPrefix(value, begin) {
+		return Piece{}, false
 	}
 	err := json.Unmarshal(value, &p)
 	return p, err == nil && p.packed()
 }
+
+// begin is what every piece begins with, as [Pack] writes it.
+var begin = []byte(`{"format":` + strconv.Itoa(Newest) + `,`)
 
 func (p Piece) packed() bool {
 	return p.Format == Newest && (len(p.Packed) > 0 || p.Parts > 0)

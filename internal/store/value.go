@@ -61,7 +61,7 @@ type Entry struct {
 	Created  time.Time // by the server's clock
 	Kind     Kind
 	Token    record.Token // of the write; "" for markers
-	Packed   bool         // it is stored in a form that not every release reads; Value is what was packed
+	Format   int          // in which the record is stored; 0 for markers and for what is no record
 }
 
 // Lease is a hold on an entry that ends by itself.
