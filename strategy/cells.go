@@ -16,6 +16,8 @@ type cells struct {
 	slow  []uint64 // how much later than the biggest worker each is met
 	least uint64   // the smallest of those
 	bits  uint
+	half  uint    // of the bits
+	mask  uint32  // of a cell
 	few   []int32 // those aimed at, if they are asked
 	many  []int32 // those aimed at, if they are looked for: of each cell the worker + 1
 }
@@ -31,12 +33,12 @@ func newCells(workers []Worker) *cells {
 	for _, w := range workers {
 		least, most = min(least, w.Room()), max(most, w.Room())
 	}
-	mask := uint32(1)<<c.bits - 1
+	c.half, c.mask = c.bits/2, uint32(1)<<c.bits-1
 	c.least = math.MaxUint64
 	for i, w := range workers {
-		at := uint32(xxhash.Sum64String(w.ID)) & mask
+		at := uint32(xxhash.Sum64String(w.ID)) & c.mask
 		for taken[at] {
-			at = (at + 1) & mask
+			at = (at + 1) & c.mask
 		}
 		c.cell[i], taken[at] = at, true
 		if c.slow[i] = 1; least != most {
@@ -52,37 +54,26 @@ func slowness(most, room int64) uint64 {
 	return min(uint64(float64(most)/float64(room)*64), 1<<24)
 }
 
-// journey is the order in which one partition visits the cells.
-type journey struct {
-	there1, there2, back1, back2, off1, off2, mask uint32
-	half                                           uint
-}
+// journey is the order in which one partition visits the cells. It is small enough for the compiler to keep it in
+// registers: a plan asks about most partitions.
+type journey struct{ first, second uint64 }
 
-func (c *cells) journey(h uint64) journey {
-	g := mix(h)
-	return journey{
-		there1: uint32(h) | 1, there2: uint32(g) | 1, off1: uint32(h >> 32), off2: uint32(g >> 32),
-		mask: uint32(1)<<c.bits - 1, half: c.bits / 2,
-	}
-}
+func (c *cells) journey(h uint64) journey { return journey{h, mix(h)} }
 
 // when is at which step a cell is visited: two rounds of add, multiply and fold, each of which can be undone.
-func (j *journey) when(cell uint32) uint64 {
-	x := (cell ^ j.off1) * j.there1 & j.mask
-	x ^= x >> j.half
-	x = (x ^ j.off2) * j.there2 & j.mask
-	return uint64(x ^ x>>j.half)
+func (c *cells) when(j journey, cell uint32) uint64 {
+	x := (cell ^ uint32(j.first>>32)) * (uint32(j.first) | 1) & c.mask
+	x ^= x >> (c.half & 31)
+	x = (x ^ uint32(j.second>>32)) * (uint32(j.second) | 1) & c.mask
+	return uint64(x ^ x>>(c.half&31))
 }
 
-// turn makes ready for where.
-func (j *journey) turn() { j.back1, j.back2 = inverse(j.there1), inverse(j.there2) }
-
-// where is the cell that is visited at a step.
-func (j *journey) where(step uint32) uint32 {
-	x := step ^ step>>j.half
-	x = x*j.back2&j.mask ^ j.off2&j.mask
-	x ^= x >> j.half
-	return x*j.back1&j.mask ^ j.off1&j.mask
+// where is the cell that is visited at a step; back1 and back2 are the inverses of the journey's factors.
+func (c *cells) where(j journey, back1, back2, step uint32) uint32 {
+	x := step ^ step>>(c.half&31)
+	x = (x*back2 ^ uint32(j.second>>32)) & c.mask
+	x ^= x >> (c.half & 31)
+	return (x*back1 ^ uint32(j.first>>32)) & c.mask
 }
 
 // inverse of an odd number, modulo 2^32.
@@ -102,7 +93,7 @@ func mix(x uint64) uint64 {
 }
 
 // met is when a worker is met; smaller is preferred.
-func (c *cells) met(j *journey, w int) uint64 { return (j.when(c.cell[w]) + 1) * c.slow[w] }
+func (c *cells) met(j journey, w int) uint64 { return (c.when(j, c.cell[w]) + 1) * c.slow[w] }
 
 // aim implements preference. As many cells are walked on average as there are for each worker: that many workers, or
 // fewer, are quicker asked than looked for.
@@ -129,11 +120,11 @@ func (c *cells) expect([]uint64, []int32) {}
 func (c *cells) best(h uint64, ok func(w int) bool) int {
 	j := c.journey(h)
 	if c.many != nil {
-		return c.walk(&j, ok)
+		return c.walk(j, ok)
 	}
 	best, first := None, uint64(math.MaxUint64)
 	for _, w := range c.few {
-		if m := c.met(&j, int(w)); m < first && ok(int(w)) {
+		if m := c.met(j, int(w)); m < first && ok(int(w)) {
 			best, first = int(w), m
 		}
 	}
@@ -141,14 +132,14 @@ func (c *cells) best(h uint64, ok func(w int) bool) int {
 }
 
 // walk visits the cells until nobody who is met later can be preferred.
-func (c *cells) walk(j *journey, ok func(w int) bool) int {
-	j.turn()
+func (c *cells) walk(j journey, ok func(w int) bool) int {
+	back1, back2 := inverse(uint32(j.first)|1), inverse(uint32(j.second)|1)
 	best, first := None, uint64(math.MaxUint64)
-	for step := uint32(0); step <= j.mask; step++ {
+	for step := uint32(0); step <= c.mask; step++ {
 		if uint64(step+1)*c.least >= first {
 			break
 		}
-		w := int(c.many[j.where(step)]) - 1
+		w := int(c.many[c.where(j, back1, back2, step)]) - 1
 		if w < 0 {
 			continue
 		}
@@ -164,11 +155,11 @@ func (c *cells) pull(h uint64, from int) uint64 {
 	j := c.journey(h)
 	first := uint64(math.MaxUint64)
 	if c.many != nil {
-		first = c.met(&j, c.walk(&j, everyone))
+		first = c.met(j, c.walk(j, everyone))
 	} else {
 		for _, w := range c.few {
-			first = min(first, c.met(&j, int(w)))
+			first = min(first, c.met(j, int(w)))
 		}
 	}
-	return reluctant + first - c.met(&j, from)
+	return reluctant + first - c.met(j, from)
 }
