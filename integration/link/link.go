@@ -124,6 +124,16 @@ func (l *Link) Fail(fault func(subject string) Fault) {
 	l.change(func() { l.faults = fault })
 }
 
+// Block loses each message with a subject of which blocked says so, as [Link.Fail] does with [Lost].
+func (l *Link) Block(blocked func(subject string) bool) {
+	l.Fail(func(subject string) Fault {
+		if blocked(subject) {
+			return Lost
+		}
+		return None
+	})
+}
+
 // fate is what becomes of a message with the subject.
 func (l *Link) fate(subject string) Fault {
 	l.mu.Lock()
