@@ -186,6 +186,13 @@ func TestARecordBeyondEveryLimitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		require.ErrorContains(t, err, "assignment of worker-0 with 200000 partitions has")
 		require.ErrorContains(t, err, "allowed: 12582912")
 		require.Equal(t, 1, len(stored(t, s)), "the term alone")
+		a := &w.Assignments[0] // the most that docs/deployment.md says, half of it being handed over
+		a.Owned = a.Owned[:175_000]
+		for _, o := range a.Owned[87_500:] {
+			a.Releasing = append(a.Releasing, Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: 1_795_000_000_000})
+		}
+		a.Owned = a.Owned[:87_500]
+		writePlan(t, s, f, w)
 	})
 }
 
