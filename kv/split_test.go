@@ -279,7 +279,7 @@ func TestAFeedTellsWholeRecordsOnlyWhileTheyAreRewritten(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var work sync.WaitGroup
-		highest := map[int]int64{}
+		var highest [2]int64
 		for i, keys := range [][]string{nil, {TermKey, PlanKey, "worker-0"}} {
 			follower := openStore(t, srv, s.cfg)
 			work.Go(func() {
@@ -310,7 +310,7 @@ func TestAFeedTellsWholeRecordsOnlyWhileTheyAreRewritten(t *testing.T) {
 		cancel()
 		work.Wait()
 		synctest.Wait()
-		require.Equal(t, map[int]int64{0: versions, 1: versions}, highest)
+		require.Equal(t, [2]int64{versions, versions}, highest)
 	})
 }
 
