@@ -64,6 +64,7 @@ func TestWhileTheStoreAnswersNoListingChangesAreToldAndTheConsumerIsKept(t *test
 						require.NoError(t, writer.Release(t.Context(), a))
 						time.Sleep(time.Millisecond)
 						lines := h.take()
+						require.GreaterOrEqual(t, len(lines), 2)
 						require.Equal(t, []string{"put worker-0", "deleted worker-0"}, lines[len(lines)-2:], "at once")
 						if len(lines) > 2 {
 							require.Equal(t, []string{"stale"}, lines[:1])

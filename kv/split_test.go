@@ -340,3 +340,43 @@ func TestAHundredThousandLongPartitionsFitOnTenWorkersWhileTheyMove(t *testing.T
 		}
 	})
 }
+
+func TestPartsOfAnotherWriteAreNotTakenForThose(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		pieces := func(by token, seed uint64) (entries []Entry) {
+			value, err := record.Encode(by, Assignment{Worker: "worker-0", Owned: noisy(40, 100, seed)})
+			require.NoError(t, err)
+			packed, err := record.Pack(by, value, 1_200)
+			require.NoError(t, err)
+			require.Greater(t, len(packed), 2)
+			for i, piece := range packed {
+				key := partKey("worker-0", i+1)
+				if i == len(packed)-1 {
+					key = "worker-0"
+				}
+				entries = append(entries, Entry{Bucket: Assignments, Key: key, Value: piece, Token: by})
+			}
+			return entries
+		}
+		older, newer := pieces("x/1/1", 1), pieces("x/1/2", 2)
+		last := len(newer) - 1
+		a := s.newAssembly()
+		for _, e := range older[:len(older)-1] {
+			_, ok := a.add(e)
+			require.False(t, ok)
+		}
+		_, ok := a.add(newer[last])
+		require.False(t, ok, "its own parts have not come")
+		for i, e := range newer[:last] {
+			whole, ok := a.add(e)
+			require.Equal(t, i == last-1, ok)
+			if ok {
+				assignment, err := DecodeAssignment(whole.Value)
+				require.NoError(t, err)
+				require.Equal(t, noisy(40, 100, 2), assignment.Owned)
+			}
+		}
+		require.Empty(t, a.waiting)
+		require.Empty(t, a.parts)
+	})
+}
