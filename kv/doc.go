@@ -43,7 +43,13 @@
 // [Store.Get] asks the leader of the stream. [Store.Snapshot] may be answered by any replica and says up to which
 // sequence it is complete; it is retried until that is far enough. [Store.Feed] is a snapshot followed by every change;
 // it announces the end of a key only when a marker was delivered or an up-to-date snapshot lacks the key and the
-// stream's leader confirms it. Silence means nothing.
+// stream's leader confirms it. Silence means nothing about a worker; a feed that sees nothing itself says so.
+//
+// # Records
+//
+// A small record is readable JSON. A plan or an assignment beyond 64 KiB is compressed, and beyond one message it is
+// split over several keys that are written in one atomic batch, where every reader knows that: see [PlanWrite] and the
+// Reads of a [Heartbeat]. Readers are handed whole records only. What cannot be put together is [ErrCorrupt].
 //
 // # What is not promised
 //

@@ -186,6 +186,13 @@ func TestARecordBeyondEveryLimitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		require.ErrorContains(t, err, "assignment of worker-0 with 200000 partitions has")
 		require.ErrorContains(t, err, "allowed: 12582912")
 		require.Equal(t, 1, len(stored(t, s)), "the term alone")
+		a := &w.Assignments[0] // the most that docs/deployment.md says, half of it being handed over
+		a.Owned = a.Owned[:175_000]
+		for _, o := range a.Owned[87_500:] {
+			a.Releasing = append(a.Releasing, Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: 1_795_000_000_000})
+		}
+		a.Owned = a.Owned[:87_500]
+		writePlan(t, s, f, w)
 	})
 }
 
@@ -272,7 +279,7 @@ func TestAFeedTellsWholeRecordsOnlyWhileTheyAreRewritten(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var work sync.WaitGroup
-		highest := map[int]int64{}
+		var highest [2]int64
 		for i, keys := range [][]string{nil, {TermKey, PlanKey, "worker-0"}} {
 			follower := openStore(t, srv, s.cfg)
 			work.Go(func() {
@@ -303,7 +310,7 @@ func TestAFeedTellsWholeRecordsOnlyWhileTheyAreRewritten(t *testing.T) {
 		cancel()
 		work.Wait()
 		synctest.Wait()
-		require.Equal(t, map[int]int64{0: versions, 1: versions}, highest)
+		require.Equal(t, [2]int64{versions, versions}, highest)
 	})
 }
 
@@ -331,5 +338,45 @@ func TestAHundredThousandLongPartitionsFitOnTenWorkersWhileTheyMove(t *testing.T
 			require.Equal(t, w.Assignments[i].Worker, a.Worker)
 			require.True(t, slices.Equal(w.Assignments[i].Owned, a.Owned) && slices.Equal(w.Assignments[i].Releasing, a.Releasing))
 		}
+	})
+}
+
+func TestPartsOfAnotherWriteAreNotTakenForThose(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		pieces := func(by token, seed uint64) (entries []Entry) {
+			value, err := record.Encode(by, Assignment{Worker: "worker-0", Owned: noisy(40, 100, seed)})
+			require.NoError(t, err)
+			packed, err := record.Pack(by, value, 1_200)
+			require.NoError(t, err)
+			require.Greater(t, len(packed), 2)
+			for i, piece := range packed {
+				key := partKey("worker-0", i+1)
+				if i == len(packed)-1 {
+					key = "worker-0"
+				}
+				entries = append(entries, Entry{Bucket: Assignments, Key: key, Value: piece, Token: by})
+			}
+			return entries
+		}
+		older, newer := pieces("x/1/1", 1), pieces("x/1/2", 2)
+		last := len(newer) - 1
+		a := s.newAssembly()
+		for _, e := range older[:len(older)-1] {
+			_, ok := a.add(e)
+			require.False(t, ok)
+		}
+		_, ok := a.add(newer[last])
+		require.False(t, ok, "its own parts have not come")
+		for i, e := range newer[:last] {
+			whole, ok := a.add(e)
+			require.Equal(t, i == last-1, ok)
+			if ok {
+				assignment, err := DecodeAssignment(whole.Value)
+				require.NoError(t, err)
+				require.Equal(t, noisy(40, 100, 2), assignment.Owned)
+			}
+		}
+		require.Empty(t, a.waiting)
+		require.Empty(t, a.parts)
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -404,11 +405,11 @@ func (p *process) acts() bool {
 }
 
 func (call Call) added() string {
-	s := ""
+	var s strings.Builder
 	for _, p := range call.Added {
-		s += fmt.Sprintf(" %s@%d", p, call.Epochs[p])
+		fmt.Fprintf(&s, " %s@%d", p, call.Epochs[p])
 	}
-	return "[" + s + "]"
+	return "[" + s.String() + "]"
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -15,8 +15,8 @@ import (
 // form: compressed, and spread over several messages where one does not hold it. Small records stay in format 1.
 const Newest = 2
 
-// unpackedMost bounds what a packed record may grow to when it is read.
-const unpackedMost = 1 << 30
+// unpackedMost bounds what is packed, and what a packed record may grow to when it is read.
+const unpackedMost = 256 << 20
 
 // Piece is a packed record, or a part of one. All pieces of one write bear the same token.
 type Piece struct {
@@ -31,6 +31,9 @@ type Piece struct {
 // Pack returns the pieces of a value, none longer than most bytes: the parts, if there are any, in their order, and the
 // main piece at the end.
 func Pack(t Token, value []byte, most int) ([][]byte, error) {
+	if len(value) > unpackedMost {
+		return nil, fmt.Errorf("allowed: %d bytes before it is packed", unpackedMost)
+	}
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, fmt.Errorf("compress: %w", err)

@@ -1,0 +1,55 @@
+package integration
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/strategy"
+)
+
+// A worker's record would have one and a half megabytes, and while the fleet grows as much again for what is handed over.
+func TestAHundredThousandPartitionsWithLongIDsSurviveGrowthAndACrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("some seconds of CPU")
+	}
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 0, fleet.Strategy(strategy.NewSticky()))
+		random := rand.New(rand.NewPCG(7, 7))
+		list := make([]parti.Partition, 100_000)
+		for i := range list {
+			list[i] = parti.Partition{Keys: []string{noise(100, random)}}
+		}
+		f.Source.Set(list...)
+		// To ask the checker about all of them takes a while, so it is asked when it should be over.
+		f.Start(10)
+		<-time.After(parti.DefaultConfig().ColdStartWindow + 5*time.Second)
+		f.Settle(0)
+		require.Zero(t, f.Checker.Moves())
+
+		grown := f.Start(10)
+		for _, p := range grown {
+			require.NoError(t, p.Begun())
+		}
+		<-time.After(parti.DefaultConfig().PlannedScaleWindow + 15*time.Second)
+		f.Settle(0)
+		require.LessOrEqual(t, f.Checker.Moves(), 60_000, "half of them have to move")
+
+		moved := f.Checker.Moves()
+		crashed := f.Followers()[0]
+		had := len(crashed.Running())
+		require.Positive(t, had)
+		crashed.Crash()
+		<-time.After(parti.DefaultConfig().HeartbeatTTL + time.Second)
+		f.Settle(0)
+		require.LessOrEqual(t, f.Checker.Moves()-moved, had+had/2)
+		for _, p := range f.Live() {
+			require.Empty(t, p.Errors(), p.Name)
+		}
+	})
+}
