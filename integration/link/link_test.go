@@ -204,16 +204,3 @@ func TestAFaultOfOneSubjectLeavesTheOthersAlone(t *testing.T) {
 		})
 	}
 }
-
-func TestABlockedSubjectIsLostAndNothingElse(t *testing.T) {
-	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-		r := newRig(t, s)
-		r.Block(func(subject string) bool { return subject == "echo" })
-		require.ErrorIs(t, r.ask(time.Second), nats.ErrTimeout)
-		require.Zero(t, r.heard.Load())
-		require.NoError(t, r.client.Flush(), "the connection goes on")
-		r.Heal()
-		require.NoError(t, r.ask(time.Second))
-		require.EqualValues(t, 1, r.heard.Load())
-	})
-}

@@ -175,11 +175,15 @@ func BenchmarkHeartbeat(b *testing.B) {
 					s.lead(2)
 				case "handoffs pending":
 					s.deaf = true
-					for i := 1; len(s.leader.ledger.Pending()) < size[1]*3/10; i++ {
-						leaving := *s.beats[name(i)]
-						leaving.Leaving = true
-						s.beats[name(i)] = &leaving
-						s.tell(&leaving)
+					for i := range size[0] / 2 {
+						newcomer := &Beat{Worker: name(size[0] + i), Session: uint64(size[0] + i), Capacity: 100}
+						s.beats[newcomer.Worker] = newcomer
+					}
+					s.pass(0)
+					s.pass(9 * time.Second)
+					s.pass(time.Second)
+					if pending := len(s.leader.ledger.Pending()); pending < size[1]*3/10 {
+						b.Fatalf("%d let-goes are pending", pending)
 					}
 				}
 				s.now = s.now.Add(time.Second)

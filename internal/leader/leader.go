@@ -75,6 +75,7 @@ type Leader struct {
 	question *Ask              // under way
 	writing  *Write            // under way
 	releases []release         // let-goes that were asked for, oldest first
+	fresh    bool              // something was noted since it was last asked what follows
 	blind    time.Time         // since when the heartbeats are not verified; zero if they are
 	found    map[string]uint64 // sessions that the records of earlier leaders name; 0 where a record cannot be read
 	told     map[string]any    // what was reported of each cause, so that it is reported once
@@ -128,6 +129,7 @@ func (l *Leader) Step(now time.Time, f Fact, out []Effect) []Effect {
 		return out
 	}
 	l.out = out
+	l.fresh = l.fresh || !l.wake.IsZero() && !now.Before(l.wake) // whatever fact comes first when it is time
 	l.note(now, f)
 	l.watch(now)
 	if l.stage == leading {
@@ -150,7 +152,8 @@ func (l *Leader) note(now time.Time, f Fact) {
 	case *RefreshAsked:
 		l.refreshAsked(f)
 	case *Beat:
-		l.beat(now, f)
+		l.fresh = l.beat(now, f) || l.fresh
+		return
 	case *Garbled:
 		l.garbled(now, f)
 	case *Gone:
@@ -171,6 +174,7 @@ func (l *Leader) note(now time.Time, f Fact) {
 		l.end(NewerFormat, f.Err)
 	case *Ticked:
 	}
+	l.fresh = true
 }
 
 // watch sees to deadlines that do not belong to a plan.
@@ -200,6 +204,10 @@ func (l *Leader) sight() time.Duration {
 // proceed asks what follows from all that is known: report, decide, ask, write, answer. It costs nothing when nothing has
 // changed.
 func (l *Leader) proceed(now time.Time) {
+	if !l.fresh && !l.topo.Stale(now) && !l.ledger.Touched() {
+		return
+	}
+	l.fresh = false
 	l.expire(now)
 	if l.roster.altered {
 		l.roster.altered = false

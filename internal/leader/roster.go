@@ -154,18 +154,18 @@ func (r *roster) nextOverdue() (at time.Time) {
 	return at
 }
 
-// beat books a heartbeat.
-func (l *Leader) beat(now time.Time, f *Beat) {
+// beat books a heartbeat, and reports whether it says more than that its worker goes on.
+func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 	r := &l.roster
 	if len(r.garbled) > 0 {
 		delete(r.garbled, f.Worker)
 	}
 	known, ok := r.live[f.Worker]
 	if ok && f.Session < known.session {
-		return
+		return false
 	}
-	if !ok || known.session != f.Session || !known.like(f) {
-		l.described(now, f, known.session)
+	if news = !ok || known.session != f.Session || !known.like(f); news {
+		l.described(now, f)
 	} else {
 		known.stored = f.Stored
 		r.live[f.Worker] = known
@@ -178,10 +178,11 @@ func (l *Leader) beat(now time.Time, f *Beat) {
 	if f.Failed && known.session != f.Session {
 		l.topo.Failed(now, f.Worker)
 	}
+	return news
 }
 
 // described books how a worker describes itself, when that is news.
-func (l *Leader) described(now time.Time, f *Beat, before uint64) {
+func (l *Leader) described(now time.Time, f *Beat) {
 	r := &l.roster
 	w := worker{f.Session, true, f.Capacity, maps.Clone(f.Labels), f.Cordoned, f.Leaving, reads(f), f.Stored, ""}
 	w.line = w.describe(f.Worker)

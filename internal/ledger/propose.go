@@ -8,7 +8,7 @@ import (
 // Propose says what may be written next; false when there is nothing to say. Until Stored is called, or a fact comes in, it
 // answers the same. What turns out to need no writing is looked at only once.
 func (l *Ledger) Propose() (Write, bool) {
-	if len(l.touchedParts) == 0 && len(l.touchedWorkers) == 0 {
+	if !l.Touched() {
 		return Write{}, false
 	}
 	w := Write{Version: l.version + 1, seen: l.facts}
@@ -33,6 +33,9 @@ func (l *Ledger) Propose() (Write, bool) {
 	l.addRecords(&w, concerned)
 	return w, len(w.Records) > 0 || len(w.Remove) > 0
 }
+
+// Touched reports whether there may be something to write.
+func (l *Ledger) Touched() bool { return len(l.touchedParts) > 0 || len(l.touchedWorkers) > 0 }
 
 // mayGrant: nobody holds it, it is listed, and who should have it is a member whose session is alive.
 func (l *Ledger) mayGrant(p *part) bool {
