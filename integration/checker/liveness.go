@@ -115,9 +115,22 @@ func (c *Checker) Look(leader string) {
 
 // lookForRestart notes when so few members are there that a leader who begins then may wait for the others.
 func (c *Checker) lookForRestart(now time.Time) {
-	if d, members := c.cfg.Deadlines, c.live.plan.Members; d != nil && float64(c.present(members)) < d.RestartDetectionRatio*float64(len(members)) {
+	d, members := c.cfg.Deadlines, c.live.plan.Members
+	if d != nil && (float64(c.present(members)) < d.RestartDetectionRatio*float64(len(members)) || c.restarting(now)) {
 		c.live.restarted = now
 	}
+}
+
+// restarting says that the leader waits for members of a group that restarts. Only one whose own session is young may: one
+// that was there has seen them go.
+func (c *Checker) restarting(now time.Time) bool {
+	if c.live.plan.Lifecycle != "cold_start" || len(c.stored.terms) == 0 {
+		return false
+	}
+	t := c.stored.terms[len(c.stored.terms)-1]
+	all := c.stored.beats[t.Worker]
+	first := slices.IndexFunc(all, func(b beat) bool { return b.session == t.Session && !b.gone })
+	return first >= 0 && now.Sub(all[first].at) < c.cfg.Deadlines.ColdStartWindow
 }
 
 // wait is a partition without an owner, or one that its owner does not let go.

@@ -289,3 +289,21 @@ func TestTheTimeWithoutAnOwnerIsCounted(t *testing.T) {
 		require.Empty(t, h.Vacancies(time.Time{}))
 	}))
 }
+
+func TestOnlyALeaderWhoseSessionIsYoungMayWaitForARestart(t *testing.T) {
+	for session, violations := range map[int]int{1: 1, 9: 0} { // the session of the group's beginning, and one that has just begun
+		t.Run(fmt.Sprint(session), func(t *testing.T) {
+			require.Len(t, judgeLive(t, func(h *history) {
+				h.group(3)
+				h.looks("p1", 40*time.Second)
+				if session > 1 {
+					h.beat("worker-2", session, 0)
+				}
+				h.expire("worker-0")
+				h.put(checker.Assignment, "term", `{"number":2,"worker":"worker-2","session":%d}`, max(session, 3))
+				h.put(checker.Assignment, "plan", `{"term":2,"version":2,"digest":"d","lifecycle":"cold_start","members":["worker-0","worker-1","worker-2","worker-3"]}`)
+				h.looks("p1", 20*time.Second)
+			}), violations)
+		})
+	}
+}

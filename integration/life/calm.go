@@ -21,7 +21,7 @@ const (
 )
 
 // promised is how long it may take, once all faults are over, until every partition has exactly one owner. What is urgent
-// waits for nothing else (PROTOCOL 7.1): no cooldown, no newcomer, no other member's window, no weight is in here. It is less
+// waits for nothing else: no cooldown, no newcomer, no other member's window, no weight is in here. It is less
 // where a worker kept its identity all the time. What can come one after the other:
 func (l *Life) promised(kept bool) time.Duration {
 	c := l.config
@@ -38,7 +38,7 @@ func (l *Life) promised(kept bool) time.Duration {
 	// many, and have the grace. Who left cleanly is waited for one planned window.
 	expiry := 2*c.HeartbeatTTL + lag + c.EmergencyGracePeriod
 	holder := max(c.ColdStartWindow, expiry, c.PlannedScaleWindow)
-	// A strategy that fails or hangs stands between nothing urgent and its next owner for longer than an operation (7.9).
+	// A strategy that fails or hangs stands between nothing urgent and its next owner for longer than an operation.
 	var strategy time.Duration
 	if l.fails {
 		strategy = c.OperationTimeout
@@ -47,11 +47,11 @@ func (l *Life) promised(kept bool) time.Duration {
 }
 
 // allowed is how long everything may take that is not urgent: every worker is Stable, a refresh is answered. More can come
-// one after the other: newcomers have a window of their own and the cooldown, and a strategy that failed is asked again
-// after a pause.
+// one after the other: newcomers have a window of their own and the cooldown, those that failed again and again are held
+// back, and a strategy that failed is asked again after a pause.
 func (l *Life) allowed() time.Duration {
 	c := l.config
-	return l.blockedFor() + l.promised(false) + 2*(c.PlannedScaleWindow+c.RebalanceCooldown) + c.OperationTimeout + strategyRetry
+	return l.blockedFor() + l.promised(false) + 2*(c.PlannedScaleWindow+c.RebalanceCooldown) + c.OperationTimeout + strategyRetry + c.FlapBackoff
 }
 
 // blockedFor is how long a hook or a strategy that began before the calm may still block. Whoever waits for it can go on when

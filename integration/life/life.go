@@ -30,7 +30,7 @@ const (
 )
 
 // judged says whether the checker judges waits and moves as well.
-const judged = false
+const judged = true
 
 // Life is one life of a fleet.
 type Life struct {
@@ -105,6 +105,7 @@ func (l *Life) configure(c *parti.Config) {
 	c.RestartDetectionRatio = 0.1 + 0.9*l.rng.Float64()
 	c.MassLossRatio = 0.1 + 0.9*l.rng.Float64()
 	c.RebalanceCooldown = l.between(100*time.Millisecond, 12*time.Second)
+	c.FlapBackoff = time.Duration(l.rng.IntN(3)) * 30 * time.Second
 	c.HandoffTimeout = l.between(time.Second, 40*time.Second)
 	c.OperationTimeout = l.between(2*time.Second, 10*time.Second)
 	c.ShutdownTimeout = l.between(2*time.Second, 30*time.Second)
