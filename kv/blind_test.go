@@ -261,7 +261,8 @@ func TestASnapshotThatChangesHaveOvertakenTellsNothingOlder(t *testing.T) {
 			},
 			"the key ended after it": {
 				[]Entry{put("a", 5, "x/1/1"), {Bucket: Heartbeats, Key: "a", Revision: 12, Kind: Deleted}},
-				Snapshot{UpTo: 9, Entries: []Entry{put("a", 5, "x/1/1")}}, nil, false,
+				Snapshot{UpTo: 9, Entries: []Entry{put("a", 5, "x/1/1")}},
+				nil, false,
 			},
 			"it is complete and shows something older": {
 				[]Entry{put("a", 5, "x/1/1")}, Snapshot{UpTo: 9, Entries: []Entry{put("a", 4, "x/1/0"), put("b", 6, "x/1/0")}}, nil, true,

@@ -20,10 +20,14 @@ import (
 // that was asked has just failed, nobody answers what only the leader may.
 func (s *Store) patience() time.Duration { return max(s.cfg.OperationTimeout/4, time.Second) }
 
+// longer is how long an answer is waited for when that many questions before were not answered. A server that is busy with
+// many askers must not answer those that have given up, again and again.
+func (s *Store) longer(attempt int) time.Duration { return s.patience() << min(attempt, 4) }
+
 // ask asks a question, which changes nothing, again and again until it is answered or the context ends.
 func ask[T any](ctx context.Context, s *Store, question func(context.Context) (T, error)) (T, error) {
-	for {
-		attempt, cancel := context.WithTimeout(ctx, s.patience())
+	for n := 0; ; n++ {
+		attempt, cancel := context.WithTimeout(ctx, s.longer(n))
 		answer, err := question(attempt)
 		again := err != nil && attempt.Err() != nil && ctx.Err() == nil
 		cancel()
@@ -146,7 +150,7 @@ func (s *Store) Snapshot(ctx context.Context, b Bucket, keys []string, atLeast u
 // snapshot returns markers as well.
 func (s *Store) snapshot(ctx context.Context, b Bucket, keys []string, atLeast uint64) (Snapshot, error) {
 	for attempt := 0; ; attempt++ {
-		snapshot, err := s.readAll(ctx, b, keys)
+		snapshot, err := s.readAll(ctx, b, keys, s.longer(attempt))
 		switch {
 		case err != nil:
 		case snapshot.UpTo < atLeast:
@@ -179,9 +183,9 @@ const (
 // errTooMany is [ErrNotDone]; fewer keys can be asked for.
 var errTooMany = fmt.Errorf("%w: too much for one answer", ErrNotDone)
 
-func (s *Store) readAll(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
+func (s *Store) readAll(ctx context.Context, b Bucket, keys []string, within time.Duration) (Snapshot, error) {
 	if keys == nil {
-		snapshot, err := s.readChunk(ctx, b, []string{">"})
+		snapshot, err := s.readChunk(ctx, b, []string{">"}, within)
 		if !errors.Is(err, errTooMany) {
 			return snapshot, err
 		}
@@ -192,7 +196,7 @@ func (s *Store) readAll(ctx context.Context, b Bucket, keys []string) (Snapshot,
 	for len(parts) > 0 {
 		part := parts[0]
 		parts = parts[1:]
-		snapshot, err := s.readChunk(ctx, b, part)
+		snapshot, err := s.readChunk(ctx, b, part, within)
 		switch {
 		case errors.Is(err, errTooMany) && len(part) > 1:
 			parts = append(parts, part[:len(part)/2], part[len(part)/2:])
@@ -224,9 +228,9 @@ func (s *Store) allKeys(b Bucket) []string {
 }
 
 // readChunk asks a replica for the last messages of some subjects. Its answer ends with a message that says up to which
-// sequence it is complete.
-func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience())
+// sequence it is complete. It gives up after within.
+func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string, within time.Duration) (Snapshot, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	subjects := s.withParts(b, keys)
 	request, err := json.Marshal(map[string]any{"multi_last": subjects, "max_bytes": answerMost})

@@ -189,7 +189,7 @@ func TestASnapshotInSeveralAnswersIsOnlyAsNewAsTheOldestOfThem(t *testing.T) {
 		}
 		answers := make(chan answer)
 		go func() {
-			snapshot, err := reader.readAll(t.Context(), Heartbeats, nil)
+			snapshot, err := reader.readAll(t.Context(), Heartbeats, nil, reader.patience())
 			answers <- answer{snapshot, err}
 		}()
 		// The question for everything is answered with a refusal, then come the answers for the first keys and for the rest.

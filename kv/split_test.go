@@ -37,7 +37,7 @@ func noisy(n, length int, seed uint64) []Owned {
 // stored returns what the bucket of assignments holds, message by message, markers left out.
 func stored(t *testing.T, s *Store) map[string][]byte {
 	t.Helper()
-	raw, err := s.readAll(t.Context(), Assignments, nil)
+	raw, err := s.readAll(t.Context(), Assignments, nil, s.patience())
 	require.NoError(t, err)
 	found := map[string][]byte{}
 	for _, e := range raw.Entries {
@@ -93,8 +93,13 @@ func TestARecordIsPlainThenCompressedThenSplitAndIsReadTheSame(t *testing.T) {
 			format     string
 			parts      int
 		}{
-			{100, `{"format":1,`, 0}, {5_000, `{"format":2,`, 0}, {40_000, `{"format":2,`, 3}, {25_000, `{"format":2,`, 2},
-			{2_000, `{"format":2,`, 0}, {40_000, `{"format":2,`, 3}, {1, `{"format":1,`, 0},
+			{100, `{"format":1,`, 0},
+			{5_000, `{"format":2,`, 0},
+			{40_000, `{"format":2,`, 3},
+			{25_000, `{"format":2,`, 2},
+			{2_000, `{"format":2,`, 0},
+			{40_000, `{"format":2,`, 3},
+			{1, `{"format":1,`, 0},
 		} {
 			version++
 			w := plan(version, "worker-0")

@@ -18,7 +18,7 @@ func TestARingMadeInPartsAnswersLikeAWholeOne(t *testing.T) {
 		for i := range workers {
 			workers[i] = Worker{ID: fmt.Sprint("worker-", i), Capacity: 50 + rng.Int64N(100)}
 		}
-		parts, whole := newRing(workers, 1+rng.IntN(150)), (*ring)(nil)
+		parts := newRing(workers, 1+rng.IntN(150))
 		for range 3 {
 			aimed, full := make([]bool, len(workers)), make([]bool, len(workers))
 			for n := []int{1, 2, len(workers)}[rng.IntN(3)]; n > 0; n-- {
@@ -28,7 +28,7 @@ func TestARingMadeInPartsAnswersLikeAWholeOne(t *testing.T) {
 			for w := range full {
 				full[w] = rng.IntN(50) == 0 != mostly
 			}
-			whole = &ring{
+			whole := &ring{
 				ids: parts.ids, count: parts.count, mask: parts.mask, spacing: parts.spacing, shift: parts.shift,
 				start: make([]uint32, len(parts.start)),
 			}

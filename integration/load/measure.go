@@ -117,7 +117,7 @@ func (f *fleet) summary(before, after measurement, from, to time.Time) step {
 	rate := func(n int64) float64 { return float64(n) / s.Watched / float64(s.Workers) }
 	s.MessagesIn, s.MessagesOut, s.BytesIn, s.BytesOut = rate(t.MessagesIn), rate(t.MessagesOut), rate(t.BytesIn), rate(t.BytesOut)
 	for _, now := range after.server.Streams {
-		row := stream{Name: now.Name, Messages: now.Messages, Bytes: now.Bytes, Written: now.Written}
+		row := stream(now)
 		for _, then := range before.server.Streams {
 			if then.Name == now.Name {
 				row.Written -= then.Written

@@ -781,7 +781,7 @@ var mutants = []mutant{
 	{
 		name: "leaver-hurried", breaks: "An emergency gives away what a worker left that may still come back.",
 		file: "internal/topology/decide.go",
-		old:  `		case away && now.Before(a.due) && !(a.clean && complete):`,
+		old:  `		case away && now.Before(a.due) && (!a.clean || !complete):`,
 		new:  `		case away && now.Before(a.due) && !a.clean:`,
 	},
 	{

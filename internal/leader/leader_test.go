@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/parti-go/parti/strategy"
 )
+
+var lives = flag.Uint64("lives", 400, "how many lives a leader lives")
 
 // life leads a world by chance and judges what its leader does.
 type life struct {
@@ -168,11 +171,7 @@ func (l *life) settle() {
 }
 
 func TestWhateverHappensTheLeaderKeepsItsPromises(t *testing.T) {
-	lives := uint64(1500)
-	if testing.Short() {
-		lives = 200
-	}
-	for seed := range lives {
+	for seed := range *lives {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			l := newLife(t, seed)
 			l.cfg.Worker = "a"

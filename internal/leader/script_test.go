@@ -118,7 +118,7 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 	case "lead":
 		id, session, _ := sessionOf(t, args[0])
 		p.cfg.Worker, p.cfg.Session = id, session
-		p.world.lead()
+		p.lead()
 	case "up", "is":
 		p.describe(t, verb, args)
 	case "down":

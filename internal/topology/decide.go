@@ -135,7 +135,7 @@ func (t *Topology) urgent(now time.Time) Decision {
 	for m := range t.members {
 		a, away := t.absent[m]
 		switch {
-		case away && now.Before(a.due) && !(a.clean && complete):
+		case away && now.Before(a.due) && (!a.clean || !complete):
 			d.Members, d.Away = append(d.Members, m), append(d.Away, m)
 		case away && a.held:
 			act(KindMassLoss)

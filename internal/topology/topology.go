@@ -10,7 +10,6 @@ package topology
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 )
 
@@ -435,8 +434,6 @@ func (t *Topology) Valid() error {
 	}
 	return nil
 }
-
-func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
 
 // sooner returns the earlier of two times; the zero time is never.
 func sooner(a, b time.Time) time.Time {
