@@ -45,8 +45,9 @@ type Config struct {
 	// EmergencyGracePeriod is how long a worker whose heartbeat expired may come back before its partitions are given
 	// away. Default 0: at once.
 	EmergencyGracePeriod time.Duration `yaml:"emergencyGracePeriod"`
-	// RestartDetectionRatio: when fewer than this part of the last plan's members live, the group is restarting and gets
-	// ColdStartWindow. In (0, 1], default 0.5.
+	// RestartDetectionRatio: when a leader that has just joined finds fewer than this part of the last plan's members
+	// alive, the group is restarting and gets ColdStartWindow. A leader that was there before never sees a restart.
+	// In (0, 1], default 0.5.
 	RestartDetectionRatio float64 `yaml:"restartDetectionRatio"`
 	// MassLossRatio: when more than this part of the members, and more than two, expire within one HeartbeatInterval,
 	// the store is suspected and they get one more HeartbeatTTL to come back. In (0, 1], default 0.2.

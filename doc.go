@@ -31,9 +31,9 @@
 // refuse lower ones. With OnStoreLoss "keep-serving" the epoch is the only guard between workers that cannot reach the
 // store and those that can.
 //
-// Nothing is promised about the time between the end of one owner and the begin of the next: in a planned move it is a
-// few round trips to the store, after a crash it is HeartbeatTTL, and after a clean Stop it can be PlannedScaleWindow,
-// unless a successor takes the ID.
+// A partition can be without an owner for a while between one owner and the next: for a few round trips to the store in a
+// planned move, for about HeartbeatTTL after a crash, and for up to PlannedScaleWindow after a clean Stop, unless a
+// successor takes the ID.
 //
 // # Errors
 //

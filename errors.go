@@ -36,7 +36,7 @@ var (
 	ErrConnectionClosed = actors.ErrConnectionClosed // the NATS connection is closed for good; the worker ends
 	ErrIdentityLost     = actors.ErrIdentityLost     // the session is over; the worker rejoins as a newcomer
 	ErrSourceFailed     = actors.ErrSourceFailed     // the last good list stays; at the start the worker ends
-	ErrStrategyFailed   = actors.ErrStrategyFailed   // the present plan stays
+	ErrStrategyFailed   = actors.ErrStrategyFailed   // what has an owner stays; Sticky places the rest
 	ErrStartupTimeout   = actors.ErrStartupTimeout   // no first assignment within StartupTimeout
 	ErrShutdownTimeout  = actors.ErrShutdownTimeout  // a clean leave took longer than ShutdownTimeout
 	ErrNewerFormat      = actors.ErrNewerFormat      // the store holds records of a newer release

@@ -33,7 +33,7 @@ var (
 	// list stays in force.
 	ErrSourceFailed = errors.New("partition source failed")
 	// ErrStrategyFailed says that the strategy returned an error, panicked, answered with an impossible plan or not within
-	// OperationTimeout. The present plan stays in force.
+	// OperationTimeout. What has an owner stays with it, and Sticky places what has none.
 	ErrStrategyFailed = errors.New("strategy failed")
 	// ErrStartupTimeout says that no first assignment was applied within StartupTimeout.
 	ErrStartupTimeout = errors.New("no assignment in time")

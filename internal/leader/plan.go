@@ -75,9 +75,9 @@ func Answered(a *Ask, p strategy.Plan, err error) *TargetMade {
 	if err != nil {
 		return &TargetMade{ID: a.ID, Err: err}
 	}
-	made := &TargetMade{ID: a.ID, Next: p.Owners, Waits: p.Waits}
+	made := &TargetMade{ID: a.ID, Next: a.present(p.Owners), Waits: p.Waits}
 	if !a.Moves {
-		made.Next = slices.Clone(p.Owners)
+		made.Next = slices.Clone(made.Next)
 		for i, w := range a.Question.Previous {
 			if w != strategy.None && made.Next[i] != w {
 				made.Next[i], made.Uneven = w, true
@@ -86,6 +86,36 @@ func Answered(a *Ask, p strategy.Plan, err error) *TargetMade {
 	}
 	made.Certificate = a.Question.Certify(made.Next)
 	return made
+}
+
+// present takes back what a strategy gave to members that are away: a strategy from elsewhere need not heed that. Such a
+// partition stays where it is, or Sticky places it.
+func (a *Ask) present(next []int) []int {
+	q := a.Question
+	q.Previous, q.Home = slices.Clone(next), nil
+	away := make([]bool, len(q.Workers))
+	for w := range q.Workers {
+		_, away[w] = slices.BinarySearch(a.decision.Away, q.Workers[w].ID)
+	}
+	var misplaced []int
+	for i, w := range next {
+		if w == strategy.None || w == a.Question.Previous[i] || !away[w] {
+			continue
+		}
+		if q.Previous[i] = a.Question.Previous[i]; q.Previous[i] == strategy.None {
+			misplaced = append(misplaced, i)
+		}
+	}
+	if len(misplaced) == 0 {
+		return q.Previous
+	}
+	p, err := strategy.Ask(strategy.NewSticky(), q)
+	for _, i := range misplaced {
+		if err == nil {
+			q.Previous[i] = p.Owners[i]
+		}
+	}
+	return q.Previous
 }
 
 func (l *Leader) targetMade(now time.Time, f *TargetMade) {
@@ -134,6 +164,12 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 		l.draft.digest = a.list.digest
 	}
 	l.topo.Planned(now, d)
+	for _, id := range d.Members {
+		_, here := l.roster.live[id]
+		if _, away := slices.BinarySearch(d.Away, id); !here && !away {
+			l.breakPromises(id) // it went while the plan was being made
+		}
+	}
 	l.pace.write = time.Time{}
 	l.compareSource(now) // these may have changed while the plan was made
 	l.roster.altered = true

@@ -229,6 +229,14 @@ func (l *Leader) gone(now time.Time, id string, clean bool) {
 	} else {
 		l.topo.Lost(now, id)
 	}
+	l.breakPromises(id)
+}
+
+// breakPromises plans anew for what a worker that is gone was to get: nobody waits for its return because of that.
+func (l *Leader) breakPromises(id string) {
+	if l.stage == leading && l.ledger.Promised(id) {
+		l.topo.Unplanned()
+	}
 }
 
 // compareMembers tells the topology whether the members describe themselves differently than when the plan was made: a

@@ -34,6 +34,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	refresh                    somebody asks for a listing
 //	strategy, store, listing   ok or how they fail: fails, hangs; refuses, too large, unknown, silent; fails
 //	pools                      the strategy gives partitions x… to nobody
+//	careless                   the strategy gives everything to the last worker, whether it may or not
 //	blind, sees                the heartbeats are not verified; they are
 //	run 12s, owners            time passes; who runs what
 func TestScripts(t *testing.T) {
@@ -138,6 +139,8 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.failing = strings.TrimPrefix(rest, "ok")
 	case "pools":
 		p.strategy = pools{}
+	case "careless":
+		p.strategy = careless{}
 	case "store":
 		p.refusing = strings.TrimPrefix(rest, "ok")
 		p.release()
@@ -297,4 +300,15 @@ func (s pools) AssignPrepared(q strategy.Question) (strategy.Plan, error) {
 		next[i] = strategy.None
 	}
 	return strategy.Plan{Owners: next, Waits: []strategy.Wait{{Cause: cause, Partitions: waits, After: 20 * time.Second}}}, nil
+}
+
+// careless gives everything to the last worker.
+type careless struct{}
+
+func (careless) Assign(w []strategy.Worker, p []strategy.Partition, _ []int) ([]int, error) {
+	next := make([]int, len(p))
+	for i := range next {
+		next[i] = len(w) - 1
+	}
+	return next, nil
 }

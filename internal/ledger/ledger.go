@@ -423,6 +423,12 @@ func (l *Ledger) Fill(workers []string, away map[string]bool, previous, home []i
 	}
 }
 
+// Promised reports whether a worker should have partitions that it has neither now nor had until its session ended.
+func (l *Ledger) Promised(id string) bool {
+	w := l.workers[id]
+	return w != nil && slices.ContainsFunc(w.targets, func(p *part) bool { return p.holder != w && p.last != w })
+}
+
 // Home is the worker that had the partition by the last plan in which that worker took part: for what a worker that is
 // gone has left behind it is still that worker, until Forget. "" if it is not known.
 func (l *Ledger) Home(id string) string {
