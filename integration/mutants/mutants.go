@@ -879,17 +879,22 @@ var mutants = []mutant{
 		old: `	for _, p := range w.targets {
 		l.touch(p)
 	}
-}
-
-// acknowledge`,
-		new: `	if replaced {
-		return
-	}
-}
-
-// acknowledge`,
+	for _, p := range w.held {`,
+		new: `	for _, p := range w.held {`,
 	},
-
+	{
+		name: "promise-not-broken", breaks: "What a worker was to get waits for that worker when it is gone.",
+		file: "internal/leader/roster.go",
+		old:  `	l.breakPromises(id)
+}`,
+		new: `}`,
+	},
+	{
+		name: "pending-capacity-forgotten", breaks: "A plan for something else makes a changed capacity forgotten.",
+		file: "internal/leader/plan.go",
+		old:  `	if d.Moves || !l.topo.Altered() {`,
+		new:  `	if d.Moves || l != nil {`,
+	},
 	// The state machine.
 	{
 		name: "edge-missing", breaks: "The table has no way from Rebalancing back to a window.",

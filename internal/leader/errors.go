@@ -17,8 +17,9 @@ var (
 	// ErrBlind says that a leader does not see the heartbeats any more. It leaves the lead to others.
 	ErrBlind = errors.New("leader does not see the heartbeats")
 
-	errEnded = errors.New("the term has ended")
-	errBegun = errors.New("the leader has just begun")
+	errEnded    = errors.New("the term has ended")
+	errBegun    = errors.New("the leader has just begun")
+	errRestless = errors.New("one plan follows another without end")
 )
 
 // Ended says that an answer only means that the leader that was asked has ended or has just begun: ask again.

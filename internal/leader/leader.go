@@ -142,6 +142,10 @@ func (l *Leader) Step(now time.Time, f Fact, out []Effect) []Effect {
 	return out
 }
 
+// plansAtOnce is how many plans that ask nobody may follow from one fact: two, and some to spare. A leader that goes on has
+// a bug, and a new term begins with what is stored.
+const plansAtOnce = 10
+
 // note books a fact.
 func (l *Leader) note(now time.Time, f Fact) {
 	switch f := f.(type) {
@@ -214,7 +218,11 @@ func (l *Leader) proceed(now time.Time) {
 		l.compareMembers(now)
 	}
 	l.decide(now)
-	for l.question == nil && l.decision.Act {
+	for n := 0; l.question == nil && l.decision.Act; n++ {
+		if n == plansAtOnce {
+			l.end(FenceLost, fmt.Errorf("%w: %s", errRestless, l.decision.Why))
+			return
+		}
 		l.plan(now)
 		l.decide(now)
 	}

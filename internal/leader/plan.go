@@ -155,7 +155,10 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	}
 	l.ledger.SetTargets(d.Members, next)
 	l.ledger.SetMembers(d.Members)
-	l.draft.members, l.draft.planned, l.draft.workers = d.Members, true, a.described
+	l.draft.members, l.draft.planned = d.Members, true
+	if d.Moves || !l.topo.Altered() { // otherwise that they describe themselves differently is not planned for yet
+		l.draft.workers = a.described
+	}
 	l.draft.certificate, l.draft.why = certificate, d.Why
 	if d.Moves {
 		l.draft.balanced = a.list
@@ -188,7 +191,7 @@ func (l *Leader) unplaced(now time.Time, a *Ask, waits []strategy.Wait) {
 		if len(w.Partitions) == 0 {
 			continue
 		}
-		if at := since.Add(w.After); w.After > 0 && (l.pace.placed.IsZero() || at.Before(l.pace.placed)) {
+		if at := since.Add(w.After); w.After > 0 && at.After(now) && (l.pace.placed.IsZero() || at.Before(l.pace.placed)) {
 			l.pace.placed = at
 		}
 		if !known {

@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	source p1 p2:200           the source lists these from now on, with their weights
 //	stored a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3
 //	plan 3 a b c               the stored plan has version 3 and these members; its digest is that of the source
+//	damped d 2m                the stored plan holds a worker back for so long
 //	garbage a                  the record of a worker cannot be read
 //	lead a/7                   a leader begins, in that session
 //	up a/7 b/8                 they live and beat; more words on the line: leaving cordoned failed deaf old capacity=50
@@ -114,6 +115,10 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.stored(t, args)
 	case "plan":
 		p.planned(t, args)
+	case "damped":
+		d, err := time.ParseDuration(args[1])
+		require.NoError(t, err)
+		p.plan.Damped = append(p.plan.Damped, record.Damped{Worker: args[0], Until: p.now.Add(d)})
 	case "garbage":
 		p.garbage = args
 	case "lead":

@@ -35,6 +35,9 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 	d.planned, d.members, d.workers = len(f.Plan.Members) > 0, f.Plan.Members, f.Plan.Workers
 	d.digest, d.certificate = f.Plan.Digest, f.Plan.Certificate
 	l.topo = topology.New(l.cfg.Topology, l.cfg.Joined, d.members, d.planned)
+	for _, held := range f.Plan.Damped {
+		l.topo.HeldBack(now, held.Worker, held.Until)
+	}
 	l.known = max(l.cfg.Floor, f.Plan.Version)
 	for _, r := range f.Records {
 		l.known = max(l.known, r.Version)

@@ -248,6 +248,11 @@ func (l *Ledger) sessionBegins(w *worker, number uint64) {
 	for _, p := range w.targets {
 		l.touch(p)
 	}
+	for _, p := range w.held { // what it could not be told to let go of before
+		if !p.listed() || p.target != nil && p.target != w {
+			l.touch(p)
+		}
+	}
 }
 
 // acknowledge: the holder has let go.
@@ -426,7 +431,7 @@ func (l *Ledger) Fill(workers []string, away map[string]bool, previous, home []i
 // Promised reports whether a worker should have partitions that it has neither now nor had until its session ended.
 func (l *Ledger) Promised(id string) bool {
 	w := l.workers[id]
-	return w != nil && slices.ContainsFunc(w.targets, func(p *part) bool { return p.holder != w && p.last != w })
+	return w != nil && slices.ContainsFunc(w.targets, func(p *part) bool { return p.listed() && p.holder != w && p.last != w })
 }
 
 // Home is the worker that had the partition by the last plan in which that worker took part: for what a worker that is

@@ -42,9 +42,9 @@ func (l *Ledger) mayGrant(p *part) bool {
 	return !p.forgotten && p.holder == nil && l.unread == 0 && p.listed() && p.target != nil && p.target.member && p.target.alive()
 }
 
-// mustRevoke: it is no more listed, or somebody else should have it.
+// mustRevoke: it is no more listed, or somebody else should have it, and its holder can be told.
 func (l *Ledger) mustRevoke(p *part) bool {
-	return !p.forgotten && p.holder != nil && !p.releasing && (!p.listed() || (p.target != nil && p.target != p.holder))
+	return !p.forgotten && p.holder.alive() && !p.releasing && (!p.listed() || (p.target != nil && p.target != p.holder))
 }
 
 func sortEffects(e []Effect) {
@@ -89,7 +89,12 @@ func (l *Ledger) addRecord(w *Write, x *worker, grants []Effect, revoked map[str
 	case !x.alive():
 		// What is stored names a session that has ended: it grants nothing, and it tells a next leader whose
 		// partitions these were.
-		return false
+		if x.restate {
+			r := x.record
+			r.Term = l.term
+			w.Records = append(w.Records, r)
+		}
+		return x.restate
 	}
 	r := l.record(x, w.Version, grants, revoked)
 	if x.stored && !x.restate && same(r, x.record) {

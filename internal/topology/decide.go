@@ -123,7 +123,13 @@ func (t *Topology) gathered(now time.Time) Decision {
 // that announced that they leave, and takes in newcomers that have waited for long enough, without moving anything to
 // them. It never delays and never hurries anybody else.
 func (t *Topology) urgent(now time.Time) Decision {
-	d := Decision{Phase: Rebalancing, Kind: t.sourced, Act: t.sourced != None}
+	d := Decision{Phase: Rebalancing, Act: t.sourced || t.resume}
+	switch {
+	case t.sourced:
+		d.Kind = Partitions
+	case t.resume:
+		d.Kind = KindResume
+	}
 	act := func(kind Kind) {
 		d.Act = true
 		if d.Kind != KindEmergency && d.Kind != KindMassLoss {
@@ -172,7 +178,7 @@ func (t *Topology) urgent(now time.Time) Decision {
 	if len(d.Members) == len(d.Away) {
 		return Decision{} // nobody is there to be given anything
 	}
-	d.Act = d.Act && (t.sourced != None || !t.same(d.Members))
+	d.Act = d.Act && (t.sourced || t.resume || !t.same(d.Members))
 	d.Why = t.why(d.Kind.String())
 	return d
 }

@@ -32,8 +32,8 @@ func (f flaps) inherit(heir, from string) {
 // Failed says that a live worker begins anew after a failure of its own that the store did not show, a panic.
 func (t *Topology) Failed(now time.Time, worker string) {
 	t.flaps.add(now, worker)
-	if n, is := t.newcomers[worker]; is {
-		n.due = n.since.Add(t.pause(now, worker))
+	if n, is := t.newcomers[worker]; is && t.gathering.kind == None {
+		n.due = later(n.due, n.since.Add(t.pause(now, worker)))
 		t.newcomers[worker], t.changed = n, true
 	}
 }
@@ -58,7 +58,23 @@ func (t *Topology) welcome(now time.Time, worker string) {
 		n.due = now.Add(pause)
 		t.joining = window{kind: KindPlannedScale, opened: now, closes: n.due}
 	}
+	if until := t.heldBack[worker]; until.After(n.due) && t.gathering.kind == None {
+		n.due = until
+	}
 	t.newcomers[worker] = n
+}
+
+// HeldBack says until when the leader before gave a worker nothing because it failed again and again. Its clock is another,
+// so that is never longer than FlapBackoff.
+func (t *Topology) HeldBack(now time.Time, worker string, until time.Time) {
+	most := now.Add(t.cfg.FlapBackoff)
+	if until.After(most) {
+		until = most
+	}
+	if until.After(now) {
+		t.heldBack[worker] = until
+		t.flaps[worker] = []time.Time{now, now} // at least
+	}
 }
 
 // pause is how long a newcomer waits: the planned window, doubled with each failure after the first, up to FlapBackoff.

@@ -54,7 +54,7 @@ const (
 	KindMassLoss
 	Partitions // the source lists different ones
 	Weights    // the source weighs them differently
-	KindResume // partitions have no owner because of what happened before this leader
+	KindResume // partitions have no owner, and nobody is awaited to whom they belong
 	KindDrain  // members announced that they leave
 )
 
@@ -94,7 +94,8 @@ type Topology struct {
 	leaving   map[string]bool      // live workers that announced that they leave
 	absent    map[string]absence
 	newcomers map[string]newcomer
-	joining   window // that the last newcomer opened or joined
+	heldBack  map[string]time.Time // by the leader before, until then
+	joining   window               // that the last newcomer opened or joined
 	flaps     flaps
 
 	gathering window    // of a cold start or a restart
@@ -105,7 +106,8 @@ type Topology struct {
 	// Optional changes and when they are due; zero for none.
 	altered, weighed, uneven time.Time
 
-	sourced Kind  // Partitions or KindResume: to be planned for at once
+	sourced bool  // the source lists different partitions: to be planned for at once
+	resume  bool  // so are partitions that have no owner because of something else
 	active  Phase // Rebalancing or Emergency while a plan is carried out
 	kind    Kind  // of the plan that is carried out
 
@@ -141,7 +143,7 @@ type window struct {
 func New(cfg Config, joined time.Time, members []string, planned bool) *Topology {
 	t := &Topology{
 		cfg: cfg, joined: joined, planned: planned, members: map[string]bool{}, heard: map[string]time.Time{}, leaving: map[string]bool{},
-		absent: map[string]absence{}, newcomers: map[string]newcomer{}, flaps: flaps{},
+		absent: map[string]absence{}, newcomers: map[string]newcomer{}, heldBack: map[string]time.Time{}, flaps: flaps{},
 	}
 	if planned {
 		for _, m := range members {
@@ -321,14 +323,11 @@ func (t *Topology) PartitionsChanged(now time.Time, k Kind) {
 	t.changed = true
 	switch {
 	case k == None:
-		t.weighed = time.Time{}
-		if t.sourced == Partitions {
-			t.sourced = None
-		}
+		t.weighed, t.sourced = time.Time{}, false
 	case k == Weights && t.weighed.IsZero():
 		t.weighed = now.Add(t.cfg.PlannedScaleWindow)
 	case k == Partitions:
-		t.sourced = Partitions
+		t.sourced = true
 	}
 }
 
@@ -348,13 +347,16 @@ func (t *Topology) optional(now time.Time, due *time.Time, is bool) {
 	}
 }
 
-// Unplanned says that some partitions have no owner, because of something that happened before this leader.
-func (t *Topology) Unplanned() { t.sourced, t.changed = KindResume, true }
+// Altered reports whether members describe themselves differently than when the last plan was made.
+func (t *Topology) Altered() bool { return !t.altered.IsZero() }
+
+// Unplanned says that some partitions have no owner, and that nobody is awaited to whom they belong.
+func (t *Topology) Unplanned() { t.resume, t.changed = true, true }
 
 // Planned says that the plan which a decision asked for is made.
 func (t *Topology) Planned(now time.Time, d Decision) {
 	t.changed, t.planned = true, true
-	t.kind, t.active, t.sourced = d.Kind, Rebalancing, None
+	t.kind, t.active, t.sourced, t.resume = d.Kind, Rebalancing, false, false
 	if d.Kind == KindEmergency || d.Kind == KindMassLoss {
 		t.active = Emergency
 	}
