@@ -885,7 +885,7 @@ var mutants = []mutant{
 	{
 		name: "promise-not-broken", breaks: "What a worker was to get waits for that worker when it is gone.",
 		file: "internal/leader/roster.go",
-		old:  `	l.breakPromises(id)
+		old: `	l.breakPromises(id)
 }`,
 		new: `}`,
 	},
