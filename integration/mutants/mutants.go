@@ -855,8 +855,11 @@ var mutants = []mutant{
 	{
 		name: "refresh-answered-early", breaks: "A refresh is answered before its partitions are planned for.",
 		file: "internal/leader/write.go",
-		old:  `		if l.source.pending != topology.Partitions {`,
-		new:  `		if l != nil {`,
+		old: `		if !changed && l.question != nil {
+			return // the answer has more to say, and must not wait for this to be stored
+		}
+`,
+		new: ``,
 	},
 	{
 		name: "leader-not-woken", breaks: "A leader is not woken for the deadline of an absent member.",

@@ -33,7 +33,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	is a leaving               what a heartbeat says from now on, as for up; "is a" takes it back
 //	garble a                   somebody overwrites a heartbeat
 //	refresh                    somebody asks for a listing
-//	strategy, store, listing   ok or how they fail: fails, hangs; refuses, too large, unknown, silent; fails
+//	strategy, store, listing, lookup  ok or how they fail: fails, hangs; refuses, too large, unknown, silent; fails; fails
 //	pools                      the strategy gives partitions x… to nobody
 //	careless                   the strategy gives everything to the last worker, whether it may or not
 //	blind, sees                the heartbeats are not verified; they are
@@ -151,6 +151,8 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.release()
 	case "listing":
 		p.unlisted = rest == "fails"
+	case "lookup":
+		p.lost = rest == "fails"
 	case "blind":
 		p.tell(&Blind{p.now})
 	case "sees":

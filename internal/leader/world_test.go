@@ -55,6 +55,7 @@ type world struct {
 	failing    string // strategy: "", "fails", "hangs"
 	refusing   string // store: "", "refuses", "too large", "unknown", "silent"
 	unlisted   bool   // source fails
+	lost       bool   // nobody answers how members went
 	unanswered []Effect
 	beat       time.Time
 	wake       time.Time
@@ -139,6 +140,10 @@ func (w *world) answer(e Effect) {
 		}
 		w.tell(&Synced{})
 	case *LookUp:
+		if w.lost {
+			w.tell(&LookedUp{Err: store.ErrUnknown})
+			return
+		}
 		left := map[string]time.Time{}
 		for _, id := range e.Workers {
 			if at, clean := w.left[id]; clean {
