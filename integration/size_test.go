@@ -1,3 +1,7 @@
+//go:build !race
+
+// Under the race detector this takes minutes, and what it shows does not depend on the order of events.
+
 package integration
 
 import (

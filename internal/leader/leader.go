@@ -184,7 +184,7 @@ func (l *Leader) note(now time.Time, f Fact) {
 // watch sees to deadlines that do not belong to a plan.
 func (l *Leader) watch(now time.Time) {
 	if !l.blind.IsZero() && !now.Before(l.blind.Add(l.sight())) {
-		l.end(LostSight, fmt.Errorf("%w: the heartbeats have not been verified since %s", ErrBlind, now.Sub(l.blind)))
+		l.end(LostSight, fmt.Errorf("%w: the heartbeats have not been verified for %s", ErrBlind, now.Sub(l.blind)))
 		return
 	}
 	for _, id := range l.roster.overdue(now) {
