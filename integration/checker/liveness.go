@@ -219,11 +219,16 @@ func lastChange(beats []beat) beat {
 	return last
 }
 
-// expiredAround counts the workers whose heartbeats expired within a HeartbeatTTL of a moment, before or after it.
+// expiredAround counts the workers whose sessions ended without a goodbye within a HeartbeatTTL of a moment, before or after
+// it: their heartbeats expired, or the next session began before that. A store that was away does either.
 func (c *Checker) expiredAround(at time.Time) (n int) {
 	for _, beats := range c.stored.beats {
-		if slices.ContainsFunc(beats, func(b beat) bool { return b.expired && b.at.Sub(at).Abs() <= c.cfg.Deadlines.HeartbeatTTL }) {
-			n++
+		for i, b := range beats {
+			replaced := i > 0 && !beats[i-1].gone && beats[i-1].session < b.session
+			if (b.expired || replaced) && b.at.Sub(at).Abs() <= c.cfg.Deadlines.HeartbeatTTL {
+				n++
+				break
+			}
 		}
 	}
 	return n

@@ -307,3 +307,19 @@ func TestOnlyALeaderWhoseSessionIsYoungMayWaitForARestart(t *testing.T) {
 		})
 	}
 }
+
+func TestSessionsThatAreReplacedCountForAMassLoss(t *testing.T) {
+	for replaced, violations := range map[int]int{0: 1, 2: 0} {
+		t.Run(fmt.Sprint(replaced), func(t *testing.T) {
+			require.Len(t, judgeLive(t, func(h *history) {
+				h.group(5)
+				h.looks("p1", 40*time.Second)
+				h.expire("worker-0")
+				for i := range replaced {
+					h.beat(fmt.Sprintf("worker-%d", i+1), 20+i, 0)
+				}
+				h.looks("p1", 8*time.Second)
+			}), violations)
+		})
+	}
+}
