@@ -21,9 +21,16 @@ const (
 
 var phases = flag.Int("phases", 4, "in how many phases of a heartbeat the crashes come whose recovery is measured")
 
+// What lies between an expiry and the hook of the next owner are three trips: to the leader, to the store, to the owner. When
+// the next expiry comes in the same instant its plan waits for the answer of the first: two more.
+const (
+	tripsOfOne  = 3
+	tripsOfMore = 5
+)
+
 // reowned measures how long partitions are without an owner after a crash, once for each phase of the heartbeat of the
-// first victim, and fails when it takes longer than is promised.
-func reowned(t *testing.T, promised time.Duration, victims func(f *fleet.Fleet) []*fleet.Process) {
+// first victim, and fails when it takes longer than is promised and so many trips over the network.
+func reowned(t *testing.T, promised time.Duration, trips int, victims func(f *fleet.Fleet) []*fleet.Process) {
 	t.Helper()
 	for _, latency := range []time.Duration{0, time.Millisecond, 20 * time.Millisecond} {
 		t.Run(fmt.Sprintf("at a latency of %s", latency), func(t *testing.T) {
@@ -52,8 +59,9 @@ func reowned(t *testing.T, promised time.Duration, victims func(f *fleet.Fleet) 
 					})
 				}
 				slices.Sort(took)
-				t.Logf("p50 %s, max %s, promised %s", took[len(took)/2], took[len(took)-1], promised)
-				require.LessOrEqual(t, took[len(took)-1], promised)
+				allowed := promised + time.Duration(trips)*latency
+				t.Logf("p50 %s, max %s, promised %s", took[len(took)/2], took[len(took)-1], allowed)
+				require.LessOrEqual(t, took[len(took)-1], allowed)
 			})
 		})
 	}
@@ -71,24 +79,24 @@ func lastBeat(t *testing.T, f *fleet.Fleet, worker string) time.Time {
 }
 
 func TestHowLongAfterACrashOfAFollower(t *testing.T) {
-	reowned(t, heartbeatTTL+350*time.Millisecond, func(f *fleet.Fleet) []*fleet.Process { return f.Followers()[:1] })
+	reowned(t, heartbeatTTL+350*time.Millisecond, tripsOfOne, func(f *fleet.Fleet) []*fleet.Process { return f.Followers()[:1] })
 }
 
 func TestHowLongAfterACrashOfTwoFollowersAtOnce(t *testing.T) {
-	reowned(t, heartbeatTTL+350*time.Millisecond, func(f *fleet.Fleet) []*fleet.Process { return f.Followers()[:2] })
+	reowned(t, heartbeatTTL+350*time.Millisecond, tripsOfMore, func(f *fleet.Fleet) []*fleet.Process { return f.Followers()[:2] })
 }
 
 func TestHowLongAfterACrashOfTheLeader(t *testing.T) {
-	reowned(t, max(heartbeatTTL, leaderTTL)+400*time.Millisecond, func(f *fleet.Fleet) []*fleet.Process { return []*fleet.Process{f.Leader()} })
+	reowned(t, max(heartbeatTTL, leaderTTL)+400*time.Millisecond, tripsOfOne, func(f *fleet.Fleet) []*fleet.Process { return []*fleet.Process{f.Leader()} })
 }
 
 func TestHowLongAfterACrashOfTheLeaderAndAFollowerAtOnce(t *testing.T) {
-	reowned(t, max(heartbeatTTL, leaderTTL)+400*time.Millisecond, func(f *fleet.Fleet) []*fleet.Process {
+	reowned(t, max(heartbeatTTL, leaderTTL)+400*time.Millisecond, tripsOfMore, func(f *fleet.Fleet) []*fleet.Process {
 		return []*fleet.Process{f.Leader(), f.Followers()[0]}
 	})
 }
 
 // TestHowLongAfterAMassLoss: more than max(2, MassLossRatio) of the members, who are held for one HeartbeatTTL.
 func TestHowLongAfterAMassLoss(t *testing.T) {
-	reowned(t, 2*heartbeatTTL+350*time.Millisecond, func(f *fleet.Fleet) []*fleet.Process { return f.Followers()[:3] })
+	reowned(t, 2*heartbeatTTL+350*time.Millisecond, tripsOfMore, func(f *fleet.Fleet) []*fleet.Process { return f.Followers()[:3] })
 }

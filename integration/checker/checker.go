@@ -188,14 +188,27 @@ func (c *Checker) excuses(format string, args ...any) {
 	c.log("excused: "+format, args...)
 }
 
+// recent returns the events that a report shows. The caller holds the lock.
+func (c *Checker) recent() []string {
+	return c.events[max(0, len(c.events)-logged):]
+}
+
 // violate records a broken promise. The caller holds the lock.
 func (c *Checker) violate(invariant, format string, args ...any) {
+	c.violateAfter(nil, invariant, format, args...)
+}
+
+// violateAfter is violate for what shows later than it happens: events are those before it, nil for those of now. The
+// caller holds the lock.
+func (c *Checker) violateAfter(events []string, invariant, format string, args ...any) {
 	v := fmt.Sprintf("%s violated: %s", invariant, fmt.Sprintf(format, args...))
 	c.log("!!! %s", v)
 	c.violations = append(c.violations, v)
 	if c.cfg.Report == nil || len(c.violations) > maxReported {
 		return
 	}
-	recent := c.events[max(0, len(c.events)-logged):]
-	c.cfg.Report(v + "\nrecent events:\n" + strings.Join(recent, "\n"))
+	if events == nil {
+		events = c.recent()
+	}
+	c.cfg.Report(v + "\nrecent events:\n" + strings.Join(events, "\n"))
 }

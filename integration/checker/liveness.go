@@ -62,6 +62,7 @@ type suspect struct {
 	at      time.Time
 	version int64
 	why     string
+	events  []string // those before it
 }
 
 func newLiveness() liveness {
@@ -309,8 +310,9 @@ func (c *Checker) planStored(p Plan) {
 	if why == "" {
 		return
 	}
+	events := slices.Clone(c.recent())
 	for _, r := range revoked {
-		c.live.suspects = append(c.live.suspects, suspect{r, p.At, p.Version, why})
+		c.live.suspects = append(c.live.suspects, suspect{r, p.At, p.Version, why, events})
 	}
 }
 
@@ -328,7 +330,7 @@ func (c *Checker) judgeMoves() {
 	}
 	for _, s := range suspects {
 		if c.stored.stays(s.from, s.at) && len(c.stored.unread[Assignment]) == 0 {
-			c.violate("I7", "version %d takes %s from %s session %d, which lives and stays: %s", s.version, s.partition,
+			c.violateAfter(s.events, "I7", "version %d takes %s from %s session %d, which lives and stays: %s", s.version, s.partition,
 				s.from.worker, s.from.session, s.why)
 		}
 	}

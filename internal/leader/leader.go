@@ -98,7 +98,9 @@ type pace struct {
 // draft is the plan that this leader works towards.
 type draft struct {
 	members     []string
-	planned     bool   // there is a plan at all
+	planned     bool // there is a plan at all
+	owed        bool // it has changed since write last found that everything is stored
+	phase       topology.Phase
 	workers     string // how the members described themselves
 	list        *Listing
 	balanced    *Listing // whose weights the last plan heeded that could move anything
@@ -218,17 +220,28 @@ func (l *Leader) proceed(now time.Time) {
 		l.compareMembers(now)
 	}
 	l.decide(now)
-	for n := 0; l.question == nil && l.decision.Act; n++ {
-		if n == plansAtOnce {
-			l.end(FenceLost, fmt.Errorf("%w: %s", errRestless, l.decision.Why))
+	for n := 0; ; n++ {
+		for ; l.plans(); n++ {
+			if n == plansAtOnce {
+				l.end(FenceLost, fmt.Errorf("%w: %s", errRestless, l.decision.Why))
+				return
+			}
+			l.plan(now)
+			l.decide(now)
+		}
+		if l.writing != nil || now.Before(l.pace.write) {
 			return
 		}
-		l.plan(now)
-		l.decide(now)
+		if l.write(now); !l.plans() {
+			return
+		}
 	}
-	if l.writing == nil && !now.Before(l.pace.write) {
-		l.write(now)
-	}
+}
+
+// plans says that it is time to make a plan. One that moves what somebody holds waits until the one before it is stored,
+// so that what had no owner is given away in a plan that moves nothing else.
+func (l *Leader) plans() bool {
+	return l.decision.Act && l.question == nil && !(l.decision.Moves && l.draft.owed)
 }
 
 // decide asks the topology, and tells who is held back.
@@ -307,7 +320,7 @@ func (l *Leader) valid() error {
 	if l.stage != leading {
 		return nil
 	}
-	if l.decision.Act && l.question == nil {
+	if l.plans() {
 		return fmt.Errorf("a plan is due for %v and nobody is asked", l.decision.Members)
 	}
 	if !slices.IsSorted(l.draft.members) {

@@ -155,7 +155,7 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	}
 	l.ledger.SetTargets(d.Members, next)
 	l.ledger.SetMembers(d.Members)
-	l.draft.members, l.draft.planned = d.Members, true
+	l.draft.members, l.draft.planned, l.draft.owed, l.draft.phase = d.Members, true, true, d.Phase
 	if d.Moves || !l.topo.Altered() { // otherwise that they describe themselves differently is not planned for yet
 		l.draft.workers = a.described
 	}

@@ -41,6 +41,7 @@ func (l *Leader) write(now time.Time) {
 			l.do(l.writing)
 			return
 		}
+		l.draft.owed = false
 		if l.source.pending != topology.Partitions {
 			l.answer(l.source.waiting, nil)
 			l.source.waiting = nil
@@ -53,7 +54,7 @@ func (l *Leader) write(now time.Time) {
 		}
 		l.decide(now)
 		if l.decision.Act {
-			return // the next step plans
+			return
 		}
 	}
 }
@@ -109,6 +110,9 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 		Term: l.cfg.Term, Version: max(l.stored.Version, l.known), Phase: phase(l.decision.Phase), Lifecycle: l.lifecycle(now),
 		Members: d.members, Partitions: len(d.list.ids), Digest: d.digest, Workers: d.workers, Certificate: d.certificate,
 		Damped: l.damped(now),
+	}
+	if d.owed && l.decision.Moves {
+		plan.Phase = phase(d.phase) // the next plan waits until this one is stored
 	}
 	if !d.planned {
 		plan.Partitions, plan.Digest = 0, ""

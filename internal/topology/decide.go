@@ -17,7 +17,7 @@ func (t *Topology) decide(now time.Time) Decision {
 		return t.gathered(now)
 	}
 	d := t.urgent(now)
-	if t.optionalDue(now) {
+	if !d.orphans && t.optionalDue(now) { // otherwise what is due as well follows in a plan of its own
 		d = t.rebalance(now, d)
 	}
 	if d.Act {
@@ -124,6 +124,7 @@ func (t *Topology) gathered(now time.Time) Decision {
 // them. It never delays and never hurries anybody else.
 func (t *Topology) urgent(now time.Time) Decision {
 	d := Decision{Phase: Rebalancing, Act: t.sourced || t.resume}
+	d.orphans = d.Act
 	switch {
 	case t.sourced:
 		d.Kind = Partitions
@@ -140,6 +141,7 @@ func (t *Topology) urgent(now time.Time) Decision {
 	living := 0
 	for m := range t.members {
 		a, away := t.absent[m]
+		d.orphans = d.orphans || away && !(now.Before(a.due) && (!a.clean || !complete))
 		switch {
 		case away && now.Before(a.due) && (!a.clean || !complete):
 			d.Members, d.Away = append(d.Members, m), append(d.Away, m)
@@ -228,7 +230,7 @@ func (t *Topology) nextOptional(now time.Time) (at time.Time) {
 	return later(later(at, t.cooldown), t.postponed)
 }
 
-// rebalance makes of an urgent plan, or of none, one that may move what somebody holds.
+// rebalance makes of a plan that places nothing, or of none, one that may move what somebody holds.
 func (t *Topology) rebalance(now time.Time, d Decision) Decision {
 	if len(d.Members) == 0 {
 		return d // nobody is there

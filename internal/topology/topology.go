@@ -71,6 +71,7 @@ type Decision struct {
 	Kind    Kind
 	Act     bool      // make a plan now, for Members
 	Moves   bool      // the plan may move what somebody holds; otherwise it only places what has no owner
+	orphans bool      // what it places has lost its owner or never had one, so that it moves nothing else
 	Members []string  // sorted
 	Away    []string  // those of the members that are not there and keep their place, sorted
 	Wake    time.Time // when to ask again if nothing happens; zero for never
