@@ -241,7 +241,7 @@ func (l *Leader) proceed(now time.Time) {
 // plans says that it is time to make a plan. One that moves what somebody holds waits until the one before it is stored,
 // so that what had no owner is given away in a plan that moves nothing else.
 func (l *Leader) plans() bool {
-	return l.decision.Act && l.question == nil && !(l.decision.Moves && l.draft.owed)
+	return l.decision.Act && l.question == nil && (!l.decision.Moves || !l.draft.owed)
 }
 
 // decide asks the topology, and tells who is held back.

@@ -141,9 +141,10 @@ func (t *Topology) urgent(now time.Time) Decision {
 	living := 0
 	for m := range t.members {
 		a, away := t.absent[m]
-		d.orphans = d.orphans || away && !(now.Before(a.due) && (!a.clean || !complete))
+		keeps := away && now.Before(a.due) && (!a.clean || !complete)
+		d.orphans = d.orphans || away && !keeps
 		switch {
-		case away && now.Before(a.due) && (!a.clean || !complete):
+		case keeps:
 			d.Members, d.Away = append(d.Members, m), append(d.Away, m)
 		case away && a.held:
 			act(KindMassLoss)
