@@ -100,6 +100,10 @@ func (m *manager) stopping(restarts bool) {
 	if m.session.cancel != nil {
 		m.session.cancel()
 	}
+	m.life.letGoBy = m.letGoBy()
+	if m.winding != nil && m.winding.hurry != nil {
+		m.winding.hurry() // nobody is left who would tell that hook when the leases end
+	}
 	switch state := m.machine.State(); {
 	case state == fsm.Shutdown, restarts && (state == fsm.Init || state == fsm.ClaimingID):
 	case restarts:

@@ -18,6 +18,7 @@ type life struct {
 	strategist *strategist
 	machine    *fsm.Machine // where the worker stands
 	carried    uint64       // the session whose partitions are kept while the store is away
+	letGoBy    time.Time    // when what is left of the last session must be let go, as others may take over then
 	leaving    bool         // asked to leave: an incarnation that fails now has no successor
 }
 
@@ -45,12 +46,14 @@ func New(set Settings) (*actor.Props, *View) {
 	return props, view
 }
 
-// end closes the life of a tree that has stopped: the user is told to let go of what it still holds, and the notices
-// that are queued are delivered, each for as long as limit.
+// end closes the life of a tree that has stopped: the user is told to let go of what it still holds before others may take
+// it over, and the notices that are queued are delivered, each for as long as limit.
 func (l *life) end(limit time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	l.runner.become(request{ctx: ctx, trusted: func() bool { return false }, done: func(error) {}})
+	hurry, cancelHurry := context.WithDeadline(ctx, l.letGoBy)
+	defer cancelHurry()
+	l.runner.become(request{ctx: hurry, trusted: func() bool { return false }, done: func(error) {}})
 	l.runner.close()
 	wait(ctx, l.runner.ended)
 	l.notifier.close()

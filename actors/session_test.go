@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -251,7 +252,7 @@ func TestALeaderThatMayNotUseItsFenceBeginsANewTerm(t *testing.T) {
 func TestASessionThatIsBeingWoundDownIsFencedWhenItsTrustEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	m := &manager{
-		guard: &guard{ended: true}, winding: &windDown{}, session: session{number: 7, trust: &trust{}, cancel: cancel},
+		guard: &guard{ended: true}, life: &life{}, winding: &windDown{}, session: session{number: 7, trust: &trust{}, cancel: cancel},
 		set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
 	}
 	m.session.trust.extend(time.Now().Add(time.Minute))
@@ -269,7 +270,7 @@ func TestALeaderWhoseLeaseProvesARestoreOfTheStoreEndsItsSession(t *testing.T) {
 	for cause, ends := range map[error]bool{kv.ErrLost: false, fmt.Errorf("%w: %w", kv.ErrLost, kv.ErrRolledBack): true} {
 		ctx, cancel := context.WithCancel(t.Context())
 		m := &manager{
-			guard: &guard{ended: true, log: slog.New(slog.DiscardHandler)}, winding: &windDown{},
+			guard: &guard{ended: true, log: slog.New(slog.DiscardHandler)}, life: &life{}, winding: &windDown{},
 			session: session{trust: &trust{}, cancel: cancel}, set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
 		}
 		m.lostElection(cause)
@@ -286,4 +287,33 @@ func TestASessionThatEndsTakesUpNothingMore(t *testing.T) {
 	m.beginWindDown(false)
 	require.Len(t, r.queue, 1, "everything is to be given up")
 	require.False(t, m.session.trust.mayTake(), "though its leases are still good")
+}
+
+// TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver: nobody deletes its entries, so they expire as after a crash.
+func TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var gaveUp time.Time
+		hooks := Hooks{OnAssignmentChanged: func(ctx context.Context, _, removed []strategy.Partition) error {
+			if len(removed) > 0 {
+				<-ctx.Done()
+				gaveUp = time.Now()
+			}
+			return nil
+		}}
+		view := newView()
+		l := &life{view: view, runner: newRunner(hooks, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
+		p := strategy.Partition{Keys: []string{"a"}}
+		l.runner.become(request{
+			ctx: t.Context(), target: map[string]holding{p.ID(): {partition: p, epoch: 1}}, trusted: func() bool { return true }, done: func(error) {},
+		})
+		m := &manager{
+			guard: &guard{}, life: l, machine: fsm.New(), set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second, WorkerIDTTL: 30 * time.Second}},
+			session: session{beat: kv.Lease{Revision: 1, Sent: time.Now()}, claim: kv.Lease{Revision: 1, Sent: time.Now()}},
+		}
+		by := m.letGoBy()
+		m.stopping(true)
+		l.end(time.Minute)
+		require.Equal(t, by, gaveUp)
+		require.Less(t, gaveUp.Sub(m.session.beat.Sent), m.set.Store.HeartbeatTTL)
+	})
 }

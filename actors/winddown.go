@@ -134,6 +134,9 @@ func (m *manager) giveUp() {
 // leases can be seen to have ended. Without the heartbeat the partitions are free; without the claim the ID is, and the
 // session that takes it ends this one.
 func (m *manager) letGoBy() time.Time {
+	if m.session.beat.Revision == 0 {
+		return m.life.letGoBy // of the incarnation before
+	}
 	by := func(l kv.Lease, ttl time.Duration) time.Time { return l.Sent.Add(ttl - ttl/16) }
 	return earlier(by(m.session.beat, m.set.Store.HeartbeatTTL), by(m.session.claim, m.set.Store.WorkerIDTTL))
 }

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,30 +13,55 @@ import (
 	"github.com/parti-go/parti/internal/bubble"
 )
 
-// TestAWorkerThatIsCutOffWhileItStopsLetsGoBeforeOthersTakeOver: a hook that is giving up has ShutdownTimeout for it. When
-// the leases end meanwhile it has less, because others are given the partitions then: its context has to say so.
-func TestAWorkerThatIsCutOffWhileItStopsLetsGoBeforeOthersTakeOver(t *testing.T) {
-	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.ShutdownTimeout = 40 * time.Second }))
-		f.Begin(2)
-		stopping := f.Start(1, fleet.Handler(func(ctx context.Context, _, removed []parti.Partition) error {
-			if len(removed) > 0 {
-				select {
-				case <-time.After(30 * time.Second):
-				case <-ctx.Done():
-				}
+// TestAWorkerThatLosesItsSessionWhileItStopsLetsGoBeforeOthersTakeOver: a hook that is giving up has ShutdownTimeout for it.
+// When the leases end meanwhile it has less, because others are given the partitions then: its context has to say so.
+func TestAWorkerThatLosesItsSessionWhileItStopsLetsGoBeforeOthersTakeOver(t *testing.T) {
+	for name, lose := range map[string]func(p *fleet.Process){
+		"cut off":         func(p *fleet.Process) { p.Link.Cut() },
+		"manager panics":  func(p *fleet.Process) { p.Panic("manager") },
+		"cut off, panics": func(p *fleet.Process) { p.Link.Cut(); p.Panic("manager") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, busy := range []bool{false, true} {
+				bubble.Run(t, func(t *testing.T, s *bubble.Server) { losesWhileItStops(t, s, lose, busy) })
 			}
+		})
+	}
+}
+
+// losesWhileItStops: busy says that the hook is still taking something when the stop comes, so that it is told to give up
+// only after the session is lost.
+func losesWhileItStops(t *testing.T, s *bubble.Server, lose func(p *fleet.Process), busy bool) {
+	f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.ShutdownTimeout = 40 * time.Second }))
+	f.Begin(2)
+	var taking, stops atomic.Bool
+	stopping := f.Start(1, fleet.Handler(func(ctx context.Context, _, removed []parti.Partition) error {
+		switch {
+		case len(removed) == 0 && !stops.Load():
 			return nil
-		}))[0]
-		f.Settle(window + 11*time.Second)
-		<-time.After(time.Minute)
-		had := stopping.Running()
-		require.NotEmpty(t, had)
-		go func() { _ = stopping.Stop() }()
-		<-time.After(500 * time.Millisecond)
-		stopping.Link.Cut()
-		f.Wait(heartbeatTTL, "the hook returns", func() bool { return len(stopping.Running()) == 0 })
-		f.Wait(heartbeatTTL, "others run what it had", func() bool { return f.Checker.Complete(f.Source.IDs()) == nil })
-		require.Zero(t, f.Checker.Excused())
-	})
+		case len(removed) == 0:
+			taking.Store(true)
+			<-time.After(2 * time.Second)
+			return nil
+		}
+		select {
+		case <-time.After(30 * time.Second):
+		case <-ctx.Done():
+		}
+		return nil
+	}))[0]
+	f.Settle(window + 11*time.Second)
+	<-time.After(time.Minute)
+	require.NotEmpty(t, stopping.Running())
+	if stops.Store(true); busy {
+		f.Source.Set(append(f.Source.List(), fleet.Partition(30), fleet.Partition(31), fleet.Partition(32))...)
+		require.NoError(t, f.Leader().Manager.RefreshPartitions(context.Background()))
+		f.Wait(time.Minute, "the hook takes something", taking.Load)
+	}
+	go func() { _ = stopping.Stop() }()
+	<-time.After(500 * time.Millisecond)
+	lose(stopping)
+	f.Wait(heartbeatTTL, "the hook returns", func() bool { return len(stopping.Running()) == 0 })
+	f.Wait(heartbeatTTL, "others run what it had", func() bool { return f.Checker.Complete(f.Source.IDs()) == nil })
+	require.Zero(t, f.Checker.Excused())
 }

@@ -15,7 +15,8 @@ import (
 // history is a fleet life written by hand.
 type history struct {
 	*checker.Checker
-	seq map[checker.Bucket]uint64
+	seq  map[checker.Bucket]uint64
+	term int // of what is owned, 1 if it is 0
 }
 
 // legal is a state table small enough to be seen through.
@@ -79,7 +80,7 @@ func (h *history) beat(worker string, session, applied int) {
 // owned stores a record with one partition x.
 func (h *history) owned(worker string, session, version, epoch int) {
 	h.put(checker.Assignment, worker,
-		`{"session":%d,"term":1,"version":%d,"owned":[{"partition":"x","epoch":%d}]}`, session, version, epoch)
+		`{"session":%d,"term":%d,"version":%d,"owned":[{"partition":"x","epoch":%d}]}`, session, max(h.term, 1), version, epoch)
 }
 
 func (h *history) releasing(worker string, session, version, epoch int) {

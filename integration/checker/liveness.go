@@ -30,6 +30,7 @@ type liveness struct {
 	leader    string    // a process that leads and can act; "" for none
 	since     time.Time // the leader, or nobody, has been there since then
 	restarted time.Time // when too few members were seen last
+	held      time.Time // until then a leader that began may wait for members of a mass loss
 	listed    map[string]time.Time
 	told      map[string]time.Time // waits that were judged, by partition
 	reports   []report
@@ -134,6 +135,14 @@ func (c *Checker) restarting(now time.Time) bool {
 	return first >= 0 && now.Sub(all[first].at) < c.cfg.Deadlines.ColdStartWindow
 }
 
+// leaderBegins notes for how long a leader may wait for members that it never saw: it does not know when they went, and
+// where they are many it suspects the store.
+func (c *Checker) leaderBegins(at time.Time) {
+	if d, members := c.cfg.Deadlines, c.live.plan.Members; d != nil && len(members)-c.present(members) >= massLoss {
+		c.live.held = at.Add(2 * d.HeartbeatTTL)
+	}
+}
+
 // wait is a partition without an owner, or one that its owner does not let go.
 type wait struct {
 	since   time.Time
@@ -151,8 +160,11 @@ func (c *Checker) judgeWait(now time.Time, partition string, h holding) {
 	}
 	d := c.cfg.Deadlines
 	due := later(w.since, c.live.since).Add(w.allowed)
-	if !w.handoff && !c.live.restarted.IsZero() {
-		due = later(due, c.live.restarted.Add(d.ColdStartWindow))
+	if !w.handoff {
+		due = later(due, c.live.held)
+		if !c.live.restarted.IsZero() {
+			due = later(due, c.live.restarted.Add(d.ColdStartWindow))
+		}
 	}
 	if due = due.Add(d.Slack); !now.After(due) || c.live.told[partition].Equal(w.since) {
 		return

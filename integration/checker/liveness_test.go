@@ -85,6 +85,16 @@ func TestAPartitionThatStaysWithoutAnOwnerIsReported(t *testing.T) {
 			h.expire("worker-1")
 			h.expire("worker-2")
 		}, 17 * time.Second},
+		{"a leader that began does not know when others expired", func(h *history) {
+			for i := range 3 {
+				h.expire(fmt.Sprintf("worker-%d", i+1))
+			}
+			h.looks("p1", 20*time.Second)
+			h.put(checker.Assignment, "term", `{"number":2,"worker":"worker-6","session":7}`)
+			h.term = 2
+			h.looks("p1", 3*time.Second)
+			h.expire("worker-0")
+		}, 14 * time.Second},
 		{"most members are away", func(h *history) {
 			for i := range 5 {
 				h.expire(fmt.Sprintf("worker-%d", i))
@@ -322,4 +332,18 @@ func TestSessionsThatAreReplacedCountForAMassLoss(t *testing.T) {
 			}), violations)
 		})
 	}
+}
+
+// TestAGrantThatWasReplacedBeforeItWasReadCounts: the bucket keeps one message a key.
+func TestAGrantThatWasReplacedBeforeItWasReadCounts(t *testing.T) {
+	require.Empty(t, judgeLive(t, func(h *history) {
+		h.group(7)
+		h.expire("worker-0")
+		h.releasing("worker-1", 2, 3, 9)
+		h.looks("p1", 20*time.Second)
+		h.beat("worker-1", 2, 3)
+		h.looks("p1", 5*time.Second)
+		h.owned("worker-2", 3, 4, 10)
+		h.looks("p1", 30*time.Second)
+	}))
 }

@@ -249,6 +249,7 @@ func (c *Checker) storedAssignment(e Entry) {
 		t.At, c.stored.term = e.At, max(t.Number, c.stored.term)
 		c.stored.terms = append(c.stored.terms, t)
 		c.paced(t)
+		c.leaderBegins(e.At)
 	case "plan":
 		p, ok := decode[Plan](c, e)
 		if !ok {
@@ -335,14 +336,16 @@ func (c *Checker) holdings(at time.Time, r record) {
 		case known && now.epoch <= last.epoch:
 			c.violate("I2", "stored: %s for %s session %d with epoch %d, after epoch %d for %s session %d", o.Partition,
 				now.worker, now.session, now.epoch, last.epoch, last.worker, last.session)
-		case known:
-			c.stored.grants = append(c.stored.grants, grant{last.at, at, o.Partition, last, now})
-			c.granted(last, now, r.Term)
 		}
-		c.stored.holdings[o.Partition] = now
+		c.given(o.Partition, now)
 	}
 	for _, l := range r.Releasing {
 		last := c.stored.holdings[l.Partition]
+		if last.epoch != 0 && l.Epoch > last.epoch {
+			// The record that granted it was replaced before it was read.
+			last = holding{at: at, worker: r.Worker, session: r.Session, epoch: l.Epoch, version: r.Version, term: r.Term, read: at}
+			c.given(l.Partition, last)
+		}
 		if last.worker == r.Worker && last.session == r.Session && last.epoch == l.Epoch {
 			if last.since == 0 {
 				c.revokes(l.Partition, last)
@@ -352,6 +355,15 @@ func (c *Checker) holdings(at time.Time, r record) {
 			c.stored.holdings[l.Partition] = last
 		}
 	}
+}
+
+// given notes that a partition has changed hands.
+func (c *Checker) given(partition string, now holding) {
+	if last, known := c.stored.holdings[partition]; known && now.epoch > last.epoch {
+		c.stored.grants = append(c.stored.grants, grant{last.at, now.at, partition, last, now})
+		c.granted(last, now, now.term)
+	}
+	c.stored.holdings[partition] = now
 }
 
 // Finish judges what needs the whole history: each partition that changed hands was let go by its holder before, or

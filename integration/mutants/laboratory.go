@@ -81,6 +81,10 @@ const fleet = "integration"
 // stages lists what could catch a mutant, cheapest first.
 func (l *laboratory) stages(m mutant) []stage {
 	stages := []stage{{folder: filepath.Dir(m.file)}}
+	switch filepath.ToSlash(filepath.Dir(m.file)) {
+	case "internal/topology", "internal/ledger", "strategy":
+		stages = append(stages, stage{folder: filepath.Join("internal", "leader")})
+	}
 	if m.likely != "" {
 		stages = append(stages, stage{folder: fleet, run: m.likely, skip: "Simulated"})
 	}

@@ -285,7 +285,33 @@ var mutants = []mutant{
 		file:   "actors/session.go",
 		old:    "\t\tm.after(time.Until(m.letGoBy()), &hurryDue{m.winding.generation})\n",
 		new:    "",
-		likely: "CutOffWhileItStops",
+		likely: "LosesItsSessionWhileItStops",
+	},
+	{
+		name: "hook-not-hurried-after-a-panic", breaks: "When the manager panics, a hook that gives up keeps all the time of a clean leave.",
+		file:   "actors/manager.go",
+		old:    "		m.winding.hurry() // nobody",
+		new:    "		_ = 0 // nobody",
+		likely: "LosesItsSessionWhileItStops",
+	},
+	{
+		name: "stopped-tree-not-hurried", breaks: "A tree that is stopped from outside lets its last hook run for ShutdownTimeout.",
+		file:   "actors/props.go",
+		old:    `context.WithDeadline(ctx, l.letGoBy)`,
+		new:    `context.WithDeadline(ctx, l.letGoBy.Add(limit))`,
+		likely: "StoppedFromOutside|LosesItsSessionWhileItStops",
+	},
+	{
+		name: "urgent-with-optional", breaks: "What had no owner is given away in a plan that moves other partitions as well.",
+		file: "internal/topology/decide.go",
+		old:  `if !d.orphans && t.optionalDue(now) {`,
+		new:  `if t.optionalDue(now) {`,
+	},
+	{
+		name: "optional-before-stored", breaks: "A plan that moves something is made before the one for what had no owner is stored.",
+		file: "internal/leader/leader.go",
+		old:  `(!l.decision.Moves || !l.draft.owed)`,
+		new:  `(!l.decision.Moves || !l.draft.owed || true)`,
 	},
 
 	// Who leads, and until when.
@@ -781,8 +807,8 @@ var mutants = []mutant{
 	{
 		name: "leaver-hurried", breaks: "An emergency gives away what a worker left that may still come back.",
 		file: "internal/topology/decide.go",
-		old:  `		case away && now.Before(a.due) && (!a.clean || !complete):`,
-		new:  `		case away && now.Before(a.due) && !a.clean:`,
+		old:  `keeps := away && now.Before(a.due) && (!a.clean || !complete)`,
+		new:  `keeps := away && now.Before(a.due) && !a.clean`,
 	},
 	{
 		name: "newcomer-in-emergency", breaks: "An emergency admits newcomers before they have lived through their window.",
@@ -824,8 +850,8 @@ var mutants = []mutant{
 	{
 		name: "refused-write-with-every-heartbeat", breaks: "A refused write is tried again with every heartbeat.",
 		file: "internal/leader/leader.go",
-		old:  `	if l.writing == nil && !now.Before(l.pace.write) {`,
-		new:  `	if l.writing == nil {`,
+		old:  `if l.writing != nil || now.Before(l.pace.write) {`,
+		new:  `if l.writing != nil {`,
 	},
 	{
 		name: "no-built-in", breaks: "A strategy that fails keeps a crashed worker's partitions without an owner.",

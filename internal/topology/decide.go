@@ -81,16 +81,16 @@ func (t *Topology) endGathering(now time.Time) {
 
 // closes says that the gathering ends now: its time is over, or everyone who is expected is there.
 func (t *Topology) closes(now time.Time) bool {
-	return t.gathering.kind != None && (!now.Before(t.gathering.closes) || t.complete())
+	return t.gathering.kind != None && (!now.Before(t.gathering.closes) || t.complete(now))
 }
 
 // complete says that exactly as many workers live as are expected, and that nobody is awaited whose heartbeat expired.
-func (t *Topology) complete() bool {
+func (t *Topology) complete(now time.Time) bool {
 	if t.cfg.ExpectedWorkers == 0 || len(t.heard) != t.cfg.ExpectedWorkers {
 		return false
 	}
 	for _, a := range t.absent {
-		if !a.clean {
+		if !a.clean && now.Before(a.due) {
 			return t.gathering.kind != None
 		}
 	}
@@ -137,7 +137,7 @@ func (t *Topology) urgent(now time.Time) Decision {
 			d.Kind = kind
 		}
 	}
-	complete := t.complete()
+	complete := t.complete(now)
 	living := 0
 	for m := range t.members {
 		a, away := t.absent[m]
@@ -212,7 +212,7 @@ func (t *Topology) nextOptional(now time.Time) (at time.Time) {
 	if t.gathering.kind != None {
 		return at // its end takes everything in
 	}
-	complete := t.complete()
+	complete := t.complete(now)
 	for w, n := range t.newcomers {
 		switch {
 		case t.leaving[w], !now.Before(n.due) && !t.mature(now, w, n):
