@@ -850,8 +850,8 @@ var mutants = []mutant{
 	{
 		name: "refused-write-with-every-heartbeat", breaks: "A refused write is tried again with every heartbeat.",
 		file: "internal/leader/leader.go",
-		old:  `if l.writing != nil || now.Before(l.pace.write) {`,
-		new:  `if l.writing != nil {`,
+		old:  `case l.writing != nil, now.Before(l.pace.write):`,
+		new:  `case l.writing != nil:`,
 	},
 	{
 		name: "no-built-in", breaks: "A strategy that fails keeps a crashed worker's partitions without an owner.",
@@ -863,8 +863,8 @@ var mutants = []mutant{
 	{
 		name: "grants-wait-for-the-strategy", breaks: "What has been released is granted only when the strategy has answered.",
 		file: "internal/leader/leader.go",
-		old:  `	if l.writing == nil && !now.Before(l.pace.write) {`,
-		new:  `	if l.writing == nil && l.question == nil && !now.Before(l.pace.write) {`,
+		old:  `case l.writing != nil, now.Before(l.pace.write):`,
+		new:  `case l.writing != nil, l.question != nil, now.Before(l.pace.write):`,
 	},
 	{
 		name: "blind-leader-leads-on", breaks: "A leader that does not see the heartbeats leads on.",

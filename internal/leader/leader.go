@@ -221,19 +221,19 @@ func (l *Leader) proceed(now time.Time) {
 	}
 	l.decide(now)
 	for n := 0; ; n++ {
-		for ; l.plans(); n++ {
-			if n == plansAtOnce {
-				l.end(FenceLost, fmt.Errorf("%w: %s", errRestless, l.decision.Why))
-				return
-			}
+		switch {
+		case l.plans() && n == plansAtOnce:
+			l.end(FenceLost, fmt.Errorf("%w: %s", errRestless, l.decision.Why))
+			return
+		case l.plans():
 			l.plan(now)
 			l.decide(now)
-		}
-		if l.writing != nil || now.Before(l.pace.write) {
+		case l.writing != nil, now.Before(l.pace.write):
 			return
-		}
-		if l.write(now); !l.plans() {
-			return
+		default:
+			if l.write(now); !l.plans() {
+				return
+			}
 		}
 	}
 }
