@@ -185,7 +185,7 @@ func (e *elector) campaign() {
 		return
 	}
 	e.busy = true
-	record, floor := kv.Leader{Worker: e.id, Session: e.session, Since: time.Now()}, e.floor
+	record, floor := e.record(), e.floor
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, e.set.ElectionTimeout)
 		defer cancel()
@@ -196,6 +196,11 @@ func (e *elector) campaign() {
 		fence, err := e.beginTerm(ctx, lease, floor)
 		return &campaigned{&lease, fence, err}
 	})
+}
+
+// record is what the lease says. Everyone follows its renewals, so that they can also tell whether somebody has missed a plan.
+func (e *elector) record() kv.Leader {
+	return kv.Leader{Worker: e.id, Session: e.session, Since: time.Now(), Plan: e.store.PlanSeen()}
 }
 
 // beginTerm stores the next term, and only while the lease is trusted.
@@ -279,7 +284,7 @@ func (e *elector) renew() {
 		return // what is under way renews, or ends the lease
 	}
 	e.renewing = true
-	lease, record := *e.lease, kv.Leader{Worker: e.id, Session: e.session, Since: time.Now()}
+	lease, record := *e.lease, e.record()
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, e.set.Store.LeaderTTL/3)
 		defer cancel()
@@ -364,7 +369,7 @@ func (e *elector) refence() {
 		return
 	}
 	e.busy = true
-	lease, floor, record := *e.lease, e.floor, kv.Leader{Worker: e.id, Session: e.session, Since: time.Now()}
+	lease, floor, record := *e.lease, e.floor, e.record()
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, e.set.ElectionTimeout)
 		defer cancel()

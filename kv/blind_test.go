@@ -3,6 +3,7 @@ package kv
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,6 +104,9 @@ func TestABlindFeedSaysSoWithinTheTrustAndSinceWhen(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 					w := watch(t, srv)
 					h := listen(t, w.Store, b, nil, 0)
+					if b == Assignments { // a worker follows both
+						listen(t, w.Store, Election, nil, 0)
+					}
 					time.Sleep(10 * time.Second)
 					h.take()
 					fault(w)
@@ -110,7 +114,7 @@ func TestABlindFeedSaysSoWithinTheTrustAndSinceWhen(t *testing.T) {
 					require.Eventually(t, func() bool { synctest.Wait(); return h.count("blind") == 1 }, time.Minute, 10*time.Millisecond)
 					trust := w.cfg.HeartbeatTTL*3/4 - w.cfg.HeartbeatTTL/3
 					require.Less(t, time.Since(began), trust, "there is time left to act")
-					require.Less(t, began.Sub(h.since), feedHeartbeat(b)+heartbeatGrace, "since it saw something")
+					require.Less(t, began.Sub(h.since), signOfLife(b)+heartbeatGrace, "since it saw something")
 					require.False(t, h.since.After(began))
 					time.Sleep(20 * time.Second)
 					require.Equal(t, []string{"blind"}, h.take(), "told once")
@@ -121,6 +125,51 @@ func TestABlindFeedSaysSoWithinTheTrustAndSinceWhen(t *testing.T) {
 					require.Empty(t, h.take())
 				})
 			})
+		}
+	}
+}
+
+// TestARecordThatAConsumerDoesNotDeliverIsToldWithTheNextRenewal: the lease on leadership says that there is one.
+func TestARecordThatAConsumerDoesNotDeliverIsToldWithTheNextRenewal(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		w, leader := watch(t, srv), openStore(t, srv, testConfig())
+		h := listen(t, w.Store, Assignments, nil, 0)
+		listen(t, w.Store, Election, nil, 0)
+		f, err := leader.BeginTerm(t.Context(), Term{}, 0, always)
+		require.NoError(t, err)
+		lease, err := leader.Acquire(t.Context(), Election, LeaderKey, Leader{}, nil)
+		require.NoError(t, err)
+		time.Sleep(time.Second)
+		h.take()
+		w.pause(Assignments)
+		listen(t, leader, Assignments, nil, 0)
+		time.Sleep(100 * time.Millisecond)
+		require.NoError(t, leader.WritePlan(t.Context(), f, plan(1, "worker-0")))
+		time.Sleep(500 * time.Millisecond)
+		require.Empty(t, h.take(), "its consumer delivers nothing")
+		require.NotZero(t, leader.PlanSeen())
+		_, err = leader.Renew(t.Context(), lease, Leader{Plan: leader.PlanSeen()})
+		require.NoError(t, err)
+		time.Sleep(heartbeatGrace + crowd + 100*time.Millisecond)
+		require.Equal(t, []string{"put plan", "put worker-0", "synced"}, sorted(h.take()))
+		require.Zero(t, h.count("blind"))
+	})
+}
+
+func sorted(lines []string) []string {
+	slices.Sort(lines)
+	return lines
+}
+
+// pause has the server deliver nothing to the consumers of a bucket, though it goes on saying that it is there.
+func (w *watched) pause(b Bucket) {
+	stream, err := w.admin.js.Stream(context.Background(), w.stream(b))
+	if err != nil {
+		panic(err)
+	}
+	for name := range stream.ConsumerNames(context.Background()).Name() {
+		if _, err := stream.PauseConsumer(context.Background(), name, time.Now().Add(time.Hour)); err != nil {
+			panic(err)
 		}
 	}
 }

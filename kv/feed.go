@@ -16,19 +16,29 @@ const (
 	suspicion = 2 * time.Second
 	// heartbeatGrace is how late a sign of life of the server may come.
 	heartbeatGrace = 400 * time.Millisecond
-	// blindAfter is how long a feed has seen nothing when it says so.
+	// blindAfter is how long a feed has seen nothing when it says so, and blindLost how long it has at least tried to make
+	// a new consumer by then.
 	blindAfter = 2 * time.Second
+	blindLost  = 500 * time.Millisecond
+	// awake is how long ago a feed has heard something that it believes in when another one has not.
+	awake = 500 * time.Millisecond
 	// crowd spreads over time what all workers do at the same moment, as after an outage of the store.
 	crowd = 200 * time.Millisecond
 )
 
-// feedHeartbeat is after which silence the server has to say that it is there. The leader follows the heartbeats, and
-// whatever else it does depends on them; the other feeds are each worker's own, so theirs are what an idle group costs.
-func feedHeartbeat(b Bucket) time.Duration {
-	if b == Heartbeats {
+// signOfLife is after which silence the server has to say that it is there. The leader follows the heartbeats, and whatever
+// else it does depends on them. The other feeds are each worker's own, and theirs are what an idle group costs. The lease on
+// leadership is renewed more often than that. Each renewal names the newest plan, and so tells a feed of records that it has
+// missed one. That feed needs signs of life of its own only for leaders that do not say so.
+func signOfLife(b Bucket) time.Duration {
+	switch b {
+	case Heartbeats:
 		return 500 * time.Millisecond
+	case Assignments:
+		return 10 * time.Second
+	default:
+		return 1500 * time.Millisecond
 	}
-	return 1500 * time.Millisecond
 }
 
 // Feed tells what is stored under the keys (nil for all) and every change of it, until ctx ends, whose error it then
@@ -40,7 +50,7 @@ func feedHeartbeat(b Bucket) time.Duration {
 // are told while a snapshot is being taken, and while one fails. A heartbeat that is no record at all is told, and told as
 // expired by one of the snapshots after a TTL, though it is still there.
 //
-// An outage of the store only makes it wait, and say so: [UpdateBlind] when nothing has been seen for about two seconds,
+// An outage of the store only makes it wait, and say so: [UpdateBlind] when nothing has been seen for two to five seconds,
 // and [UpdateStale] when changes come but no snapshot has succeeded for the 30 s and an OperationTimeout. Each is told
 // once, with the time since when, and is over with the next [UpdateSynced].
 //
@@ -49,11 +59,12 @@ func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint6
 	nc := s.js.Conn()
 	now := time.Now()
 	f := &feed{
-		view: newView(s, b, atLeast, emit), keys: keys, heartbeat: feedHeartbeat(b),
+		view: newView(s, b, atLeast, emit), keys: keys, heartbeat: signOfLife(b), alarm: s.alarm.listen(),
 		status: nc.StatusChanged(nats.CONNECTED, nats.CLOSED), done: make(chan result, 1),
-		due: time.NewTimer(0), quiet: time.NewTimer(blindAfter), seen: now, listed: now,
+		due: time.NewTimer(0), quiet: time.NewTimer(blindAfter), seen: now, listed: now, lost: now,
 	}
 	defer nc.RemoveStatusListener(f.status)
+	defer s.alarm.leave(f.alarm)
 	defer f.end()
 	err := f.run(ctx)
 	if ctx.Err() != nil {
@@ -69,8 +80,14 @@ type feed struct {
 	keys      []string
 	heartbeat time.Duration // of the consumer
 	status    chan nats.Status
+	alarm     chan hint
+	promised  hint      // the newest plan that is known to be stored
+	promiseBy time.Time // when it should have been delivered; zero once that was looked at
 	consumer  *consumer // nil while there is none
 	since     time.Time // when the consumer was made
+	lost      time.Time // when the one before was given up
+	last      Entry     // that the consumer delivered
+	extent    extent    // of the stream when it was last listed
 	parts     *assembly // of what the consumer delivers
 	due       *time.Timer
 	quiet     *time.Timer // of what has to be said when nothing comes
@@ -88,7 +105,8 @@ type feed struct {
 // result is what has come of a job.
 type result struct {
 	began    time.Time
-	snapshot *Snapshot
+	snapshot *Snapshot // nil where a listing shows that nothing has changed
+	extent   extent
 	consumer *consumer
 	err      error
 }
@@ -113,6 +131,8 @@ func (f *feed) run(ctx context.Context) error {
 			f.list(ctx)
 		case <-f.quiet.C:
 			f.overdue()
+		case h := <-f.alarm:
+			f.alarmed(h)
 		case status := <-f.status:
 			if status == nats.CLOSED {
 				return nats.ErrConnectionClosed
@@ -158,24 +178,52 @@ func (f *feed) list(ctx context.Context) {
 	}
 	f.again = false
 	store, bucket, keys, upTo := f.store, f.bucket, f.keys, f.upTo
+	told := func(extent) bool { return false }
+	if f.consumer != nil && bucket != Heartbeats { // of which a snapshot also shows which ones are no records
+		before, last := f.extent, f.last
+		told = func(now extent) bool { return now.same(before) || now.only(last) }
+	}
 	f.start(ctx, func(ctx context.Context) result {
-		snapshot, err := store.relist(ctx, bucket, keys, upTo)
-		return result{snapshot: &snapshot, err: err}
+		snapshot, extent, err := store.relist(ctx, bucket, keys, upTo, told)
+		return result{snapshot: snapshot, extent: extent, err: err}
 	})
 }
 
-// relist takes a snapshot of the stream that this one is known to be, if it still is that.
-func (s *Store) relist(ctx context.Context, b Bucket, keys []string, upTo uint64) (Snapshot, error) {
+// extent is what a stream holds, as far as its state says.
+type extent struct {
+	first, last, messages uint64
+	at                    time.Time // when the last message was stored
+}
+
+// same says that nothing was written and nothing removed between two extents.
+func (e extent) same(before extent) bool {
+	return e.first == before.first && e.last == before.last && e.messages == before.messages && e.at.Equal(before.at)
+}
+
+// only says that an entry is all that the stream holds.
+func (e extent) only(entry Entry) bool {
+	return e.messages == 1 && e.first == e.last && e.last == entry.Revision && e.at.Equal(entry.Created)
+}
+
+// relist takes a snapshot of the stream that this one is known to be, if it still is that. It takes none where its extent
+// says that everything is told.
+func (s *Store) relist(ctx context.Context, b Bucket, keys []string, upTo uint64, told func(extent) bool) (*Snapshot, extent, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	info, err := s.info(ctx, b)
 	if err != nil {
-		return Snapshot{}, err
+		return nil, extent{}, err
 	}
-	if info.State.LastSeq < upTo {
-		return Snapshot{}, fmt.Errorf("%w: bucket %q is at sequence %d, %d was seen", ErrRolledBack, s.cfg.bucket(b), info.State.LastSeq, upTo)
+	state := info.State
+	now := extent{state.FirstSeq, state.LastSeq, state.Msgs, state.LastTime}
+	if now.last < upTo {
+		return nil, now, fmt.Errorf("%w: bucket %q is at sequence %d, %d was seen", ErrRolledBack, s.cfg.bucket(b), now.last, upTo)
 	}
-	return s.snapshot(ctx, b, keys, upTo)
+	if told(now) {
+		return nil, now, nil
+	}
+	snapshot, err := s.snapshot(ctx, b, keys, upTo)
+	return &snapshot, now, err
 }
 
 // finished goes on after a job. Its error ends the feed.
@@ -189,9 +237,12 @@ func (f *feed) finished(ctx context.Context, o result) error {
 		f.consumer, f.parts, f.seen, f.since = o.consumer, f.store.newAssembly(), time.Now(), time.Now()
 	default:
 		f.suspected = time.Time{}
-		if err := f.compare(*o.snapshot); err != nil {
-			return err
+		if o.snapshot != nil {
+			if err := f.compare(*o.snapshot); err != nil {
+				return err
+			}
 		}
+		f.extent = o.extent
 		f.listed, f.blind, f.stale = o.began, false, false
 		f.emit(Update{Kind: UpdateSynced, UpTo: f.upTo})
 		if f.consumer != nil {
@@ -245,6 +296,12 @@ func (f *feed) received(ctx context.Context, m *nats.Msg) {
 		if whole, ok := f.parts.add(e); ok {
 			f.tell(whole)
 		}
+		f.last = e
+		if f.bucket == Election && e.Kind == Put {
+			if leader, err := DecodeLeader(e.Value); err == nil && leader.Plan > 0 {
+				f.store.alarm.ring(f.alarm, hint(leader.Plan))
+			}
+		}
 		f.upTo = max(f.upTo, e.Revision)
 	}
 	if err != nil {
@@ -257,11 +314,32 @@ func (f *feed) received(ctx context.Context, m *nats.Msg) {
 	}
 }
 
+// alarmed hears what another feed has found out.
+func (f *feed) alarmed(h hint) {
+	switch {
+	case f.consumer == nil:
+	case h == silence:
+		if time.Since(f.seen) > awake {
+			f.lose()
+		}
+	case f.bucket == Assignments && h > f.promised:
+		f.promised, f.promiseBy = h, time.Now().Add(heartbeatGrace)
+	}
+}
+
+// broken is when a plan is late that is known to be stored; zero for never.
+func (f *feed) broken() time.Time {
+	if uint64(f.promised) <= f.told[PlanKey].revision {
+		return time.Time{}
+	}
+	return f.promiseBy
+}
+
 // lose gives up a consumer that is broken, or may be, and begins anew.
 func (f *feed) lose() {
 	if f.consumer != nil {
 		f.consumer.stop()
-		f.consumer = nil
+		f.consumer, f.lost = nil, time.Now()
 		if time.Since(f.since) > consumeTimeout {
 			f.attempts = 0
 		}
@@ -279,11 +357,14 @@ func (f *feed) deadline() time.Time {
 	silent, blind, stale := never, never, never
 	if f.consumer != nil {
 		silent = f.seen.Add(f.heartbeat + heartbeatGrace)
+		if at := f.broken(); !at.IsZero() && at.Before(silent) {
+			silent = at
+		}
 		if !f.stale {
 			stale = f.staleFrom()
 		}
 	} else if !f.blind {
-		blind = f.seen.Add(max(blindAfter, f.heartbeat+2*heartbeatGrace))
+		blind = f.blindFrom()
 	}
 	first := silent
 	for _, t := range []time.Time{blind, stale} {
@@ -292,6 +373,15 @@ func (f *feed) deadline() time.Time {
 		}
 	}
 	return first
+}
+
+// blindFrom is when a feed without a consumer says so.
+func (f *feed) blindFrom() time.Time {
+	seen, lost := f.seen.Add(blindAfter), f.lost.Add(blindLost)
+	if lost.After(seen) {
+		return lost
+	}
+	return seen
 }
 
 func (f *feed) staleFrom() time.Time {
@@ -303,11 +393,15 @@ func (f *feed) overdue() {
 	now := time.Now()
 	switch {
 	case f.consumer == nil:
-		if !f.blind && !now.Before(f.seen.Add(max(blindAfter, f.heartbeat+2*heartbeatGrace))) {
+		if !f.blind && !now.Before(f.blindFrom()) {
 			f.blind = true
 			f.emit(Update{Kind: UpdateBlind, Since: f.seen})
 		}
 	case !now.Before(f.seen.Add(f.heartbeat + heartbeatGrace)):
+		f.store.alarm.ring(f.alarm, silence)
+		f.lose()
+	case !f.broken().IsZero() && !now.Before(f.broken()):
+		f.promiseBy = time.Time{}
 		f.lose()
 	case !f.stale && !now.Before(f.staleFrom()):
 		f.stale = true

@@ -23,7 +23,12 @@ type Store struct {
 	maySplit atomic.Bool        // the user of the connection may publish parts, as far as was tried
 	split    registry           // of records that are stored in several messages
 	created  [buckets]time.Time // of the streams
+	alarm    alarm              // of the feeds
+	planSeen atomic.Uint64      // revision
 }
+
+// PlanSeen returns the revision of the newest plan that a feed has told, 0 for none.
+func (s *Store) PlanSeen() uint64 { return s.planSeen.Load() }
 
 // TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.
 func (s *Store) TTL(b Bucket) time.Duration { return s.cfg.ttl(b) }

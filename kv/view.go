@@ -95,6 +95,9 @@ func (f *view) tell(e Entry) {
 		return
 	}
 	f.told[e.Key] = write{e.Revision, e.Token}
+	if f.bucket == Assignments && e.Key == PlanKey {
+		f.store.planSeen.Store(e.Revision)
+	}
 	u := Update{Kind: UpdatePut, Entry: e, UpTo: e.Revision}
 	switch e.Kind {
 	case Put:

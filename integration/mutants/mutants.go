@@ -288,6 +288,24 @@ var mutants = []mutant{
 		likely: "LosesItsSessionWhileItStops",
 	},
 	{
+		name: "renewal-names-no-plan", breaks: "The lease on leadership does not say which plan is the newest.",
+		file: "kv/feed.go",
+		old:  `err == nil && leader.Plan > 0 {`,
+		new:  `err == nil && leader.Plan > 1<<62 {`,
+	},
+	{
+		name: "silence-kept-to-itself", breaks: "A feed that hears nothing does not wake the others.",
+		file: "kv/feed.go",
+		old:  `f.store.alarm.ring(f.alarm, silence)`,
+		new:  `_ = silence`,
+	},
+	{
+		name: "never-listed-again", breaks: "A feed believes that nothing has changed although something was removed.",
+		file: "kv/feed.go",
+		old:  `return e.first == before.first && e.last == before.last && e.messages == before.messages`,
+		new:  `return e.last == before.last`,
+	},
+	{
 		name: "hook-not-hurried-after-a-panic", breaks: "When the manager panics, a hook that gives up keeps all the time of a clean leave.",
 		file:   "actors/manager.go",
 		old:    "		m.winding.hurry() // nobody",

@@ -25,6 +25,9 @@ type Leader struct {
 	Worker  string    `json:"worker"`
 	Session uint64    `json:"session"`
 	Since   time.Time `json:"since"`
+	// Plan is the revision of the newest plan that the leader has seen stored, 0 for none. Whoever has seen only older ones
+	// misses something.
+	Plan uint64 `json:"plan,omitempty"`
 }
 
 // Position is a place in the history of plans.
