@@ -443,8 +443,8 @@ var mutants = []mutant{
 	{
 		name: "dead-by-an-old-listing", breaks: "A feed accepts a snapshot that is older than what it has told.",
 		file:       "kv/feed.go",
-		old:        `return s.snapshot(ctx, b, keys, upTo)`,
-		new:        `return s.snapshot(ctx, b, keys, 0)`,
+		old:        `snapshot, err := s.snapshot(ctx, b, keys, upTo)`,
+		new:        `snapshot, err := s.snapshot(ctx, b, keys, 0)`,
 		equivalent: "one server is never behind itself, and on a cluster a replica that is comes by chance only",
 	},
 	{
@@ -537,8 +537,8 @@ var mutants = []mutant{
 	{
 		name: "shorter-store-not-noticed", breaks: "A stream that is shorter than it was counts as the one it was.",
 		file: "kv/feed.go",
-		old:  `if info.State.LastSeq < upTo {`,
-		new:  `if info.State.LastSeq < upTo && upTo == 0 {`,
+		old:  `if now.last < upTo {`,
+		new:  `if now.last < upTo && upTo == 0 {`,
 	},
 	{
 		name: "missed-messages", breaks: "A feed does not notice that messages are missing.",
