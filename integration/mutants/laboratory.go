@@ -81,9 +81,10 @@ const fleet = "integration"
 // stages lists what could catch a mutant, cheapest first.
 func (l *laboratory) stages(m mutant) []stage {
 	stages := []stage{{folder: filepath.Dir(m.file)}}
-	switch filepath.ToSlash(filepath.Dir(m.file)) {
-	case "internal/topology", "internal/ledger", "strategy":
-		stages = append(stages, stage{folder: filepath.Join("internal", "leader")})
+	if user := map[string]string{
+		"internal/topology": "internal/leader", "internal/ledger": "internal/leader", "strategy": "internal/leader", "internal/store": "kv",
+	}[filepath.ToSlash(filepath.Dir(m.file))]; user != "" {
+		stages = append(stages, stage{folder: filepath.FromSlash(user)})
 	}
 	if m.likely != "" {
 		stages = append(stages, stage{folder: fleet, run: m.likely, skip: "Simulated"})
