@@ -326,6 +326,12 @@ var mutants = []mutant{
 		new:  `if t.optionalDue(now) {`,
 	},
 	{
+		name: "asked-counts-as-planned", breaks: "A list that the strategy is being asked about counts as planned for.",
+		file: "internal/leader/sources.go",
+		old:  `change(l.draft.taken, `,
+		new:  `change(l.draft.list, `,
+	},
+	{
 		name: "optional-before-stored", breaks: "A plan that moves something is made before the one for what had no owner is stored.",
 		file: "internal/leader/leader.go",
 		old:  `(!l.decision.Moves || !l.draft.owed)`,

@@ -101,8 +101,9 @@ type draft struct {
 	planned     bool // there is a plan at all
 	owed        bool // it has changed since write last found that everything is stored
 	phase       topology.Phase
-	workers     string // how the members described themselves
-	list        *Listing
+	workers     string   // how the members described themselves
+	list        *Listing // that the ledger divides
+	taken       *Listing // that the last target was made for; not the one that a strategy is being asked about
 	balanced    *Listing // whose weights the last plan heeded that could move anything
 	digest      string
 	certificate record.Certificate

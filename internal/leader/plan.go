@@ -130,6 +130,7 @@ func (l *Leader) targetMade(now time.Time, f *TargetMade) {
 		l.pace.strategy = now.Add(l.pace.failing)
 		// What is optional waits until the strategy is asked again. What is urgent does not.
 		l.topo.Postpone(l.pace.strategy)
+		l.compareSource(now) // it may have changed meanwhile
 		return
 	}
 	if !a.BuiltIn {
@@ -159,7 +160,7 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	if d.Moves || !l.topo.Altered() { // otherwise that they describe themselves differently is not planned for yet
 		l.draft.workers = a.described
 	}
-	l.draft.certificate, l.draft.why = certificate, d.Why
+	l.draft.taken, l.draft.certificate, l.draft.why = a.list, certificate, d.Why
 	if d.Moves {
 		l.draft.balanced = a.list
 	}

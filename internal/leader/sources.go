@@ -111,7 +111,7 @@ func (l *Leader) take(now time.Time, list *Listing) {
 
 // compareSource tells the topology what is different from the lists that were planned for.
 func (l *Leader) compareSource(now time.Time) {
-	l.changed(now, change(l.draft.list, l.draft.balanced, l.source.newest))
+	l.changed(now, change(l.draft.taken, l.draft.balanced, l.source.newest))
 }
 
 // changed tells the topology of a difference that is worth a plan.
@@ -126,6 +126,9 @@ func (l *Leader) changed(now time.Time, kind topology.Kind) {
 // drifted says whether the weights that are listed now make the last plan so uneven that it is worth another: the highest
 // load is above the lowest one possible by MinRebalanceThreshold or more. Cordoned workers do not count.
 func (l *Leader) drifted() bool {
+	if !l.draft.list.names(l.source.newest) {
+		return true // a strategy is being asked about others; it is known only then
+	}
 	members := l.draft.members
 	previous, home := make([]int, len(l.draft.list.ids)), make([]int, len(l.draft.list.ids))
 	l.ledger.Fill(members, nil, previous, home)

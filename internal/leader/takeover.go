@@ -91,7 +91,7 @@ func (l *Leader) versionsAbove(now time.Time) int64 {
 
 // firstList takes the first list of the term over: nothing moves because of it. Only then are the heartbeats followed.
 func (l *Leader) firstList(now time.Time, list *Listing) {
-	l.draft.list, l.draft.balanced = list, list
+	l.draft.list, l.draft.taken, l.draft.balanced = list, list, list
 	l.ledger.SetListing(list.ids, list.partitions)
 	holders := slices.Sorted(maps.Keys(l.found))
 	owners, home := make([]int, len(list.ids)), make([]int, len(list.ids))

@@ -108,7 +108,7 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 	d := &l.draft
 	plan := record.Plan{
 		Term: l.cfg.Term, Version: max(l.stored.Version, l.known), Phase: phase(l.decision.Phase), Lifecycle: l.lifecycle(now),
-		Members: d.members, Partitions: len(d.list.ids), Digest: d.digest, Workers: d.workers, Certificate: d.certificate,
+		Members: d.members, Partitions: len(d.taken.ids), Digest: d.digest, Workers: d.workers, Certificate: d.certificate,
 		Damped: l.damped(now),
 	}
 	if d.owed && l.decision.Moves {
