@@ -869,7 +869,7 @@ var mutants = []mutant{
 		name: "absent-gets-new", breaks: "New partitions are given to members that are away.",
 		file: "internal/leader/roster.go",
 		old:  `		workers[i].Cordoned = away[id] || workers[i].Cordoned && !all`,
-		new:  `		workers[i].Cordoned = workers[i].Cordoned && !all`,
+		new:  `		workers[i].Cordoned = away[id] && all && !all || workers[i].Cordoned && !all`,
 	},
 	{
 		name: "refused-write-with-every-heartbeat", breaks: "A refused write is tried again with every heartbeat.",
