@@ -33,6 +33,7 @@ type windDown struct {
 	released   bool
 	done       bool
 	hurry      context.CancelFunc // of the hook that gives up
+	before     context.CancelFunc // hurry of the wind-down that this one replaced; nil for none
 }
 
 func (w *windDown) lost(kind string) {
@@ -66,7 +67,7 @@ func (m *manager) leave(cause error) {
 	before := m.winding
 	m.winding = &windDown{cause: cause, generation: m.nextGeneration()}
 	if before != nil {
-		m.winding.fenced, m.winding.left, m.winding.resigned = before.fenced, before.left, before.resigned
+		m.winding.fenced, m.winding.left, m.winding.resigned, m.winding.before = before.fenced, before.left, before.resigned, before.hurry
 	}
 	m.after(m.set.ShutdownTimeout, &windDownDue{m.winding.generation})
 	m.beginWindDown(false)
@@ -118,6 +119,12 @@ func (m *manager) giveUp() {
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	m.winding.hurry = cancel
+	if earlier := m.winding.before; earlier != nil {
+		m.winding.hurry = func() { earlier(); cancel() }
+		if m.winding.fenced {
+			m.after(time.Until(until), &hurryDue{generation})
+		}
+	}
 	m.life.runner.become(request{
 		ctx: ctx, worker: m.session.id, trusted: func() bool { return false },
 		done: func(err error) {

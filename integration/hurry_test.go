@@ -65,3 +65,37 @@ func losesWhileItStops(t *testing.T, s *bubble.Server, lose func(p *fleet.Proces
 	f.Wait(heartbeatTTL, "others run what it had", func() bool { return f.Checker.Complete(f.Source.IDs()) == nil })
 	require.Zero(t, f.Checker.Excused())
 }
+
+// TestAWorkerThatStopsWhileItRejoinsAndIsCutOffLetsGoBeforeOthersTakeOver: the hook that is running was told to give up for the
+// rejoin, and has to be hurried all the same, whether the stop comes before the trust is over or after.
+func TestAWorkerThatStopsWhileItRejoinsAndIsCutOffLetsGoBeforeOthersTakeOver(t *testing.T) {
+	for _, after := range []time.Duration{500 * time.Millisecond, heartbeatTTL - 1500*time.Millisecond} {
+		bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+			f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.ShutdownTimeout = 40 * time.Second }))
+			f.Begin(2)
+			var givesUp atomic.Bool
+			stopping := f.Start(1, fleet.Handler(func(ctx context.Context, _, removed []parti.Partition) error {
+				if len(removed) > 0 {
+					givesUp.Store(true)
+					select {
+					case <-time.After(30 * time.Second):
+					case <-ctx.Done():
+					}
+				}
+				return nil
+			}))[0]
+			f.Settle(window + 11*time.Second)
+			<-time.After(time.Minute)
+			stopping.Panic("follower")
+			f.Source.Set(append(f.Source.List(), fleet.Partition(30), fleet.Partition(31), fleet.Partition(32))...)
+			require.NoError(t, f.Leader().Manager.RefreshPartitions(context.Background()))
+			f.Wait(time.Minute, "it gives up to rejoin", givesUp.Load)
+			stopping.Link.Cut()
+			<-time.After(after)
+			go func() { _ = stopping.Stop() }()
+			f.Wait(heartbeatTTL, "the hook returns", func() bool { return len(stopping.Running()) == 0 })
+			f.Wait(heartbeatTTL, "others run what it had", func() bool { return f.Checker.Complete(f.Source.IDs()) == nil })
+			require.Zero(t, f.Checker.Excused())
+		})
+	}
+}

@@ -136,10 +136,20 @@ func (c *Checker) restarting(now time.Time) bool {
 }
 
 // leaderBegins notes for how long a leader may wait for members that it never saw: it does not know when they went, and
-// where they are many it suspects the store.
+// where they are many, together with those whose sessions began anew, it suspects the store.
 func (c *Checker) leaderBegins(at time.Time) {
-	if d, members := c.cfg.Deadlines, c.live.plan.Members; d != nil && len(members)-c.present(members) >= massLoss {
-		c.live.held = at.Add(2 * d.HeartbeatTTL)
+	if c.cfg.Deadlines == nil {
+		return
+	}
+	n := 0
+	for _, w := range c.live.plan.Members {
+		beats := c.stored.beats[w]
+		if len(beats) == 0 || beats[len(beats)-1].gone || lastChange(beats).at.After(c.live.plan.At) {
+			n++
+		}
+	}
+	if n >= massLoss {
+		c.live.held = at.Add(2 * c.cfg.Deadlines.HeartbeatTTL)
 	}
 }
 

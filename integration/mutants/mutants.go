@@ -313,6 +313,13 @@ var mutants = []mutant{
 		likely: "LosesItsSessionWhileItStops",
 	},
 	{
+		name: "stop-forgets-the-rejoin", breaks: "A worker that stops while it rejoins does not hurry the hook that gives up for the rejoin.",
+		file:   "actors/winddown.go",
+		old:    `m.winding.hurry = func() { earlier(); cancel() }`,
+		new:    `m.winding.hurry = func() { _ = earlier; cancel() }`,
+		likely: "StopsWhileItRejoins",
+	},
+	{
 		name: "stopped-tree-not-hurried", breaks: "A tree that is stopped from outside lets its last hook run for ShutdownTimeout.",
 		file:   "actors/props.go",
 		old:    `context.WithDeadline(ctx, l.letGoBy)`,
