@@ -156,13 +156,18 @@ func (c *calculator) write(ctx context.Context, e *leader.Write) *leader.Written
 	ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 	defer cancel()
 	err := c.store.WritePlan(ctx, c.fence, kv.PlanWrite{Assignments: e.Records, Remove: e.Remove, Plan: e.Plan, Format: e.Format})
+	return &leader.Written{ID: e.ID, Outcome: outcome(err), Err: err}
+}
+
+// outcome says what became of a write. Of one that nobody answered everything may be stored, or a part, or nothing.
+func outcome(err error) leader.Outcome {
 	switch {
 	case err == nil:
-		return &leader.Written{ID: e.ID, Outcome: leader.Stored}
+		return leader.Stored
 	case errors.Is(err, kv.ErrNotDone) && !errors.Is(err, kv.ErrUnknown):
-		return &leader.Written{ID: e.ID, Outcome: leader.Refused, Err: err}
+		return leader.Refused
 	}
-	return &leader.Written{ID: e.ID, Outcome: leader.Lost, Err: err}
+	return leader.Lost
 }
 
 func (c *calculator) written(msg *written) {

@@ -2,6 +2,8 @@ package actors
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
@@ -172,4 +175,12 @@ func TestALeaderThatEndsAnswersEveryRefresh(t *testing.T) {
 	}}
 	c.stopping(false)
 	require.Equal(t, map[string]error{"first": kv.ErrDeposed, "second": kv.ErrDeposed}, answers)
+}
+
+func TestAWriteOfWhichAnythingMayBeStoredIsNotRepeated(t *testing.T) {
+	require.Equal(t, leader.Stored, outcome(nil))
+	require.Equal(t, leader.Refused, outcome(fmt.Errorf("write: %w", kv.ErrNotDone)))
+	for _, err := range []error{kv.ErrUnknown, fmt.Errorf("the second batch: %w: %w", kv.ErrUnknown, kv.ErrNotDone), kv.ErrDeposed, errors.New("anything else")} {
+		require.Equal(t, leader.Lost, outcome(err), err)
+	}
 }

@@ -107,7 +107,7 @@ func TestABlindFeedSaysSoWithinTheTrustAndSinceWhen(t *testing.T) {
 					if b == Assignments { // a worker follows both
 						listen(t, w.Store, Election, nil, 0)
 					}
-					time.Sleep(10 * time.Second)
+					time.Sleep(11 * time.Second) // not just when a sign of life is due
 					h.take()
 					fault(w)
 					began := time.Now()
