@@ -210,14 +210,14 @@ func (m *manager) reportReceived(r *report) {
 // open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, so that
 // what is wrong with either is the error of the start.
 func (m *manager) open() {
-	before := m.store
+	before, running := m.store, m.everDone
 	m.run(func(ctx context.Context) any {
 		if before != nil {
 			store, err := before.Reopen(ctx)
 			return &opened{store, err}
 		}
 		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
-		if err == nil {
+		if err == nil && !running {
 			listCtx, cancel := context.WithTimeout(ctx, m.set.Store.OperationTimeout)
 			defer cancel()
 			_, err = list(listCtx, m.set.Source)
@@ -226,14 +226,16 @@ func (m *manager) open() {
 	})
 }
 
+// storeOpened goes on with an open store. A store that says no ends a start, because someone is watching. It does not end
+// a worker that has been ready: what was right once is right again when the store is, so it is waited for.
 func (m *manager) storeOpened(msg *opened) {
 	if m.winding != nil {
 		return
 	}
 	if msg.err != nil {
-		if transient(msg.err) {
-			if m.openErr == nil {
-				m.problem(msg.err) // once, until the store is open
+		if m.everDone || transient(msg.err) {
+			if m.openErr == nil || transient(m.openErr) != transient(msg.err) {
+				m.problem(msg.err) // once, until the store is open or says something else
 			}
 			m.openErr = msg.err
 			m.log.Debug("store not open", "error", msg.err)

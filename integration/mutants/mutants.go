@@ -950,6 +950,18 @@ var mutants = []mutant{
 		new:  `[]State{Stable, WaitingAssignment, Emergency}, Scaling`,
 	},
 	{
+		name: "running-ends-like-a-start", breaks: "A worker that has been ready ends when the store says no.",
+		file: "actors/manager.go",
+		old:  `if m.everDone || transient(msg.err) {`,
+		new:  `if transient(msg.err) {`,
+	},
+	{
+		name: "more-replicas-refused", breaks: "A bucket with more replicas than asked for cannot be opened.",
+		file: "kv/open.go",
+		old:  `case is.Replicas < want.Replicas:`,
+		new:  `case is.Replicas != want.Replicas:`,
+	},
+	{
 		name: "edge-added", breaks: "The table lets a worker without an ID become Stable.",
 		file: "fsm/table.go",
 		old:  `[]State{WaitingAssignment}, Stable`,

@@ -1,0 +1,85 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/integration/link"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+// nobodyTakes is what a leaf node answers whose hub is away: nobody listens to any request to the store.
+func nobodyTakes(subject string) link.Fault {
+	if strings.HasPrefix(subject, "$JS.API.") || strings.HasPrefix(subject, "$KV.") {
+		return link.Refused
+	}
+	return link.None
+}
+
+// bothModes runs the test with either way to lose the store.
+func bothModes(t *testing.T, test func(t *testing.T, s *bubble.Server, mode fleet.With)) {
+	for _, mode := range []string{parti.OnStoreLossFence, parti.OnStoreLossKeepServing} {
+		t.Run(mode, func(t *testing.T) {
+			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+				test(t, s, fleet.Config(func(c *parti.Config) { c.OnStoreLoss = mode }))
+			})
+		})
+	}
+}
+
+func TestAHubThatIsAwayForLongerThanTheTrustEndsNoWorker(t *testing.T) {
+	bothModes(t, func(t *testing.T, s *bubble.Server, mode fleet.With) {
+		f := fleet.New(t, s, 30, mode)
+		procs := f.Begin(3)
+		<-time.After(time.Minute)
+		for _, p := range procs {
+			p.Link.Fail(nobodyTakes)
+		}
+		<-time.After(5 * time.Minute)
+		require.Len(t, f.Live(), 3)
+		for _, p := range procs {
+			require.True(t, saw(p, parti.ErrNoJetStream), "it is reported")
+			require.True(t, p.Manager.Degraded())
+			p.Link.Heal()
+		}
+		f.Settle(time.Minute)
+	})
+}
+
+func TestABucketThatTakesAnotherFormEndsNoRunningWorker(t *testing.T) {
+	bothModes(t, func(t *testing.T, s *bubble.Server, mode fleet.With) {
+		f := fleet.New(t, s, 30, mode)
+		procs := f.Begin(3)
+		<-time.After(time.Minute)
+		history := func(n int64) {
+			stream, err := f.JS.Stream(background(), "KV_"+parti.DefaultConfig().KVBuckets.Election)
+			require.NoError(t, err)
+			is := stream.CachedInfo().Config
+			is.MaxMsgsPerSubject = n
+			_, err = f.JS.UpdateStream(background(), is)
+			require.NoError(t, err)
+		}
+		history(5)
+		for _, p := range procs {
+			p.Link.Cut()
+		}
+		<-time.After(time.Minute)
+		for _, p := range procs {
+			p.Link.Heal()
+		}
+		<-time.After(time.Minute)
+		require.Len(t, f.Live(), 3)
+		for _, p := range procs {
+			require.True(t, saw(p, parti.ErrBucketMismatch), "it is reported")
+		}
+		late := f.Start(1)[0]
+		require.ErrorIs(t, late.Begun(), parti.ErrBucketMismatch, "a start ends with it")
+		history(1)
+		f.Settle(time.Minute)
+	})
+}
