@@ -97,9 +97,7 @@ func (m *manager) started() {
 }
 
 func (m *manager) stopping(restarts bool) {
-	if m.session.cancel != nil {
-		m.session.cancel()
-	}
+	m.session.end()
 	m.life.letGoBy = m.letGoBy()
 	if m.winding != nil && m.winding.hurry != nil {
 		m.winding.hurry() // nobody is left who would tell that hook when the leases end

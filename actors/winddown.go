@@ -92,8 +92,8 @@ func (m *manager) beginWindDown(keep bool) {
 	if w.fenced {
 		m.stopChild(kindHeartbeat)
 		w.left = true
-		if m.session.cancel != nil && !keep {
-			m.session.cancel() // a hook that is running is told to return
+		if !keep {
+			m.session.end() // a hook that is running is told to return
 		}
 	}
 	if keep {
@@ -119,9 +119,12 @@ func (m *manager) giveUp() {
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	m.winding.hurry = cancel
 	m.life.runner.become(request{
-		ctx: ctx, worker: m.session.id, trusted: func() bool { return false },
+		ctx: ctx, worker: m.session.id, everything: true, trusted: func() bool { return false },
 		done: func(err error) {
 			cancel()
+			if errors.Is(err, errSuperseded) {
+				return // whoever asked later is told when everything is given up
+			}
 			if err != nil {
 				m.tell(&hookReported{err})
 			}

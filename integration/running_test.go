@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -81,5 +83,57 @@ func TestABucketThatTakesAnotherFormEndsNoRunningWorker(t *testing.T) {
 		require.ErrorIs(t, late.Begun(), parti.ErrBucketMismatch, "a start ends with it")
 		history(1)
 		f.Settle(time.Minute)
+	})
+}
+
+// TestAWorkerThatStopsWhileItFindsNoIDHasNoSessionToLose: it keeps serving, its claims fail, and its hook takes long to give
+// up what it kept.
+func TestAWorkerThatStopsWhileItFindsNoIDHasNoSessionToLose(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) {
+			c.OnStoreLoss, c.ShutdownTimeout = parti.OnStoreLossKeepServing, 40*time.Second
+		}))
+		p := f.Begin(1, fleet.Handler(func(_ context.Context, _, removed []parti.Partition) error {
+			if len(removed) > 0 {
+				<-time.After(30 * time.Second)
+			}
+			return nil
+		}))[0]
+		p.Link.Fail(func(subject string) link.Fault {
+			if strings.HasPrefix(subject, "$KV.") {
+				return link.Refused
+			}
+			return link.None
+		})
+		f.Wait(time.Minute, "it claims", func() bool { return p.Manager.State() == parti.StateClaimingID })
+		<-time.After(5 * time.Second) // its next session is begun
+		_ = p.Stop()
+		require.NotErrorIs(t, p.Manager.Err(), parti.ErrPanic)
+	})
+}
+
+func TestFlapsWhileAHookTakesItsTimeHoldUpNoStop(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.OnStoreLoss = parti.OnStoreLossKeepServing }))
+		hook := make(chan struct{})
+		defer close(hook)
+		var slow, runs atomic.Bool
+		p := f.Begin(1, fleet.Handler(func(context.Context, []parti.Partition, []parti.Partition) error {
+			if slow.Load() {
+				runs.Store(true)
+				<-hook
+			}
+			return nil
+		}))[0]
+		slow.Store(true)
+		f.Source.Set(append(f.Source.List(), fleet.Partition(30))...)
+		require.NoError(t, p.Manager.RefreshPartitions(background()))
+		f.Wait(time.Minute, "its hook runs", runs.Load)
+		p.Link.Flap(7, 10*time.Second, 50*time.Second)
+		within := 2*parti.DefaultConfig().ShutdownTimeout + time.Second // the second half is for the hook
+		ctx, cancel := context.WithTimeout(context.Background(), within)
+		defer cancel()
+		_ = p.Manager.Stop(ctx)
+		require.NoError(t, ctx.Err(), "Stop does not wait for the hook for ever")
 	})
 }

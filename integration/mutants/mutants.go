@@ -956,6 +956,12 @@ var mutants = []mutant{
 		new:  `if transient(msg.err) {`,
 	},
 	{
+		name: "waiting-requests-pile-up", breaks: "What a session asked of the runner waits for the hook though the session is over.",
+		file: "actors/runner.go",
+		old:  `if q.everything || !before.everything {`,
+		new:  `if q.everything && before.everything && q.shrink {`,
+	},
+	{
 		name: "more-replicas-refused", breaks: "A bucket with more replicas than asked for cannot be opened.",
 		file: "kv/open.go",
 		old:  `case is.Replicas < want.Replicas:`,
