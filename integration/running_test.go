@@ -137,3 +137,20 @@ func TestFlapsWhileAHookTakesItsTimeHoldUpNoStop(t *testing.T) {
 		require.NoError(t, ctx.Err(), "Stop does not wait for the hook for ever")
 	})
 }
+
+func TestAnIntervalShorterThanTheRoundTripIsNoObstacle(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.HeartbeatInterval = 200 * time.Millisecond }))
+		for range 3 {
+			p := f.Make()
+			p.Link.Slow(150 * time.Millisecond)
+			p.Start()
+		}
+		f.Settle(coldStart + time.Minute)
+		<-time.After(time.Minute)
+		for _, p := range f.Live() {
+			require.False(t, saw(p, parti.ErrIdentityLost))
+			require.False(t, p.Manager.Degraded())
+		}
+	})
+}

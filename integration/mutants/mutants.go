@@ -190,8 +190,14 @@ var mutants = []mutant{
 	{
 		name: "heartbeat-hangs", breaks: "A heartbeat that nobody answers may take as long as any operation.",
 		file: "actors/heartbeat.go",
-		old:  `context.WithTimeout(ctx, h.set.Topology.HeartbeatInterval)`,
-		new:  `context.WithTimeout(ctx, h.set.Store.OperationTimeout)`,
+		old:  `context.WithTimeout(ctx, timeout)`,
+		new:  `context.WithTimeout(ctx, max(timeout, h.set.Store.OperationTimeout))`,
+	},
+	{
+		name: "heartbeat-hurried", breaks: "A heartbeat has to be answered before the next one is due.",
+		file: "actors/heartbeat.go",
+		old:  `max(h.set.Topology.HeartbeatInterval, min(time.Until(end)/2, h.set.Store.HeartbeatTTL/4))`,
+		new:  `min(h.set.Topology.HeartbeatInterval, time.Until(end))`,
 	},
 	{
 		name: "restore-not-proven", breaks: "A renewal that finds an earlier write of its key does not see that the store was restored.",
