@@ -53,6 +53,7 @@ type manager struct {
 	carrying bool // keep-serving: the trust is over, the partitions stay
 	opening  time.Duration
 	openErr  error // why the store is not open yet
+	claimErr error // why no ID is claimed yet
 	startBy  time.Time
 
 	winding    *windDown
@@ -161,6 +162,11 @@ func (m *manager) reportReceived(r *report) {
 	switch msg := r.message.(type) {
 	case *claimed:
 		m.idClaimed(msg)
+	case *unclaimed:
+		m.claimErr = msg.err
+		if !errors.Is(msg.err, kv.ErrNoFreeID) {
+			m.problem(msg.err)
+		}
 	case *claimRenewed:
 		m.session.claim = msg.lease
 		m.extendTrust()
@@ -279,14 +285,18 @@ func (m *manager) startupExpired() {
 	if time.Now().Before(m.startBy) || m.everDone || (m.set.Standby && m.machine.State() == fsm.ClaimingID) {
 		return
 	}
-	if m.machine.State() == fsm.ClaimingID {
-		m.leave(fmt.Errorf("%w: no ID between %s and %s came free within %s", kv.ErrNoFreeID,
-			m.set.Store.ID(m.set.Store.IDMin), m.set.Store.ID(m.set.Store.IDMax), m.set.StartupTimeout))
-		return
+	why := m.openErr
+	if m.machine.State() == fsm.ClaimingID && why == nil {
+		if errors.Is(m.claimErr, kv.ErrNoFreeID) {
+			m.leave(fmt.Errorf("%w: no ID between %s and %s came free within %s", kv.ErrNoFreeID,
+				m.set.Store.ID(m.set.Store.IDMin), m.set.Store.ID(m.set.Store.IDMax), m.set.StartupTimeout))
+			return
+		}
+		why = m.claimErr
 	}
 	err := fmt.Errorf("%w: still in state %s after StartupTimeout %s", ErrStartupTimeout, m.machine.State(), m.set.StartupTimeout)
-	if m.openErr != nil {
-		err = fmt.Errorf("%w: %w", err, m.openErr)
+	if why != nil {
+		err = fmt.Errorf("%w: %w", err, why)
 	}
 	m.leave(err)
 }
@@ -379,7 +389,12 @@ func (m *manager) problem(err error) {
 	if err == nil {
 		return
 	}
-	m.log.Warn("problem survived", "error", err)
+	m.log.Warn("the worker goes on despite an error", "error", err)
+	m.tellUser(err)
+}
+
+// tellUser calls OnError.
+func (m *manager) tellUser(err error) {
 	hook := m.set.Hooks.OnError
 	if hook == nil {
 		return

@@ -59,7 +59,10 @@ func (m *manager) leave(cause error) {
 	if m.machine.State() == fsm.Shutdown {
 		return
 	}
-	m.problem(cause)
+	if cause != nil {
+		m.log.Error("the worker ends with an error", "error", cause)
+		m.tellUser(cause)
+	}
 	m.life.view.blame(cause)
 	m.fire(fsm.EventStop)
 	m.life.leaving = !errors.Is(cause, ErrGivingUp) // whom a supervisor may begin anew

@@ -154,3 +154,23 @@ func TestAnIntervalShorterThanTheRoundTripIsNoObstacle(t *testing.T) {
 		}
 	})
 }
+
+// TestAStartAgainstAFullBucketSaysWhatTheStoreSaid: there are IDs enough.
+func TestAStartAgainstAFullBucketSaysWhatTheStoreSaid(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Begin(2)
+		stream, err := f.JS.Stream(background(), "KV_"+parti.DefaultConfig().KVBuckets.StableID)
+		require.NoError(t, err)
+		is := stream.CachedInfo().Config
+		is.MaxMsgs = 2
+		_, err = f.JS.UpdateStream(background(), is)
+		require.NoError(t, err)
+		late := f.Start(1)[0]
+		err = late.Begun()
+		require.ErrorIs(t, err, parti.ErrStoreFull)
+		require.ErrorIs(t, err, parti.ErrStartupTimeout)
+		require.NotErrorIs(t, err, parti.ErrNoFreeID)
+		require.ErrorContains(t, err, "maximum messages exceeded", "the server's words")
+	})
+}

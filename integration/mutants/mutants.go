@@ -968,6 +968,12 @@ var mutants = []mutant{
 		new:  `if q.everything && before.everything && q.shrink {`,
 	},
 	{
+		name: "full-is-no-free-id", breaks: "A start that failed for another reason says that there was no free ID.",
+		file: "actors/manager.go",
+		old:  `if errors.Is(m.claimErr, kv.ErrNoFreeID) {`,
+		new:  `if m.claimErr != nil {`,
+	},
+	{
 		name: "more-replicas-refused", breaks: "A bucket with more replicas than asked for cannot be opened.",
 		file: "kv/open.go",
 		old:  `case is.Replicas < want.Replicas:`,
