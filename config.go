@@ -120,7 +120,7 @@ type KVBuckets struct {
 	Assignment string `yaml:"assignment"` // default "parti-assignment"
 	// Storage is "file" or "memory". Default "file".
 	Storage string `yaml:"storage"`
-	// Replicas is the number of copies of each bucket: 1, 3 or 5. Default 1.
+	// Replicas is the number of copies of each bucket: 1, 3 or 5. A bucket that has more is used as it is. Default 1.
 	Replicas int `yaml:"replicas"`
 }
 

@@ -50,6 +50,7 @@ var (
 	ErrServerVersion   = kv.ErrServerVersion  // the server is older than 2.12.3
 	ErrBucketMismatch  = kv.ErrBucketMismatch // a bucket exists in a form that cannot be relied on
 	ErrStoreRolledBack = kv.ErrRolledBack     // the store was recreated or restored; begun anew
+	ErrStoreFull       = kv.ErrFull           // a bucket, or the account on the server, takes no more
 	ErrRefused         = kv.ErrRefused        // the leader could not list its source again; with its reason
 )
 

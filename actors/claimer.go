@@ -143,7 +143,7 @@ func (c *claimer) claimMade(msg *claimMade) {
 	case msg.lease.Revision != 0:
 		// The ID is ours, and not yet known how to number the session: the next attempt takes the claim over.
 		c.prior, c.prefer = &msg.lease, msg.lease.Key
-		c.report(&problem{fmt.Errorf("claim %s: %w", msg.lease.Key, msg.err)})
+		c.report(&unclaimed{fmt.Errorf("claim %s: %w", msg.lease.Key, msg.err)})
 		if c.releases {
 			c.lease = &msg.lease
 			c.release()
@@ -154,11 +154,12 @@ func (c *claimer) claimMade(msg *claimMade) {
 	case c.releases:
 		c.release()
 	case errors.Is(msg.err, kv.ErrNoFreeID):
+		c.report(&unclaimed{msg.err})
 		c.wait()
 	case errors.Is(msg.err, kv.ErrRolledBack), c.attempts >= reopenAfter:
 		c.report(&sessionLost{fmt.Errorf("claim a worker ID: %w", msg.err)})
 	default:
-		c.report(&problem{fmt.Errorf("claim a worker ID: %w", msg.err)})
+		c.report(&unclaimed{fmt.Errorf("claim a worker ID: %w", msg.err)})
 		c.attempts++
 		c.after(jitter(min(100*time.Millisecond<<min(c.attempts, 5), 2*time.Second)), &claimDue{})
 	}

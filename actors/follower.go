@@ -203,6 +203,8 @@ func target(record kv.Assignment) map[string]holding {
 func (f *follower) served(err error) {
 	f.applying = false
 	switch {
+	case errors.Is(err, errSuperseded):
+		return // nobody was told anything: the session is over
 	case errors.Is(err, errUntrusted):
 		// The session is over, and the manager knows; or the manager was held up, and a renewal is still to be told.
 		f.shown = picture{}

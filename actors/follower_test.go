@@ -71,11 +71,11 @@ func TestAStoreThatGoesBackEndsTheSession(t *testing.T) {
 
 func TestNothingIsTakenUpWhileARecordHasAnUnknownFormat(t *testing.T) {
 	f, ends := newIdleFollower()
-	f.applying, f.runner, f.session.trust = false, &runner{queue: make(chan request, 4)}, &trust{}
+	f.applying, f.runner, f.session.trust = false, &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}, &trust{}
 	f.updated(kv.Entry{Key: kv.PlanKey, Value: []byte(`{"format":99}`)})
 	f.updated(recordEntry(7, 5))
-	require.Empty(t, f.runner.queue)
+	require.Zero(t, f.runner.queue.len())
 	f.updated(planEntry(1, 5))
-	require.Len(t, f.runner.queue, 1, "the group has gone back to a format that is known")
+	require.Equal(t, 1, f.runner.queue.len(), "the group has gone back to a format that is known")
 	require.Empty(t, *ends)
 }

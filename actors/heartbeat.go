@@ -98,13 +98,25 @@ func (h *heartbeat) send() {
 	asked := h.asked
 	h.asked = nil
 	lease := h.lease
+	timeout := h.timeout()
 	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned, Failed: h.anew}
 	h.run(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, h.set.Topology.HeartbeatInterval)
+		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		next, err := h.write(ctx, lease, record)
 		return &beatSent{next, asked, err}
 	})
+}
+
+// timeout is how long the next write may take. An answer may come later than the next heartbeat is due: how long it takes
+// says nothing about how often one is wanted. But a write that nobody answers must leave time for another before the trust
+// ends, so it has half of what is left, and not more than a quarter of HeartbeatTTL, of which three are the trust.
+func (h *heartbeat) timeout() time.Duration {
+	end := h.firstBy()
+	if h.lease.Revision != 0 {
+		end = h.lease.TrustedUntil()
+	}
+	return max(h.set.Topology.HeartbeatInterval, min(time.Until(end)/2, h.set.Store.HeartbeatTTL/4))
 }
 
 // firstBy is when the first heartbeat must have been acknowledged. One whose answer was lost is stored, and expires: the

@@ -53,6 +53,7 @@ type manager struct {
 	carrying bool // keep-serving: the trust is over, the partitions stay
 	opening  time.Duration
 	openErr  error // why the store is not open yet
+	claimErr error // why no ID is claimed yet
 	startBy  time.Time
 
 	winding    *windDown
@@ -97,9 +98,7 @@ func (m *manager) started() {
 }
 
 func (m *manager) stopping(restarts bool) {
-	if m.session.cancel != nil {
-		m.session.cancel()
-	}
+	m.session.end()
 	m.life.letGoBy = m.letGoBy()
 	if m.winding != nil && m.winding.hurry != nil {
 		m.winding.hurry() // nobody is left who would tell that hook when the leases end
@@ -163,6 +162,11 @@ func (m *manager) reportReceived(r *report) {
 	switch msg := r.message.(type) {
 	case *claimed:
 		m.idClaimed(msg)
+	case *unclaimed:
+		m.claimErr = msg.err
+		if !errors.Is(msg.err, kv.ErrNoFreeID) {
+			m.problem(msg.err)
+		}
 	case *claimRenewed:
 		m.session.claim = msg.lease
 		m.extendTrust()
@@ -210,14 +214,14 @@ func (m *manager) reportReceived(r *report) {
 // open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, so that
 // what is wrong with either is the error of the start.
 func (m *manager) open() {
-	before := m.store
+	before, running := m.store, m.everDone
 	m.run(func(ctx context.Context) any {
 		if before != nil {
 			store, err := before.Reopen(ctx)
 			return &opened{store, err}
 		}
 		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
-		if err == nil {
+		if err == nil && !running {
 			listCtx, cancel := context.WithTimeout(ctx, m.set.Store.OperationTimeout)
 			defer cancel()
 			_, err = list(listCtx, m.set.Source)
@@ -226,14 +230,16 @@ func (m *manager) open() {
 	})
 }
 
+// storeOpened goes on with an open store. A store that says no ends a start, because someone is watching. It does not end
+// a worker that has been ready: what was right once is right again when the store is, so it is waited for.
 func (m *manager) storeOpened(msg *opened) {
 	if m.winding != nil {
 		return
 	}
 	if msg.err != nil {
-		if transient(msg.err) {
-			if m.openErr == nil {
-				m.problem(msg.err) // once, until the store is open
+		if m.everDone || transient(msg.err) {
+			if m.openErr == nil || transient(m.openErr) != transient(msg.err) {
+				m.problem(msg.err) // once, until the store is open or says something else
 			}
 			m.openErr = msg.err
 			m.log.Debug("store not open", "error", msg.err)
@@ -279,14 +285,18 @@ func (m *manager) startupExpired() {
 	if time.Now().Before(m.startBy) || m.everDone || (m.set.Standby && m.machine.State() == fsm.ClaimingID) {
 		return
 	}
-	if m.machine.State() == fsm.ClaimingID {
-		m.leave(fmt.Errorf("%w: no ID between %s and %s came free within %s", kv.ErrNoFreeID,
-			m.set.Store.ID(m.set.Store.IDMin), m.set.Store.ID(m.set.Store.IDMax), m.set.StartupTimeout))
-		return
+	why := m.openErr
+	if m.machine.State() == fsm.ClaimingID && why == nil {
+		if errors.Is(m.claimErr, kv.ErrNoFreeID) {
+			m.leave(fmt.Errorf("%w: no ID between %s and %s came free within %s", kv.ErrNoFreeID,
+				m.set.Store.ID(m.set.Store.IDMin), m.set.Store.ID(m.set.Store.IDMax), m.set.StartupTimeout))
+			return
+		}
+		why = m.claimErr
 	}
 	err := fmt.Errorf("%w: still in state %s after StartupTimeout %s", ErrStartupTimeout, m.machine.State(), m.set.StartupTimeout)
-	if m.openErr != nil {
-		err = fmt.Errorf("%w: %w", err, m.openErr)
+	if why != nil {
+		err = fmt.Errorf("%w: %w", err, why)
 	}
 	m.leave(err)
 }
@@ -379,7 +389,12 @@ func (m *manager) problem(err error) {
 	if err == nil {
 		return
 	}
-	m.log.Warn("problem survived", "error", err)
+	m.log.Warn("the worker goes on despite an error", "error", err)
+	m.tellUser(err)
+}
+
+// tellUser calls OnError.
+func (m *manager) tellUser(err error) {
 	hook := m.set.Hooks.OnError
 	if hook == nil {
 		return

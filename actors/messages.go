@@ -60,7 +60,9 @@ type (
 		number uint64 // of the session
 	}
 	claimRenewed struct{ lease kv.Lease }
-	released     struct{}
+	// unclaimed: no ID was claimed, and why. It is tried again.
+	unclaimed struct{ err error }
+	released  struct{}
 
 	// beat: a heartbeat was acknowledged. asked is the fence of the beatNow it answers, if any.
 	beat struct {
@@ -108,6 +110,7 @@ type (
 
 func (*claimed) reported()      {}
 func (*claimRenewed) reported() {}
+func (*unclaimed) reported()    {}
 func (*released) reported()     {}
 func (*beat) reported()         {}
 func (*beatMissed) reported()   {}

@@ -53,7 +53,7 @@ func (l *life) end(limit time.Duration) {
 	defer cancel()
 	hurry, cancelHurry := context.WithDeadline(ctx, l.letGoBy)
 	defer cancelHurry()
-	l.runner.become(request{ctx: hurry, trusted: func() bool { return false }, done: func(error) {}})
+	l.runner.become(request{ctx: hurry, everything: true, trusted: func() bool { return false }, done: func(error) {}})
 	l.runner.close()
 	wait(ctx, l.runner.ended)
 	l.notifier.close()

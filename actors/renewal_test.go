@@ -141,3 +141,31 @@ func TestAQuestionGoesWithTheNextHeartbeatWhenItsOwnFails(t *testing.T) {
 		})
 	}
 }
+
+// TestAHeartbeatThatHangsLeavesTimeForTheNext: however short the interval, and however much of the trust is over.
+func TestAHeartbeatThatHangsLeavesTimeForTheNext(t *testing.T) {
+	for _, interval := range []time.Duration{10 * time.Millisecond, 200 * time.Millisecond, time.Second, 2 * time.Second} {
+		bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+			way := link.New(server, nil)
+			t.Cleanup(way.Close)
+			set, store := openStore(t, way)
+			set.Topology.HeartbeatInterval = interval
+			reports := make(chan reported, 10000)
+			begin(t, func(g *guard) body {
+				return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false)
+			})
+			require.IsType(t, &beat{}, next(t, reports))
+			failOne(way, set.Store.Heartbeat, link.Lost)
+			<-time.After(10 * time.Second)
+			missed := 0
+			for len(reports) > 0 {
+				r := <-reports
+				require.NoError(t, ended(r), interval)
+				if _, ok := r.(*beatMissed); ok {
+					missed++
+				}
+			}
+			require.Equal(t, 1, missed, interval)
+		})
+	}
+}

@@ -14,13 +14,14 @@ import (
 // runner calls OnAssignmentChanged. It is one goroutine that outlives sessions and restarts of the actors, because it
 // is the one that remembers what the user has been told: whoever takes over, nothing stays told and forgotten.
 //
-// Concurrency: calls are made one at a time in the order asked. become never blocks: an asker has at most one request
-// under way (the follower, and the manager when it gives up), so the queue's four places are never all taken.
+// Concurrency: calls are made one at a time in the order asked. become never blocks, however long a hook takes: a request
+// that is still waiting is dropped where a later one makes it pointless, see waiting.
 type runner struct {
 	hook    func(ctx context.Context, added, removed []strategy.Partition) error
 	view    *View
 	publish func(*AssignmentChanged)
-	queue   chan request
+	queue   waiting
+	asked   chan struct{} // has one place: something waits
 	quit    chan struct{}
 	ended   chan struct{}
 
@@ -42,6 +43,8 @@ type request struct {
 	worker string
 	// target is everything that shall be held afterwards.
 	target map[string]holding
+	// everything says that all is given up; target is empty.
+	everything bool
 	// shrink says that target grants nothing: it only takes away what it does not list.
 	shrink bool
 	// position and lifecycle describe the plan that the target comes from. A zero position leaves them as they are.
@@ -52,19 +55,75 @@ type request struct {
 	done    func(error)
 }
 
+// waiting is the queue of requests, at most two: one that gives everything up, then one of a follower.
+//
+// The last word counts. A request that gives everything up makes all before it pointless. A follower has one request under
+// way, so one that waits while another follower asks is that of a session that is over. No release is lost with it:
+// nobody is left to acknowledge it, and the user is told the difference to the later target.
+//
+// It is a channel with one place, in which the requests are while nobody changes them.
+type waiting chan []request
+
+func newWaiting() waiting {
+	w := make(waiting, 1)
+	w <- nil
+	return w
+}
+
+// push adds a request and returns those that it supersedes.
+func (w waiting) push(q request) (superseded []request) {
+	var keep []request
+	for _, before := range <-w {
+		if q.everything || !before.everything {
+			superseded = append(superseded, before)
+		} else {
+			keep = append(keep, before)
+		}
+	}
+	w <- append(keep, q)
+	return superseded
+}
+
+func (w waiting) pop() (q request, ok bool) {
+	requests := <-w
+	if ok = len(requests) > 0; ok {
+		q, requests = requests[0], requests[1:]
+	}
+	w <- requests
+	return q, ok
+}
+
+func (w waiting) len() int {
+	requests := <-w
+	w <- requests
+	return len(requests)
+}
+
 var errUntrusted = errors.New("trust ended before the hook was called")
+
+// errSuperseded says that the user was not told, because a later request came before.
+var errSuperseded = errors.New("a later request came before the hook was called")
 
 func newRunner(h Hooks, view *View, publish func(*AssignmentChanged)) *runner {
 	r := &runner{
 		hook: h.OnAssignmentChanged, view: view, publish: publish,
-		queue: make(chan request, 4), quit: make(chan struct{}), ended: make(chan struct{}), told: map[string]holding{},
+		queue: newWaiting(), asked: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}), told: map[string]holding{},
 	}
 	go r.loop()
 	return r
 }
 
-// become asks for a change; done is called when the hook has returned.
-func (r *runner) become(q request) { r.queue <- q }
+// become asks for a change; done is called when the hook has returned, or at once with errSuperseded when a later request
+// takes the place of this one. done must not block.
+func (r *runner) become(q request) {
+	for _, before := range r.queue.push(q) {
+		before.done(errSuperseded)
+	}
+	select {
+	case r.asked <- struct{}{}:
+	default: // the goroutine is told already
+	}
+}
 
 // close ends the goroutine after the requests that are queued.
 func (r *runner) close() { close(r.quit) }
@@ -73,15 +132,18 @@ func (r *runner) loop() {
 	defer close(r.ended)
 	for {
 		select {
-		case q := <-r.queue:
-			q.done(r.serve(q))
+		case <-r.asked:
+			r.serveAll()
 		case <-r.quit:
-			for len(r.queue) > 0 {
-				q := <-r.queue
-				q.done(r.serve(q))
-			}
+			r.serveAll()
 			return
 		}
+	}
+}
+
+func (r *runner) serveAll() {
+	for q, ok := r.queue.pop(); ok; q, ok = r.queue.pop() {
+		q.done(r.serve(q))
 	}
 }
 

@@ -27,6 +27,13 @@ type session struct {
 	leads  bool
 }
 
+// end tells a hook of the session to return. A session without an ID has no hooks to tell.
+func (s *session) end() {
+	if s.cancel != nil {
+		s.cancel()
+	}
+}
+
 // trust is the deadline up to which the session may act, on the local monotonic clock. The manager writes it, the hook
 // runner reads it just before it tells the user anything new.
 type trust struct {
@@ -58,7 +65,7 @@ func (m *manager) idClaimed(msg *claimed) {
 	if m.carrying && lease.Key != m.previous {
 		// What is kept belongs to another ID, whose record this session does not read.
 		m.carrying = false
-		m.life.runner.become(request{ctx: m.session.ctx, trusted: m.session.trust.valid, done: func(error) {}})
+		m.life.runner.become(request{ctx: m.session.ctx, everything: true, trusted: m.session.trust.valid, done: func(error) {}})
 	}
 	m.prior, m.previous, m.ready = nil, lease.Key, false
 	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
@@ -175,7 +182,7 @@ func (m *manager) trustExpired(msg *trustDue) {
 func (m *manager) sessionIsLost(cause error) {
 	if m.winding != nil {
 		m.winding.fenced = true
-		m.session.cancel()
+		m.session.end()
 		m.after(time.Until(m.letGoBy()), &hurryDue{m.winding.generation})
 		m.windDownStep(func(*windDown) {})
 		return

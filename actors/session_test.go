@@ -280,12 +280,12 @@ func TestALeaderWhoseLeaseProvesARestoreOfTheStoreEndsItsSession(t *testing.T) {
 }
 
 func TestASessionThatEndsTakesUpNothingMore(t *testing.T) {
-	r := &runner{queue: make(chan request, 4)}
+	r := &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}
 	m := &manager{guard: &guard{ended: true}, life: &life{runner: r}, winding: &windDown{}, session: session{number: 7, trust: &trust{}}}
 	m.session.trust.extend(time.Now().Add(time.Minute))
 	require.True(t, m.session.trust.mayTake())
 	m.beginWindDown(false)
-	require.Len(t, r.queue, 1, "everything is to be given up")
+	require.Equal(t, 1, r.queue.len(), "everything is to be given up")
 	require.False(t, m.session.trust.mayTake(), "though its leases are still good")
 }
 
@@ -303,9 +303,7 @@ func TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver(t *testing.T) {
 		view := newView()
 		l := &life{view: view, runner: newRunner(hooks, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
 		p := strategy.Partition{Keys: []string{"a"}}
-		l.runner.become(request{
-			ctx: t.Context(), target: map[string]holding{p.ID(): {partition: p, epoch: 1}}, trusted: func() bool { return true }, done: func(error) {},
-		})
+		require.NoError(t, ask(t, l.runner, request{target: map[string]holding{p.ID(): {partition: p, epoch: 1}}}))
 		m := &manager{
 			guard: &guard{}, life: l, machine: fsm.New(), set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second, WorkerIDTTL: 30 * time.Second}},
 			session: session{beat: kv.Lease{Revision: 1, Sent: time.Now()}, claim: kv.Lease{Revision: 1, Sent: time.Now()}},
@@ -315,5 +313,53 @@ func TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver(t *testing.T) {
 		l.end(time.Minute)
 		require.Equal(t, by, gaveUp)
 		require.Less(t, gaveUp.Sub(m.session.beat.Sent), m.set.Store.HeartbeatTTL)
+	})
+}
+
+// TestNobodyWaitsForARunningHook: sessions come and go while a hook takes its time, and each asks for something.
+func TestNobodyWaitsForARunningHook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		free := make(chan struct{})
+		r, calls := newTestRunner(t, func(context.Context, []strategy.Partition, []strategy.Partition) error {
+			<-free
+			return nil
+		})
+		outcomes := make(chan error, 100)
+		become := func(q request) {
+			q.ctx, q.trusted, q.done = t.Context(), func() bool { return true }, func(err error) { outcomes <- err }
+			r.become(q)
+		}
+		become(request{target: holdings(1, "a")})
+		synctest.Wait() // the hook runs
+		asked := make(chan struct{})
+		go func() {
+			defer close(asked)
+			for n := int64(1); n <= 10; n++ {
+				become(request{target: holdings(n, "b")})
+				become(request{everything: true})
+				become(request{target: holdings(n, "a", "c")})
+				become(request{target: holdings(n, "c")})
+			}
+		}()
+		synctest.Wait()
+		select {
+		case <-asked:
+		default:
+			t.Error("an asker waits for the hook")
+		}
+		require.LessOrEqual(t, r.queue.len(), 2)
+		close(free)
+		synctest.Wait()
+		require.Len(t, *calls, 3, "a, nothing, c: what was superseded is not told")
+		require.Equal(t, []string{"a"}, names((*calls)[1].removed))
+		require.Equal(t, []string{"c"}, names((*calls)[2].added))
+		require.Len(t, outcomes, 41, "everybody is answered, once")
+		superseded := 0
+		for len(outcomes) > 0 {
+			if errors.Is(<-outcomes, errSuperseded) {
+				superseded++
+			}
+		}
+		require.Equal(t, 38, superseded)
 	})
 }

@@ -60,7 +60,10 @@ func (m *manager) leave(cause error) {
 	if m.machine.State() == fsm.Shutdown {
 		return
 	}
-	m.problem(cause)
+	if cause != nil {
+		m.log.Error("the worker ends with an error", "error", cause)
+		m.tellUser(cause)
+	}
 	m.life.view.blame(cause)
 	m.fire(fsm.EventStop)
 	m.life.leaving = !errors.Is(cause, ErrGivingUp) // whom a supervisor may begin anew
@@ -93,8 +96,8 @@ func (m *manager) beginWindDown(keep bool) {
 	if w.fenced {
 		m.stopChild(kindHeartbeat)
 		w.left = true
-		if m.session.cancel != nil && !keep {
-			m.session.cancel() // a hook that is running is told to return
+		if !keep {
+			m.session.end() // a hook that is running is told to return
 		}
 	}
 	if keep {
@@ -126,9 +129,12 @@ func (m *manager) giveUp() {
 		}
 	}
 	m.life.runner.become(request{
-		ctx: ctx, worker: m.session.id, trusted: func() bool { return false },
+		ctx: ctx, worker: m.session.id, everything: true, trusted: func() bool { return false },
 		done: func(err error) {
 			cancel()
+			if errors.Is(err, errSuperseded) {
+				return // whoever asked later is told when everything is given up
+			}
 			if err != nil {
 				m.tell(&hookReported{err})
 			}

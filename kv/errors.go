@@ -24,6 +24,8 @@ var (
 	ErrNotDone = store.ErrNotDone
 	// ErrTooLarge: a record is larger than the server takes. It is an [ErrNotDone]; trying again helps only with less in it.
 	ErrTooLarge = store.ErrTooLarge
+	// ErrFull: a bucket, or the account, takes no more. It is an [ErrNotDone]; trying again helps when there is room.
+	ErrFull = fmt.Errorf("%w: the store is full", ErrNotDone)
 	// ErrNotFound: no entry and no marker under that key.
 	ErrNotFound = store.ErrNotFound
 	// ErrNoFreeID: every ID of the range is held. Wait for one.

@@ -198,8 +198,8 @@ func (s *Store) checkBucket(b Bucket, want, is jetstream.StreamConfig) error {
 		return refuse("direct get", "off", "on")
 	case is.Storage != want.Storage:
 		return refuse("storage", is.Storage, want.Storage)
-	case is.Replicas != want.Replicas:
-		return refuse("replicas", is.Replicas, want.Replicas)
+	case is.Replicas < want.Replicas: // more are never worse
+		return refuse("replicas", is.Replicas, fmt.Sprintf("at least %d", want.Replicas))
 	case len(is.Subjects) != 1 || is.Subjects[0] != want.Subjects[0]:
 		return refuse("subjects", is.Subjects, want.Subjects)
 	}

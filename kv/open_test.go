@@ -87,14 +87,17 @@ func TestABucketThatCannotBeReliedOnIsNamed(t *testing.T) {
 	}
 }
 
-func TestOtherReplicasAreRefused(t *testing.T) {
+func TestFewerReplicasAreRefusedAndMoreAreNot(t *testing.T) {
 	cfg := testConfig()
+	cfg.Replicas = 3
 	s := &Store{cfg: cfg}
 	want, is := s.wanted(Heartbeats), s.wanted(Heartbeats)
-	is.Replicas = 3
+	is.Replicas = 1
 	var mismatch *BucketError
 	require.ErrorAs(t, s.checkBucket(Heartbeats, want, is), &mismatch)
-	require.Equal(t, BucketError{Bucket: cfg.Heartbeat, Field: "replicas", Value: "3", Allowed: "1"}, *mismatch)
+	require.Equal(t, BucketError{Bucket: cfg.Heartbeat, Field: "replicas", Value: "1", Allowed: "at least 3"}, *mismatch)
+	is.Replicas = 5
+	require.NoError(t, s.checkBucket(Heartbeats, want, is), "a bucket may be scaled up while its workers run")
 }
 
 func TestAnOldServerIsRefusedByItsVersion(t *testing.T) {

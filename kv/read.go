@@ -104,7 +104,7 @@ func (s *Store) get(ctx context.Context, b Bucket, key string) (Entry, error) {
 }
 
 // notDone: a read that fails has changed nothing.
-func notDone(err error) error { return fmt.Errorf("%w: %w", ErrNotDone, err) }
+func notDone(err error) error { return fmt.Errorf("%w: %w", ErrNotDone, plain(err)) }
 
 // entry makes sense of a message of a bucket's stream.
 func (s *Store) entry(b Bucket, subject string, sequence uint64, at time.Time, header nats.Header, data []byte) Entry {

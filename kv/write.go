@@ -16,6 +16,29 @@ const (
 	codeBusy     jetstream.ErrorCode = 10164
 )
 
+// What the server says where there is no room: in memory, on disk, for the account, in the stream.
+const (
+	codeAccountFull jetstream.ErrorCode = 10002
+	codeNoMemory    jetstream.ErrorCode = 10028
+	codeNoStorage   jetstream.ErrorCode = 10047
+	codeStreamFull  jetstream.ErrorCode = 10077
+)
+
+func full(code jetstream.ErrorCode) bool {
+	return code == codeStreamFull || code == codeNoStorage || code == codeNoMemory || code == codeAccountFull
+}
+
+// errNotConnected stands for what nats.go says when its buffer for the time without a connection is full, or switched off.
+var errNotConnected = errors.New("not connected to the server")
+
+// plain says in the words of the reader what the client says in its own.
+func plain(err error) error {
+	if errors.Is(err, nats.ErrReconnectBufExceeded) {
+		return errNotConnected
+	}
+	return err
+}
+
 // errConflict: the condition does not hold. Definitely not done, unless it was done before by ourselves.
 var errConflict = errors.New("condition of the write does not hold")
 
@@ -33,7 +56,9 @@ func outcome(err error) error {
 	case errors.As(err, &api) && api.ErrorCode == codeBusy:
 		return fmt.Errorf("%w: %w", errBusy, err)
 	case errors.Is(err, nats.ErrReconnectBufExceeded):
-		return fmt.Errorf("%w: not connected: %w", ErrNotDone, err)
+		return notDone(err)
+	case errors.As(err, &api) && full(api.ErrorCode):
+		return fmt.Errorf("%w: %w", ErrFull, err)
 	case errors.As(err, &api),
 		errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, nats.ErrNoResponders), errors.Is(err, nats.ErrMaxPayload):
 		return fmt.Errorf("%w: %w", ErrNotDone, err)

@@ -190,8 +190,14 @@ var mutants = []mutant{
 	{
 		name: "heartbeat-hangs", breaks: "A heartbeat that nobody answers may take as long as any operation.",
 		file: "actors/heartbeat.go",
-		old:  `context.WithTimeout(ctx, h.set.Topology.HeartbeatInterval)`,
-		new:  `context.WithTimeout(ctx, h.set.Store.OperationTimeout)`,
+		old:  `context.WithTimeout(ctx, timeout)`,
+		new:  `context.WithTimeout(ctx, max(timeout, h.set.Store.OperationTimeout))`,
+	},
+	{
+		name: "heartbeat-hurried", breaks: "A heartbeat has to be answered before the next one is due.",
+		file: "actors/heartbeat.go",
+		old:  `max(h.set.Topology.HeartbeatInterval, min(time.Until(end)/2, h.set.Store.HeartbeatTTL/4))`,
+		new:  `min(h.set.Topology.HeartbeatInterval, time.Until(end))`,
 	},
 	{
 		name: "restore-not-proven", breaks: "A renewal that finds an earlier write of its key does not see that the store was restored.",
@@ -961,6 +967,30 @@ var mutants = []mutant{
 		file: "fsm/table.go",
 		old:  `[]State{Stable, WaitingAssignment, Rebalancing, Emergency}, Scaling`,
 		new:  `[]State{Stable, WaitingAssignment, Emergency}, Scaling`,
+	},
+	{
+		name: "running-ends-like-a-start", breaks: "A worker that has been ready ends when the store says no.",
+		file: "actors/manager.go",
+		old:  `if m.everDone || transient(msg.err) {`,
+		new:  `if transient(msg.err) {`,
+	},
+	{
+		name: "waiting-requests-pile-up", breaks: "What a session asked of the runner waits for the hook though the session is over.",
+		file: "actors/runner.go",
+		old:  `if q.everything || !before.everything {`,
+		new:  `if q.everything && before.everything && q.shrink {`,
+	},
+	{
+		name: "full-is-no-free-id", breaks: "A start that failed for another reason says that there was no free ID.",
+		file: "actors/manager.go",
+		old:  `if errors.Is(m.claimErr, kv.ErrNoFreeID) {`,
+		new:  `if m.claimErr != nil {`,
+	},
+	{
+		name: "more-replicas-refused", breaks: "A bucket with more replicas than asked for cannot be opened.",
+		file: "kv/open.go",
+		old:  `case is.Replicas < want.Replicas:`,
+		new:  `case is.Replicas != want.Replicas:`,
 	},
 	{
 		name: "edge-added", breaks: "The table lets a worker without an ID become Stable.",
