@@ -218,6 +218,12 @@ func TestAMoveWithoutAReasonIsReported(t *testing.T) {
 			h.releasing("worker-0", 1, 2, 1)
 			h.plan(2, "d", three...)
 		}},
+		{"a session has ended to which something was promised", "", func(h *history) {
+			h.gone(checker.Heartbeat, "worker-2")
+			h.beat("worker-2", 30, 0)
+			h.put(checker.Assignment, "worker-0", `{"session":1,"term":1,"version":2}`)
+			h.plan(2, "d", three...)
+		}},
 		{"somebody is missing", "members are missing", func(h *history) {
 			h.expire("worker-2")
 			h.releasing("worker-0", 1, 2, 1)

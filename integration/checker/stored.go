@@ -230,6 +230,7 @@ func (c *Checker) storedHeartbeat(e Entry) {
 		}
 	}
 	c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
+	c.live.reason = c.live.reason || b.gone // what it was promised goes to others
 	c.lookForRestart(time.Now())
 }
 
