@@ -68,6 +68,19 @@ func TestARejoiningWorkerTakesItsTrustedClaimOverAsANewSession(t *testing.T) {
 	})
 }
 
+// TestAClaimThatMayHaveExpiredIsNotTakenOver: a store that was away may show an entry for longer than its time, and another worker
+// may have the ID by then.
+func TestAClaimThatMayHaveExpiredIsNotTakenOver(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		prior := claim(t, s, ClaimOptions{})
+		entry, err := s.Get(t.Context(), StableIDs, prior.Key)
+		require.NoError(t, err)
+		require.True(t, s.mayTakeOver(entry, ClaimOptions{Prior: &prior}))
+		prior.Sent = prior.Sent.Add(-prior.TTL * 3 / 4)
+		require.False(t, s.mayTakeOver(entry, ClaimOptions{Prior: &prior}))
+	})
+}
+
 func TestASessionIsNumberedAboveEveryOneThatIsNamed(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		s := openStore(t, srv, testConfig())

@@ -30,7 +30,15 @@ var mutants = []mutant{
 		name: "term-without-compare", breaks: "A term is stored over one that was stored meanwhile.",
 		file: "kv/term.go",
 		old:  `s.put(ctx, Assignments, TermKey, value, entry.Revision, 0)`,
-		new:  `s.write(ctx, &nats.Msg{Subject: s.subject(Assignments, TermKey), Data: value}, 0, jetstream.WithRetryAttempts(0))`,
+		new: `func() (uint64, error) {
+			for {
+				e, _ := s.Get(ctx, Assignments, TermKey)
+				r, err := s.put(ctx, Assignments, TermKey, value, e.Revision, 0)
+				if !errors.Is(err, errConflict) {
+					return r, err
+				}
+			}
+		}()`,
 	},
 	{
 		name: "term-below-floor", breaks: "A new term may be lower than one that was seen in a store since rolled back.",
