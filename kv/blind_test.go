@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/integration/link"
@@ -129,30 +130,54 @@ func TestABlindFeedSaysSoWithinTheTrustAndSinceWhen(t *testing.T) {
 	}
 }
 
-// TestARecordThatAConsumerDoesNotDeliverIsToldWithTheNextRenewal: the lease on leadership says that there is one.
+// TestARecordThatAConsumerDoesNotDeliverIsToldWithTheNextRenewal: the lease on leadership says that there is one, also when the
+// leader's own feed does not, and whatever a lease said before.
 func TestARecordThatAConsumerDoesNotDeliverIsToldWithTheNextRenewal(t *testing.T) {
+	for _, before := range []uint64{0, 1 << 60} {
+		bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+			w, leader := watch(t, srv), openStore(t, srv, testConfig())
+			h := listen(t, w.Store, Assignments, nil, 0)
+			listen(t, w.Store, Election, nil, 0)
+			listen(t, leader, Assignments, nil, 0)
+			f, err := leader.BeginTerm(t.Context(), Term{}, 0, always)
+			require.NoError(t, err)
+			lease, err := leader.Acquire(t.Context(), Election, LeaderKey, Leader{Plan: before}, nil)
+			require.NoError(t, err)
+			time.Sleep(time.Second)
+			h.take()
+			w.pause(Assignments)
+			time.Sleep(100 * time.Millisecond)
+			require.NoError(t, leader.WritePlan(t.Context(), f, plan(1, "worker-0")))
+			e, err := leader.Get(t.Context(), Assignments, PlanKey)
+			require.NoError(t, err)
+			require.Equal(t, e.Revision, leader.PlanSeen())
+			time.Sleep(500 * time.Millisecond)
+			require.Empty(t, h.take(), "its consumer delivers nothing")
+			_, err = leader.Renew(t.Context(), lease, Leader{Plan: leader.PlanSeen()})
+			require.NoError(t, err)
+			time.Sleep(heartbeatGrace + crowd + 100*time.Millisecond)
+			require.Equal(t, []string{"put plan", "put worker-0", "synced"}, sorted(h.take()))
+			require.Zero(t, h.count("blind"))
+		})
+	}
+}
+
+// TestWhatAnOperatorPurgesIsGoneThoughOneMessageIsLeft: that it was told before is not all that a feed has to know.
+func TestWhatAnOperatorPurgesIsGoneThoughOneMessageIsLeft(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
-		w, leader := watch(t, srv), openStore(t, srv, testConfig())
+		w := watch(t, srv)
 		h := listen(t, w.Store, Assignments, nil, 0)
-		listen(t, w.Store, Election, nil, 0)
-		f, err := leader.BeginTerm(t.Context(), Term{}, 0, always)
+		time.Sleep(time.Second)
+		f, err := w.admin.BeginTerm(t.Context(), Term{}, 0, always)
 		require.NoError(t, err)
-		lease, err := leader.Acquire(t.Context(), Election, LeaderKey, Leader{}, nil)
-		require.NoError(t, err)
+		require.NoError(t, w.admin.WritePlan(t.Context(), f, plan(1, "worker-0")))
 		time.Sleep(time.Second)
 		h.take()
-		w.pause(Assignments)
-		listen(t, leader, Assignments, nil, 0)
-		time.Sleep(100 * time.Millisecond)
-		require.NoError(t, leader.WritePlan(t.Context(), f, plan(1, "worker-0")))
-		time.Sleep(500 * time.Millisecond)
-		require.Empty(t, h.take(), "its consumer delivers nothing")
-		require.NotZero(t, leader.PlanSeen())
-		_, err = leader.Renew(t.Context(), lease, Leader{Plan: leader.PlanSeen()})
+		stream, err := w.admin.js.Stream(t.Context(), w.stream(Assignments))
 		require.NoError(t, err)
-		time.Sleep(heartbeatGrace + crowd + 100*time.Millisecond)
-		require.Equal(t, []string{"put plan", "put worker-0", "synced"}, sorted(h.take()))
-		require.Zero(t, h.count("blind"))
+		require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeKeep(1)))
+		time.Sleep(resyncEvery)
+		require.Equal(t, []string{"gone term", "gone worker-0", "synced"}, sorted(h.take()))
 	})
 }
 

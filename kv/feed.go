@@ -198,7 +198,8 @@ func (f *feed) list(ctx context.Context) {
 	told := func(extent) bool { return false }
 	if f.consumer != nil && bucket != Heartbeats { // of which a snapshot also shows which ones are no records
 		before, last := f.extent, f.last
-		told = func(now extent) bool { return now.same(before) || now.only(last) }
+		alone := len(f.live) == 1 && f.live[last.Key]
+		told = func(now extent) bool { return now.same(before) || alone && now.only(last) }
 	}
 	f.start(ctx, func(ctx context.Context) result {
 		snapshot, extent, err := store.relist(ctx, bucket, keys, upTo, told)
@@ -239,7 +240,8 @@ func (s *Store) relist(ctx context.Context, b Bucket, keys []string, upTo uint64
 	if told(now) {
 		return nil, now, nil
 	}
-	snapshot, err := s.snapshot(ctx, b, keys, upTo)
+	// From now on this extent counts as told, so a replica that lags must not answer.
+	snapshot, err := s.snapshot(ctx, b, keys, max(upTo, now.last))
 	return &snapshot, now, err
 }
 
@@ -339,7 +341,7 @@ func (f *feed) alarmed(h hint) {
 		if time.Since(f.seen) > awake {
 			f.lose()
 		}
-	case f.bucket == Assignments && h > f.promised:
+	case f.bucket == Assignments && h != f.promised:
 		f.promised, f.promiseBy = h, time.Now().Add(heartbeatGrace)
 	}
 }

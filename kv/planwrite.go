@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -62,16 +64,31 @@ func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
 	s.split.expect(p.parts)
 	batches := p.batches
 	for i, batch := range batches {
-		if err := s.writeFenced(ctx, f, batch); err != nil {
+		last, err := s.writeFenced(ctx, f, batch)
+		if err != nil {
 			if i > 0 && errors.Is(err, ErrNotDone) {
 				// Not an ErrNotDone itself: part of the version is stored.
 				err = fmt.Errorf("%w: after %d of %d batches: %s", ErrUnknown, i, len(batches), err.Error())
 			}
 			return fmt.Errorf("write plan version %d under term %d: %w", w.Plan.Version, f.Term, err)
 		}
+		if i == len(batches)-1 {
+			s.sawPlan(last - afterPlan(batch))
+		}
 	}
 	s.split.stored(p.parts)
 	return nil
+}
+
+// afterPlan counts the messages of a batch behind the plan: what removes parts that it does not need any more.
+func afterPlan(batch []*nats.Msg) (n uint64) {
+	for _, m := range slices.Backward(batch) {
+		if strings.HasSuffix(m.Subject, "."+PlanKey) {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // planMessages makes the messages of a version, the plan's last.
@@ -191,17 +208,16 @@ func (s *Store) messageMost() (limit, most int) {
 	return limit, limit - headersMost
 }
 
-func (s *Store) writeFenced(ctx context.Context, f Fence, messages []*nats.Msg) error {
-	var err error
+func (s *Store) writeFenced(ctx context.Context, f Fence, messages []*nats.Msg) (last uint64, err error) {
 	if len(messages) == 1 {
-		_, err = s.write(ctx, messages[0], 0, jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey)))
+		last, err = s.write(ctx, messages[0], 0, jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey)))
 	} else {
-		err = s.writeBatch(ctx, f, messages)
+		last, err = s.writeBatch(ctx, f, messages)
 	}
 	if errors.Is(err, errConflict) {
-		return fmt.Errorf("%w: %w", ErrDeposed, err)
+		return 0, fmt.Errorf("%w: %w", ErrDeposed, err)
 	}
-	return err
+	return last, err
 }
 
 // flow has the server confirm a large batch bit by bit: it drops what waits for a stream beyond 128 MB.
@@ -217,14 +233,17 @@ func (s *Store) flow(messages []*nats.Msg) jetstreamext.BatchFlowControl {
 	return jetstreamext.BatchFlowControl{AckEvery: max(1, len(messages)*unconfirmed/bytes), AckTimeout: s.patience()}
 }
 
-func (s *Store) writeBatch(ctx context.Context, f Fence, messages []*nats.Msg) error {
+func (s *Store) writeBatch(ctx context.Context, f Fence, messages []*nats.Msg) (last uint64, err error) {
 	for _, m := range messages {
 		m.Subject = s.writes + m.Subject
 		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
 		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
 	}
-	_, err := bounded(ctx, func() (*jetstreamext.BatchAck, error) {
+	ack, err := bounded(ctx, func() (*jetstreamext.BatchAck, error) {
 		return jetstreamext.PublishMsgBatch(ctx, s.js, messages, s.flow(messages))
 	})
-	return outcome(err)
+	if err != nil {
+		return 0, outcome(err)
+	}
+	return ack.Sequence, nil
 }

@@ -27,8 +27,13 @@ type Store struct {
 	planSeen atomic.Uint64      // revision
 }
 
-// PlanSeen returns the revision of the newest plan that a feed has told, 0 for none.
+// PlanSeen returns the revision of the newest plan that was written or told by a feed, 0 for none.
 func (s *Store) PlanSeen() uint64 { return s.planSeen.Load() }
+
+func (s *Store) sawPlan(revision uint64) {
+	for seen := s.planSeen.Load(); seen < revision && !s.planSeen.CompareAndSwap(seen, revision); seen = s.planSeen.Load() {
+	}
+}
 
 // TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.
 func (s *Store) TTL(b Bucket) time.Duration { return s.cfg.ttl(b) }

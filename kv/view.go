@@ -96,7 +96,7 @@ func (f *view) tell(e Entry) {
 	}
 	f.told[e.Key] = write{e.Revision, e.Token}
 	if f.bucket == Assignments && e.Key == PlanKey {
-		f.store.planSeen.Store(e.Revision)
+		f.store.sawPlan(e.Revision)
 	}
 	u := Update{Kind: UpdatePut, Entry: e, UpTo: e.Revision}
 	switch e.Kind {

@@ -55,8 +55,8 @@ var mutants = []mutant{
 	{
 		name: "deposed-not-noticed", breaks: "A write that the fence refused counts as one to be repeated.",
 		file: "kv/planwrite.go",
-		old:  `return fmt.Errorf("%w: %w", ErrDeposed, err)`,
-		new:  `return fmt.Errorf("%w: %w", ErrNotDone, err)`,
+		old:  `return 0, fmt.Errorf("%w: %w", ErrDeposed, err)`,
+		new:  `return 0, fmt.Errorf("%w: %w", ErrNotDone, err)`,
 	},
 	{
 		name: "unknown-is-not-done", breaks: "A write without an answer counts as not stored.",
@@ -355,7 +355,7 @@ var mutants = []mutant{
 	{
 		name: "optional-before-stored", breaks: "A plan that moves something is made before the one for what had no owner is stored.",
 		file: "internal/leader/leader.go",
-		old:  `(!l.decision.Moves || !l.draft.owed)`,
+		old:  `(!l.decision.Moves || !l.draft.owed || l.pace.tooLarge)`,
 		new:  `(!l.decision.Moves || !l.draft.owed || true)`,
 	},
 
@@ -470,7 +470,7 @@ var mutants = []mutant{
 	{
 		name: "dead-by-an-old-listing", breaks: "A feed accepts a snapshot that is older than what it has told.",
 		file:       "kv/feed.go",
-		old:        `snapshot, err := s.snapshot(ctx, b, keys, upTo)`,
+		old:        `snapshot, err := s.snapshot(ctx, b, keys, max(upTo, now.last))`,
 		new:        `snapshot, err := s.snapshot(ctx, b, keys, 0)`,
 		equivalent: "one server is never behind itself, and on a cluster a replica that is comes by chance only",
 	},

@@ -92,6 +92,7 @@ type pace struct {
 	listing               time.Duration
 	changed               time.Time // when this leader last changed the plan
 	waited                map[string]time.Time
+	tooLarge              bool      // the last write was
 	placed                time.Time // when a wait for the strategy is over; zero for never
 }
 
@@ -240,9 +241,10 @@ func (l *Leader) proceed(now time.Time) {
 }
 
 // plans says that it is time to make a plan. One that moves what somebody holds waits until the one before it is stored,
-// so that what had no owner is given away in a plan that moves nothing else.
+// so that what had no owner is given away in a plan that moves nothing else. It does not wait for a plan that is too large
+// for the store: the next one may be what the store can take.
 func (l *Leader) plans() bool {
-	return l.decision.Act && l.question == nil && (!l.decision.Moves || !l.draft.owed)
+	return l.decision.Act && l.question == nil && (!l.decision.Moves || !l.draft.owed || l.pace.tooLarge)
 }
 
 // decide asks the topology, and tells who is held back.

@@ -83,7 +83,7 @@ func (l *Leader) outcome(now time.Time, f *Written) {
 	case Refused:
 		l.report(f.Err)
 		most := writeRetryMost
-		if errors.Is(f.Err, store.ErrTooLarge) {
+		if l.pace.tooLarge = errors.Is(f.Err, store.ErrTooLarge); l.pace.tooLarge {
 			most = tooLargeMost
 		}
 		l.pace.refused = min(max(2*l.pace.refused, writeRetryFirst), most)
@@ -91,7 +91,7 @@ func (l *Leader) outcome(now time.Time, f *Written) {
 		return
 	case Stored:
 	}
-	l.pace.refused, l.pace.write = 0, time.Time{}
+	l.pace.refused, l.pace.tooLarge, l.pace.write = 0, false, time.Time{}
 	l.stored = w.Plan
 	if !w.changed {
 		return
