@@ -148,6 +148,9 @@ func (c *Checker) leaderBegins(at time.Time) {
 			n++
 		}
 	}
+	for _, h := range c.stored.holdings {
+		c.live.reason = c.live.reason || h.since > 0 // it does not know for whom that was meant
+	}
 	if n >= massLoss {
 		c.live.held = at.Add(2 * c.cfg.Deadlines.HeartbeatTTL)
 	}
@@ -305,7 +308,7 @@ func (c *Checker) granted(from, to holding, term uint64) {
 
 // planStored judges the moves of a version, whose plan is its last message. A plan needs a reason for taking a partition
 // from a live worker: since something was moved last, the members, what they say of themselves, or the source have changed,
-// a session has ended, or something had to be given away. And a plan in which nothing changes but that members are missing takes nothing from
+// a session has ended, a leader has begun while something was in flight, or something had to be given away. And a plan in which nothing changes but that members are missing takes nothing from
 // those who are left: what has no owner is given first, in a plan that moves nothing else.
 func (c *Checker) planStored(p Plan) {
 	before, revoked := c.live.plan, c.live.revoked

@@ -224,6 +224,14 @@ func TestAMoveWithoutAReasonIsReported(t *testing.T) {
 			h.put(checker.Assignment, "worker-0", `{"session":1,"term":1,"version":2}`)
 			h.plan(2, "d", three...)
 		}},
+		{"a leader has begun while something was in flight", "", func(h *history) {
+			h.put(checker.Assignment, "worker-1", `{"session":2,"term":1,"version":2,"owned":[{"partition":"y","epoch":2}]}`)
+			h.put(checker.Assignment, "worker-1", `{"session":2,"term":1,"version":3,"releasing":[{"partition":"y","epoch":2,"since":3}]}`)
+			h.put(checker.Assignment, "plan", `{"term":1,"version":3,"digest":"d","workers":"worker-0,worker-1,worker-2","members":["worker-0","worker-1","worker-2"]}`)
+			h.put(checker.Assignment, "term", `{"number":2,"worker":"worker-2","session":3}`)
+			h.put(checker.Assignment, "worker-0", `{"session":1,"term":2,"version":4}`)
+			h.put(checker.Assignment, "plan", `{"term":2,"version":4,"digest":"d","workers":"worker-0,worker-1,worker-2","members":["worker-0","worker-1","worker-2"]}`)
+		}},
 		{"somebody is missing", "members are missing", func(h *history) {
 			h.expire("worker-2")
 			h.releasing("worker-0", 1, 2, 1)
