@@ -69,19 +69,30 @@ func TestAHeartbeatThatIsNoRecordIsExpiredInTheEnd(t *testing.T) {
 }
 
 func TestAnAssignmentBucketThatIsEmptiedIsRolledBack(t *testing.T) {
-	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
-		require.NoError(t, err)
-		require.NoError(t, s.WritePlan(t.Context(), f, plan(1, "worker-0")))
-		h := listen(t, s, Assignments, []string{TermKey, PlanKey, "worker-0"}, 0)
-		time.Sleep(time.Second)
-		stream, err := s.js.Stream(t.Context(), s.stream(Assignments))
-		require.NoError(t, err)
-		require.NoError(t, stream.Purge(t.Context()))
-		began := time.Now()
-		err = <-h.done
-		require.ErrorIs(t, err, ErrRolledBack)
-		require.ErrorContains(t, err, "emptied")
-		require.LessOrEqual(t, time.Since(began), resyncEvery)
-	})
+	for name, refill := range map[string]func(t *testing.T, s *Store){
+		"and stays empty": func(*testing.T, *Store) {},
+		"and begun to be filled again": func(t *testing.T, s *Store) {
+			_, err := s.BeginTerm(t.Context(), Term{}, 1, always)
+			require.NoError(t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+				f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
+				require.NoError(t, err)
+				require.NoError(t, s.WritePlan(t.Context(), f, plan(1, "worker-0")))
+				h := listen(t, s, Assignments, []string{TermKey, PlanKey, "worker-0"}, 0)
+				time.Sleep(time.Second)
+				stream, err := s.js.Stream(t.Context(), s.stream(Assignments))
+				require.NoError(t, err)
+				require.NoError(t, stream.Purge(t.Context()))
+				refill(t, s)
+				began := time.Now()
+				err = <-h.done
+				require.ErrorIs(t, err, ErrRolledBack)
+				require.ErrorContains(t, err, "emptied")
+				require.LessOrEqual(t, time.Since(began), resyncEvery)
+			})
+		})
+	}
 }

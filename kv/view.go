@@ -49,7 +49,7 @@ func (f *view) compare(snapshot Snapshot) error {
 	gone := func(key string) bool {
 		return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo
 	}
-	if f.bucket == Assignments && gone(TermKey) && gone(PlanKey) {
+	if f.bucket == Assignments && (gone(TermKey) || gone(PlanKey)) {
 		// Nobody of the group deletes one of them, and a stranger's deletion leaves a marker: the stream was purged.
 		return fmt.Errorf("%w: bucket %q was emptied", ErrRolledBack, f.store.cfg.bucket(f.bucket))
 	}
