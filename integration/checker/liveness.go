@@ -328,7 +328,7 @@ func (c *Checker) planStored(p Plan) {
 		return
 	case !c.live.reason:
 		why = "nothing has changed since the last move"
-	case !same && subset(p.Members, before.Members) && before.Digest == p.Digest && p.At.Sub(c.live.reworded) > described:
+	case !same && subset(p.Members, before.Members) && before.Digest == p.Digest && p.At.Sub(c.live.reworded) > described && !c.restartedLately(p.At):
 		why = "members are missing, and nothing else has changed"
 	}
 	c.live.reason = false
@@ -339,6 +339,12 @@ func (c *Checker) planStored(p Plan) {
 	for _, r := range revoked {
 		c.live.suspects = append(c.live.suspects, suspect{r, p.At, p.Version, why, events})
 	}
+}
+
+// restartedLately says that the plan may be the one with which a restart ends: it takes everyone in who is there.
+func (c *Checker) restartedLately(at time.Time) bool {
+	d := c.cfg.Deadlines
+	return d != nil && at.Sub(c.live.restarted) <= d.ColdStartWindow+d.Slack
 }
 
 func subset(part, whole []string) bool {
