@@ -14,7 +14,6 @@ import (
 
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/kv"
-	"github.com/parti-go/parti/strategy"
 )
 
 // Kinds of actors, which are also the stems of their names.
@@ -429,34 +428,6 @@ func (m *manager) publishStatus() {
 		State: m.machine.State(), WorkerID: m.session.id, Session: m.session.number,
 		Leader: m.session.leads, Degraded: m.degraded || m.carrying, Ready: m.everDone,
 	})
-}
-
-// list asks the source and explains what is wrong with the answer. A panic of the source is an error.
-func list(ctx context.Context, source func(context.Context) ([]strategy.Partition, error)) ([]strategy.Partition, error) {
-	type answer struct {
-		partitions []strategy.Partition
-		err        error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		var a answer
-		defer func() {
-			if r := recover(); r != nil {
-				a = answer{err: asPanicError("source", r).(*PanicError)}
-			}
-			answers <- a
-		}()
-		a.partitions, a.err = source(ctx)
-	}()
-	select {
-	case a := <-answers:
-		if a.err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrSourceFailed, a.err)
-		}
-		return a.partitions, nil
-	case <-ctx.Done(): // a source that ignores its context holds nobody up
-		return nil, fmt.Errorf("%w: %w", ErrSourceFailed, ctx.Err())
-	}
 }
 
 // transient tells a store that does not answer from one that says no.

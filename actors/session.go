@@ -67,7 +67,7 @@ func (m *manager) idClaimed(msg *claimed) {
 		m.carrying = false
 		m.life.runner.become(request{ctx: m.session.ctx, everything: true, trusted: m.session.trust.valid, done: func(error) {}})
 	}
-	m.prior, m.previous, m.ready = nil, lease.Key, false
+	m.prior, m.previous, m.ready, m.claimErr = nil, lease.Key, false, nil
 	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
 	m.fire(fsm.EventClaimed)
 	if m.set.Standby && !m.everDone {

@@ -29,6 +29,14 @@ func TestAWorkerThatLosesItsSessionWhileItStopsLetsGoBeforeOthersTakeOver(t *tes
 	}
 }
 
+// giveUpSlowly is a hook that takes its time, but heeds its context.
+func giveUpSlowly(ctx context.Context) {
+	select {
+	case <-time.After(30 * time.Second):
+	case <-ctx.Done():
+	}
+}
+
 // losesWhileItStops: busy says that the hook is still taking something when the stop comes, so that it is told to give up
 // only after the session is lost.
 func losesWhileItStops(t *testing.T, s *bubble.Server, lose func(p *fleet.Process), busy bool) {
@@ -44,10 +52,7 @@ func losesWhileItStops(t *testing.T, s *bubble.Server, lose func(p *fleet.Proces
 			<-time.After(2 * time.Second)
 			return nil
 		}
-		select {
-		case <-time.After(30 * time.Second):
-		case <-ctx.Done():
-		}
+		giveUpSlowly(ctx)
 		return nil
 	}))[0]
 	f.Settle(window + 11*time.Second)
@@ -77,10 +82,7 @@ func TestAWorkerThatStopsWhileItRejoinsAndIsCutOffLetsGoBeforeOthersTakeOver(t *
 			stopping := f.Start(1, fleet.Handler(func(ctx context.Context, _, removed []parti.Partition) error {
 				if len(removed) > 0 {
 					givesUp.Store(true)
-					select {
-					case <-time.After(30 * time.Second):
-					case <-ctx.Done():
-					}
+					giveUpSlowly(ctx)
 				}
 				return nil
 			}))[0]

@@ -50,7 +50,8 @@ func signOfLife(b Bucket) time.Duration {
 // are told while a snapshot is being taken, and while one fails. A heartbeat that is no record at all is told, and told as
 // expired by one of the snapshots after a TTL, though it is still there.
 //
-// An outage of the store only makes it wait, and say so: [UpdateBlind] when nothing has been seen for two to five seconds,
+// An outage of the store only makes it wait, and say so: [UpdateBlind] when nothing has been seen for two seconds and no new
+// consumer could be made for half a second,
 // and [UpdateStale] when changes come but no snapshot has succeeded for the 30 s and an OperationTimeout. Each is told
 // once, with the time since when, and is over with the next [UpdateSynced].
 //
@@ -61,7 +62,7 @@ func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint6
 	f := &feed{
 		view: newView(s, b, atLeast, emit), keys: keys, heartbeat: signOfLife(b), alarm: s.alarm.listen(),
 		status: nc.StatusChanged(nats.CONNECTED, nats.CLOSED), done: make(chan result, 1),
-		due: newBell(0), quiet: newBell(blindAfter), seen: now, listed: now, lost: now,
+		due: time.NewTimer(0), quiet: time.NewTimer(blindAfter), seen: now, listed: now, lost: now,
 	}
 	defer nc.RemoveStatusListener(f.status)
 	defer s.alarm.leave(f.alarm)
@@ -89,8 +90,8 @@ type feed struct {
 	last      Entry     // that the consumer delivered
 	extent    extent    // of the stream when it was last listed
 	parts     *assembly // of what the consumer delivers
-	due       bell
-	quiet     bell // of what has to be said when nothing comes
+	due       *time.Timer
+	quiet     *time.Timer // of what has to be said when nothing comes
 	job       context.CancelFunc
 	done      chan result // of the job
 	again     bool        // the job is to be done again, whatever comes of it
@@ -100,23 +101,6 @@ type feed struct {
 	blind     bool        // was told
 	stale     bool        // was told
 	suspected time.Time   // since when the store seems to be another than it was; zero for not
-}
-
-// bell is a timer whose channel may ring once too often after it was reset. A timer with a channel of its own would not, but
-// the race detector fails on many of those in virtual time: the runtime uses its state of them from two threads at once.
-type bell struct {
-	*time.Timer
-	rings chan struct{}
-}
-
-func newBell(d time.Duration) bell {
-	rings := make(chan struct{}, 1)
-	return bell{time.AfterFunc(d, func() {
-		select {
-		case rings <- struct{}{}:
-		default:
-		}
-	}), rings}
 }
 
 // result is what has come of a job.
@@ -144,9 +128,9 @@ func (f *feed) run(ctx context.Context) error {
 			if err := f.finished(ctx, o); err != nil {
 				return err
 			}
-		case <-f.due.rings:
+		case <-f.due.C:
 			f.list(ctx)
-		case <-f.quiet.rings:
+		case <-f.quiet.C:
 			f.overdue()
 		case h := <-f.alarm:
 			f.alarmed(h)

@@ -308,8 +308,9 @@ func (c *Checker) granted(from, to holding, term uint64) {
 
 // planStored judges the moves of a version, whose plan is its last message. A plan needs a reason for taking a partition
 // from a live worker: since something was moved last, the members, what they say of themselves, or the source have changed,
-// a session has ended, a leader has begun while something was in flight, or something had to be given away. And a plan in which nothing changes but that members are missing takes nothing from
-// those who are left: what has no owner is given first, in a plan that moves nothing else.
+// a session has ended, a leader has begun while something was in flight, or something had to be given away. And a plan in
+// which nothing changes but that members are missing takes nothing from those who are left, unless it ends a restart: what
+// has no owner is given first, in a plan that moves nothing else.
 func (c *Checker) planStored(p Plan) {
 	before, revoked := c.live.plan, c.live.revoked
 	first := !c.live.planned

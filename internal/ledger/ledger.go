@@ -397,52 +397,6 @@ func (l *Ledger) SetMembers(members []string) {
 	}
 }
 
-// Fill says, in the order of the source's list, who has each partition and where it is at home: indices of workers, or
-// strategy.None. A partition on its way belongs to the worker it is on its way to. What a session that ended has left behind
-// is still its worker's. Workers that are away keep what they have and are on nobody's way.
-func (l *Ledger) Fill(workers []string, away map[string]bool, previous, home []int) {
-	for _, w := range l.workers {
-		w.index = strategy.None
-	}
-	for i, id := range workers {
-		l.worker(id).index = i
-	}
-	index := func(w *worker) int {
-		if w == nil {
-			return strategy.None
-		}
-		return w.index
-	}
-	for i, p := range l.order {
-		home[i] = index(p.home)
-		switch {
-		case p.holder != nil && !p.releasing:
-			previous[i] = index(p.holder)
-		case p.holder == nil && index(p.last) != strategy.None:
-			previous[i] = p.last.index
-		case p.target != nil && !away[p.target.id]:
-			previous[i] = p.target.index
-		default:
-			previous[i] = strategy.None
-		}
-	}
-}
-
-// Promised reports whether a worker should have partitions that it has neither now nor had until its session ended.
-func (l *Ledger) Promised(id string) bool {
-	w := l.workers[id]
-	return w != nil && slices.ContainsFunc(w.targets, func(p *part) bool { return p.listed() && p.holder != w && p.last != w })
-}
-
-// Home is the worker that had the partition by the last plan in which that worker took part: for what a worker that is
-// gone has left behind it is still that worker, until Forget. "" if it is not known.
-func (l *Ledger) Home(id string) string {
-	if p := l.parts[id]; p != nil && p.home != nil {
-		return p.home.id
-	}
-	return ""
-}
-
 // Forget says that a worker is not expected back: what it left behind is at home where it is now.
 func (l *Ledger) Forget(id string) {
 	w := l.worker(id)
@@ -453,79 +407,11 @@ func (l *Ledger) Forget(id string) {
 	}
 }
 
-// Waiting reports whether a let-go, or an acknowledgement of a worker whose record could not be read, is outstanding and
-// not late yet.
-func (l *Ledger) Waiting() bool { return l.waiting > 0 }
-
-// Late takes the let-goes asked for up to a version that are outstanding for late, and lists those that were not before,
-// sorted by partition.
-func (l *Ledger) Late(version int64) []Handoff {
-	var list []Handoff
-	if l.waiting == 0 {
-		return nil
-	}
-	for _, w := range l.workers {
-		for _, p := range w.held {
-			if p.releasing && !p.late && p.since <= version {
-				p.late = true
-				l.waiting--
-				list = append(list, handoff(p))
-			}
-		}
-	}
-	sortHandoffs(list)
-	return list
-}
-
-// LateUnread takes every worker that was to acknowledge another record in place of one that could not be read for late, and
-// lists those that were not before, sorted.
-func (l *Ledger) LateUnread() []string {
-	var list []string
-	for id, w := range l.workers {
-		if w.unread != nil && !w.unread.late {
-			w.unread.late = true
-			l.waiting--
-			list = append(list, id)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
-// Pending lists what live sessions are asked to let go of and have not acknowledged, sorted by partition.
-func (l *Ledger) Pending() []Handoff {
-	var list []Handoff
-	for _, w := range l.workers {
-		for _, p := range w.held {
-			if p.releasing {
-				list = append(list, handoff(p))
-			}
-		}
-	}
-	sortHandoffs(list)
-	return list
-}
-
 func handoff(p *part) Handoff { return Handoff{p.id, p.holder.id, p.session, p.since} }
 
 func sortHandoffs(list []Handoff) {
 	slices.SortFunc(list, func(a, b Handoff) int { return cmp.Compare(a.Partition, b.Partition) })
 }
-
-// Unread lists the workers whose records could not be read and who have not acknowledged another yet, sorted.
-func (l *Ledger) Unread() []string {
-	var list []string
-	for id, w := range l.workers {
-		if w.unread != nil {
-			list = append(list, id)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
-// Version is the highest version stored or restored.
-func (l *Ledger) Version() int64 { return l.version }
 
 func (l *Ledger) part(id string) *part {
 	p := l.parts[id]
@@ -595,50 +481,4 @@ func (l *Ledger) touchWorker(w *worker) {
 		l.touchedWorkers = append(l.touchedWorkers, w)
 	}
 	w.touched = l.facts
-}
-
-// valid reports the first broken invariant.
-func (l *Ledger) valid() error {
-	pending, waiting := 0, 0
-	for id, w := range l.workers {
-		for i, p := range w.held {
-			if p.holder != w || p.slot != i || l.parts[p.id] != p {
-				return fmt.Errorf("partition %s is booked on %s and held by another", p.id, id)
-			}
-			if p.session <= w.ended {
-				return fmt.Errorf("partition %s is held by %s session %d, which has ended", p.id, id, p.session)
-			}
-			if p.epoch > l.version || p.since > l.version {
-				return fmt.Errorf("partition %s: epoch %d since %d above version %d", p.id, p.epoch, p.since, l.version)
-			}
-			if p.releasing {
-				pending++
-			}
-			if p.releasing && !p.late {
-				waiting++
-			}
-		}
-		for i, p := range w.targets {
-			if p.target != w || p.targetSlot != i {
-				return fmt.Errorf("partition %s is meant for %s and says otherwise", p.id, id)
-			}
-		}
-		if w.unread != nil && !w.unread.late {
-			waiting++
-		}
-	}
-	if pending != l.pending || waiting != l.waiting {
-		return fmt.Errorf("%d pending, counted %d; %d waiting, counted %d", l.pending, pending, l.waiting, waiting)
-	}
-	return l.validTouched()
-}
-
-// validTouched: what may be granted or must be revoked is touched.
-func (l *Ledger) validTouched() error {
-	for _, p := range l.parts {
-		if p.touched == 0 && (l.mayGrant(p) || l.mustRevoke(p)) {
-			return fmt.Errorf("partition %s would have to be written and is not touched", p.id)
-		}
-	}
-	return nil
 }
