@@ -177,8 +177,10 @@ func TestAFaultOfOneSubjectLeavesTheOthersAlone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				r := newRig(t, s)
-				_, err := s.Connect().Subscribe("other", func(m *nats.Msg) { _ = m.Respond(m.Data) })
+				other := s.Connect()
+				_, err := other.Subscribe("other", func(m *nats.Msg) { _ = m.Respond(m.Data) })
 				require.NoError(t, err)
+				require.NoError(t, other.Flush(), "the server knows of it")
 				r.Fail(func(subject string) link.Fault {
 					if subject == "echo" {
 						return c.fault
