@@ -28,6 +28,7 @@ var (
 	ErrPanic            = actors.ErrPanic            // an actor panicked; survived until ErrGivingUp
 	ErrHookPanic        = actors.ErrHookPanic        // a hook panicked; it counts as returned
 	ErrHookFailed       = actors.ErrHookFailed       // a hook returned an error; the change stands
+	ErrHandlerFailed    = actors.ErrHandlerFailed    // a handler returned an error or panicked; it is called again
 	ErrHandoffTimeout   = actors.ErrHandoffTimeout   // partitions were not let go within HandoffTimeout; they stay
 	ErrFlapping         = actors.ErrFlapping         // a worker fails again and again; it is given nothing for a while
 	ErrUnplaced         = actors.ErrUnplaced         // the strategy may give partitions to none of the workers
@@ -41,6 +42,14 @@ var (
 	ErrShutdownTimeout  = actors.ErrShutdownTimeout  // a clean leave took longer than ShutdownTimeout
 	ErrNewerFormat      = actors.ErrNewerFormat      // the store holds records of a newer release
 	ErrNotJoined        = actors.ErrNotJoined        // not in the group yet, or not any more
+)
+
+// Why the work on a partition ends: the causes of a handler's context, see [Handler].
+var (
+	ErrRevoked  = actors.ErrRevoked  // handed to another worker
+	ErrUnlisted = actors.ErrUnlisted // the source lists it no more
+	ErrStopping = actors.ErrStopping // this worker stops or drains
+	ErrFenced   = actors.ErrFenced   // the trust is over: write nothing more
 )
 
 // Errors of the store.

@@ -64,8 +64,11 @@ type (
 type Option func(*options)
 
 type options struct {
-	hooks  Hooks
-	logger *slog.Logger
+	hooks    Hooks
+	logger   *slog.Logger
+	handling actors.Handling
+	handlers int     // how many were given
+	wrong    []error // what is wrong with them
 }
 
 // WithHooks sets the hooks. Without it nothing is called.
@@ -75,7 +78,7 @@ func WithHooks(h Hooks) Option { return func(o *options) { o.hooks = h } }
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
 
 func applyOptions(opts []Option) options {
-	var o options
+	o := options{handling: actors.Handling{RestartFirst: defaultRestartFirst, RestartMost: defaultRestartMost}}
 	for _, set := range opts {
 		if set != nil {
 			set(&o)

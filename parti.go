@@ -224,6 +224,9 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		return actors.Settings{}, err
 	}
 	o := applyOptions(opts)
+	if err := o.check(); err != nil {
+		return actors.Settings{}, err
+	}
 	for _, warning := range append(cfg.warnings(), kv.CheckConnection(js.Conn())...) {
 		o.logger.Warn(warning)
 	}
@@ -246,7 +249,7 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		KeepServing: cfg.OnStoreLoss == OnStoreLossKeepServing, PreferredID: cfg.PreferredID, Standby: cfg.Standby,
 		Capacity: cfg.Capacity, Labels: cfg.Labels, Cordoned: cfg.Cordoned,
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
-		JetStream: js, Strategy: s, Hooks: o.hooks, Logger: o.logger,
+		JetStream: js, Strategy: s, Hooks: o.hooks, Handling: o.handling, Logger: o.logger,
 		Source: func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
 	}, nil
 }

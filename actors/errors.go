@@ -17,6 +17,14 @@ var (
 	ErrHookPanic = errors.New("hook panicked")
 	// ErrHookFailed wraps the error a hook returned. The change it was told of stands.
 	ErrHookFailed = errors.New("hook returned an error")
+	// ErrHandlerFailed wraps what the handler of a partition returned or panicked with. It is called again after a backoff.
+	ErrHandlerFailed = errors.New("partition handler failed")
+	// ErrRevoked, ErrStopping, ErrUnlisted and ErrFenced are why the work on a partition ends: the cause of a handler's
+	// context.
+	ErrRevoked  = errors.New("partition is handed to another worker")
+	ErrStopping = errors.New("worker is leaving")
+	ErrUnlisted = errors.New("partition is not listed by the source any more")
+	ErrFenced   = errors.New("trust is over: another worker may own the partition")
 	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced and ErrBlind are what a leader reports.
 	ErrHandoffTimeout = leader.ErrHandoffTimeout
 	ErrFlapping       = leader.ErrFlapping

@@ -130,7 +130,7 @@ func (f *follower) planUpdated(e kv.Entry) error {
 	}
 	f.plan = plan
 	f.meet(kv.Position{Term: max(plan.Term, f.position.Term), Version: plan.Version})
-	f.report(&phaseSeen{plan.Phase, plan.Lifecycle})
+	f.report(&phaseSeen{plan.Phase, plan.Lifecycle, plan.Reads})
 	for _, d := range plan.Damped {
 		if d.Worker == f.session.id && !d.Until.Equal(f.held) {
 			f.held = d.Until
@@ -185,7 +185,8 @@ func (f *follower) apply() {
 	}
 	f.applying, f.shown = true, now
 	f.runner.become(request{
-		ctx: f.session.ctx, worker: f.session.id, target: target(*now.record), shrink: now.record.Session == f.carried,
+		ctx: f.session.tenure.ctx, tenure: f.session.tenure, worker: f.session.id, target: target(*now.record),
+		shrink: now.record.Session == f.carried, why: why(*now.record),
 		position: now.position, lifecycle: now.lifecycle, trusted: f.session.trust.mayTake,
 		done: func(err error) { f.tell(&served{err}) },
 	})
@@ -195,9 +196,23 @@ func (f *follower) apply() {
 func target(record kv.Assignment) map[string]holding {
 	target := make(map[string]holding, len(record.Owned))
 	for _, o := range record.Owned {
-		target[o.Partition] = holding{partition(o.Partition, o.Weight), o.Epoch}
+		target[o.Partition] = holding{named(o.Partition, o.Weight), o.Epoch}
 	}
 	return target
+}
+
+// why is the reason for which a record takes a partition away.
+func why(record kv.Assignment) func(partition string) error {
+	unlisted := map[string]bool{}
+	for _, r := range record.Releasing {
+		unlisted[r.Partition] = r.Unlisted
+	}
+	return func(partition string) error {
+		if unlisted[partition] {
+			return ErrUnlisted
+		}
+		return ErrRevoked
+	}
 }
 
 func (f *follower) served(err error) {

@@ -18,7 +18,7 @@ func newIdleFollower() (*follower, *[]error) {
 			ends = append(ends, lost.err)
 		}
 	}
-	s := session{id: "worker-0", number: 7}
+	s := session{id: "worker-0", number: 7, tenure: newTenure()}
 	return &follower{session: s, report: report, applying: true, unknown: map[string]bool{}}, &ends
 }
 

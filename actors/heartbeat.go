@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -22,9 +23,13 @@ type heartbeat struct {
 	id      string
 	session uint64
 	anew    bool // the session before ended in a panic
+	held    func() Held
 
 	lease    kv.Lease    // zero before the first acknowledged write
 	applied  kv.Position // by this session: nothing, at first
+	told     kv.Position // what of it the last heartbeat has told
+	holding  []string    // what that one listed
+	reads    int         // the newest format that everybody in the group reads
 	asked    *kv.Fence   // to be answered by the next write that is begun
 	sending  bool
 	urgent   bool // something to say that does not wait for the next interval
@@ -47,8 +52,8 @@ type (
 // longestRetry is the pause between failed heartbeats at most: after a short outage there is not much trust left.
 const longestRetry = 250 * time.Millisecond
 
-func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool) body {
-	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, anew: anew, next: func() {}}
+func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool, held func() Held) body {
+	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, anew: anew, held: held, next: func() {}}
 }
 
 func (h *heartbeat) started()      { h.send() }
@@ -68,6 +73,10 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 		if msg.now {
 			h.hurry()
 		}
+	case *heldChanged:
+		h.hurry()
+	case *groupReads:
+		h.reads = msg.format
 	case *leave:
 		h.leaving = true
 		h.leave()
@@ -99,13 +108,35 @@ func (h *heartbeat) send() {
 	h.asked = nil
 	lease := h.lease
 	timeout := h.timeout()
-	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned, Failed: h.anew}
+	record := h.record()
 	h.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		next, err := h.write(ctx, lease, record)
 		return &beatSent{next, asked, err}
 	})
+}
+
+// mostHeld is how many partitions a heartbeat lists as held at most.
+const mostHeld = 1000
+
+// record is what the next heartbeat says. What is held is read after what is applied is known, so it is complete for that.
+// Where the list is too long, or somebody could not read it, the worker acknowledges nothing new until it is short enough:
+// nothing that is held is free.
+func (h *heartbeat) record() kv.Heartbeat {
+	held := h.held()
+	if len(held.Holding) == 0 || len(held.Holding) <= mostHeld && h.reads >= kv.FormatHolding {
+		h.told, h.holding = h.applied, held.Holding
+	} else {
+		h.holding = slices.DeleteFunc(slices.Clone(h.holding), func(id string) bool {
+			_, still := slices.BinarySearch(held.Holding, id)
+			return !still
+		})
+	}
+	return kv.Heartbeat{
+		Session: h.session, Applied: h.told, Holding: h.holding, Starting: held.Starting[:min(len(held.Starting), mostHeld)],
+		Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned, Failed: h.anew,
+	}
 }
 
 // timeout is how long the next write may take. An answer may come later than the next heartbeat is due: how long it takes

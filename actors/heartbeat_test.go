@@ -28,7 +28,9 @@ func TestAHeartbeatIsTrustedFromItsSendingHoweverSlowTheAnswer(t *testing.T) {
 				beats <- arrival{b, time.Now()}
 			}
 		}
-		begin(t, func(g *guard) body { return newHeartbeat(g, report, set, store, "worker-0", 1, false) })
+		begin(t, func(g *guard) body {
+			return newHeartbeat(g, report, set, store, "worker-0", 1, false, (&handlers{}).Held)
+		})
 		for range 3 {
 			a := <-beats
 			require.False(t, a.beat.lease.Sent.After(a.at.Add(-2*oneWay)), "sent %s before the answer came", a.at.Sub(a.beat.lease.Sent))
@@ -44,7 +46,7 @@ func TestASessionWhoseFirstHeartbeatIsAcknowledgedTooLateDoesNotBegin(t *testing
 		way.Stall(link.Down)
 		reports := make(chan reported, 100)
 		begin(t, func(g *guard) body {
-			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false)
+			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, (&handlers{}).Held)
 		})
 		<-time.After(20 * time.Second)
 		way.Heal()
@@ -66,7 +68,7 @@ func TestASessionWhoseHeartbeatAnotherWritesEnds(t *testing.T) {
 		set, store := openStore(t, server)
 		reports := make(chan reported, 100)
 		begin(t, func(g *guard) body {
-			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false)
+			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, (&handlers{}).Held)
 		})
 		require.IsType(t, &beat{}, next(t, reports))
 		_, err := store.Acquire(t.Context(), kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 2}, func(kv.Entry) bool { return true })

@@ -91,7 +91,7 @@ func beatFact(e kv.Entry) leader.Fact {
 		return &leader.Garbled{Worker: e.Key, Revision: e.Revision, Stored: e.Created, Err: err}
 	}
 	return &leader.Beat{
-		Worker: e.Key, Session: h.Session, Applied: h.Applied.Version, Capacity: h.Capacity, Labels: h.Labels, Cordoned: h.Cordoned,
+		Worker: e.Key, Session: h.Session, Applied: h.Applied.Version, Holding: h.Holding, Capacity: h.Capacity, Labels: h.Labels, Cordoned: h.Cordoned,
 		Leaving: h.Leaving, Failed: h.Failed, Reads: h.Reads, Stored: e.Created,
 	}
 }

@@ -24,6 +24,8 @@ const (
 	kindElector    = "elector"
 	kindFollower   = "follower"
 	kindCalculator = "calculator"
+	kindHost       = "host"
+	kindPartition  = "partition" // children of the host
 )
 
 // manager is the root of a worker's tree. It owns the state machine and the life of a session: it starts the actors
@@ -84,6 +86,8 @@ func (m *manager) started() {
 		m.root.Stop(m.self)
 		return
 	}
+	changed := func() { m.tell(&heldChanged{}) }
+	m.life.runner.handlers.changed.Store(&changed)
 	m.publishStatus()
 	m.watchConnection()
 	m.armStartup()
@@ -97,7 +101,7 @@ func (m *manager) started() {
 }
 
 func (m *manager) stopping(restarts bool) {
-	m.session.end()
+	m.life.tenure.end(ErrStopping)
 	m.life.letGoBy = m.letGoBy()
 	if m.winding != nil && m.winding.hurry != nil {
 		m.winding.hurry() // nobody is left who would tell that hook when the leases end
@@ -148,6 +152,8 @@ func (m *manager) receive(ctx actor.Context, message any) {
 		m.respawnElector(msg)
 	case *hookReported:
 		m.problem(msg.err)
+	case *heldChanged:
+		m.tellChild(kindHeartbeat, msg)
 	case *connClosed:
 		m.leave(ErrConnectionClosed)
 	}
@@ -190,6 +196,7 @@ func (m *manager) reportReceived(r *report) {
 		m.positionSeen(msg.position)
 	case *phaseSeen:
 		m.phase = msg.phase
+		m.tellChild(kindHeartbeat, &groupReads{format: msg.reads})
 		m.followPhase()
 	case *applied:
 		m.assignmentApplied(msg)
@@ -334,7 +341,11 @@ func (m *manager) spawn(kind string, build func(*guard, func(reported)) body) {
 	c := &child{kind: kind, tag: m.tags}
 	tell := func(message reported) { m.tell(&report{kind, c.tag, message}) }
 	props := actor.PropsFromProducer(func() actor.Actor {
-		return newGuard(kind, m.session.id, m.log, nil, func(g *guard) body { return build(g, tell) })
+		g := newGuard(kind, m.session.id, m.log, nil, func(g *guard) body { return build(g, tell) })
+		if kind == kindHost {
+			return &housekeeper{g}
+		}
+		return g
 	})
 	pid, err := m.actor.SpawnNamed(props, kind+"-"+strconv.FormatUint(c.tag, 10))
 	if err != nil {
@@ -480,7 +491,7 @@ func (m *manager) childHasFailed(f *childFailed) {
 		m.setLeads(false)
 		m.after(delay, &electorDue{m.session.number})
 	default:
-		m.endSession(f.err, f.kind == kindFollower, delay)
+		m.endSession(f.err, f.kind == kindFollower || f.kind == kindHost, delay)
 	}
 }
 

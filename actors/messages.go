@@ -86,6 +86,7 @@ type (
 	phaseSeen struct {
 		phase     kv.Phase
 		lifecycle kv.Lifecycle
+		reads     int // the newest format that everybody reads, as far as the leader knows
 	}
 	// applied: the worker's record of this position is in force. acknowledge says that someone waits for it.
 	applied struct {
@@ -146,6 +147,15 @@ type (
 		late
 		kv.Position
 		now bool
+	}
+
+	// heldChanged (heartbeat): handlers have returned since, or begun to wait.
+	heldChanged struct{ late }
+
+	// groupReads (heartbeat): this is the newest format that everybody in the group reads.
+	groupReads struct {
+		late
+		format int
 	}
 
 	// termSeen (elector): this term is in the store.

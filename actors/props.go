@@ -17,9 +17,11 @@ type life struct {
 	notifier   *notifier
 	strategist *strategist
 	machine    *fsm.Machine // where the worker stands
-	carried    uint64       // the session whose partitions are kept while the store is away
-	letGoBy    time.Time    // when what is left of the last session must be let go, as others may take over then
-	leaving    bool         // asked to leave: an incarnation that fails now has no successor
+	tenure     *tenure      // of the present session, or of the one whose partitions are carried
+	standing   standing
+	carried    uint64    // the session whose partitions are kept while the store is away
+	letGoBy    time.Time // when what is left of the last session must be let go, as others may take over then
+	leaving    bool      // asked to leave: an incarnation that fails now has no successor
 }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may
@@ -31,10 +33,9 @@ func New(set Settings) (*actor.Props, *View) {
 	props := actor.PropsFromProducerWithActorSystem(func(system *actor.ActorSystem) actor.Actor {
 		if l == nil {
 			publish := func(e *AssignmentChanged) { system.EventStream.Publish(e) }
-			l = &life{
-				view: view, runner: newRunner(set.Hooks, view, publish), notifier: newNotifier(set.Logger),
-				strategist: newStrategist(set.Strategy, set.Store.OperationTimeout),
-			}
+			l = &life{view: view, notifier: newNotifier(set.Logger), strategist: newStrategist(set.Strategy, set.Store.OperationTimeout)}
+			poke := func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) }
+			l.runner = newRunner(set.Hooks, newHandlers(set.Handling.used(), &l.standing, poke), view, publish)
 		}
 		var m *manager
 		g := newGuard(kindManager, "", set.Logger, func() { l.end(set.ShutdownTimeout) }, func(g *guard) body {
@@ -53,7 +54,10 @@ func (l *life) end(limit time.Duration) {
 	defer cancel()
 	hurry, cancelHurry := context.WithDeadline(ctx, l.letGoBy)
 	defer cancelHurry()
-	l.runner.become(request{ctx: hurry, everything: true, trusted: func() bool { return false }, done: func(error) {}})
+	l.tenure.end(ErrStopping)
+	l.runner.become(request{
+		ctx: hurry, everything: true, trusted: func() bool { return false }, why: because(ErrStopping), until: ctx.Done(), done: func(error) {},
+	})
 	l.runner.close()
 	wait(ctx, l.runner.ended)
 	l.notifier.close()

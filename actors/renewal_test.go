@@ -22,7 +22,9 @@ var renewals = map[string]struct {
 	"heartbeat": {
 		func(c kv.Config) string { return c.Heartbeat },
 		func(report func(reported), set Settings, store *kv.Store) func(*guard) body {
-			return func(g *guard) body { return newHeartbeat(g, report, set, store, "worker-0", 1, false) }
+			return func(g *guard) body {
+				return newHeartbeat(g, report, set, store, "worker-0", 1, false, (&handlers{}).Held)
+			}
 		},
 	},
 	"claim": {
@@ -100,7 +102,7 @@ func TestAHeartbeatThatHangsIsGivenUpAfterItsInterval(t *testing.T) {
 		}
 		reports := make(chan arrival, 100)
 		begin(t, func(g *guard) body {
-			return newHeartbeat(g, func(r reported) { reports <- arrival{r, time.Now()} }, set, store, "worker-0", 1, false)
+			return newHeartbeat(g, func(r reported) { reports <- arrival{r, time.Now()} }, set, store, "worker-0", 1, false, (&handlers{}).Held)
 		})
 		first := <-reports
 		require.IsType(t, &beat{}, first.report)
@@ -127,7 +129,7 @@ func TestAQuestionGoesWithTheNextHeartbeatWhenItsOwnFails(t *testing.T) {
 				var g *guard
 				begin(t, func(made *guard) body {
 					g = made
-					return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false)
+					return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, (&handlers{}).Held)
 				})
 				require.IsType(t, &beat{}, next(t, reports))
 				failOne(way, set.Store.Heartbeat, fault)
@@ -152,7 +154,7 @@ func TestAHeartbeatThatHangsLeavesTimeForTheNext(t *testing.T) {
 			set.Topology.HeartbeatInterval = interval
 			reports := make(chan reported, 10000)
 			begin(t, func(g *guard) body {
-				return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false)
+				return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, (&handlers{}).Held)
 			})
 			require.IsType(t, &beat{}, next(t, reports))
 			failOne(way, set.Store.Heartbeat, link.Lost)

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"sort"
 	"sync/atomic"
+	"time"
 
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
 
-// runner calls OnAssignmentChanged. It is one goroutine that outlives sessions and restarts of the actors, because it
-// is the one that remembers what the user has been told: whoever takes over, nothing stays told and forgotten.
+// runner calls OnAssignmentChanged, and has handlers run and end. It is one goroutine that outlives sessions and restarts
+// of the actors, because it is the one that remembers what the user has been told and what still runs: whoever takes over,
+// nothing stays told and forgotten.
 //
 // Concurrency: calls are made one at a time in the order asked. become never blocks, however long a hook takes: a request
 // that is still waiting is dropped where a later one makes it pointless, see waiting.
@@ -25,7 +27,8 @@ type runner struct {
 	quit    chan struct{}
 	ended   chan struct{}
 
-	told map[string]holding // owned by the goroutine
+	handlers handlers
+	told     map[string]holding // owned by the goroutine
 	// position is where the last applied assignment stood.
 	highest Assignment
 	holds   atomic.Int64 // how many partitions are told
@@ -40,6 +43,7 @@ type holding struct {
 // request asks for a change of what the user holds.
 type request struct {
 	ctx    context.Context
+	tenure *tenure // of the session that asks; nil where nothing is granted
 	worker string
 	// target is everything that shall be held afterwards.
 	target map[string]holding
@@ -52,8 +56,15 @@ type request struct {
 	lifecycle kv.Lifecycle
 	// trusted is asked just before the user is told of anything new.
 	trusted func() bool
-	done    func(error)
+	// why is the cause with which the handler of a partition is told to end.
+	why func(partition string) error
+	// until ends the wait for handlers that do not return; nil waits only briefly for them.
+	until <-chan struct{}
+	done  func(error)
 }
+
+// because is the same cause for every partition.
+func because(cause error) func(string) error { return func(string) error { return cause } }
 
 // waiting is the queue of requests, at most two: one that gives everything up, then one of a follower.
 //
@@ -104,9 +115,10 @@ var errUntrusted = errors.New("trust ended before the hook was called")
 // errSuperseded says that the user was not told, because a later request came before.
 var errSuperseded = errors.New("a later request came before the hook was called")
 
-func newRunner(h Hooks, view *View, publish func(*AssignmentChanged)) *runner {
+func newRunner(h Hooks, handlers handlers, view *View, publish func(*AssignmentChanged)) *runner {
 	r := &runner{
-		hook: h.OnAssignmentChanged, view: view, publish: publish,
+		handlers: handlers,
+		hook:     h.OnAssignmentChanged, view: view, publish: publish,
 		queue: newWaiting(), asked: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}), told: map[string]holding{},
 	}
 	go r.loop()
@@ -119,10 +131,7 @@ func (r *runner) become(q request) {
 	for _, before := range r.queue.push(q) {
 		before.done(errSuperseded)
 	}
-	select {
-	case r.asked <- struct{}{}:
-	default: // the goroutine is told already
-	}
+	poke(r.asked)
 }
 
 // close ends the goroutine after the requests that are queued.
@@ -131,9 +140,20 @@ func (r *runner) close() { close(r.quit) }
 func (r *runner) loop() {
 	defer close(r.ended)
 	for {
+		var retry <-chan time.Time
+		if r.handlers.stalled() {
+			retry = time.After(untrustedRetry)
+		}
 		select {
 		case <-r.asked:
+			r.handlers.hosted()
 			r.serveAll()
+		case o := <-r.handlers.over:
+			r.handlers.ended(o)
+			r.tellHeld()
+		case <-retry:
+			r.handlers.retry()
+			r.tellHeld()
 		case <-r.quit:
 			r.serveAll()
 			return
@@ -147,18 +167,45 @@ func (r *runner) serveAll() {
 	}
 }
 
+// tellHeld publishes what is held, where no acknowledgement does.
+func (r *runner) tellHeld() {
+	if changed := r.handlers.changed.Load(); r.handlers.tell() && changed != nil {
+		(*changed)()
+	}
+}
+
+// handlerEnded tells that the handler of a partition has ended.
+func (r *runner) handlerEnded(o *Ownership) {
+	select {
+	case r.handlers.over <- o:
+	case <-r.ended:
+	}
+}
+
 func (r *runner) serve(q request) error {
 	if q.shrink {
 		q.target = common(r.told, q.target)
 	}
 	added, removed := difference(r.told, q.target)
-	if len(added) > 0 && !q.trusted() {
+	if (len(added) > 0 || r.handlers.grants(q.target)) && !q.trusted() {
 		return errUntrusted
 	}
 	a := r.assignment(q)
 	r.view.assignment.Store(&a)
 	r.told = q.target
 	r.holds.Store(int64(len(q.target)))
+	r.handlers.become(q)
+	err := r.tellUser(q, a, added, removed)
+	settled := r.handlers.settle(q.until, func() bool { return r.queue.len() > 0 }, r.asked)
+	r.handlers.tell()
+	if settled != nil {
+		return settled
+	}
+	return err
+}
+
+// tellUser calls the hook, unless there is nothing to tell. Handlers that end meanwhile are booked.
+func (r *runner) tellUser(q request, a Assignment, added, removed []strategy.Partition) error {
 	if len(added) == 0 && len(removed) == 0 {
 		return nil
 	}
@@ -174,7 +221,19 @@ func (r *runner) call(ctx context.Context, added, removed []strategy.Partition) 
 	if r.hook == nil {
 		return nil
 	}
-	return contain("OnAssignmentChanged", func() error { return r.hook(ctx, added, removed) })
+	returned := make(chan error, 1)
+	go func() {
+		returned <- contain("OnAssignmentChanged", func() error { return r.hook(ctx, added, removed) })
+	}()
+	for {
+		select {
+		case err := <-returned:
+			return err
+		case o := <-r.handlers.over:
+			r.handlers.ended(o)
+			r.tellHeld()
+		}
+	}
 }
 
 // contain calls a hook on a goroutine of its own, so that nothing it does to that goroutine reaches ours, and turns

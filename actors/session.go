@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -21,17 +20,9 @@ type session struct {
 	beat   kv.Lease
 	joined time.Time // when the first heartbeat was sent
 	trust  *trust
-	ctx    context.Context // ends with the session: what the hooks are given
-	cancel context.CancelFunc
+	tenure *tenure
 	fence  kv.Fence // zero unless leading or about to
 	leads  bool
-}
-
-// end tells a hook of the session to return. A session without an ID has no hooks to tell.
-func (s *session) end() {
-	if s.cancel != nil {
-		s.cancel()
-	}
 }
 
 // trust is the deadline up to which the session may act, on the local monotonic clock. The manager writes it, the hook
@@ -60,13 +51,19 @@ func (m *manager) idClaimed(msg *claimed) {
 	if m.winding != nil {
 		return
 	}
-	m.session = session{id: lease.Key, number: msg.number, claim: lease, trust: &trust{}}
-	m.session.ctx, m.session.cancel = context.WithCancel(context.Background())
 	if m.carrying && lease.Key != m.previous {
 		// What is kept belongs to another ID, whose record this session does not read.
-		m.carrying = false
-		m.life.runner.become(request{ctx: m.session.ctx, everything: true, trusted: m.session.trust.valid, done: func(error) {}})
+		m.carry(false)
+		m.life.tenure.wind(ErrRevoked)
+		m.life.runner.become(request{
+			ctx: m.life.tenure.held, everything: true, trusted: func() bool { return false }, why: because(ErrRevoked), done: func(error) {},
+		})
 	}
+	if !m.carrying {
+		m.life.tenure = newTenure()
+	}
+	m.session = session{id: lease.Key, number: msg.number, claim: lease, trust: &trust{}, tenure: m.life.tenure}
+	m.life.standing.trust.Store(m.session.trust)
 	m.prior, m.previous, m.ready, m.claimErr = nil, lease.Key, false, nil
 	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
 	m.fire(fsm.EventClaimed)
@@ -75,8 +72,17 @@ func (m *manager) idClaimed(msg *claimed) {
 	}
 	id, number, failed := m.session.id, m.session.number, m.failed
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
-		return newHeartbeat(g, report, m.set, m.store, id, number, failed)
+		return newHeartbeat(g, report, m.set, m.store, id, number, failed, m.life.runner.handlers.Held)
 	})
+	if m.set.Handling.used() && m.children[kindHost] == nil {
+		m.spawn(kindHost, func(g *guard, report func(reported)) body { return newHost(g, report, m.set, m.life.runner) })
+	}
+}
+
+// carry says whether the partitions of the session before are kept while there is none.
+func (m *manager) carry(does bool) {
+	m.carrying = does
+	m.life.standing.carried.Store(does)
 }
 
 func (m *manager) beatAcknowledged(b *beat) {
@@ -182,7 +188,7 @@ func (m *manager) trustExpired(msg *trustDue) {
 func (m *manager) sessionIsLost(cause error) {
 	if m.winding != nil {
 		m.winding.fenced = true
-		m.session.end()
+		m.life.tenure.end(ErrFenced)
 		m.after(time.Until(m.letGoBy()), &hurryDue{m.winding.generation})
 		m.windDownStep(func(*windDown) {})
 		return
@@ -254,7 +260,8 @@ func (m *manager) assignmentApplied(msg *applied) {
 	if m.ready || m.winding != nil {
 		return
 	}
-	m.ready, m.carrying = true, false
+	m.ready = true
+	m.carry(false)
 	if !m.everDone {
 		m.everDone = true
 		defer m.life.view.markReady()

@@ -62,7 +62,7 @@ func TestEveryPhaseIsReachedOverEdgesOfTheTable(t *testing.T) {
 func holdings(epoch int64, ids ...string) map[string]holding {
 	h := map[string]holding{}
 	for _, id := range ids {
-		h[id] = holding{partition(id, 0), epoch}
+		h[id] = holding{named(id, 0), epoch}
 	}
 	return h
 }
@@ -79,7 +79,7 @@ func newTestRunner(t *testing.T, hook func(context.Context, []strategy.Partition
 		}
 		return nil
 	}}
-	r := newRunner(hooks, newView(), func(*AssignmentChanged) {})
+	r := newRunner(hooks, handlers{}, newView(), func(*AssignmentChanged) {})
 	t.Cleanup(func() { r.close(); within(t, r.ended, "end of the runner") })
 	return r, &calls
 }
@@ -182,7 +182,7 @@ func TestTheAssignmentIsThereWhenTheHookIsCalled(t *testing.T) {
 	q := request{target: holdings(7, "a"), position: kv.Position{Term: 2, Version: 7}, lifecycle: kv.Stable}
 	require.NoError(t, ask(t, r, q))
 	require.Equal(t, Assignment{
-		Term: 2, Version: 7, Lifecycle: kv.Stable, Partitions: []strategy.Partition{partition("a", 0)}, Epochs: map[string]int64{"a": 7},
+		Term: 2, Version: 7, Lifecycle: kv.Stable, Partitions: []strategy.Partition{named("a", 0)}, Epochs: map[string]int64{"a": 7},
 	}, seen)
 	seen.Epochs["a"] = 99
 	require.Equal(t, int64(7), r.view.Assignment().Epochs["a"], "readers get copies")
@@ -250,9 +250,9 @@ func TestALeaderThatMayNotUseItsFenceBeginsANewTerm(t *testing.T) {
 }
 
 func TestASessionThatIsBeingWoundDownIsFencedWhenItsTrustEnds(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
+	tenure := newTenure()
 	m := &manager{
-		guard: &guard{ended: true}, life: &life{}, winding: &windDown{}, session: session{number: 7, trust: &trust{}, cancel: cancel},
+		guard: &guard{ended: true}, life: &life{tenure: tenure}, winding: &windDown{}, session: session{number: 7, trust: &trust{}},
 		set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
 	}
 	m.session.trust.extend(time.Now().Add(time.Minute))
@@ -263,19 +263,20 @@ func TestASessionThatIsBeingWoundDownIsFencedWhenItsTrustEnds(t *testing.T) {
 	require.False(t, m.winding.fenced, "that was an earlier session")
 	m.trustExpired(&trustDue{7})
 	require.True(t, m.winding.fenced)
-	require.Error(t, ctx.Err(), "a hook that runs is told to return")
+	require.ErrorIs(t, context.Cause(tenure.ctx), ErrFenced, "a hook that runs is told to return")
+	require.ErrorIs(t, context.Cause(tenure.held), ErrFenced, "and may finish nothing")
 }
 
 func TestALeaderWhoseLeaseProvesARestoreOfTheStoreEndsItsSession(t *testing.T) {
 	for cause, ends := range map[error]bool{kv.ErrLost: false, fmt.Errorf("%w: %w", kv.ErrLost, kv.ErrRolledBack): true} {
-		ctx, cancel := context.WithCancel(t.Context())
+		tenure := newTenure()
 		m := &manager{
-			guard: &guard{ended: true, log: slog.New(slog.DiscardHandler)}, life: &life{}, winding: &windDown{},
-			session: session{trust: &trust{}, cancel: cancel}, set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
+			guard: &guard{ended: true, log: slog.New(slog.DiscardHandler)}, life: &life{tenure: tenure}, winding: &windDown{},
+			session: session{trust: &trust{}}, set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
 		}
 		m.lostElection(cause)
 		require.Equal(t, ends, m.winding.fenced, cause)
-		require.Equal(t, ends, ctx.Err() != nil, cause)
+		require.Equal(t, ends, tenure.ctx.Err() != nil, cause)
 	}
 }
 
@@ -301,7 +302,7 @@ func TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver(t *testing.T) {
 			return nil
 		}}
 		view := newView()
-		l := &life{view: view, runner: newRunner(hooks, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
+		l := &life{view: view, runner: newRunner(hooks, handlers{}, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
 		p := strategy.Partition{Keys: []string{"a"}}
 		require.NoError(t, ask(t, l.runner, request{target: map[string]holding{p.ID(): {partition: p, epoch: 1}}}))
 		m := &manager{

@@ -42,6 +42,7 @@ type Settings struct {
 	Source   func(ctx context.Context) ([]strategy.Partition, error)
 	Strategy strategy.Strategy
 	Hooks    Hooks
+	Handling Handling
 	Logger   *slog.Logger
 }
 

@@ -34,6 +34,7 @@ type windDown struct {
 	done       bool
 	hurry      context.CancelFunc // of the hook that gives up
 	before     context.CancelFunc // hurry of the wind-down that this one replaced; nil for none
+	abandon    context.CancelFunc // ends the wait for handlers that do not return
 }
 
 func (w *windDown) lost(kind string) {
@@ -97,18 +98,18 @@ func (m *manager) beginWindDown(keep bool) {
 		m.stopChild(kindHeartbeat)
 		w.left = true
 		if !keep {
-			m.session.end() // a hook that is running is told to return
+			m.life.tenure.end(ErrFenced) // what is running is told to return
 		}
 	}
 	if keep {
-		m.carrying = true
+		m.carry(true)
 		m.life.carried = m.session.number
 		m.publishStatus()
 		w.gaveUp = true
 		m.windDownStep(func(*windDown) {})
 		return
 	}
-	m.carrying = false
+	m.carry(false)
 	m.giveUp()
 }
 
@@ -120,16 +121,26 @@ func (m *manager) giveUp() {
 	if m.winding.fenced {
 		until = m.letGoBy()
 	}
+	why := ErrRevoked
+	switch {
+	case m.winding.fenced:
+		why = ErrFenced
+	case !m.winding.rejoin:
+		why = ErrStopping
+	}
+	m.life.tenure.wind(why)
 	ctx, cancel := context.WithDeadline(context.Background(), until)
-	m.winding.hurry = cancel
+	abandoned, abandon := context.WithCancel(context.Background())
+	m.winding.hurry, m.winding.abandon = cancel, abandon
 	if earlier := m.winding.before; earlier != nil {
 		m.winding.hurry = func() { earlier(); cancel() }
-		if m.winding.fenced {
-			m.after(time.Until(until), &hurryDue{generation})
-		}
+	}
+	if m.winding.fenced {
+		m.after(time.Until(until), &hurryDue{generation})
 	}
 	m.life.runner.become(request{
 		ctx: ctx, worker: m.session.id, everything: true, trusted: func() bool { return false },
+		why: because(why), until: abandoned.Done(),
 		done: func(err error) {
 			cancel()
 			if errors.Is(err, errSuperseded) {
@@ -154,10 +165,16 @@ func (m *manager) letGoBy() time.Time {
 	return earlier(by(m.session.beat, m.set.Store.HeartbeatTTL), by(m.session.claim, m.set.Store.WorkerIDTTL))
 }
 
-// hurryUp tells a hook that is still giving up that the time to do so is over.
+// hurryUp tells a hook that is still giving up that the time to do so is over. Handlers have been told before.
 func (m *manager) hurryUp(generation uint64) {
-	if w := m.winding; w != nil && w.generation == generation && w.hurry != nil {
-		w.hurry()
+	w := m.winding
+	if w == nil || w.generation != generation || w.hurry == nil {
+		return
+	}
+	w.hurry()
+	if w.rejoin {
+		// Others may own it all by now. A handler that is deaf holds up the next one of its own partition only.
+		w.abandon()
 	}
 }
 
@@ -190,9 +207,11 @@ func (m *manager) windDownStep(fact func(*windDown)) {
 		return
 	}
 	for _, kind := range slices.Collect(maps.Keys(m.children)) {
-		m.stopChild(kind)
+		if kind != kindHost || !m.carrying {
+			m.stopChild(kind)
+		}
 	}
-	if len(m.running) > 0 {
+	if len(m.running) > 0 && !(m.carrying && m.onlyHostRuns()) {
 		return
 	}
 	w.done = true
@@ -201,6 +220,16 @@ func (m *manager) windDownStep(fact func(*windDown)) {
 		return
 	}
 	m.finishLeave(w)
+}
+
+// onlyHostRuns: what is carried goes on running.
+func (m *manager) onlyHostRuns() bool {
+	host := m.children[kindHost]
+	if host == nil {
+		return false
+	}
+	_, runs := m.running[host.pid.Id]
+	return runs && len(m.running) == 1
 }
 
 func (m *manager) letGo(w *windDown) {
@@ -233,6 +262,7 @@ func (m *manager) windDownExpired(msg *windDownDue) {
 	if !w.gaveUp {
 		what = "OnAssignmentChanged has not returned"
 	}
+	m.life.tenure.end(ErrStopping)
 	m.life.view.blame(fmt.Errorf("%w: %s after ShutdownTimeout %s", ErrShutdownTimeout, what, m.set.ShutdownTimeout))
 	w.done = true
 	m.finishLeave(w)

@@ -42,7 +42,7 @@ func TestALeaseOnLeadershipThatIsNoRecordHoldsNothing(t *testing.T) {
 
 func TestALeaseOnLeadershipOfALaterReleaseIsRespected(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		scrawl(t, s, Election, LeaderKey, `{"format":3,"token":"a/1/1","leads":"worker-7"}`)
+		scrawl(t, s, Election, LeaderKey, `{"format":4,"token":"a/1/1","leads":"worker-7"}`)
 		_, err := s.Acquire(t.Context(), Election, LeaderKey, Leader{Worker: "worker-1"}, nil)
 		require.ErrorIs(t, err, ErrTaken)
 	})

@@ -37,6 +37,9 @@ type (
 	Releasing = record.Releasing
 )
 
+// FormatHolding is the format of a heartbeat that lists partitions as held.
+const FormatHolding = record.FormatHolding
+
 // The phases.
 const (
 	PhaseIdle        = record.PhaseIdle

@@ -34,10 +34,10 @@ func TestEveryRecordSurvivesItsEncoding(t *testing.T) {
 
 func TestAnUnknownFormatIsNamedAndGarbageIsCorrupt(t *testing.T) {
 	for _, decode := range decoders() {
-		err := decode([]byte(`{"format":3,"session":"of another type"}`))
+		err := decode([]byte(`{"format":4,"session":"of another type"}`))
 		require.ErrorIs(t, err, ErrFormat)
-		require.ErrorContains(t, err, "found 3")
-		require.ErrorContains(t, err, "known 2")
+		require.ErrorContains(t, err, "found 4")
+		require.ErrorContains(t, err, "known 3")
 		for _, garbage := range []string{
 			"", "x", "[]", `"s"`, `{"format":"1"}`, `{"format":1`, "\x00\xff", `{}`, `null`, `{"format":0}`, `{"format":-1}`,
 			`{"format":null}`, `{"format":1.5}`, `{"format":1e400}`, `{"name":"a record of somebody else","members":3}`,

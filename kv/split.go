@@ -71,7 +71,7 @@ func (s *Store) newAssembly() *assembly {
 
 // add takes the next message. It returns a record once all of it is there; what was never packed, and markers, at once.
 func (a *assembly) add(e Entry) (whole Entry, ok bool) {
-	if e.Bucket != Assignments || a.format < record.Newest {
+	if e.Bucket != Assignments || a.format < record.FormatPacked {
 		return a.foreign(e), true
 	}
 	key, part := splitKey(e.Key)
@@ -125,7 +125,10 @@ func (g *generation) complete(parts int) bool {
 
 // foreign hides a format from a worker that stands for an earlier release, as that one would not know it.
 func (a *assembly) foreign(e Entry) Entry {
-	if _, packed := record.PieceOf(e.Value); packed && a.format < record.Newest {
+	if a.format == record.Newest {
+		return e
+	}
+	if format, _ := record.Envelope(e.Value); format > a.format {
 		e.Value = []byte(`{"format":` + strconv.Itoa(record.Newest+1) + `}`)
 	}
 	return e

@@ -66,7 +66,7 @@ func TestNoTermIsStoredOnceTheLeaseHasEnded(t *testing.T) {
 
 func TestATermOfAnUnknownFormatIsNotOvertaken(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		_, err := s.put(t.Context(), Assignments, TermKey, []byte(`{"format":3}`), 0, 0)
+		_, err := s.put(t.Context(), Assignments, TermKey, []byte(`{"format":4}`), 0, 0)
 		require.NoError(t, err)
 		_, err = s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
 		require.ErrorIs(t, err, ErrFormat)

@@ -35,7 +35,8 @@ type (
 	Beat struct {
 		Worker   string
 		Session  uint64
-		Applied  int64 // version
+		Applied  int64    // version
+		Holding  []string // partitions whose handlers have not returned, sorted; see [record.Heartbeat]
 		Capacity int64
 		Labels   map[string]string
 		Cordoned bool

@@ -170,7 +170,7 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 		known.stored = f.Stored
 		r.live[f.Worker] = known
 	}
-	l.ledger.SessionSeen(f.Worker, f.Session, f.Applied)
+	l.ledger.SessionSeen(f.Worker, f.Session, f.Applied, f.Holding...)
 	l.topo.Seen(now, f.Worker)
 	if !ok || known.leaving != f.Leaving {
 		l.topo.Leaving(now, f.Worker, f.Leaving)

@@ -62,11 +62,19 @@ func (l *Leader) write(now time.Time) {
 // negotiate finds the newest record format that everyone reads. When that becomes an older one, everything is written anew,
 // so that whoever joined can read it.
 func (l *Leader) negotiate() {
-	format := l.roster.format()
+	format := min(l.roster.format(), record.FormatPacked)
 	if format < l.format {
 		l.ledger.Restate()
 	}
 	l.format = format
+}
+
+// reads is the newest format that everyone reads, where that is news to a release that knows none of it.
+func (l *Leader) reads() int {
+	if format := l.roster.format(); format > record.FormatPacked {
+		return format
+	}
+	return 0
 }
 
 // outcome books what became of a write.
@@ -109,7 +117,7 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 	plan := record.Plan{
 		Term: l.cfg.Term, Version: max(l.stored.Version, l.known), Phase: phase(l.decision.Phase), Lifecycle: l.lifecycle(now),
 		Members: d.members, Partitions: len(d.taken.ids), Digest: d.digest, Workers: d.workers, Certificate: d.certificate,
-		Damped: l.damped(now),
+		Damped: l.damped(now), Reads: l.reads(),
 	}
 	if d.owed && l.decision.Moves {
 		plan.Phase = phase(d.phase) // the next plan waits until this one is stored

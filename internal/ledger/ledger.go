@@ -59,8 +59,8 @@ type Handoff struct {
 //  1. a partition has at most one holder, and a holder's session has not ended;
 //  2. a partition is granted only when it has no holder, to a member whose session is alive;
 //  3. the epoch of a grant is the version of its write, so it grows from owner to owner;
-//  4. what is being released stays with its holder until the holder's session acknowledges the version that asked for
-//     it, or ends;
+//  4. what is being released stays with its holder until the holder's session has acknowledged the version that asked for
+//     it and does not list it as held any more, or ends;
 //  5. versions grow by one with each write;
 //  6. nothing is granted while a live session may hold what no record says;
 //  7. what may have to be written is touched: a fact costs what it changes, not what there is.
@@ -110,6 +110,7 @@ type worker struct {
 	number  uint64 // the highest session seen
 	ended   uint64 // the highest that has ended
 	applied int64
+	holding []string // what it has been asked to let go and still runs, sorted; by the heartbeat of applied
 	member  bool
 	held    []*part
 	targets []*part
@@ -205,9 +206,11 @@ func (l *Ledger) restore(w *worker, id string, weight, epoch, since int64) {
 	}
 }
 
-// SessionSeen says that a session is alive and has applied a version. A session that has ended stays ended, and a lower
-// number than the highest seen is old news. A higher number ends the lower ones.
-func (l *Ledger) SessionSeen(id string, number uint64, applied int64) {
+// SessionSeen says that a session is alive and has applied a version, but for the partitions it is still holding: those
+// that a record up to this version took away and whose handlers have not returned yet. The list is sorted and complete. A
+// session that has ended stays ended, and a lower number than the highest seen is old news. A higher number ends the
+// lower ones.
+func (l *Ledger) SessionSeen(id string, number uint64, applied int64, holding ...string) {
 	w := l.worker(id)
 	if number <= w.ended || number < w.number {
 		return
@@ -215,29 +218,44 @@ func (l *Ledger) SessionSeen(id string, number uint64, applied int64) {
 	if number > w.number {
 		l.sessionBegins(w, number)
 	}
-	if applied <= w.applied {
+	if applied < w.applied || applied == w.applied && slices.Equal(holding, w.holding) {
 		return
 	}
-	w.applied = applied
-	if u := w.unread; u != nil {
+	w.applied, w.holding = applied, holding
+	if w.unread != nil {
 		l.version = max(l.version, applied) // what it is asked to acknowledge is newer than anything it has
-		if u.since > 0 && applied >= u.since {
-			l.known(w)
-		}
+		l.acknowledgeUnread(w)
 	}
 	if l.pending == 0 {
 		return
 	}
 	for _, p := range slices.Clone(w.held) {
-		if p.releasing && p.session == number && applied >= p.since {
+		if p.releasing && p.session == number && w.letGo(p) {
 			l.acknowledge(p)
 		}
 	}
 }
 
+// letGo reports whether the worker, as far as it was heard, runs a partition no more that it has been asked to let go.
+func (w *worker) letGo(p *part) bool {
+	if w.applied < p.since {
+		return false
+	}
+	_, held := slices.BinarySearch(w.holding, p.id)
+	return !held
+}
+
+// acknowledgeUnread: a worker whose record could not be read has applied the one in its place. What it still holds may be
+// what only the record that could not be read has named.
+func (l *Ledger) acknowledgeUnread(w *worker) {
+	if u := w.unread; u.since > 0 && w.applied >= u.since && len(w.holding) == 0 {
+		l.known(w)
+	}
+}
+
 func (l *Ledger) sessionBegins(w *worker, number uint64) {
 	replaced := w.number > 0
-	w.number, w.applied = number, 0
+	w.number, w.applied, w.holding = number, 0, nil
 	l.end(w, number-1)
 	if replaced {
 		l.known(w)

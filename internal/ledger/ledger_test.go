@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,6 +37,8 @@ type world struct {
 	epochs  map[string]int64  // partition: the highest that a worker was told
 	granted map[string]int64  // partition: the highest that is stored
 	applied map[string]int64
+	holding map[string][]string // partitions that a worker was asked to let go and still runs
+	eager   bool                // handlers return at once
 	pending *Write
 	stored  int // how many messages of the pending write are in the store; the ledger hears of it after the last
 	parts   int
@@ -45,7 +49,7 @@ type world struct {
 func newWorld(t *testing.T, d dice) *world {
 	w := &world{
 		t: t, dice: d, ledger: New(1, 0), store: map[string]Record{}, session: map[string]uint64{}, ended: map[string]uint64{},
-		runs: map[string]string{}, epochs: map[string]int64{}, granted: map[string]int64{}, applied: map[string]int64{}, parts: 6,
+		runs: map[string]string{}, epochs: map[string]int64{}, granted: map[string]int64{}, applied: map[string]int64{}, holding: map[string][]string{}, parts: 6,
 	}
 	w.ledger.SetPartitions(list(w.parts))
 	return w
@@ -89,7 +93,7 @@ func (w *world) step() {
 
 func (w *world) begin(id string) {
 	w.next++
-	w.session[id], w.applied[id] = w.next, 0
+	w.session[id], w.applied[id], w.holding[id] = w.next, 0, nil
 	delete(w.ended, id) // a higher session ends the lower ones
 	w.ledger.SessionSeen(id, w.next, 0)
 }
@@ -125,8 +129,8 @@ func (w *world) obey(id string) {
 	for _, o := range r.Owned {
 		owned[o.Partition] = true
 	}
-	for p, who := range w.runs {
-		if who == w.who(id) && !owned[p] {
+	for _, p := range slices.Sorted(maps.Keys(w.runs)) {
+		if who := w.runs[p]; who == w.who(id) && !owned[p] && (w.eager || w.dice.IntN(4) > 0) {
 			delete(w.runs, p)
 		}
 	}
@@ -139,7 +143,14 @@ func (w *world) obey(id string) {
 		w.runs[o.Partition], w.epochs[o.Partition] = w.who(id), o.Epoch
 	}
 	w.applied[id] = r.Version
-	w.ledger.SessionSeen(id, s, r.Version)
+	w.holding[id] = nil
+	for p, who := range w.runs {
+		if who == w.who(id) && !owned[p] {
+			w.holding[id] = append(w.holding[id], p)
+		}
+	}
+	slices.Sort(w.holding[id])
+	w.ledger.SessionSeen(id, s, r.Version, w.holding[id]...)
 }
 
 func (w *world) target() {
@@ -223,7 +234,7 @@ func (w *world) takeover() {
 	}
 	w.ledger.SetPartitions(list(w.parts))
 	for id, s := range w.session {
-		w.ledger.SessionSeen(id, s, w.applied[id])
+		w.ledger.SessionSeen(id, s, w.applied[id], w.holding[id]...)
 	}
 	for id, r := range w.store {
 		if w.session[id] != r.Session {
@@ -277,6 +288,7 @@ func FuzzNoPartitionEverRunsTwice(f *testing.F) {
 
 // calm lets everybody live and obey, and asks that everything has its target for owner.
 func (w *world) calm(life string) {
+	w.eager = true
 	target, members := map[string]string{}, []string{"w0", "w1", "w2"}
 	for i, p := range list(w.parts) {
 		target[p.ID()] = members[i%3]

@@ -114,9 +114,9 @@ func (l *Ledger) record(x *worker, version int64, grants []Effect, revoked map[s
 	for _, p := range x.held {
 		switch {
 		case p.releasing:
-			r.Releasing = append(r.Releasing, Releasing{Partition: p.id, Weight: p.weight, Epoch: p.epoch, Since: p.since})
+			r.Releasing = append(r.Releasing, Releasing{Partition: p.id, Weight: p.weight, Epoch: p.epoch, Since: p.since, Unlisted: !p.listed()})
 		case revoked[p.id]:
-			r.Releasing = append(r.Releasing, Releasing{Partition: p.id, Weight: p.weight, Epoch: p.epoch, Since: version})
+			r.Releasing = append(r.Releasing, Releasing{Partition: p.id, Weight: p.weight, Epoch: p.epoch, Since: version, Unlisted: !p.listed()})
 		default:
 			r.Owned = append(r.Owned, Owned{Partition: p.id, Weight: p.weight, Epoch: p.epoch})
 		}
@@ -155,9 +155,7 @@ func (l *Ledger) Stored(w Write) {
 		x.record, x.stored, x.restate = r, true, false
 		if u := x.unread; u != nil && u.since == 0 {
 			u.session, u.since = r.Session, w.Version
-			if x.applied >= w.Version {
-				l.known(x) // it was faster than the store's answer to us
-			}
+			l.acknowledgeUnread(x) // if it was faster than the store's answer to us
 		}
 	}
 	for _, id := range w.Remove {
@@ -180,7 +178,7 @@ func (l *Ledger) storedRevoke(e Effect, version int64) {
 	p.releasing, p.since = true, version
 	l.pending++
 	l.waiting++
-	if p.holder.applied >= version {
+	if p.holder.letGo(p) {
 		// The worker was faster than the store's answer to us.
 		l.acknowledge(p)
 	}

@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	target p1=a p2=b           who should have what
 //	members a b
 //	seen a/7@3, ended a/7      a session lives and has applied a version; is over
+//	seen a/7@3-p1,p2           it lives and has applied a version, but is still holding these
 //	unreadable a               the record of a worker cannot be read
 //	home p1 p2, forget a       where partitions are at home; a worker is not expected back
 //	write                      propose, and store
@@ -112,7 +113,9 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.ledger.SetMembers(args)
 	case "seen":
 		for _, a := range args {
-			p.ledger.SessionSeen(sessionOf(t, a))
+			a, holding, _ := strings.Cut(a, "-")
+			worker, n, applied := sessionOf(t, a)
+			p.ledger.SessionSeen(worker, n, applied, strings.FieldsFunc(holding, func(r rune) bool { return r == ',' })...)
 		}
 	case "ended":
 		for _, a := range args {

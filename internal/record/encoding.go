@@ -7,8 +7,18 @@ import (
 	"strings"
 )
 
-// Oldest is the format that every release reads and writes: readable JSON.
-const Oldest = 1
+// The formats of records. A record is written in the oldest format that says what it says.
+const (
+	// Oldest is the format that every release reads and writes: readable JSON.
+	Oldest = 1
+	// FormatPacked is a plan or an assignment of the oldest format in packed form: compressed, and spread over several
+	// messages where one does not hold it. Small records stay as they are.
+	FormatPacked = 2
+	// FormatHolding is a heartbeat that lists partitions as held. Who ignored that list would take them for let go.
+	FormatHolding = 3
+	// Newest is the newest format that this release reads and writes.
+	Newest = FormatHolding
+)
 
 // What a caller can do next is in the error; both are tested with errors.Is.
 var (
@@ -40,7 +50,14 @@ func Encode(t Token, record any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %T: %w", record, err)
 	}
-	return fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, Oldest, t, body[1:]), nil
+	return fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, format(record), t, body[1:]), nil
+}
+
+func format(record any) int {
+	if h, ok := record.(Heartbeat); ok && len(h.Holding) > 0 {
+		return FormatHolding
+	}
+	return Oldest
 }
 
 // Envelope returns the format and the token of a value of whatever format; 0 and "" if it has none.
@@ -104,7 +121,7 @@ func decode[T any](kind string, b []byte) (record T, err error) {
 	if e.Format > Newest {
 		return none, fmt.Errorf("%w: %s: found %d, known %d", ErrFormat, kind, e.Format, Newest)
 	}
-	if e.Format > Oldest && (e.Parts != 0 || e.Packed != nil) { // the store hands out what it could unpack
+	if e.Format == FormatPacked && (e.Parts != 0 || e.Packed != nil) { // the store hands out what it could unpack
 		return none, fmt.Errorf("%w: %s: it is packed, and a piece of it is missing or damaged", ErrCorrupt, kind)
 	}
 	if err := json.Unmarshal(b, &record); err != nil {

@@ -11,10 +11,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Newest is the newest format that this release reads and writes. A record of format 2 is a record of format 1 in packed
-// form: compressed, and spread over several messages where one does not hold it. Small records stay in format 1.
-const Newest = 2
-
 // unpackedMost bounds what is packed, and what a packed record may grow to when it is read.
 const unpackedMost = 256 << 20
 
@@ -39,7 +35,7 @@ func Pack(t Token, value []byte, most int) ([][]byte, error) {
 		return nil, fmt.Errorf("compress: %w", err)
 	}
 	data := encoder.EncodeAll(value, nil)
-	main := Piece{Format: Newest, Token: t, Sum: sum(data), Packed: data}
+	main := Piece{Format: FormatPacked, Token: t, Sum: sum(data), Packed: data}
 	whole, err := json.Marshal(main)
 	if err != nil || len(whole) <= most {
 		return [][]byte{whole}, err
@@ -52,7 +48,7 @@ func Pack(t Token, value []byte, most int) ([][]byte, error) {
 	var pieces [][]byte
 	for first := 0; first < len(data); first += room {
 		main.Parts++
-		part, err := json.Marshal(Piece{Format: Newest, Token: t, Part: main.Parts, Packed: data[first:min(first+room, len(data))]})
+		part, err := json.Marshal(Piece{Format: FormatPacked, Token: t, Part: main.Parts, Packed: data[first:min(first+room, len(data))]})
 		if err != nil {
 			return nil, err
 		}
@@ -73,10 +69,10 @@ func PieceOf(value []byte) (p Piece, ok bool) {
 }
 
 // begin is what every piece begins with, as [Pack] writes it.
-var begin = []byte(`{"format":` + strconv.Itoa(Newest) + `,`)
+var begin = []byte(`{"format":` + strconv.Itoa(FormatPacked) + `,`)
 
 func (p Piece) packed() bool {
-	return p.Format == Newest && (len(p.Packed) > 0 || p.Parts > 0)
+	return p.Format == FormatPacked && (len(p.Packed) > 0 || p.Parts > 0)
 }
 
 // Unpack returns the value that was packed into a main piece and its parts, which part returns by their numbers.

@@ -36,6 +36,8 @@ type Plan struct {
 	Workers string `json:"workers,omitempty"`
 	// Certificate is that of the last plan that anything was calculated for.
 	Certificate Certificate `json:"certificate"`
+	// Reads is the newest format that every member reads, as far as the leader knows; 0 is [Oldest].
+	Reads int `json:"reads,omitempty"`
 	// Damped are the workers that are given nothing for a while because they failed again and again.
 	Damped []Damped `json:"damped,omitempty"`
 }
@@ -79,4 +81,6 @@ type Releasing struct {
 	Weight    int64  `json:"weight"`
 	Epoch     int64  `json:"epoch"`
 	Since     int64  `json:"since"`
+	// Unlisted says that the source does not list it any more.
+	Unlisted bool `json:"unlisted,omitempty"`
 }

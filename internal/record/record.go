@@ -41,6 +41,12 @@ type Heartbeat struct {
 	Session uint64   `json:"session"`
 	Applied Position `json:"applied"`
 	Leaving bool     `json:"leaving,omitempty"`
+	// Holding are the partitions that a record up to the applied one took away and whose handlers have not returned yet: all
+	// of them, sorted. A heartbeat that has any is of format [FormatHolding], because who ignores the list would give them
+	// to others while they run.
+	Holding []string `json:"holding,omitempty"`
+	// Starting are some of those that are granted and not begun yet, sorted.
+	Starting []string `json:"starting,omitempty"`
 	// Cordoned says that the worker takes nothing new.
 	Cordoned bool `json:"cordoned,omitempty"`
 	// Failed says that this session follows one that ended in a panic.

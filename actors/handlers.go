@@ -1,0 +1,259 @@
+package actors
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// Handling is how the partitions are worked on, beside the hooks. Both of Run and Props nil: by hooks alone.
+type Handling struct {
+	// Run is called for each owned partition, see the root package's Handler.
+	Run func(ctx context.Context, o *Ownership) error
+	// Props makes an actor of the user's for each owned partition, a child of ours. Either it or Run is set.
+	Props func(o *Ownership) *actor.Props
+	// RestartFirst and RestartMost bound the pause before what failed is begun again: doubling, with a jitter of a fifth.
+	RestartFirst, RestartMost time.Duration
+}
+
+func (h Handling) used() bool { return h.Run != nil || h.Props != nil }
+
+// Held is what a worker runs beyond, or not yet according to, the record that it has applied. Both lists are sorted.
+type Held struct {
+	// Holding are the partitions that were taken away and whose handlers have not returned yet.
+	Holding []string
+	// Starting are those that are granted and not begun, because a handler of an earlier epoch has not returned yet.
+	Starting []string
+}
+
+// handlers keeps the book of the handlers that run. It is a part of the runner, and used on the runner's goroutine only.
+//
+// A handler counts as running from before its actor is asked to run it until that actor has stopped and the handler's
+// goroutine has ended. Two handlers of one partition never run at once in one worker, whatever sessions they belong to:
+// the later one waits.
+type handlers struct {
+	used     bool
+	standing *standing
+	host     atomic.Pointer[func([]*Ownership)] // has handlers run; nil while there is no host
+	changed  atomic.Pointer[func()]             // is told of each change of held that no request is about
+	poke     func(*actor.PID)                   // tells an actor that its ownership ends
+	over     chan *Ownership                    // those whose handlers run no more
+	held     atomic.Pointer[Held]
+
+	runs     map[string]*Ownership // the newest of each partition; the actors have them, or are about to
+	ending   map[string]*Ownership // those that were told to end. At most one of a partition: the next waits for its end
+	waiting  map[string]holding    // granted, and waiting for one that ends
+	homeless bool                  // something was granted while there was no host
+	worker   string
+	tenure   *tenure // of the session that is granted to
+	trusted  func() bool
+}
+
+// briefly is how long an acknowledgement waits for the handlers that it is about. Most return at once, and then one
+// heartbeat says everything; the others are listed in it as held.
+const briefly = 20 * time.Millisecond
+
+func newHandlers(used bool, s *standing, poke func(*actor.PID)) handlers {
+	return handlers{
+		used: used, standing: s, poke: poke, over: make(chan *Ownership), runs: map[string]*Ownership{}, ending: map[string]*Ownership{},
+		waiting: map[string]holding{}, trusted: func() bool { return false },
+	}
+}
+
+// grants reports whether a target has what is not run yet.
+func (h *handlers) grants(target map[string]holding) bool {
+	for id, want := range target {
+		if o := h.runs[id]; h.used && (o == nil || o.epoch != want.epoch) {
+			return true
+		}
+	}
+	return false
+}
+
+// become has run what target lists, and tells to end what it does not.
+func (h *handlers) become(q request) {
+	if !h.used {
+		return
+	}
+	for id, o := range h.runs {
+		if want, ok := q.target[id]; !ok || want.epoch != o.epoch {
+			h.revoke(id, o, q.why(id))
+		}
+	}
+	for id := range h.waiting {
+		if _, ok := q.target[id]; !ok {
+			delete(h.waiting, id)
+		}
+	}
+	if q.everything {
+		h.trusted = q.trusted
+		return
+	}
+	h.worker, h.tenure, h.trusted = q.worker, q.tenure, q.trusted
+	var begin []*Ownership
+	for id, want := range q.target {
+		if h.runs[id] != nil {
+			continue
+		}
+		if h.ending[id] != nil {
+			h.waiting[id] = want
+			continue
+		}
+		begin = append(begin, h.own(id, want))
+	}
+	h.begin(begin)
+}
+
+func (h *handlers) own(id string, want holding) *Ownership {
+	o := &Ownership{partition: want.partition, epoch: want.epoch, worker: h.worker, standing: h.standing, since: time.Now()}
+	o.ctx, o.cancel = context.WithCancelCause(h.tenure.ctx)
+	o.held, o.cancelHeld = context.WithCancelCause(h.tenure.held)
+	o.enter(PhaseStarting)
+	h.runs[id] = o
+	return o
+}
+
+func (h *handlers) begin(those []*Ownership) {
+	if len(those) == 0 {
+		return
+	}
+	if host := h.host.Load(); host != nil {
+		(*host)(those)
+	} else {
+		h.homeless = true
+	}
+}
+
+// hosted has a host begin what was granted before it was there.
+func (h *handlers) hosted() {
+	if !h.homeless || h.host.Load() == nil {
+		return
+	}
+	h.homeless = false
+	var those []*Ownership
+	for _, o := range h.runs {
+		if o.stage.Load() == asked {
+			those = append(those, o)
+		}
+	}
+	h.begin(those)
+}
+
+func (h *handlers) revoke(id string, o *Ownership, cause error) {
+	delete(h.runs, id)
+	h.ending[id] = o
+	o.cancel(cause)
+	if o.stage.CompareAndSwap(asked, void) {
+		h.ended(o)
+		return
+	}
+	if pid := o.actor.Load(); pid != nil {
+		h.poke(pid)
+	}
+}
+
+// ended books the end of a handler, and begins the one that waits for it.
+func (h *handlers) ended(o *Ownership) {
+	id := o.partition.ID()
+	o.cancel(ErrStopping) // its actor was stopped, if it was not told to end
+	o.cancelHeld(context.Cause(o.ctx))
+	if h.runs[id] == o {
+		delete(h.runs, id)
+	}
+	if h.ending[id] == o {
+		delete(h.ending, id)
+	}
+	if want, ok := h.waiting[id]; ok && h.trusted() {
+		delete(h.waiting, id)
+		h.begin([]*Ownership{h.own(id, want)})
+	}
+}
+
+// retry begins what waited for an end that came while the trust seemed to be over.
+func (h *handlers) retry() {
+	var begin []*Ownership
+	for id, want := range h.waiting {
+		if h.ending[id] == nil && h.trusted() {
+			delete(h.waiting, id)
+			begin = append(begin, h.own(id, want))
+		}
+	}
+	h.begin(begin)
+}
+
+// stalled reports whether something waits for trust alone.
+func (h *handlers) stalled() bool {
+	for id := range h.waiting {
+		if h.ending[id] == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// tell publishes what is held, and reports whether that is news.
+func (h *handlers) tell() (news bool) {
+	now := &Held{}
+	for id := range h.ending {
+		now.Holding = append(now.Holding, id)
+	}
+	for id := range h.waiting {
+		now.Starting = append(now.Starting, id)
+	}
+	slices.Sort(now.Holding)
+	slices.Sort(now.Starting)
+	before := h.held.Swap(now)
+	if before == nil {
+		before = &Held{}
+	}
+	return !slices.Equal(before.Holding, now.Holding) || !slices.Equal(before.Starting, now.Starting)
+}
+
+// Held returns what is held now. It may be called from any goroutine.
+func (h *handlers) Held() Held {
+	if now := h.held.Load(); now != nil {
+		return *now
+	}
+	return Held{}
+}
+
+// settle waits until the handlers that were told to end have returned: briefly, or until a channel is closed if there is one.
+// Another request ends the wait as well.
+func (h *handlers) settle(until <-chan struct{}, another func() bool, asked chan struct{}) error {
+	var brief <-chan time.Time
+	if until == nil && len(h.ending) > 0 {
+		timer := time.NewTimer(briefly)
+		defer timer.Stop()
+		brief = timer.C
+	}
+	for len(h.ending) > 0 {
+		select {
+		case o := <-h.over:
+			h.ended(o)
+		case <-brief:
+			return nil
+		case <-until:
+			return nil
+		case <-asked:
+			if !another() {
+				continue
+			}
+			if poke(asked); until != nil {
+				return errSuperseded
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// poke puts a note into a channel that has one place.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // there is one already
+	}
+}

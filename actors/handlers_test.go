@@ -1,0 +1,336 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/strategy"
+)
+
+// hosted is a runner with a host, and what a manager would tell them.
+type hosted struct {
+	*runner
+	tenure   *tenure
+	trust    trust
+	problems chan error
+}
+
+// newHosted returns a worker's half without a store: what is granted is asked of the runner.
+func newHosted(t testing.TB, how Handling) *hosted {
+	t.Helper()
+	if how.RestartFirst == 0 {
+		how.RestartFirst, how.RestartMost = time.Millisecond, time.Second
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }))
+	h := &hosted{tenure: newTenure(), problems: make(chan error, 1000)}
+	s := &standing{}
+	s.trust.Store(&h.trust)
+	h.trust.extend(time.Now().Add(time.Hour))
+	handlers := newHandlers(true, s, func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) })
+	h.runner = newRunner(Hooks{}, handlers, newView(), func(*AssignmentChanged) {})
+	report := func(r reported) {
+		if p, ok := r.(*problem); ok {
+			h.problems <- p.err
+		}
+	}
+	ended := make(chan struct{})
+	host := system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
+		return &housekeeper{newGuard(kindHost, "", quiet, func() { close(ended) }, func(g *guard) body {
+			return newHost(g, report, Settings{Handling: how}, h.runner)
+		})}
+	}))
+	t.Cleanup(func() {
+		h.tenure.end(ErrStopping)
+		h.give(t)
+		system.Root.Stop(host)
+		<-ended
+		h.close()
+		<-h.ended
+		system.Shutdown()
+	})
+	return h
+}
+
+// give makes the worker own just these partitions, with their epochs.
+func (h *hosted) give(t testing.TB, grants ...string) {
+	t.Helper()
+	target := map[string]holding{}
+	for _, g := range grants {
+		var id string
+		var epoch int64
+		_, err := fmt.Sscanf(g, "%1s@%d", &id, &epoch)
+		require.NoError(t, err)
+		target[id] = holding{strategy.Partition{Keys: []string{id}}, epoch}
+	}
+	require.NoError(t, h.want(target))
+}
+
+func (h *hosted) want(target map[string]holding) error {
+	done := make(chan error, 1)
+	h.become(request{
+		ctx: h.tenure.ctx, tenure: h.tenure, worker: "worker-0", target: target, trusted: h.trust.valid, why: because(ErrRevoked),
+		done: func(err error) { done <- err },
+	})
+	return <-done
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, 10*time.Second, time.Millisecond, what)
+}
+
+// book is what handlers note: which run, and why they ended.
+type book struct {
+	mu    sync.Mutex
+	runs  map[string]int64
+	twice bool
+	ends  []error
+}
+
+func (b *book) enter(o *Ownership) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.runs == nil {
+		b.runs = map[string]int64{}
+	}
+	_, runs := b.runs[o.Partition().ID()]
+	b.twice = b.twice || runs
+	b.runs[o.Partition().ID()] = o.Epoch()
+}
+
+func (b *book) leave(o *Ownership, cause error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.runs, o.Partition().ID())
+	b.ends = append(b.ends, cause)
+}
+
+func (b *book) running() map[string]int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	runs := map[string]int64{}
+	for id, epoch := range b.runs {
+		runs[id] = epoch
+	}
+	return runs
+}
+
+// obedient notes what it does, and returns when its context ends.
+func (b *book) obedient(ctx context.Context, o *Ownership) error {
+	b.enter(o)
+	<-ctx.Done()
+	b.leave(o, context.Cause(ctx))
+	return nil
+}
+
+func TestAHandlerRunsForEachOwnedPartitionUnderItsEpoch(t *testing.T) {
+	var b book
+	h := newHosted(t, Handling{Run: b.obedient})
+	h.give(t, "a@1", "b@1")
+	eventually(t, "both run", func() bool { return len(b.running()) == 2 })
+	h.give(t, "a@1", "c@2")
+	eventually(t, "b has ended, c runs", func() bool {
+		r := b.running()
+		return len(r) == 2 && r["a"] == 1 && r["c"] == 2
+	})
+	require.Equal(t, []error{ErrRevoked}, b.ends)
+	require.Empty(t, h.handlers.Held().Holding)
+}
+
+func TestAPartitionUnderANewEpochIsANewRun(t *testing.T) {
+	var b book
+	h := newHosted(t, Handling{Run: b.obedient})
+	h.give(t, "a@1")
+	eventually(t, "it runs", func() bool { return b.running()["a"] == 1 })
+	h.give(t, "a@5")
+	eventually(t, "it runs under the new epoch", func() bool { return b.running()["a"] == 5 })
+	require.Equal(t, []error{ErrRevoked}, b.ends)
+	require.False(t, b.twice)
+}
+
+func TestAHandlerThatDoesNotStopHoldsUpItsOwnPartitionOnly(t *testing.T) {
+	var b book
+	free := make(chan struct{})
+	changed := make(chan Held, 100)
+	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
+		b.enter(o)
+		<-ctx.Done()
+		if o.Partition().ID() == "a" && o.Epoch() == 1 {
+			<-free
+		}
+		b.leave(o, context.Cause(ctx))
+		return nil
+	}})
+	tell := func() { changed <- h.handlers.Held() }
+	h.handlers.changed.Store(&tell)
+	h.give(t, "a@1", "b@1")
+	eventually(t, "both run", func() bool { return len(b.running()) == 2 })
+	h.give(t)
+	require.Equal(t, []string{"a"}, h.handlers.Held().Holding, "b has returned, a has not")
+	h.give(t, "a@3", "c@3")
+	require.Equal(t, Held{Holding: []string{"a"}, Starting: []string{"a"}}, h.handlers.Held(), "the next run of a waits for the one before")
+	eventually(t, "c runs beside it", func() bool { return b.running()["c"] == 3 })
+	close(free)
+	eventually(t, "a begins when it can", func() bool { return b.running()["a"] == 3 })
+	require.Empty(t, h.handlers.Held())
+	require.Empty(t, <-changed, "whoever waits for a is told")
+	require.False(t, b.twice, "never two runs of one partition at once")
+}
+
+func TestAHandlerThatFailsIsCalledAgainUnderTheSameEpoch(t *testing.T) {
+	for name, fail := range map[string]func() error{
+		"returns an error":     func() error { return errors.New("broken") },
+		"panics":               func() error { panic("broken") },
+		"ends its goroutine":   func() error { runtime.Goexit(); return nil },
+		"panics with an error": func() error { panic(errors.New("broken")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b book
+			calls := make(chan *Ownership, 10)
+			h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
+				if calls <- o; len(calls) < 3 {
+					return fail()
+				}
+				return b.obedient(ctx, o)
+			}})
+			h.give(t, "a@7")
+			eventually(t, "it runs after two failures", func() bool { return b.running()["a"] == 7 })
+			require.ErrorIs(t, <-h.problems, ErrHandlerFailed)
+			require.ErrorContains(t, <-h.problems, "partition a epoch 7")
+			first := <-calls
+			require.Same(t, first, <-calls)
+			require.EqualValues(t, 2, first.fails.Load())
+			require.Equal(t, PhaseRunning, first.stands())
+			h.give(t)
+			require.Equal(t, []error{ErrRevoked}, b.ends)
+		})
+	}
+}
+
+func TestAHandlerThatReturnsNilIsIdleAndStaysOwned(t *testing.T) {
+	calls := make(chan *Ownership, 10)
+	h := newHosted(t, Handling{Run: func(_ context.Context, o *Ownership) error { calls <- o; return nil }})
+	h.give(t, "a@1")
+	o := <-calls
+	eventually(t, "it is idle", func() bool { return o.stands() == PhaseIdle })
+	require.NoError(t, o.Valid())
+	h.give(t)
+	require.ErrorIs(t, o.Valid(), ErrRevoked)
+	require.Empty(t, calls)
+	require.Empty(t, h.handlers.Held())
+}
+
+func TestAHandlerThatIsToldToEndMayFinishWhileItIsHeld(t *testing.T) {
+	var during, held error
+	var after *Ownership
+	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
+		after = o
+		<-ctx.Done()
+		during, held = o.Valid(), o.Held().Err()
+		return nil
+	}})
+	h.give(t, "a@1")
+	eventually(t, "it runs", func() bool { o := h.handlers.held.Load(); return o != nil })
+	h.give(t)
+	require.NoError(t, during)
+	require.NoError(t, held)
+	require.ErrorIs(t, after.Valid(), ErrRevoked, "what has been let go is not valid any more")
+	require.ErrorIs(t, context.Cause(after.Held()), ErrRevoked)
+}
+
+func TestAFencedOwnershipIsValidForNothing(t *testing.T) {
+	owned := make(chan *Ownership, 1)
+	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
+		owned <- o
+		<-ctx.Done()
+		return nil
+	}})
+	h.give(t, "a@1")
+	o := <-owned
+	require.NoError(t, o.Valid())
+	h.trust.extend(time.Now())
+	require.ErrorIs(t, o.Valid(), ErrFenced, "by its own clock, before anybody says so")
+	h.tenure.end(ErrFenced)
+	require.ErrorIs(t, context.Cause(o.Held()), ErrFenced)
+}
+
+func TestNothingBeginsWithoutTrust(t *testing.T) {
+	var b book
+	free := make(chan struct{})
+	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
+		b.enter(o)
+		<-ctx.Done()
+		<-free
+		b.leave(o, context.Cause(ctx))
+		return nil
+	}})
+	h.give(t, "a@1")
+	eventually(t, "it runs", func() bool { return b.running()["a"] == 1 })
+	h.give(t, "a@2")
+	h.trust.extend(time.Now())
+	close(free)
+	eventually(t, "the first run has ended", func() bool { return len(h.handlers.Held().Holding) == 0 })
+	require.Empty(t, b.running())
+	require.Equal(t, []string{"a"}, h.handlers.Held().Starting)
+	require.ErrorIs(t, h.want(map[string]holding{"z": {strategy.Partition{Keys: []string{"z"}}, 3}}), errUntrusted)
+	h.trust.extend(time.Now().Add(time.Hour)) // the renewal had only not been told
+	eventually(t, "it begins when it may", func() bool { return b.running()["a"] == 2 })
+}
+
+// worker is an actor of a user's.
+type worker struct{ onMessage func(actor.Context) }
+
+func (w *worker) Receive(ctx actor.Context) { w.onMessage(ctx) }
+
+func TestAnActorOfTheUsersRunsAPartition(t *testing.T) {
+	var b book
+	panics := make(chan struct{}, 1)
+	panics <- struct{}{}
+	pids := make(chan *actor.PID, 10)
+	h := newHosted(t, Handling{Props: func(o *Ownership) *actor.Props {
+		return actor.PropsFromProducer(func() actor.Actor {
+			return &worker{func(ctx actor.Context) {
+				switch ctx.Message().(type) {
+				case *actor.Started:
+					select {
+					case <-panics:
+						panic("at the start")
+					default:
+					}
+					b.enter(o)
+					pids <- ctx.Self()
+				case *actor.Stopped:
+					b.leave(o, nil)
+				}
+			}}
+		})
+	}})
+	h.give(t, "a@1")
+	eventually(t, "it runs after a panic", func() bool { return b.running()["a"] == 1 })
+	require.ErrorIs(t, <-h.problems, ErrHandlerFailed)
+	h.give(t)
+	require.Empty(t, b.running())
+	require.Empty(t, h.handlers.Held())
+	require.Len(t, pids, 1)
+}
+
+func TestAHandlerOfAStoppedTreeIsToldToEnd(t *testing.T) {
+	var b book
+	h := newHosted(t, Handling{Run: b.obedient})
+	h.give(t, "a@1", "b@1")
+	eventually(t, "both run", func() bool { return len(b.running()) == 2 })
+	h.tenure.end(ErrStopping)
+	eventually(t, "both have ended", func() bool { return len(b.running()) == 0 })
+	require.Equal(t, []error{ErrStopping, ErrStopping}, b.ends)
+}

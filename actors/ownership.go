@@ -1,0 +1,132 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parti-go/parti/strategy"
+)
+
+// Ownership is one partition in the hands of a handler. It has one epoch for ever: a partition under a new epoch is a new
+// Ownership and a new call of the handler.
+//
+// All methods may be called from any goroutine.
+type Ownership struct {
+	partition strategy.Partition
+	epoch     int64
+	worker    string
+	standing  *standing
+	since     time.Time
+
+	ctx        context.Context // ends when the work shall end, with the cause
+	cancel     context.CancelCauseFunc
+	held       context.Context // ends when nothing may be done for the partition any more
+	cancelHeld context.CancelCauseFunc
+
+	stage   atomic.Int32              // asked, taken or void
+	actor   atomic.Pointer[actor.PID] // who runs the handler
+	phase   atomic.Pointer[Phase]
+	fails   atomic.Int32
+	failure atomic.Pointer[error] // the last
+}
+
+// The stages of an Ownership on its way to its actor. The one who leaves asked decides: the actor that takes it runs the
+// handler, and tells when it has ended; the runner that voids it knows that no handler was, or will be, called.
+const (
+	asked int32 = iota
+	taken
+	void
+)
+
+// Phase is how a handler of a partition stands.
+type Phase string
+
+// The phases of a handler.
+const (
+	PhaseStarting Phase = "starting" // granted, not yet begun
+	PhaseRunning  Phase = "running"
+	PhaseIdle     Phase = "idle"     // it has returned nil; the partition stays owned
+	PhaseFailing  Phase = "failing"  // it has returned an error or panicked, and will be called again
+	PhaseStopping Phase = "stopping" // it has been told to end
+)
+
+// Partition is what is owned, as it was when it was granted.
+func (o *Ownership) Partition() strategy.Partition { return o.partition }
+
+// Epoch is the fencing token of this ownership. It grows with each owner of the partition.
+func (o *Ownership) Epoch() int64 { return o.epoch }
+
+// WorkerID is the stable ID of the worker that owns the partition.
+func (o *Ownership) WorkerID() string { return o.worker }
+
+// Valid is nil while this worker may act for the partition, by its own clock, at the moment of the call. Otherwise it is
+// the reason: it wraps [ErrFenced] when the trust is over, or the cause for which the partition was let go. A handler that
+// has been told to end may act until Held ends.
+func (o *Ownership) Valid() error {
+	err := context.Cause(o.held)
+	if err == nil && !o.standing.trusted() {
+		err = ErrFenced
+	}
+	if err != nil {
+		return fmt.Errorf("partition %s epoch %d: %w", o.partition.ID(), o.epoch, err)
+	}
+	return nil
+}
+
+// Held outlives the context of the handler: until it ends a handler may finish what it has begun. It ends when the handler
+// has returned after it was told to end, when the trust is over, and when a Stop has used up ShutdownTimeout.
+func (o *Ownership) Held() context.Context { return o.held }
+
+// enter notes how the handler stands; what has been told to end is stopping, whatever it did before.
+func (o *Ownership) enter(p Phase) { o.phase.Store(&p) }
+
+func (o *Ownership) stands() Phase {
+	if o.ctx.Err() != nil {
+		return PhaseStopping
+	}
+	return *o.phase.Load()
+}
+
+// standing is by what a worker may act for what it owns: the trust in its present session, or the choice to go on without.
+type standing struct {
+	trust   atomic.Pointer[trust]
+	carried atomic.Bool // keep-serving: the partitions of the session before are kept
+}
+
+func (s *standing) trusted() bool {
+	t := s.trust.Load()
+	return s.carried.Load() || t != nil && t.valid()
+}
+
+// tenure is how long a session's partitions may be worked on: ctx is what hooks and handlers work under, held ends when
+// nothing may be done for them any more. A session that keeps the partitions of the one before keeps its tenure.
+type tenure struct {
+	ctx, held          context.Context
+	cancel, cancelHeld context.CancelCauseFunc
+}
+
+func newTenure() *tenure {
+	t := &tenure{}
+	t.ctx, t.cancel = context.WithCancelCause(context.Background())
+	t.held, t.cancelHeld = context.WithCancelCause(context.Background())
+	return t
+}
+
+// wind tells hooks and handlers to end. They may finish what they have begun.
+func (t *tenure) wind(cause error) {
+	if t != nil {
+		t.cancel(cause)
+	}
+}
+
+// end tells hooks and handlers that nothing may be done any more.
+func (t *tenure) end(cause error) {
+	if t != nil {
+		t.cancel(cause)
+		t.cancelHeld(cause)
+	}
+}
