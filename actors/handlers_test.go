@@ -233,15 +233,15 @@ func TestAHandlerThatReturnsNilIsIdleAndStaysOwned(t *testing.T) {
 
 func TestAHandlerThatIsToldToEndMayFinishWhileItIsHeld(t *testing.T) {
 	var during, held error
-	var after *Ownership
+	owned := make(chan *Ownership, 1)
 	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
-		after = o
+		owned <- o
 		<-ctx.Done()
 		during, held = o.Valid(), o.Held().Err()
 		return nil
 	}})
 	h.give(t, "a@1")
-	eventually(t, "it runs", func() bool { o := h.handlers.held.Load(); return o != nil })
+	after := <-owned
 	h.give(t)
 	require.NoError(t, during)
 	require.NoError(t, held)
