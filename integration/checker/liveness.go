@@ -167,7 +167,7 @@ func (c *Checker) judgeWait(now time.Time, partition string, h holding) {
 	if at, listed := c.live.listed[partition]; c.live.listed != nil && (!listed || h.at.Before(at)) {
 		return // nobody has to own it, or nobody knows of it yet
 	}
-	w, waits := c.wait(h)
+	w, waits := c.wait(partition, h)
 	if !waits {
 		return
 	}
@@ -194,7 +194,7 @@ func (c *Checker) judgeWait(now time.Time, partition string, h holding) {
 }
 
 // wait says what a partition waits for, if it does.
-func (c *Checker) wait(h holding) (wait, bool) {
+func (c *Checker) wait(partition string, h holding) (wait, bool) {
 	d := c.cfg.Deadlines
 	all := c.stored.beats[h.worker]
 	began := slices.IndexFunc(all, func(b beat) bool { return b.session == h.session && !b.gone && !b.foreign })
@@ -206,7 +206,7 @@ func (c *Checker) wait(h holding) (wait, bool) {
 		if h.since == 0 {
 			return wait{}, false
 		}
-		if at, let := acknowledged(all[began:], h); let {
+		if at, let := acknowledged(partition, all[began:], h); let {
 			// Whom it was meant for may have gone meanwhile, and is waited for.
 			return wait{since: at, allowed: d.PlannedScaleWindow + d.EmergencyGracePeriod + 2*d.HeartbeatTTL}, true
 		}
@@ -226,10 +226,10 @@ func (c *Checker) wait(h holding) (wait, bool) {
 	return w, true
 }
 
-// acknowledged says when a session that was asked to let go said that it has.
-func acknowledged(beats []beat, h holding) (time.Time, bool) {
+// acknowledged says when a session that was asked to let go of a partition said that it has.
+func acknowledged(partition string, beats []beat, h holding) (time.Time, bool) {
 	for _, b := range beats {
-		if b.session == h.session && b.applied >= h.since {
+		if b.session == h.session && b.letGo(partition, h.since) {
 			return later(b.at, h.revoked), true
 		}
 	}

@@ -44,6 +44,9 @@ type run struct {
 	stale bool // given to another one while this process was frozen, or while it held what a restored store forgot
 	lost  time.Time
 	taken time.Time
+
+	handled   bool      // by a handler of its own, and not by the hook
+	cancelled time.Time // when the context of that was cancelled
 }
 
 // Call is one call of the assignment hook, with what the process' own view said when it was made.
@@ -84,6 +87,7 @@ func (c *Checker) Ended(name string) {
 		return
 	}
 	c.log("%s: ended as %q", name, p.identity)
+	c.excuseDeaf(p)
 	if p.call == nil && len(p.runs) > 0 {
 		c.violate("I1", "%s ended while it still runs %v", name, sorted(p.runs))
 	}
@@ -358,6 +362,9 @@ func (c *Checker) excused(p *process, partition string, r *run) bool {
 // deaf says that the process has been told to let go of a partition and ignores its cancelled context for longer than
 // the margin. A call that takes the partition away told so when it began; any other one, when its context ended.
 func (c *Checker) deaf(p *process, partition string) bool {
+	if r := p.runs[partition]; r != nil && r.handled {
+		return !r.cancelled.IsZero() && time.Since(r.cancelled) >= c.cfg.Margin
+	}
 	if p.call == nil || p.cancelled.IsZero() {
 		return false
 	}

@@ -64,6 +64,7 @@ type heartbeat struct {
 		Term    uint64
 		Version int64
 	}
+	Holding  []string // taken away, and its handler has not returned
 	Leaving  bool
 	Cordoned bool
 	Capacity int64
@@ -112,6 +113,7 @@ type beat struct {
 	at      time.Time
 	session uint64
 	applied int64
+	holding []string
 	gone    bool
 	expired bool // gone, by expiry
 	leaving bool
@@ -212,7 +214,7 @@ func (c *Checker) storedHeartbeat(e Entry) {
 			c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
 			return
 		}
-		b.session, b.applied, b.leaving = h.Session, h.Applied.Version, h.Leaving
+		b.session, b.applied, b.holding, b.leaving = h.Session, h.Applied.Version, h.Holding, h.Leaving
 		c.words(e, fmt.Sprint(h.Cordoned, h.Capacity, h.Labels))
 		if b.session < c.stored.sessions[e.Key] && c.ghosts(e) {
 			return
@@ -225,7 +227,8 @@ func (c *Checker) storedHeartbeat(e Entry) {
 	}
 	if all := c.stored.beats[e.Key]; len(all) > 0 {
 		last := all[len(all)-1]
-		if last.session == b.session && last.applied == b.applied && last.gone == b.gone && last.leaving == b.leaving && !last.foreign {
+		if last.session == b.session && last.applied == b.applied && last.gone == b.gone && last.leaving == b.leaving && !last.foreign &&
+			slices.Equal(last.holding, b.holding) {
 			return // nothing new
 		}
 	}
@@ -450,13 +453,18 @@ func (s *stored) free(g grant, lease time.Duration) bool {
 			}
 		case b.session == g.from.session:
 			seen = true
-			if revoked > 0 && b.applied >= revoked {
+			if revoked > 0 && b.letGo(g.partition, revoked) {
 				return true
 			}
 		}
 	}
 	// A session that is not seen alive in the heartbeats up to then: a holder that ended before the reader began.
 	return !seen
+}
+
+// letGo says that the session has let go of a partition that a version revoked.
+func (b beat) letGo(partition string, revoked int64) bool {
+	return b.applied >= revoked && !slices.Contains(b.holding, partition)
 }
 
 // missed says that something was overwritten unread while the holder held.
@@ -504,11 +512,14 @@ func (c *Checker) FirstHeartbeat(workers ...string) (first time.Time) {
 // format is the only one that the checker can judge.
 const format = 1
 
+// formatHolding is that of a heartbeat that lists what is held, which it reads as well.
+const formatHolding = 3
+
 // decode reads a value; one that is no JSON, or of another format, is left to the scenario that put it there.
 func decode[V any](c *Checker, e Entry) (V, bool) {
 	var v V
 	var head struct{ Format int }
-	if err := json.Unmarshal(e.Value, &head); err == nil && head.Format > format {
+	if err := json.Unmarshal(e.Value, &head); err == nil && head.Format > format && (e.Bucket != Heartbeat || head.Format != formatHolding) {
 		c.log("stored: %s %s is of format %d", e.Bucket, e.Key, head.Format)
 		return v, false
 	}

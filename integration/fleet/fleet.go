@@ -67,7 +67,9 @@ type Spec struct {
 	Strategy parti.Strategy
 	// OnAssignmentChanged is the user's handler, called between the checker's notes; nil returns at once.
 	OnAssignmentChanged func(ctx context.Context, added, removed []parti.Partition) error
-	OnStateChanged      func(ctx context.Context, from, to parti.State) error
+	// Run, if not nil, is the user's handler of each partition; the process then has no assignment hook. See [Runs].
+	Run            func(ctx context.Context, o *parti.Ownership) error
+	OnStateChanged func(ctx context.Context, from, to parti.State) error
 	// Mixed makes every second process a later release, whose records have fields that the others do not know.
 	Mixed bool
 	// Liveness has the checker judge waits and moves as well; only that of the whole fleet counts.

@@ -24,9 +24,10 @@ type Process struct {
 	Conn    *nats.Conn
 	Manager *parti.Manager
 
-	fleet *Fleet
-	spec  Spec
-	begun chan struct{} // closed when Manager.Start has returned
+	fleet   *Fleet
+	spec    Spec
+	handled handled
+	begun   chan struct{} // closed when Manager.Start has returned
 
 	mu      sync.Mutex
 	started bool
@@ -56,10 +57,16 @@ func newProcess(f *Fleet, name string, spec Spec) *Process {
 		f.t.Fatalf("%s: jetstream: %v", name, err)
 	}
 	p.Conn = nc
-	hooks := parti.Hooks{OnAssignmentChanged: p.assigned, OnStateChanged: p.stateChanged, OnError: p.failed}
+	hooks := parti.Hooks{OnStateChanged: p.stateChanged, OnError: p.failed}
+	options := []parti.Option{}
+	if spec.Run != nil {
+		options = append(options, parti.WithHandler(parti.HandlerFunc(p.run)))
+	} else {
+		hooks.OnAssignmentChanged = p.assigned
+	}
 	log := slog.New(slog.NewTextHandler(lines(p.log), &slog.HandlerOptions{Level: f.level, ReplaceAttr: untimed}))
 	p.Manager, err = parti.NewManager(spec.Config, js, spec.Source, spec.Strategy,
-		parti.WithHooks(hooks), parti.WithLogger(log))
+		append(options, parti.WithHooks(hooks), parti.WithLogger(log))...)
 	if err != nil {
 		f.t.Fatalf("%s: new manager: %v", name, err)
 	}

@@ -225,7 +225,7 @@ func (l *Life) restore(p *fleet.Process) {
 }
 
 func (l *Life) panics(p *fleet.Process) {
-	kinds := []string{"manager", "claimer", "heartbeat", "elector", "calculator", "follower"}
+	kinds := []string{"manager", "claimer", "heartbeat", "elector", "calculator", "follower", "host", "partition"}
 	kind := kinds[l.rng.IntN(len(kinds))]
 	l.note("panic in the %s of %s", kind, p.Name)
 	p.Panic(kind)

@@ -89,6 +89,9 @@ func New(t *testing.T, server *bubble.Server, seed uint64, restores bool) *Life 
 	}
 	with = append(with, func(s *fleet.Spec) { l.config, s.Liveness = s.Config, judged })
 	l.hooks = l.drawHooks()
+	if l.rng.IntN(3) == 0 {
+		l.hooks = l.drawHandlers()
+	}
 	l.Fleet = fleet.New(t, server, l.next, with...)
 	return l
 }

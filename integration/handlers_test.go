@@ -1,0 +1,180 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/internal/bubble"
+)
+
+func TestHandlersRunThroughScalingCrashesAndRestarts(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60, fleet.Runs(nil))
+		procs := f.Begin(3)
+		f.Start(1)
+		f.Settle(window + time.Second)
+		procs[0].Crash()
+		f.Settle(10 * time.Second)
+		moves := f.Checker.Moves()
+		require.NoError(t, procs[1].Stop())
+		f.Restart(procs[1])
+		f.Settle(window + time.Second)
+		require.Equal(t, moves, f.Checker.Moves(), "a restart under its ID moves nothing")
+	})
+}
+
+// TestAHandlerThatWillNotStopHoldsUpItsPartitionAndNothingElse: the other partitions of its worker go on being granted and
+// released, and whoever waits is told.
+func TestAHandlerThatWillNotStopHoldsUpItsPartitionAndNothingElse(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 40)
+		free := make(chan struct{})
+		var deaf atomic.Pointer[parti.Ownership]
+		stubborn := fleet.Runs(func(ctx context.Context, o *parti.Ownership) error {
+			<-ctx.Done()
+			if errors.Is(context.Cause(ctx), parti.ErrRevoked) && deaf.CompareAndSwap(nil, o) {
+				<-free
+			}
+			return nil
+		})
+		old := f.Begin(2, stubborn)
+		f.Start(2, fleet.Runs(nil))
+		f.Wait(window+5*time.Second, "everything but one partition has an owner that is meant to have it", func() bool {
+			return deaf.Load() != nil && len(f.Checker.Owners()) == 40 && f.Checker.Moves() >= 18
+		})
+		stuck := deaf.Load()
+		require.NoError(t, stuck.Valid(), "the leader waits: nobody else owns it")
+		f.Wait(time.Minute, "the leader says who does not let go of what", func() bool {
+			return slices.ContainsFunc(f.Leader().Errors(), func(err error) bool { return errors.Is(err, parti.ErrHandoffTimeout) })
+		})
+		// Its worker is granted and gives up others meanwhile.
+		list := f.Source.List()
+		for i := range 8 {
+			list = append(list, fleet.Partition(len(list)+i))
+		}
+		f.Source.Set(list...)
+		require.NoError(t, f.Leader().Manager.RefreshPartitions(t.Context()))
+		f.Wait(2*time.Second, "the new ones are run", func() bool { return len(f.Checker.Owners()) == 48 })
+		before := f.Checker.Moves()
+		f.Start(1, fleet.Runs(nil))
+		f.Wait(window+5*time.Second, "others of that worker move", func() bool { return f.Checker.Moves() > before+5 })
+		require.True(t, slices.ContainsFunc(old, func(p *fleet.Process) bool {
+			return p.LastID() == stuck.WorkerID() && slices.Contains(p.Running(), stuck.Partition().ID())
+		}), "it still counts as running where it runs")
+		close(free)
+		f.Settle(window + 15*time.Second)
+		require.ErrorIs(t, stuck.Valid(), parti.ErrRevoked)
+		require.Zero(t, f.Checker.Excused())
+	})
+}
+
+func TestAFencedWorkerWithADeafHandlerRejoinsAndWaitsForThatPartitionOnly(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		free := make(chan struct{})
+		var deaf atomic.Pointer[parti.Ownership]
+		cut := f.Begin(2, fleet.Runs(func(ctx context.Context, o *parti.Ownership) error {
+			<-ctx.Done()
+			if errors.Is(context.Cause(ctx), parti.ErrFenced) && deaf.CompareAndSwap(nil, o) {
+				<-free
+			}
+			return nil
+		}))[0]
+		id := cut.LastID()
+		cut.Link.Cut()
+		f.Wait(10*time.Second, "it is fenced", func() bool { return deaf.Load() != nil })
+		require.ErrorIs(t, deaf.Load().Valid(), parti.ErrFenced)
+		require.Error(t, deaf.Load().Held().Err())
+		cut.Link.Heal()
+		f.Wait(time.Minute, "it takes part again, though one handler is deaf", func() bool {
+			return cut.Manager.WorkerID() == id && len(cut.Running()) > 10
+		})
+		close(free)
+		f.Settle(window + 15*time.Second)
+	})
+}
+
+func TestAStopTellsHandlersWhyAndWaitsForThem(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 10)
+		var finished atomic.Int32
+		p := f.Begin(1, fleet.Runs(func(ctx context.Context, o *parti.Ownership) error {
+			<-ctx.Done()
+			if errors.Is(context.Cause(ctx), parti.ErrStopping) && o.Valid() == nil && o.Held().Err() == nil {
+				<-time.After(time.Second) // what it has begun is finished
+				if o.Held().Err() == nil {
+					finished.Add(1)
+				}
+			}
+			return nil
+		}))[0]
+		began := time.Now()
+		require.NoError(t, p.Stop())
+		require.EqualValues(t, 10, finished.Load())
+		require.Less(t, time.Since(began), 2*time.Second)
+	})
+}
+
+func TestAnUnlistedPartitionsHandlerIsToldSo(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 10)
+		causes := make(chan error, 20)
+		p := f.Begin(1, fleet.Runs(func(ctx context.Context, _ *parti.Ownership) error {
+			<-ctx.Done()
+			causes <- context.Cause(ctx)
+			return nil
+		}))[0]
+		f.Source.Set(f.Source.List()[1:]...)
+		require.NoError(t, p.Manager.RefreshPartitions(t.Context()))
+		require.ErrorIs(t, <-causes, parti.ErrUnlisted)
+		require.Empty(t, causes)
+	})
+}
+
+func TestAHandlerThatPanicsIsRunAgainAndReported(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 5)
+		var calls atomic.Int32
+		p := f.Begin(1, fleet.Runs(func(ctx context.Context, o *parti.Ownership) error {
+			if o.Partition().ID() == fleet.Partition(0).ID() && calls.Add(1) < 4 {
+				panic("boom")
+			}
+			<-ctx.Done()
+			return nil
+		}))[0]
+		f.Wait(5*time.Second, "it runs after three panics", func() bool { return calls.Load() == 4 })
+		require.True(t, saw(p, parti.ErrHandlerFailed))
+		require.True(t, saw(p, parti.ErrPanic))
+		require.Len(t, p.Running(), 5)
+	})
+}
+
+// TestKeepServingKeepsHandlersRunning: the store is away for longer than every lease. What is kept runs on, and is begun
+// anew only under a new epoch.
+func TestKeepServingKeepsHandlersRunning(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 20, fleet.Config(func(c *parti.Config) { c.OnStoreLoss = parti.OnStoreLossKeepServing }))
+		var ended atomic.Int32
+		procs := f.Begin(2, fleet.Runs(func(ctx context.Context, _ *parti.Ownership) error {
+			<-ctx.Done()
+			ended.Add(1)
+			return nil
+		}))
+		s.Stop()
+		f.Wait(20*time.Second, "both live on without the store", func() bool {
+			return procs[0].Manager.Degraded() && procs[1].Manager.Degraded()
+		})
+		<-time.After(20 * time.Second)
+		require.Zero(t, ended.Load())
+		s.Start()
+		f.Settle(time.Minute)
+	})
+}
