@@ -65,11 +65,8 @@ func run(ctx context.Context, out io.Writer, nc *nats.Conn) error {
 	s := &supervisor{out: out, began: time.Now(), ended: make(chan struct{})}
 	tell := func(message any) { system.Root.Send(s.self, message) }
 	s.tree, err = parti.Props(config(), js, parti.StaticSource(rooms()...), strategy.NewRoundRobin(),
-		parti.WithLogger(quiet),
-		parti.WithHooks(parti.Hooks{
-			OnAssignmentChanged: func(context.Context, []parti.Partition, []parti.Partition) error { return nil }, // begin and end the work
-			OnError:             func(_ context.Context, err error) { tell(&survived{err}) },
-		}))
+		parti.WithLogger(quiet), parti.WithPartitionProps(porters(tell)),
+		parti.WithHooks(parti.Hooks{OnError: func(_ context.Context, err error) { tell(&survived{err}) }}))
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,10 @@ func TestASupervisorSeesTheTreeGiveUpAndRestartsIt(t *testing.T) {
 			}
 			last += at
 		}
+		for _, room := range rooms() {
+			assert.Equal(t, strings.Count(text, room.ID()+" is opened"), strings.Count(text, room.ID()+" is closed"), text)
+			assert.Contains(t, text, room.ID()+" is opened")
+		}
 		assert.Equal(t, failuresToGiveUp, strings.Count(text, "survived   calculator panicked: sabotage"), text)
 	})
 }

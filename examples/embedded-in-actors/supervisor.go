@@ -49,6 +49,8 @@ func (s *supervisor) Receive(ctx actor.Context) {
 		s.say("%-10s leads: %t (term %d)", msg.WorkerID, msg.Leader, msg.Term)
 	case *parti.Status:
 		s.status(ctx, msg)
+	case *note:
+		s.say("%-10s %s is %s by its porter (epoch %d)", msg.o.WorkerID(), msg.o.Partition().ID(), msg.text, msg.o.Epoch())
 	case *survived:
 		s.say("%-10s %v", "survived", msg.err)
 	case *leaveNow:
