@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/nats-io/nats.go/jetstream"
@@ -95,16 +96,22 @@ func (m *Manager) spawn() error {
 	}
 	m.started = true
 	log := slog.New(warnings{m.set.Logger.Handler()})
-	m.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }))
+	m.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }),
+		actor.WithDeadLetterThrottleInterval(throttle))
 	m.pid = m.system.Root.Spawn(m.props)
 	go m.await()
 	return nil
 }
 
-// await closes the system when the tree has ended.
+// throttle is how long the actor library keeps a goroutine after a message to an actor that has just ended. It logs
+// nothing that we let through.
+const throttle = time.Millisecond
+
+// await closes the system when the tree has ended, and leaves no goroutine behind.
 func (m *Manager) await() {
 	<-m.view.Done()
 	m.system.Shutdown()
+	<-time.After(2 * throttle)
 	close(m.done)
 }
 
