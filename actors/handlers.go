@@ -56,8 +56,8 @@ type handlers struct {
 // heartbeat says everything; the others are listed in it as held.
 const briefly = 20 * time.Millisecond
 
-func newHandlers(used bool, s *standing, poke func(*actor.PID)) handlers {
-	return handlers{
+func newHandlers(used bool, s *standing, poke func(*actor.PID)) *handlers {
+	return &handlers{
 		used: used, standing: s, poke: poke, over: make(chan *Ownership), runs: map[string]*Ownership{}, ending: map[string]*Ownership{},
 		waiting: map[string]holding{}, trusted: func() bool { return false },
 	}

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
-	"sync"
 	"testing"
 	"time"
 
@@ -90,44 +90,52 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	require.Eventually(t, condition, 10*time.Second, time.Millisecond, what)
 }
 
-// book is what handlers note: which run, and why they ended.
-type book struct {
-	mu    sync.Mutex
+// book is what handlers note: which run, and why they ended. Its pages are in a channel while nobody writes.
+type book chan pages
+
+type pages struct {
 	runs  map[string]int64
-	twice bool
+	twice bool // two handlers of one partition ran at once
 	ends  []error
 }
 
-func (b *book) enter(o *Ownership) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.runs == nil {
-		b.runs = map[string]int64{}
-	}
-	_, runs := b.runs[o.Partition().ID()]
-	b.twice = b.twice || runs
-	b.runs[o.Partition().ID()] = o.Epoch()
+func newBook() book {
+	b := make(book, 1)
+	b <- pages{runs: map[string]int64{}}
+	return b
 }
 
-func (b *book) leave(o *Ownership, cause error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.runs, o.Partition().ID())
-	b.ends = append(b.ends, cause)
+func (b book) write(note func(*pages)) pages {
+	p := <-b
+	note(&p)
+	b <- p
+	return p
 }
 
-func (b *book) running() map[string]int64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	runs := map[string]int64{}
-	for id, epoch := range b.runs {
-		runs[id] = epoch
-	}
+func (b book) enter(o *Ownership) {
+	b.write(func(p *pages) {
+		_, runs := p.runs[o.Partition().ID()]
+		p.twice = p.twice || runs
+		p.runs[o.Partition().ID()] = o.Epoch()
+	})
+}
+
+func (b book) leave(o *Ownership, cause error) {
+	b.write(func(p *pages) {
+		delete(p.runs, o.Partition().ID())
+		p.ends = append(p.ends, cause)
+	})
+}
+
+func (b book) running() (runs map[string]int64) {
+	b.write(func(p *pages) { runs = maps.Clone(p.runs) })
 	return runs
 }
 
+func (b book) read() pages { return b.write(func(*pages) {}) }
+
 // obedient notes what it does, and returns when its context ends.
-func (b *book) obedient(ctx context.Context, o *Ownership) error {
+func (b book) obedient(ctx context.Context, o *Ownership) error {
 	b.enter(o)
 	<-ctx.Done()
 	b.leave(o, context.Cause(ctx))
@@ -135,7 +143,7 @@ func (b *book) obedient(ctx context.Context, o *Ownership) error {
 }
 
 func TestAHandlerRunsForEachOwnedPartitionUnderItsEpoch(t *testing.T) {
-	var b book
+	b := newBook()
 	h := newHosted(t, Handling{Run: b.obedient})
 	h.give(t, "a@1", "b@1")
 	eventually(t, "both run", func() bool { return len(b.running()) == 2 })
@@ -144,23 +152,23 @@ func TestAHandlerRunsForEachOwnedPartitionUnderItsEpoch(t *testing.T) {
 		r := b.running()
 		return len(r) == 2 && r["a"] == 1 && r["c"] == 2
 	})
-	require.Equal(t, []error{ErrRevoked}, b.ends)
+	require.Equal(t, []error{ErrRevoked}, b.read().ends)
 	require.Empty(t, h.handlers.Held().Holding)
 }
 
 func TestAPartitionUnderANewEpochIsANewRun(t *testing.T) {
-	var b book
+	b := newBook()
 	h := newHosted(t, Handling{Run: b.obedient})
 	h.give(t, "a@1")
 	eventually(t, "it runs", func() bool { return b.running()["a"] == 1 })
 	h.give(t, "a@5")
 	eventually(t, "it runs under the new epoch", func() bool { return b.running()["a"] == 5 })
-	require.Equal(t, []error{ErrRevoked}, b.ends)
-	require.False(t, b.twice)
+	require.Equal(t, []error{ErrRevoked}, b.read().ends)
+	require.False(t, b.read().twice)
 }
 
 func TestAHandlerThatDoesNotStopHoldsUpItsOwnPartitionOnly(t *testing.T) {
-	var b book
+	b := newBook()
 	free := make(chan struct{})
 	changed := make(chan Held, 100)
 	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
@@ -185,7 +193,7 @@ func TestAHandlerThatDoesNotStopHoldsUpItsOwnPartitionOnly(t *testing.T) {
 	eventually(t, "a begins when it can", func() bool { return b.running()["a"] == 3 })
 	require.Empty(t, h.handlers.Held())
 	require.Empty(t, <-changed, "whoever waits for a is told")
-	require.False(t, b.twice, "never two runs of one partition at once")
+	require.False(t, b.read().twice, "never two runs of one partition at once")
 }
 
 func TestAHandlerThatFailsIsCalledAgainUnderTheSameEpoch(t *testing.T) {
@@ -196,7 +204,7 @@ func TestAHandlerThatFailsIsCalledAgainUnderTheSameEpoch(t *testing.T) {
 		"panics with an error": func() error { panic(errors.New("broken")) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			var b book
+			b := newBook()
 			calls := make(chan *Ownership, 10)
 			h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
 				if calls <- o; len(calls) < 3 {
@@ -213,7 +221,7 @@ func TestAHandlerThatFailsIsCalledAgainUnderTheSameEpoch(t *testing.T) {
 			require.EqualValues(t, 2, first.fails.Load())
 			require.Equal(t, PhaseRunning, first.stands())
 			h.give(t)
-			require.Equal(t, []error{ErrRevoked}, b.ends)
+			require.Equal(t, []error{ErrRevoked}, b.read().ends)
 		})
 	}
 }
@@ -266,7 +274,7 @@ func TestAFencedOwnershipIsValidForNothing(t *testing.T) {
 }
 
 func TestNothingBeginsWithoutTrust(t *testing.T) {
-	var b book
+	b := newBook()
 	free := make(chan struct{})
 	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
 		b.enter(o)
@@ -294,7 +302,7 @@ type worker struct{ onMessage func(actor.Context) }
 func (w *worker) Receive(ctx actor.Context) { w.onMessage(ctx) }
 
 func TestAnActorOfTheUsersRunsAPartition(t *testing.T) {
-	var b book
+	b := newBook()
 	panics := make(chan struct{}, 1)
 	panics <- struct{}{}
 	pids := make(chan *actor.PID, 10)
@@ -326,11 +334,11 @@ func TestAnActorOfTheUsersRunsAPartition(t *testing.T) {
 }
 
 func TestAHandlerOfAStoppedTreeIsToldToEnd(t *testing.T) {
-	var b book
+	b := newBook()
 	h := newHosted(t, Handling{Run: b.obedient})
 	h.give(t, "a@1", "b@1")
 	eventually(t, "both run", func() bool { return len(b.running()) == 2 })
 	h.tenure.end(ErrStopping)
 	eventually(t, "both have ended", func() bool { return len(b.running()) == 0 })
-	require.Equal(t, []error{ErrStopping, ErrStopping}, b.ends)
+	require.Equal(t, []error{ErrStopping, ErrStopping}, b.read().ends)
 }

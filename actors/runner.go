@@ -27,7 +27,7 @@ type runner struct {
 	quit    chan struct{}
 	ended   chan struct{}
 
-	handlers handlers
+	handlers *handlers
 	told     map[string]holding // owned by the goroutine
 	// position is where the last applied assignment stood.
 	highest Assignment
@@ -115,7 +115,7 @@ var errUntrusted = errors.New("trust ended before the hook was called")
 // errSuperseded says that the user was not told, because a later request came before.
 var errSuperseded = errors.New("a later request came before the hook was called")
 
-func newRunner(h Hooks, handlers handlers, view *View, publish func(*AssignmentChanged)) *runner {
+func newRunner(h Hooks, handlers *handlers, view *View, publish func(*AssignmentChanged)) *runner {
 	r := &runner{
 		handlers: handlers,
 		hook:     h.OnAssignmentChanged, view: view, publish: publish,

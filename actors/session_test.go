@@ -79,7 +79,7 @@ func newTestRunner(t *testing.T, hook func(context.Context, []strategy.Partition
 		}
 		return nil
 	}}
-	r := newRunner(hooks, handlers{}, newView(), func(*AssignmentChanged) {})
+	r := newRunner(hooks, &handlers{}, newView(), func(*AssignmentChanged) {})
 	t.Cleanup(func() { r.close(); within(t, r.ended, "end of the runner") })
 	return r, &calls
 }
@@ -302,7 +302,7 @@ func TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver(t *testing.T) {
 			return nil
 		}}
 		view := newView()
-		l := &life{view: view, runner: newRunner(hooks, handlers{}, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
+		l := &life{view: view, runner: newRunner(hooks, &handlers{}, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
 		p := strategy.Partition{Keys: []string{"a"}}
 		require.NoError(t, ask(t, l.runner, request{target: map[string]holding{p.ID(): {partition: p, epoch: 1}}}))
 		m := &manager{
