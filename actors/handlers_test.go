@@ -13,6 +13,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -341,4 +342,32 @@ func TestAHandlerOfAStoppedTreeIsToldToEnd(t *testing.T) {
 	h.tenure.end(ErrStopping)
 	eventually(t, "both have ended", func() bool { return len(b.running()) == 0 })
 	require.Equal(t, []error{ErrStopping, ErrStopping}, b.read().ends)
+}
+
+func TestAWorkerAcknowledgesNothingNewWhileItsListOfWhatIsHeldCannotBeRead(t *testing.T) {
+	many := make([]string, mostHeld+5)
+	for i := range many {
+		many[i] = fmt.Sprintf("p%04d", i)
+	}
+	var held Held
+	h := &heartbeat{held: func() Held { return held }, reads: kv.FormatHolding}
+	says := func(version int64, holding ...string) {
+		t.Helper()
+		r := h.record()
+		require.Equal(t, version, r.Applied.Version)
+		require.Equal(t, holding, r.Holding)
+	}
+	h.applied.Version, held.Holding = 3, []string{"p0001", "p0002"}
+	says(3, "p0001", "p0002")
+	h.applied.Version, held.Holding = 4, many
+	says(3, "p0001", "p0002") // it is too long
+	held.Holding = many[2:]
+	says(3, "p0002")
+	held.Holding = many[2:9]
+	says(4, many[2:9]...)
+	h.reads = kv.FormatHolding - 1 // an earlier release has joined, and may come to lead
+	h.applied.Version, held.Holding = 5, many[3:10]
+	says(4, many[3:9]...)
+	held.Holding = nil
+	says(5)
 }

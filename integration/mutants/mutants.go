@@ -276,8 +276,8 @@ var mutants = []mutant{
 	{
 		name: "taken-up-without-trust", breaks: "The user is told of new partitions after the trust has ended.",
 		file: "actors/runner.go",
-		old:  `if len(added) > 0 && !q.trusted() {`,
-		new:  `if len(added) < 0 && !q.trusted() {`,
+		old:  `if (len(added) > 0 || r.handlers.grants(q.target)) && !q.trusted() {`,
+		new:  `if (len(added) > 0 || r.handlers.grants(q.target)) && q.trusted == nil {`,
 	},
 	{
 		name: "taken-up-while-leaving", breaks: "New partitions are taken up after everything was given up.",
@@ -1097,5 +1097,122 @@ var mutants = []mutant{
 		old:    `return earlier(by(m.session.beat, m.set.Store.HeartbeatTTL), by(m.session.claim, m.set.Store.WorkerIDTTL))`,
 		new:    `return by(m.session.beat, m.set.Store.HeartbeatTTL)`,
 		likely: "HookHasToReturn",
+	},
+	// Handlers of partitions.
+	{
+		name: "held-counts-as-free", breaks: "A partition is granted to the next worker while its handler has not returned.",
+		file: "internal/ledger/ledger.go",
+		old: `	return !held
+}`,
+		new: `	return !held || held
+}`,
+	},
+	{
+		name: "unread-held-counts-as-known", breaks: "What only an unreadable record named is granted while a handler of it has not returned.",
+		file: "internal/ledger/ledger.go",
+		old:  `w.applied >= u.since && len(w.holding) == 0 {`,
+		new:  `w.applied >= u.since {`,
+	},
+	{
+		name: "fewer-held-is-no-news", breaks: "A partition that is let go after its version was acknowledged is never granted.",
+		file: "internal/ledger/ledger.go",
+		old:  `applied == w.applied && slices.Equal(holding, w.holding) {`,
+		new:  `applied == w.applied {`,
+	},
+	{
+		name: "holding-in-the-oldest-format", breaks: "A release that ignores what is held takes it for let go.",
+		file: "internal/record/encoding.go",
+		old: `		return FormatHolding
+`,
+		new: `		return Oldest
+`,
+	},
+	{
+		name: "holding-for-who-cannot-read-it", breaks: "A worker lists what is held where somebody in the group cannot read that.",
+		file: "actors/heartbeat.go",
+		old:  `len(held.Holding) <= mostHeld && h.reads >= kv.FormatHolding {`,
+		new:  `len(held.Holding) <= mostHeld {`,
+	},
+	{
+		name: "too-many-held-are-cut-off", breaks: "A worker acknowledges a version although its list of what is held is incomplete.",
+		file: "actors/heartbeat.go",
+		old:  `len(held.Holding) <= mostHeld && h.reads >= kv.FormatHolding {`,
+		new:  `h.reads >= kv.FormatHolding {`,
+	},
+	{
+		name: "two-handlers-at-once", breaks: "The handler of a partition begins while the one before it has not returned.",
+		file: "actors/handlers.go",
+		old: `		if h.ending[id] != nil {
+			h.waiting[id] = want
+			continue
+		}
+`,
+		new: ``,
+	},
+	{
+		name: "new-epoch-in-an-old-run", breaks: "A handler goes on under an epoch that is not its partition's any more.",
+		file: "actors/handlers.go",
+		old:  `if want, ok := q.target[id]; !ok || want.epoch != o.epoch {`,
+		new:  `if _, ok := q.target[id]; !ok {`,
+	},
+	{
+		name: "waiting-handler-without-trust", breaks: "A handler that waited for the one before it begins although the trust is over.",
+		file: "actors/handlers.go",
+		old:  `if want, ok := h.waiting[id]; ok && h.trusted() {`,
+		new:  `if want, ok := h.waiting[id]; ok {`,
+	},
+	{
+		name: "valid-without-trust", breaks: "An ownership is valid until somebody notices that the trust is over.",
+		file: "actors/ownership.go",
+		old:  `if err == nil && !o.standing.trusted() {`,
+		new:  `if err == nil && o.standing == nil {`,
+	},
+	{
+		name: "fenced-but-held", breaks: "A handler whose worker is fenced may go on finishing what it has begun.",
+		file: "actors/ownership.go",
+		old: `		t.cancelHeld(cause)
+`,
+		new: ``,
+	},
+	{
+		name: "let-go-but-valid", breaks: "An ownership is valid although its partition has been let go.",
+		file: "actors/handlers.go",
+		old: `	o.cancelHeld(context.Cause(o.ctx))
+`,
+		new: ``,
+	},
+	{
+		name: "deaf-handler-keeps-its-worker-out", breaks: "A fenced worker does not rejoin while one handler is deaf.",
+		file: "actors/winddown.go",
+		old: `		w.abandon()
+`,
+		new: ``,
+	},
+	{
+		name: "failed-handler-not-called-again", breaks: "A handler that failed is not called again.",
+		file: "actors/partition.go",
+		old: `	p.after(jitter(p.pause), &againDue{})
+`,
+		new: ``,
+	},
+	{
+		name: "unlisted-counts-as-revoked", breaks: "The handler of a partition that is listed no more is told that another worker gets it.",
+		file: "actors/follower.go",
+		old:  `		if unlisted[partition] {`,
+		new:  `		if unlisted[partition] && record.Worker == "" {`,
+	},
+	{
+		name: "end-of-a-handler-not-told", breaks: "The leader is told that a handler has returned only with the next heartbeat that is due.",
+		file: "actors/heartbeat.go",
+		old: `	case *heldChanged:
+		h.hurry()`,
+		new: `	case *heldChanged:`,
+	},
+	{
+		name: "handler-not-told-to-end", breaks: "A handler that waits is not told that its partition is to be let go.",
+		file: "actors/partition.go",
+		old: `	case !p.working:
+		p.root.Stop(p.self)`,
+		new: `	case !p.working:`,
 	},
 }
