@@ -645,8 +645,8 @@ var mutants = []mutant{
 	{
 		name: "early-acknowledgement-lost", breaks: "An acknowledgement that comes before the store's answer is forgotten.",
 		file: "internal/ledger/propose.go",
-		old:  `if p.holder.applied >= version {`,
-		new:  `if p.holder.applied > version {`,
+		old:  `	if p.holder.letGo(p) {`,
+		new:  `	if p.holder.letGo(p) && p.holder.applied > version {`,
 	},
 	{
 		name: "gone-and-forgotten", breaks: "A partition that vanished from the source and came back is granted while it still runs.",
