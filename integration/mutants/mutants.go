@@ -669,8 +669,8 @@ var mutants = []mutant{
 	{
 		name: "acknowledged-by-any-version", breaks: "Any acknowledgement frees what is being released, however old.",
 		file: "internal/ledger/ledger.go",
-		old:  `if p.releasing && p.session == number && applied >= p.since {`,
-		new:  `if p.releasing && p.session == number {`,
+		old:  `	if w.applied < p.since {`,
+		new:  `	if w.applied == 0 {`,
 	},
 	{
 		name: "old-news-believed", breaks: "What a session that has ended says counts.",
@@ -942,10 +942,8 @@ var mutants = []mutant{
 	{
 		name: "old-format-ignored", breaks: "Records are written in the newest format whoever reads them.",
 		file: "internal/leader/write.go",
-		old: `	format := l.roster.format()
-`,
-		new: `	format := record.Newest
-`,
+		old:  `min(l.roster.format(), record.FormatPacked)`,
+		new:  `record.FormatPacked`,
 	},
 	{
 		name: "grant-not-touched", breaks: "A worker that begins a new session is not granted what is meant for it.",
