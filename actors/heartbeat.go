@@ -28,7 +28,6 @@ type heartbeat struct {
 	asked    *kv.Fence   // to be answered by the next write that is begun
 	sending  bool
 	urgent   bool // something to say that does not wait for the next interval
-	leaving  bool
 	lost     bool
 	next     func() // stops the timer of the next write
 	attempts int
@@ -41,7 +40,6 @@ type (
 		asked *kv.Fence
 		err   error
 	}
-	leaveDone struct{ err error }
 )
 
 // longestRetry is the pause between failed heartbeats at most: after a short outage there is not much trust left.
@@ -68,11 +66,6 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 		if msg.now {
 			h.hurry()
 		}
-	case *leave:
-		h.leaving = true
-		h.leave()
-	case *leaveDone:
-		h.report(&left{})
 	}
 }
 
@@ -83,7 +76,7 @@ func (h *heartbeat) hurry() {
 }
 
 func (h *heartbeat) send() {
-	if h.sending || h.leaving || h.lost {
+	if h.sending || h.lost {
 		return
 	}
 	if h.begun.IsZero() {
@@ -155,8 +148,6 @@ func (h *heartbeat) sent(msg *beatSent) {
 	}
 	switch {
 	case h.lost:
-	case h.leaving:
-		h.leave()
 	case h.urgent && msg.err == nil:
 		h.send()
 	case msg.err == nil:
@@ -181,23 +172,4 @@ func (h *heartbeat) failed(msg *beatSent) {
 		return
 	}
 	h.report(&beatMissed{err})
-}
-
-// leave deletes the entry once nothing is under way any more.
-func (h *heartbeat) leave() {
-	if h.sending {
-		return
-	}
-	h.next()
-	if h.lease.Revision == 0 {
-		h.report(&left{})
-		return
-	}
-	h.sending = true
-	lease := h.lease
-	h.run(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, h.set.Store.OperationTimeout)
-		defer cancel()
-		return &leaveDone{h.store.Release(ctx, lease)}
-	})
 }
