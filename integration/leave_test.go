@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -346,4 +347,60 @@ func TestAWorkerThatHasEndedHasNoID(t *testing.T) {
 		require.NoError(t, p.Manager.Close(), "once more")
 		require.NoError(t, f.Make().Manager.Close(), "one that was never started")
 	})
+}
+
+// TestAWorkerWhoseConnectionIsClosedDoesNotTryInVain: and it says what it could not delete.
+func TestAWorkerWhoseConnectionIsClosedDoesNotTryInVain(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 10)
+		f.Begin(2)
+		p := f.Followers()[0]
+		id := p.Manager.WorkerID()
+		p.Conn.Close()
+		d, err := took(func() error { <-p.Manager.Done(); return p.Manager.Close() })
+		require.Less(t, d, time.Second)
+		require.ErrorIs(t, err, parti.ErrConnectionClosed)
+		require.ErrorContains(t, err, "heartbeat of "+id+", claim of "+id+" are left in the store")
+		require.ErrorIs(t, p.Manager.Err(), parti.ErrConnectionClosed)
+		require.NotErrorIs(t, p.Manager.Err(), parti.ErrShutdownTimeout)
+	})
+}
+
+// TestARejoinDeletesOnlyWhatTheSessionBeforeLeft: its heartbeat cannot be deleted until the next session has one.
+func TestARejoinDeletesOnlyWhatTheSessionBeforeLeft(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 20)
+		f.Begin(2)
+		<-time.After(time.Minute)
+		p := f.Followers()[0]
+		heartbeat := "$KV." + parti.DefaultConfig().KVBuckets.Heartbeat + "."
+		p.Link.Fail(func(subject string) link.Fault {
+			if strings.HasPrefix(subject, heartbeat) {
+				return link.Refused
+			}
+			return link.None
+		})
+		p.Panic("follower")
+		f.Source.Set(append(f.Source.List(), fleet.Partition(50), fleet.Partition(51), fleet.Partition(52))...)
+		_ = refresh(t, f.Leader())
+		f.Wait(time.Minute, "it rejoins", func() bool { return p.Manager.State() == parti.StateClaimingID })
+		f.Wait(time.Minute, "and has an ID again", func() bool { return p.Manager.State() == parti.StateElection })
+		<-time.After(100 * time.Millisecond)
+		p.Link.Fail(nil)
+		f.Settle(window + 11*time.Second)
+		before := len(p.Errors())
+		<-time.After(time.Minute)
+		require.Len(t, p.Errors(), before, "nobody touched the new session")
+		require.Equal(t, 1, lost(p))
+	})
+}
+
+// lost counts the sessions that a process has lost.
+func lost(p *fleet.Process) (n int) {
+	for _, err := range p.Errors() {
+		if errors.Is(err, parti.ErrIdentityLost) {
+			n++
+		}
+	}
+	return n
 }

@@ -2,6 +2,8 @@ package kv
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -69,3 +71,12 @@ func (b *book) left(bucket Bucket) []Lease {
 // Left lists the holds of this process that may still be in a bucket: those that were not released, and those of which
 // nobody knows whether they were stored. Each can be given to Release. One whose entry has surely expired is not listed.
 func (s *Store) Left(b Bucket) []Lease { return s.holder.book.left(b) }
+
+// beginWrite notes a write that is sent next. One whose context has ended is not sent, and not noted.
+func (s *Store) beginWrite(ctx context.Context, l Lease) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", ErrNotDone, ctx.Err())
+	}
+	s.holder.book.writing(l)
+	return nil
+}

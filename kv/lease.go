@@ -36,7 +36,9 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 			return Lease{}, err
 		}
 		lease := Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain}
-		s.holder.book.writing(lease)
+		if err := s.beginWrite(ctx, lease); err != nil {
+			return Lease{}, err
+		}
 		lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)
 		if err == nil {
 			s.holder.book.wrote(lease)
@@ -99,7 +101,9 @@ func (s *Store) renew(ctx context.Context, l Lease, r Record) (Lease, error) {
 		if !next.Sent.Before(l.TrustedUntil()) {
 			return Lease{}, ErrLate
 		}
-		s.holder.book.writing(next)
+		if err := s.beginWrite(ctx, next); err != nil {
+			return Lease{}, err
+		}
 		revision, err := s.put(ctx, l.Bucket, l.Key, value, next.Revision, l.TTL)
 		if err == nil {
 			next.Revision = revision
