@@ -70,6 +70,7 @@ func (l *life) end(limit time.Duration) {
 	l.notifier.cancel()
 	if err := l.leftovers(told, limit); err != nil {
 		l.view.left.Store(&err)
+		l.notifier.log.Warn("the worker has ended and has left something", "error", err)
 		if l.leaving {
 			l.view.blame(err)
 		}

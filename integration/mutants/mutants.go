@@ -91,7 +91,7 @@ var mutants = []mutant{
 		name: "release-without-compare", breaks: "Who leaves deletes the entry even if it is another's by now.",
 		file: "kv/lease.go",
 		old:  `markerTTL, jetstream.WithExpectLastSequencePerSubject(expect))`,
-		new:  `markerTTL, jetstream.WithRetryAttempts(0))`,
+		new:  `markerTTL, jetstream.WithRetryAttempts(0*int(expect)))`,
 	},
 	{
 		name: "own-renewal-not-recognised", breaks: "A conflict with one's own write, whose answer was lost, counts as lost.",
