@@ -21,7 +21,7 @@ type removed struct {
 }
 
 const (
-	removalAttempt = time.Second // bounds one attempt to delete an entry
+	removalAttempt = 2 * time.Second // bounds one attempt to delete an entry
 	removalFirst   = 50 * time.Millisecond
 	removalMost    = 500 * time.Millisecond // between two attempts
 )
@@ -50,11 +50,11 @@ func (m *manager) remove(b kv.Bucket) {
 		w.gone[b] = true
 		return
 	}
-	closed, timeout, generation := m.set.JetStream.Conn().IsClosed, min(removalAttempt, m.set.Store.OperationTimeout), w.generation
+	closed, generation := m.set.JetStream.Conn().IsClosed, w.generation
 	m.run(func(ctx context.Context) any {
 		for pause := removalFirst; ctx.Err() == nil; pause = min(2*pause, removalMost) {
 			for _, lease := range own {
-				release(ctx, store, lease, timeout)
+				release(ctx, store, lease)
 			}
 			own = remaining(own, store.Left(b))
 			if len(own) == 0 || closed() {
@@ -76,8 +76,8 @@ func remaining(own, left []kv.Lease) []kv.Lease {
 	})
 }
 
-func release(ctx context.Context, store *kv.Store, lease kv.Lease, timeout time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+func release(ctx context.Context, store *kv.Store, lease kv.Lease) {
+	ctx, cancel := context.WithTimeout(ctx, removalAttempt)
 	defer cancel()
 	_ = store.Release(ctx, lease) // the store's book says what is left
 }
@@ -85,7 +85,7 @@ func release(ctx context.Context, store *kv.Store, lease kv.Lease, timeout time.
 // runs says that an actor of a kind has not terminated. One that is stopped may still write.
 func (m *manager) runs(kind string) bool {
 	for name := range m.running {
-		if strings.Contains(name, "/"+kind+"-") {
+		if strings.HasPrefix(name[strings.LastIndexByte(name, '/')+1:], kind+"-") {
 			return true
 		}
 	}

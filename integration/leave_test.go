@@ -57,7 +57,7 @@ func TestAStopOutlastsABriefCut(t *testing.T) {
 			time.AfterFunc(50*time.Millisecond, p.Link.Heal)
 			d, err := took(p.Manager.Close)
 			require.NoError(t, err)
-			require.Less(t, d, 2*time.Second)
+			require.Less(t, d, 3*time.Second)
 			require.Empty(t, stored(t, f, id))
 		}
 	})
@@ -88,6 +88,19 @@ func TestAStopWhoseDeletionsAreRefusedForAWhileTriesAgain(t *testing.T) {
 			})
 		}
 	}
+}
+
+func TestAStopOverASlowLinkDeletesEverything(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 20)
+		f.Begin(3)
+		<-time.After(time.Minute)
+		p := f.Leader()
+		id := p.Manager.WorkerID()
+		p.Link.Slow(700 * time.Millisecond)
+		require.NoError(t, p.Manager.Close())
+		require.Empty(t, stored(t, f, id))
+	})
 }
 
 func TestAStopNamesWhatIsLeftInTheStore(t *testing.T) {
