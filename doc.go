@@ -14,7 +14,7 @@
 //     removed follows.
 //
 // [Manager.Start] returns when the first assignment is applied, [Manager.Stop] when everything is given up and the
-// worker's ID is free for its successor. [Props] is the same for a program that is made of actors.
+// worker's ID is free for its successor; [Manager.Close] is the same for defer. [Props] is the same for a program that is made of actors.
 //
 // # What it guarantees
 //

@@ -115,10 +115,44 @@ func (m *Manager) await() {
 	close(m.done)
 }
 
-// Stop leaves the group cleanly: everything is given up (OnAssignmentChanged is told and awaited), then the worker's
-// entries are deleted, so that others take over at once. It returns when that is done, or with ctx's error while it
-// goes on, bounded by ShutdownTimeout. Called again it waits for the same end. Its error is why the leave was not clean.
+// Stop leaves the group cleanly. The contexts of running hooks are cancelled at once, everything is given up
+// (OnAssignmentChanged is told and awaited), then the worker's entries are deleted, so that others take over at once. It
+// returns when that is done, within ShutdownTimeout, which the hooks and the deletions share; or with ctx's error when ctx
+// ends meanwhile, and the leave goes on. A Stop whose ctx is over already leaves all the same: it is a Close. Called again
+// it waits for the same end.
+//
+// It is nil only when nothing of the worker is left in the store. Otherwise its error says what is left, wrapping
+// [ErrShutdownTimeout] or the reason for which nothing more can be deleted; that expires with its TTL.
+//
+// Inside a hook, Stop cannot wait for that very hook: it begins the leave, which cancels the hook's context, and returns
+// when ctx ends, so give it that context. A hook of Hooks that must not wait calls it with go.
 func (m *Manager) Stop(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return m.Close()
+	}
+	m.end()
+	select {
+	case <-m.done:
+	case <-ctx.Done():
+		select {
+		case <-m.done:
+		default:
+			return fmt.Errorf("stop: %w", context.Cause(ctx))
+		}
+	}
+	return m.view.Left()
+}
+
+// Close is Stop, bounded by ShutdownTimeout and by no context: for defer. Inside a hook it waits in vain for that hook, and
+// returns when ShutdownTimeout is over.
+func (m *Manager) Close() error {
+	m.end()
+	<-m.done
+	return m.view.Left()
+}
+
+// end asks the worker to leave. One that was not started has ended with that.
+func (m *Manager) end() {
 	m.mu.Lock()
 	if !m.started && !m.stopped {
 		m.stopped = true
@@ -126,15 +160,6 @@ func (m *Manager) Stop(ctx context.Context) error {
 	}
 	m.mu.Unlock()
 	m.leave()
-	select {
-	case <-m.done:
-		if err := m.Err(); errors.Is(err, ErrShutdownTimeout) {
-			return err
-		}
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("stop: %w", context.Cause(ctx))
-	}
 }
 
 func (m *Manager) leave() {
@@ -148,7 +173,8 @@ func (m *Manager) leave() {
 // Done is closed when the worker has ended, for whatever reason.
 func (m *Manager) Done() <-chan struct{} { return m.done }
 
-// Err says why the worker ended; nil before Done is closed and after a clean Stop.
+// Err says why the worker ended; nil before Done is closed and after a clean Stop. Entries that a Stop left in the store
+// are a reason only where there is no other.
 func (m *Manager) Err() error {
 	select {
 	case <-m.done:
@@ -174,7 +200,7 @@ func (m *Manager) State() State {
 // IsLeader reports whether this worker leads: its term is stored and its lease is good by its own clock.
 func (m *Manager) IsLeader() bool { return m.view.Status().Leader }
 
-// WorkerID is the stable ID that this worker's session holds; "" before the claim and between two sessions.
+// WorkerID is the stable ID that this worker's session holds; "" before the claim, between two sessions, and after the end.
 func (m *Manager) WorkerID() string { return m.view.Status().WorkerID }
 
 // Assignment returns a copy of what this worker owns now. While OnAssignmentChanged runs it is already the new one, so

@@ -31,7 +31,6 @@ type claimer struct {
 	busy     bool
 	waiting  bool // for an ID to come free
 	freed    bool // something came free while busy
-	releases bool
 	attempts int
 	unwatch  func()
 }
@@ -48,8 +47,7 @@ type (
 		lease kv.Lease
 		err   error
 	}
-	keepDue     struct{}
-	releaseDone struct{ err error }
+	keepDue struct{}
 )
 
 // expiryLag is how late the store may be to drop an expired entry.
@@ -95,16 +93,11 @@ func (c *claimer) receive(_ actor.Context, message any) {
 		c.keep()
 	case *claimKept:
 		c.kept(msg)
-	case *release:
-		c.releases = true
-		c.release()
-	case *releaseDone:
-		c.report(&released{})
 	}
 }
 
 func (c *claimer) claim() {
-	if c.busy || c.lease != nil || c.releases {
+	if c.busy || c.lease != nil {
 		return
 	}
 	c.busy, c.freed = true, false
@@ -132,10 +125,6 @@ func (c *claimer) claimMade(msg *claimMade) {
 	case msg.err == nil:
 		c.lease = &msg.lease
 		c.unwatch()
-		if c.releases {
-			c.release()
-			return
-		}
 		c.record.Session, c.worker = msg.number, msg.lease.Key
 		c.report(&claimed{msg.lease, msg.number})
 		c.scheduleRenewal()
@@ -144,15 +133,8 @@ func (c *claimer) claimMade(msg *claimMade) {
 		// The ID is ours, and not yet known how to number the session: the next attempt takes the claim over.
 		c.prior, c.prefer = &msg.lease, msg.lease.Key
 		c.report(&unclaimed{fmt.Errorf("claim %s: %w", msg.lease.Key, msg.err)})
-		if c.releases {
-			c.lease = &msg.lease
-			c.release()
-			return
-		}
 		c.attempts++
 		c.after(jitter(100*time.Millisecond), &claimDue{})
-	case c.releases:
-		c.release()
 	case errors.Is(msg.err, kv.ErrNoFreeID):
 		c.report(&unclaimed{msg.err})
 		c.wait()
@@ -196,7 +178,7 @@ func (c *claimer) scheduleRenewal() {
 }
 
 func (c *claimer) keep() {
-	if c.busy || c.lease == nil || c.releases {
+	if c.busy || c.lease == nil {
 		return
 	}
 	c.busy = true
@@ -224,26 +206,4 @@ func (c *claimer) kept(msg *claimKept) {
 	default:
 		c.after(jitter(200*time.Millisecond), &keepDue{})
 	}
-	if c.releases {
-		c.release()
-	}
-}
-
-// release deletes the claim once nothing is under way that could write it.
-func (c *claimer) release() {
-	if c.busy {
-		return
-	}
-	if c.lease == nil {
-		c.report(&released{})
-		return
-	}
-	lease := *c.lease
-	c.lease = nil
-	c.busy = true
-	c.run(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
-		defer cancel()
-		return &releaseDone{c.store.Release(ctx, lease)}
-	})
 }

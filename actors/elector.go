@@ -36,9 +36,8 @@ type elector struct {
 	synced   bool      // we know whether anybody does
 	lease    *kv.Lease // ours
 	fence    kv.Fence  // zero while not leading
-	busy     bool      // a campaign, a new term or a resignation is under way
+	busy     bool      // a campaign or a new term is under way
 	renewing bool
-	resigns  bool
 	abstains time.Time
 	pace     pace      // of our own terms
 	dueAt    time.Time // of the campaign timer; zero for none
@@ -65,7 +64,6 @@ type (
 		err   error
 	}
 	leaseDue    struct{}
-	resignDone  struct{ err error }
 	fenceDue    struct{}
 	leaderUnset struct{}
 )
@@ -116,12 +114,6 @@ func (e *elector) receive(_ actor.Context, message any) {
 		e.termIsSeen(msg.term)
 	case *abstain:
 		e.abstain(msg.until)
-	case *resign:
-		e.resigns = true
-		e.resign()
-	case *resignDone:
-		e.busy = false
-		e.resignationDone()
 	case *leaderUnset:
 		e.report(&problem{fmt.Errorf("%w: none seen for ElectionTimeout %s", ErrNoLeader, e.set.ElectionTimeout)})
 		e.noLeader()
@@ -171,7 +163,7 @@ func (e *elector) plan(wait time.Duration) {
 }
 
 func (e *elector) mayCampaign() bool {
-	return e.synced && e.leader == "" && e.lease == nil && !e.resigns
+	return e.synced && e.leader == "" && e.lease == nil
 }
 
 func (e *elector) campaign() {
@@ -222,8 +214,6 @@ func (e *elector) campaigned(msg *campaigned) {
 		}
 	}
 	switch {
-	case e.resigns:
-		e.resign()
 	case e.lease != nil && time.Now().Before(e.abstains):
 		e.abstain(e.abstains)
 	case msg.err != nil:
@@ -280,7 +270,7 @@ func (e *elector) renewAfter(wait time.Duration) {
 }
 
 func (e *elector) renew() {
-	if e.lease == nil || e.busy || e.renewing || e.resigns {
+	if e.lease == nil || e.busy || e.renewing {
 		return // what is under way renews, or ends the lease
 	}
 	e.renewing = true
@@ -306,9 +296,6 @@ func (e *elector) renewed(msg *renewed) {
 		e.depose(fmt.Errorf("renew leadership: %w", msg.err))
 	default:
 		e.renewAfter(jitter(100 * time.Millisecond))
-	}
-	if e.resigns {
-		e.resign()
 	}
 }
 
@@ -360,7 +347,7 @@ func (e *elector) depose(err error) {
 // the older lease lasts, thousands of times. The pace bounds what else could make a leader lose its fence again and again.
 func (e *elector) refence() {
 	e.fence = kv.Fence{}
-	if e.lease == nil || e.busy || e.renewing || e.resigns {
+	if e.lease == nil || e.busy || e.renewing {
 		return // what is under way brings a new term, goes on here, or ends the lease
 	}
 	if wait := e.pace.wait(time.Now()); wait > 0 {
@@ -419,27 +406,6 @@ func (e *elector) abstain(until time.Time) {
 	}
 	e.plan(0)
 }
-
-// resign deletes the lease, once nothing is under way that could write it.
-func (e *elector) resign() {
-	if e.busy || e.renewing {
-		return
-	}
-	if e.lease == nil {
-		e.resignationDone()
-		return
-	}
-	lease := *e.lease
-	e.lease, e.fence = nil, kv.Fence{}
-	e.busy = true
-	e.run(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, e.set.Store.OperationTimeout)
-		defer cancel()
-		return &resignDone{e.store.Release(ctx, lease)}
-	})
-}
-
-func (e *elector) resignationDone() { e.report(&resigned{}) }
 
 // changes passes on what is stored. A feed that sees nothing for a while is no news to those who hear of an outage
 // because their own writes fail.

@@ -22,7 +22,7 @@ func newIdleElector() (e *elector, ends *[]error) {
 	return &elector{
 		store: &kv.Store{},
 		guard: &guard{ended: true}, report: report, id: "worker-0", leader: "worker-0", fence: kv.Fence{Term: 5, Revision: 50}, undue: nothing,
-		lease: &kv.Lease{Revision: 1, Sent: time.Now(), TTL: time.Minute}, renewal: nothing, retry: nothing, expiry: nothing, missing: nothing, resigns: true,
+		lease: &kv.Lease{Revision: 1, Sent: time.Now(), TTL: time.Minute}, renewal: nothing, retry: nothing, expiry: nothing, missing: nothing,
 		set: Settings{Store: kv.Config{LeaderTTL: time.Minute}},
 	}, ends
 }
@@ -53,7 +53,6 @@ func TestALeaderIsDeposedWhenItsLeaseEnds(t *testing.T) {
 func TestALeaderIsDeposedWhenItsLeaseIsLost(t *testing.T) {
 	for _, err := range []error{kv.ErrLost, kv.ErrLate} {
 		e, ends := newIdleElector()
-		e.resigns = false
 		e.ctx = t.Context()
 		e.renewed(&renewed{from: 99, err: err})
 		require.Empty(t, *ends, "that was an earlier lease")
@@ -212,7 +211,7 @@ func TestAnAbstentionEndsInACampaign(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, _ := newIdleElector()
-			e.lease, e.fence, e.leader, e.resigns, e.synced = nil, kv.Fence{}, "", false, true
+			e.lease, e.fence, e.leader, e.synced = nil, kv.Fence{}, "", true
 			before(e)
 			e.abstain(until)
 			if e.dueAt.Before(until) {
@@ -226,7 +225,7 @@ func TestAnAbstentionEndsInACampaign(t *testing.T) {
 
 func TestATermThatWasPassedWhileItWasStoredIsNotLed(t *testing.T) {
 	e, _ := newIdleElector()
-	e.fence, e.resigns = kv.Fence{}, false
+	e.fence = kv.Fence{}
 	lease := *e.lease
 	e.termIsSeen(7)
 	e.campaigned(&campaigned{lease: &lease, fence: kv.Fence{Term: 6, Revision: 60}})

@@ -45,6 +45,7 @@ type guard struct {
 	timers map[*time.Timer]struct{}
 	io     sync.WaitGroup
 	ended  bool
+	hasty  bool // its end is announced without waiting for its children
 	onEnd  func()
 }
 
@@ -188,6 +189,9 @@ func (g *guard) end(restarts bool) {
 		}
 	}()
 	g.body.stopping(restarts)
+	if g.hasty {
+		g.finish()
+	}
 }
 
 func (g *guard) finish() {

@@ -33,7 +33,6 @@ type heartbeat struct {
 	asked    *kv.Fence   // to be answered by the next write that is begun
 	sending  bool
 	urgent   bool // something to say that does not wait for the next interval
-	leaving  bool
 	lost     bool
 	next     func() // stops the timer of the next write
 	attempts int
@@ -46,7 +45,6 @@ type (
 		asked *kv.Fence
 		err   error
 	}
-	leaveDone struct{ err error }
 )
 
 // longestRetry is the pause between failed heartbeats at most: after a short outage there is not much trust left.
@@ -77,11 +75,6 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 		h.hurry()
 	case *groupReads:
 		h.reads = msg.format
-	case *leave:
-		h.leaving = true
-		h.leave()
-	case *leaveDone:
-		h.report(&left{})
 	}
 }
 
@@ -92,7 +85,7 @@ func (h *heartbeat) hurry() {
 }
 
 func (h *heartbeat) send() {
-	if h.sending || h.leaving || h.lost {
+	if h.sending || h.lost {
 		return
 	}
 	if h.begun.IsZero() {
@@ -186,8 +179,6 @@ func (h *heartbeat) sent(msg *beatSent) {
 	}
 	switch {
 	case h.lost:
-	case h.leaving:
-		h.leave()
 	case h.urgent && msg.err == nil:
 		h.send()
 	case msg.err == nil:
@@ -212,23 +203,4 @@ func (h *heartbeat) failed(msg *beatSent) {
 		return
 	}
 	h.report(&beatMissed{err})
-}
-
-// leave deletes the entry once nothing is under way any more.
-func (h *heartbeat) leave() {
-	if h.sending {
-		return
-	}
-	h.next()
-	if h.lease.Revision == 0 {
-		h.report(&left{})
-		return
-	}
-	h.sending = true
-	lease := h.lease
-	h.run(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, h.set.Store.OperationTimeout)
-		defer cancel()
-		return &leaveDone{h.store.Release(ctx, lease)}
-	})
 }

@@ -73,17 +73,23 @@ func newManager(g *guard, set Settings, l *life) *manager {
 	if l.machine == nil || l.machine.State() == fsm.Shutdown && !l.leaving {
 		l.machine = fsm.New()
 	}
+	if !l.leaving {
+		l.leaveBy = time.Time{}
+	}
 	return &manager{
 		guard: g, set: set, life: l, machine: l.machine,
 		children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle, everDone: l.view.readied.Load(),
+		store: l.view.Store(),
 	}
 }
 
 func (m *manager) started() {
 	if m.life.leaving {
-		// An earlier incarnation failed on its way out. What the user still holds is taken back when this one has ended.
+		// An earlier incarnation failed on its way out. What the user still holds is taken back by this one.
 		m.life.view.blame(ErrPanic)
-		m.root.Stop(m.self)
+		m.winding = m.newWindDown(ErrPanic)
+		m.winding.fenced = true
+		m.leaveGoesOn(ErrPanic)
 		return
 	}
 	changed := func() { m.tell(&heldChanged{}) }
@@ -93,7 +99,8 @@ func (m *manager) started() {
 	m.armStartup()
 	if m.machine.State() == fsm.ClaimingID {
 		// An earlier incarnation failed with partitions in the user's hands.
-		m.winding = &windDown{cause: ErrPanic, rejoin: true, fenced: true, generation: m.nextGeneration()}
+		m.winding = m.newWindDown(ErrPanic)
+		m.winding.rejoin, m.winding.fenced = true, true
 		m.giveUp()
 		return
 	}
@@ -140,6 +147,8 @@ func (m *manager) receive(ctx actor.Context, message any) {
 		m.trustExpired(msg)
 	case *gaveUp:
 		m.partitionsGivenUp(msg)
+	case *removed:
+		m.windDownStep(func(w *windDown) { w.gone[msg.bucket] = w.gone[msg.bucket] || msg.generation == w.generation })
 	case *windDownDue:
 		m.windDownExpired(msg)
 	case *hurryDue:
@@ -208,12 +217,6 @@ func (m *manager) reportReceived(r *report) {
 		m.isHeld(msg.until)
 	case *problem:
 		m.problem(msg.err)
-	case *left:
-		m.windDownStep(func(w *windDown) { w.left = true })
-	case *resigned:
-		m.windDownStep(func(w *windDown) { w.resigned = true })
-	case *released:
-		m.windDownStep(func(w *windDown) { w.released = true })
 	}
 }
 
@@ -474,7 +477,7 @@ func (m *manager) childHasFailed(f *childFailed) {
 	delete(m.children, f.kind)
 	m.reportFailure(f)
 	if m.winding != nil {
-		m.windDownStep(func(w *windDown) { w.lost(f.kind) })
+		m.windDownStep(func(*windDown) {})
 		return
 	}
 	delay, ok := m.failures.add(time.Now())

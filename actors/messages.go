@@ -62,7 +62,6 @@ type (
 	claimRenewed struct{ lease kv.Lease }
 	// unclaimed: no ID was claimed, and why. It is tried again.
 	unclaimed struct{ err error }
-	released  struct{}
 
 	// beat: a heartbeat was acknowledged. asked is the fence of the beatNow it answers, if any.
 	beat struct {
@@ -70,7 +69,6 @@ type (
 		asked *kv.Fence
 	}
 	beatMissed struct{ err error }
-	left       struct{}
 
 	// sessionLost: the store or our own clock says that this session is over.
 	sessionLost struct{ err error }
@@ -78,7 +76,6 @@ type (
 	leaderSeen struct{ worker string }
 	elected    struct{ fence kv.Fence }
 	deposed    struct{ err error }
-	resigned   struct{}
 
 	// seen: the follower met this position in the store.
 	seen struct{ position kv.Position }
@@ -112,15 +109,12 @@ type (
 func (*claimed) reported()      {}
 func (*claimRenewed) reported() {}
 func (*unclaimed) reported()    {}
-func (*released) reported()     {}
 func (*beat) reported()         {}
 func (*beatMissed) reported()   {}
-func (*left) reported()         {}
 func (*sessionLost) reported()  {}
 func (*leaderSeen) reported()   {}
 func (*elected) reported()      {}
 func (*deposed) reported()      {}
-func (*resigned) reported()     {}
 func (*seen) reported()         {}
 func (*phaseSeen) reported()    {}
 func (*applied) reported()      {}
@@ -132,11 +126,6 @@ func (*problem) reported()      {}
 
 // What the manager asks of its children.
 type (
-	// release (claimer), leave (heartbeat), resign (elector): delete the entry and say so.
-	release struct{ late }
-	leave   struct{ late }
-	resign  struct{ late }
-
 	// beatNow (heartbeat): the next heartbeat is sent after this, and says which fence it serves.
 	beatNow struct {
 		late

@@ -21,8 +21,12 @@ type life struct {
 	standing   standing
 	carried    uint64    // the session whose partitions are kept while the store is away
 	letGoBy    time.Time // when what is left of the last session must be let go, as others may take over then
-	leaving    bool      // asked to leave: an incarnation that fails now has no successor
+	leaving    bool      // asked to leave: an incarnation that begins now goes on with that
+	leaveBy    time.Time // when a leave must be done, for hooks and deletions alike; zero while nobody leaves
 }
+
+// hooksBy is when a hook that gives up for a leave must have returned: there has to be time left to delete the entries.
+func (l *life) hooksBy(timeout time.Duration) time.Time { return l.leaveBy.Add(-timeout / 8) }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may
 // be restarted by its supervisor: it then gives up what the user still holds and begins anew. It does not survive
@@ -48,9 +52,14 @@ func New(set Settings) (*actor.Props, *View) {
 }
 
 // end closes the life of a tree that has stopped: the user is told to let go of what it still holds before others may take
-// it over, and the notices that are queued are delivered, each for as long as limit.
+// it over, and the notices that are queued are delivered. After a leave there is as much time for that as the leave has
+// left, and a little more for what needs no time; otherwise limit.
 func (l *life) end(limit time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	until := time.Now().Add(limit)
+	if !l.leaveBy.IsZero() {
+		until = l.leaveBy.Add(limit / 64)
+	}
+	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
 	hurry, cancelHurry := context.WithDeadline(ctx, l.letGoBy)
 	defer cancelHurry()
@@ -59,17 +68,39 @@ func (l *life) end(limit time.Duration) {
 		ctx: hurry, everything: true, trusted: func() bool { return false }, why: because(ErrStopping), until: ctx.Done(), done: func(error) {},
 	})
 	l.runner.close()
-	wait(ctx, l.runner.ended)
+	told := wait(ctx, l.runner.ended)
 	l.notifier.close()
 	wait(ctx, l.notifier.ended)
 	l.notifier.cancel()
+	if err := l.leftovers(told, limit); err != nil {
+		l.view.left.Store(&err)
+		l.notifier.log.Warn("the worker has ended and has left something", "error", err)
+		if l.leaving {
+			l.view.blame(err)
+		}
+	}
+	status := *l.view.status.Load()
+	status.WorkerID, status.Session = "", 0
+	l.view.status.Store(&status)
 	close(l.view.done)
 }
 
-func wait(ctx context.Context, ended <-chan struct{}) {
+// wait reports whether it ended before ctx did.
+func wait(ctx context.Context, ended <-chan struct{}) bool {
 	select {
 	case <-ended:
+		return true
 	case <-ctx.Done():
+		return isClosed(ended)
+	}
+}
+
+func isClosed(ended <-chan struct{}) bool {
+	select {
+	case <-ended:
+		return true
+	default:
+		return false
 	}
 }
 

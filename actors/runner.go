@@ -28,6 +28,7 @@ type runner struct {
 	ended   chan struct{}
 
 	handlers *handlers
+	calling  atomic.Bool        // the hook is running
 	told     map[string]holding // owned by the goroutine
 	// position is where the last applied assignment stood.
 	highest Assignment
@@ -195,6 +196,7 @@ func (r *runner) serve(q request) error {
 	r.told = q.target
 	r.holds.Store(int64(len(q.target)))
 	r.handlers.become(q)
+	r.handlers.tell() // who asks meanwhile is told what has not returned
 	err := r.tellUser(q, a, added, removed)
 	settled := r.handlers.settle(q.until, func() bool { return r.queue.len() > 0 }, r.asked)
 	r.handlers.tell()
@@ -221,6 +223,8 @@ func (r *runner) call(ctx context.Context, added, removed []strategy.Partition) 
 	if r.hook == nil {
 		return nil
 	}
+	r.calling.Store(true)
+	defer r.calling.Store(false)
 	returned := make(chan error, 1)
 	go func() {
 		returned <- contain("OnAssignmentChanged", func() error { return r.hook(ctx, added, removed) })

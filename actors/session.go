@@ -363,7 +363,8 @@ func (m *manager) endSession(cause error, trusted bool, delay time.Duration) {
 	if errors.Is(cause, kv.ErrRolledBack) {
 		m.highest, m.prior = kv.Position{}, nil // begin anew, with what the store is now
 	}
-	m.winding = &windDown{cause: cause, rejoin: true, delay: delay, fenced: !trusted, generation: m.nextGeneration()}
+	m.winding = m.newWindDown(cause)
+	m.winding.rejoin, m.winding.delay, m.winding.fenced = true, delay, !trusted
 	keep := m.set.KeepServing && errors.Is(cause, kv.ErrLate)
 	m.beginWindDown(keep)
 }
@@ -371,7 +372,8 @@ func (m *manager) endSession(cause error, trusted bool, delay time.Duration) {
 // restartClaim replaces a claimer that failed before anything was claimed.
 func (m *manager) restartClaim(cause error, delay time.Duration) {
 	m.problem(cause)
-	m.winding = &windDown{cause: cause, rejoin: true, delay: delay, fenced: true, gaveUp: true, generation: m.nextGeneration()}
+	m.winding = m.newWindDown(cause)
+	m.winding.rejoin, m.winding.delay, m.winding.fenced, m.winding.gaveUp = true, delay, true, true
 	m.stopChild(kindClaimer)
 	m.windDownStep(func(*windDown) {})
 }

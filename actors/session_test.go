@@ -252,7 +252,7 @@ func TestALeaderThatMayNotUseItsFenceBeginsANewTerm(t *testing.T) {
 func TestASessionThatIsBeingWoundDownIsFencedWhenItsTrustEnds(t *testing.T) {
 	tenure := newTenure()
 	m := &manager{
-		guard: &guard{ended: true}, life: &life{tenure: tenure}, winding: &windDown{}, session: session{number: 7, trust: &trust{}},
+		guard: &guard{ended: true}, life: &life{tenure: tenure, view: newView()}, winding: &windDown{}, session: session{number: 7, trust: &trust{}},
 		set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
 	}
 	m.session.trust.extend(time.Now().Add(time.Minute))
@@ -271,7 +271,7 @@ func TestALeaderWhoseLeaseProvesARestoreOfTheStoreEndsItsSession(t *testing.T) {
 	for cause, ends := range map[error]bool{kv.ErrLost: false, fmt.Errorf("%w: %w", kv.ErrLost, kv.ErrRolledBack): true} {
 		tenure := newTenure()
 		m := &manager{
-			guard: &guard{ended: true, log: slog.New(slog.DiscardHandler)}, life: &life{tenure: tenure}, winding: &windDown{},
+			guard: &guard{ended: true, log: slog.New(slog.DiscardHandler)}, life: &life{tenure: tenure, view: newView()}, winding: &windDown{},
 			session: session{trust: &trust{}}, set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
 		}
 		m.lostElection(cause)
@@ -282,7 +282,7 @@ func TestALeaderWhoseLeaseProvesARestoreOfTheStoreEndsItsSession(t *testing.T) {
 
 func TestASessionThatEndsTakesUpNothingMore(t *testing.T) {
 	r := &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}
-	m := &manager{guard: &guard{ended: true}, life: &life{runner: r}, winding: &windDown{}, session: session{number: 7, trust: &trust{}}}
+	m := &manager{guard: &guard{ended: true}, life: &life{view: newView(), runner: r}, winding: &windDown{}, session: session{number: 7, trust: &trust{}}}
 	m.session.trust.extend(time.Now().Add(time.Minute))
 	require.True(t, m.session.trust.mayTake())
 	m.beginWindDown(false)

@@ -29,6 +29,7 @@ type View struct {
 	ready      chan struct{}
 	done       chan struct{}
 	cause      atomic.Pointer[error]
+	left       atomic.Pointer[error]
 }
 
 func newView() *View {
@@ -60,6 +61,15 @@ func (v *View) Done() <-chan struct{} { return v.done }
 // Err is why the tree ended; nil while it lives and after a clean leave.
 func (v *View) Err() error {
 	if p := v.cause.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Left says what of the worker was still there when its tree had ended: entries in the store, a hook that has not
+// returned. It is nil before, and after an end that left nothing.
+func (v *View) Left() error {
+	if p := v.left.Load(); p != nil {
 		return *p
 	}
 	return nil

@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -19,7 +18,8 @@ import (
 //  3. only then is the heartbeat deleted, which frees the partitions for others;
 //  4. the claim is deleted (for good) or kept for the next session (rejoin).
 //
-// Where the trust is over already there is nothing left to delete, and 3 is what the store does by itself.
+// Where the trust is over already, 3 is what the store does by itself: a rejoin does not wait for it. A leave does, and
+// deletes what it still finds, so that nothing of the worker is left behind.
 type windDown struct {
 	generation uint64
 	cause      error // nil for a clean leave
@@ -27,30 +27,27 @@ type windDown struct {
 	delay      time.Duration // before the rejoin
 	fenced     bool          // the trust is over
 	gaveUp     bool          // the hook has returned
-	letGo      bool          // the entries are being deleted
-	left       bool          // heartbeat, leadership, claim: deleted, or nothing to delete
-	resigned   bool
-	released   bool
+	letGo      bool          // heartbeat and claim are not renewed any more
+	removing   perBucket     // what the worker has there is being deleted
+	gone       perBucket     // nothing of the worker is there
+	overdue    bool          // a rejoin does not wait any longer for what is being deleted
 	done       bool
 	hurry      context.CancelFunc // of the hook that gives up
 	before     context.CancelFunc // hurry of the wind-down that this one replaced; nil for none
 	abandon    context.CancelFunc // ends the wait for handlers that do not return
 }
 
-func (w *windDown) lost(kind string) {
-	switch kind {
-	case kindHeartbeat:
-		w.left = true
-	case kindElector:
-		w.resigned = true
-	case kindClaimer:
-		w.released = true
-	}
+func (m *manager) newWindDown(cause error) *windDown {
+	m.generation++
+	return &windDown{cause: cause, generation: m.generation}
 }
 
-func (m *manager) nextGeneration() uint64 {
-	m.generation++
-	return m.generation
+// cleared says that the worker has nothing in the store that this wind-down has to wait for.
+func (w *windDown) cleared() bool {
+	if w.rejoin {
+		return w.fenced || w.overdue || w.gone[kv.Election] && w.gone[kv.Heartbeats]
+	}
+	return w.gone[kv.Election] && w.gone[kv.Heartbeats] && w.gone[kv.StableIDs]
 }
 
 // leave ends the worker for good; cause nil is a clean leave.
@@ -68,12 +65,19 @@ func (m *manager) leave(cause error) {
 	m.life.view.blame(cause)
 	m.fire(fsm.EventStop)
 	m.life.leaving = !errors.Is(cause, ErrGivingUp) // whom a supervisor may begin anew
+	m.life.leaveBy = time.Now().Add(m.set.ShutdownTimeout - m.set.ShutdownTimeout/32)
+	m.life.tenure.wind(ErrStopping) // what is running is told to return
+	m.leaveGoesOn(cause)
+}
+
+// leaveGoesOn begins the wind-down of a leave, or takes over from the incarnation that began it and failed.
+func (m *manager) leaveGoesOn(cause error) {
 	before := m.winding
-	m.winding = &windDown{cause: cause, generation: m.nextGeneration()}
+	m.winding = m.newWindDown(cause)
 	if before != nil {
-		m.winding.fenced, m.winding.left, m.winding.resigned, m.winding.before = before.fenced, before.left, before.resigned, before.hurry
+		m.winding.fenced, m.winding.before = before.fenced, before.hurry
 	}
-	m.after(m.set.ShutdownTimeout, &windDownDue{m.winding.generation})
+	m.after(time.Until(m.life.leaveBy), &windDownDue{m.winding.generation})
 	m.beginWindDown(false)
 }
 
@@ -86,17 +90,9 @@ func (m *manager) beginWindDown(keep bool) {
 	m.stopChild(kindCalculator)
 	m.setLeads(false)
 	m.stopChild(kindFollower)
-	if m.children[kindElector] == nil {
-		w.resigned = true
-	} else if w.fenced {
-		m.stopChild(kindElector)
-		w.resigned = true
-	} else {
-		m.tellChild(kindElector, &resign{})
-	}
+	m.stopChild(kindElector)
 	if w.fenced {
 		m.stopChild(kindHeartbeat)
-		w.left = true
 		if !keep {
 			m.life.tenure.end(ErrFenced) // what is running is told to return
 		}
@@ -111,6 +107,7 @@ func (m *manager) beginWindDown(keep bool) {
 	}
 	m.carry(false)
 	m.giveUp()
+	m.windDownStep(func(*windDown) {})
 }
 
 // giveUp tells the user that everything is removed. The context of that call ends when others may take over: with the
@@ -118,8 +115,11 @@ func (m *manager) beginWindDown(keep bool) {
 func (m *manager) giveUp() {
 	generation := m.winding.generation
 	until := time.Now().Add(m.set.ShutdownTimeout)
+	if !m.winding.rejoin {
+		until = m.life.hooksBy(m.set.ShutdownTimeout)
+	}
 	if m.winding.fenced {
-		until = m.letGoBy()
+		until = earlier(until, m.letGoBy())
 	}
 	why := ErrRevoked
 	switch {
@@ -135,9 +135,7 @@ func (m *manager) giveUp() {
 	if earlier := m.winding.before; earlier != nil {
 		m.winding.hurry = func() { earlier(); cancel() }
 	}
-	if m.winding.fenced {
-		m.after(time.Until(until), &hurryDue{generation})
-	}
+	m.after(time.Until(until), &hurryDue{generation})
 	m.life.runner.become(request{
 		ctx: ctx, worker: m.session.id, everything: true, trusted: func() bool { return false },
 		why: because(why), until: abandoned.Done(),
@@ -172,7 +170,10 @@ func (m *manager) hurryUp(generation uint64) {
 		return
 	}
 	w.hurry()
-	if w.rejoin {
+	switch {
+	case !w.rejoin:
+		m.life.tenure.end(ErrStopping)
+	case w.fenced:
 		// Others may own it all by now. A handler that is deaf holds up the next one of its own partition only.
 		w.abandon()
 	}
@@ -193,6 +194,7 @@ func (m *manager) windDownStep(fact func(*windDown)) {
 		return
 	}
 	fact(w)
+	m.remove(kv.Election)
 	if !w.gaveUp {
 		return
 	}
@@ -200,10 +202,11 @@ func (m *manager) windDownStep(fact func(*windDown)) {
 		w.letGo = true
 		m.letGo(w)
 	}
-	if w.rejoin && w.fenced {
-		w.left, w.resigned = true, true // the store lets go by itself
+	m.remove(kv.Heartbeats)
+	if !w.rejoin {
+		m.remove(kv.StableIDs)
 	}
-	if !w.left || !w.resigned || !w.released {
+	if !w.cleared() {
 		return
 	}
 	for _, kind := range slices.Collect(maps.Keys(m.children)) {
@@ -232,39 +235,28 @@ func (m *manager) onlyHostRuns() bool {
 	return runs && len(m.running) == 1
 }
 
+// letGo ends the renewals of what is deleted next.
 func (m *manager) letGo(w *windDown) {
-	if m.children[kindHeartbeat] == nil {
-		w.left = true
-	} else {
-		m.tellChild(kindHeartbeat, &leave{})
-	}
-	if w.rejoin || m.children[kindClaimer] == nil {
-		w.released = true
-	} else {
-		m.tellChild(kindClaimer, &release{})
-	}
+	m.stopChild(kindHeartbeat)
 	if w.rejoin {
 		m.after(m.set.Store.HeartbeatTTL, &windDownDue{w.generation})
+		return
 	}
+	m.stopChild(kindClaimer)
 }
 
-// windDownExpired: the store does not answer, or a hook does not return.
+// windDownExpired: the store does not answer, or a hook does not return. What is left of a worker that leaves is named
+// when its tree has ended.
 func (m *manager) windDownExpired(msg *windDownDue) {
 	w := m.winding
 	if w == nil || w.done || w.generation != msg.generation {
 		return
 	}
 	if w.rejoin {
-		m.windDownStep(func(w *windDown) { w.left, w.resigned = true, true })
+		m.windDownStep(func(w *windDown) { w.overdue = true })
 		return
 	}
-	what := "the store did not confirm that the worker's entries are deleted"
-	if !w.gaveUp {
-		what = "OnAssignmentChanged has not returned"
-	}
-	m.life.tenure.end(ErrStopping)
-	m.life.view.blame(fmt.Errorf("%w: %s after ShutdownTimeout %s", ErrShutdownTimeout, what, m.set.ShutdownTimeout))
-	w.done = true
+	w.done, m.hasty = true, true
 	m.finishLeave(w)
 }
 

@@ -29,14 +29,20 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 		return Lease{}, err
 	}
 	chain := s.holder.chain()
-	expect := uint64(0)
+	expect, stored := uint64(0), false
 	for {
 		value, err := encode(s.holder.next(chain), s.described(r))
 		if err != nil {
 			return Lease{}, err
 		}
 		lease := Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain}
+		if err := s.beginWrite(ctx, lease); err != nil {
+			return Lease{}, err
+		}
 		lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)
+		if err == nil {
+			s.holder.book.wrote(lease)
+		}
 		switch {
 		case err == nil && time.Now().Before(lease.TrustedUntil()):
 			return lease, nil
@@ -45,6 +51,8 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 		case !errors.Is(err, errConflict):
 			if errors.Is(err, ErrUnknown) {
 				s.holder.noAnswer(chain, lease.TrustedUntil())
+			} else if !stored {
+				s.holder.book.gone(chain)
 			}
 			return Lease{}, err
 		}
@@ -55,8 +63,9 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 		case err != nil:
 			return Lease{}, err
 		case entry.Kind != Put, entry.Token.Of(chain), s.holder.orphaned(entry.Token), over != nil && over(entry):
-			expect = entry.Revision
+			expect, stored = entry.Revision, entry.Token.Of(chain)
 		default:
+			s.holder.book.gone(chain)
 			return Lease{}, &TakenError{Entry: entry}
 		}
 	}
@@ -92,9 +101,13 @@ func (s *Store) renew(ctx context.Context, l Lease, r Record) (Lease, error) {
 		if !next.Sent.Before(l.TrustedUntil()) {
 			return Lease{}, ErrLate
 		}
+		if err := s.beginWrite(ctx, next); err != nil {
+			return Lease{}, err
+		}
 		revision, err := s.put(ctx, l.Bucket, l.Key, value, next.Revision, l.TTL)
 		if err == nil {
 			next.Revision = revision
+			s.holder.book.wrote(next)
 			return next, nil
 		}
 		if !errors.Is(err, errConflict) {
@@ -134,20 +147,38 @@ func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
 	return entry.Revision, nil
 }
 
-// Release deletes the entry if it is still that of this hold; [ErrLost] says that it is not.
+// Release deletes the entry if it is still that of this hold; [ErrLost] says that it is not. Both mean that nothing of the
+// hold is in the store any more. A hold whose first write nobody answered, which has Revision 0, ends with a marker in the
+// place of that write, so that it cannot be stored later.
 func (s *Store) Release(ctx context.Context, l Lease) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
+	err := s.release(ctx, l)
+	if err == nil || errors.Is(err, ErrLost) {
+		s.holder.book.gone(l.Chain)
+	}
+	if err != nil {
+		return fmt.Errorf("release %s %q: %w", l.Bucket, l.Key, err)
+	}
+	return nil
+}
+
+func (s *Store) release(ctx context.Context, l Lease) error {
+	expect := l.Revision
 	for {
-		_, err := s.write(ctx, s.marker(l.Bucket, l.Key), markerTTL, jetstream.WithExpectLastSequencePerSubject(l.Revision))
-		if errors.Is(err, errConflict) {
-			if l.Revision, err = s.newer(ctx, l); err == nil {
-				continue
-			}
+		_, err := s.write(ctx, s.marker(l.Bucket, l.Key), markerTTL, jetstream.WithExpectLastSequencePerSubject(expect))
+		if !errors.Is(err, errConflict) {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("release %s %q: %w", l.Bucket, l.Key, err)
+		entry, err := s.Get(ctx, l.Bucket, l.Key)
+		absent := errors.Is(err, ErrNotFound)
+		switch {
+		case err != nil && !absent:
+			return err
+		case !absent && entry.Kind == Put && entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):
+			expect = entry.Revision
+		default:
+			return fmt.Errorf("%w: the entry has ended, or is another's", ErrLost)
 		}
-		return nil
 	}
 }

@@ -19,12 +19,15 @@ type token = record.Token
 type holder struct {
 	name string
 	last atomic.Uint64
+	book book
 
 	mu         sync.Mutex
 	unanswered map[token]time.Time // chains that may have been stored: until when they may be taken over
 }
 
-func newHolder() *holder { return &holder{name: rand.Text()[:16], unanswered: map[token]time.Time{}} }
+func newHolder() *holder {
+	return &holder{name: rand.Text()[:16], unanswered: map[token]time.Time{}, book: book{holds: map[token]hold{}}}
+}
 
 // chain begins a chain: the prefix of its tokens.
 func (h *holder) chain() token {

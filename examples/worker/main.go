@@ -91,9 +91,7 @@ func serve(ctx context.Context, manager *parti.Manager, log *slog.Logger, cfg pa
 			return manager.Err()
 		case <-ctx.Done():
 			log.Info("leaving", "worker", manager.WorkerID())
-			stopCtx, cancel := context.WithTimeout(context.Background(), 2*cfg.ShutdownTimeout)
-			defer cancel()
-			return manager.Stop(stopCtx)
+			return manager.Close()
 		}
 	}
 }

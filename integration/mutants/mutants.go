@@ -90,8 +90,8 @@ var mutants = []mutant{
 	{
 		name: "release-without-compare", breaks: "Who leaves deletes the entry even if it is another's by now.",
 		file: "kv/lease.go",
-		old:  `markerTTL, jetstream.WithExpectLastSequencePerSubject(l.Revision))`,
-		new:  `markerTTL, jetstream.WithRetryAttempts(0))`,
+		old:  `markerTTL, jetstream.WithExpectLastSequencePerSubject(expect))`,
+		new:  `markerTTL, jetstream.WithRetryAttempts(0*int(expect)))`,
 	},
 	{
 		name: "own-renewal-not-recognised", breaks: "A conflict with one's own write, whose answer was lost, counts as lost.",
@@ -105,9 +105,9 @@ var mutants = []mutant{
 		name: "trust-from-answer", breaks: "Trust counts from the answer to a renewal instead of from its sending.",
 		file: "kv/lease.go",
 		old: `			next.Revision = revision
-			return next, nil`,
+			s.holder`,
 		new: `			next.Revision, next.Sent = revision, time.Now()
-			return next, nil`,
+			s.holder`,
 	},
 	{
 		name: "margin-zero", breaks: "A lease is trusted until the very moment the store drops it.",
@@ -1212,5 +1212,116 @@ var mutants = []mutant{
 		old: `	case !p.working:
 		p.root.Stop(p.self)`,
 		new: `	case !p.working:`,
+	},
+
+	// What leaves the store when a worker leaves.
+	{
+		name: "removal-not-retried", breaks: "An entry that could not be deleted at once is left in the store.",
+		file:   "actors/removal.go",
+		old:    `if len(own) == 0 || closed() {`,
+		new:    `if len(own) == 0 || !closed() {`,
+		likely: "AStop",
+	},
+	{
+		name: "removal-in-vain", breaks: "A worker whose connection is closed for good tries to delete its entries until ShutdownTimeout.",
+		file:   "actors/removal.go",
+		old:    `if len(own) == 0 || closed() {`,
+		new:    `if len(own) == 0 {`,
+		likely: "TryInVain",
+	},
+	{
+		name: "removal-takes-the-next-session", breaks: "A rejoin deletes whatever this process has in the bucket, the heartbeat of the next session too.",
+		file:   "actors/removal.go",
+		old:    `own = remaining(own, store.Left(b))`,
+		new:    `own = store.Left(b)`,
+		likely: "OnlyWhatTheSessionBeforeLeft",
+	},
+	{
+		name: "removal-beside-its-writer", breaks: "What a worker has in a bucket is deleted while an actor may still write there.",
+		file: "actors/removal.go",
+		old:  `m.runs(writers[b]) || `,
+		new:  ``,
+	},
+	{
+		name: "fenced-rejoin-deletes", breaks: "A session that is lost deletes its heartbeat, and its worker seems to have left cleanly.",
+		file: "actors/removal.go",
+		old:  ` || w.rejoin && w.fenced {`,
+		new:  ` {`,
+	},
+	{
+		name: "fenced-leave-leaves-entries", breaks: "A leave without trust takes its entries for gone.",
+		file: "actors/winddown.go",
+		old:  `	return w.gone[kv.Election] && w.gone[kv.Heartbeats] && w.gone[kv.StableIDs]`,
+		new:  `	return w.fenced || w.gone[kv.Election] && w.gone[kv.Heartbeats] && w.gone[kv.StableIDs]`,
+	},
+	{
+		name: "stop-lets-the-hook-run", breaks: "A stop leaves the hook that runs its context.",
+		file: "actors/winddown.go",
+		old: `	m.life.tenure.wind(ErrStopping) // what is running is told to return
+	m.leaveGoesOn(cause)`,
+		new:    `	m.leaveGoesOn(cause)`,
+		likely: "AStopCancels",
+	},
+	{
+		name: "hooks-take-the-whole-budget", breaks: "A hook that heeds its context leaves no time to delete the entries.",
+		file:   "actors/props.go",
+		old:    `return l.leaveBy.Add(-timeout / 8)`,
+		new:    `return l.leaveBy.Add(timeout)`,
+		likely: "ShareOneBudget",
+	},
+	{
+		name: "end-takes-a-second-budget", breaks: "What is still to be told after a leave has another ShutdownTimeout for it.",
+		file:   "actors/props.go",
+		old:    `		until = l.leaveBy.Add(limit / 64)`,
+		new:    `		until = l.leaveBy.Add(limit)`,
+		likely: "ShareOneBudget",
+	},
+	{
+		name: "left-and-not-told", breaks: "A stop that left entries in the store says that it was clean.",
+		file:   "actors/props.go",
+		old:    `		l.view.left.Store(&err)`,
+		new:    `		_ = err`,
+		likely: "AStopNames",
+	},
+	{
+		name: "ended-with-an-id", breaks: "A worker that has ended still says that it holds an ID.",
+		file:   "actors/props.go",
+		old:    `	status.WorkerID, status.Session = "", 0`,
+		new:    ``,
+		likely: "HasEndedHasNoID",
+	},
+	{
+		name: "panic-ends-the-leave", breaks: "A manager that panics while it leaves leaves its entries in the store.",
+		file:   "actors/manager.go",
+		old:    `		m.leaveGoesOn(ErrPanic)`,
+		new:    `		m.root.Stop(m.self)`,
+		likely: "PanicsWhileItLeaves",
+	},
+	{
+		name: "over-context-stops-nothing", breaks: "A stop whose context is over already does not wait.",
+		file: "parti.go",
+		old: `	if ctx.Err() != nil {
+		return m.Close()`,
+		new: `	if m == nil {
+		return m.Close()`,
+		likely: "OverAlready",
+	},
+	{
+		name: "unanswered-write-forgotten", breaks: "Nobody remembers a write of which the answer was lost.",
+		file: "kv/book.go",
+		old:  `	s.holder.book.writing(l)`,
+		new:  ``,
+	},
+	{
+		name: "unanswered-renewal-lasts-once", breaks: "An entry whose renewal was not answered counts as expired one TTL after it was sent.",
+		file: "kv/book.go",
+		old:  `2*l.TTL + lateExpiry`,
+		new:  `l.TTL + lateExpiry`,
+	},
+	{
+		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
+		file: "kv/lease.go",
+		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):`,
+		new:  `entry.Token.Of(l.Chain):`,
 	},
 }

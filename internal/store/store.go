@@ -28,6 +28,8 @@ type Leases interface {
 	Renew(ctx context.Context, l Lease, r record.Record) (Lease, error)
 	// Release ends a hold.
 	Release(ctx context.Context, l Lease) error
+	// Left lists the holds of this process that may still be in a bucket.
+	Left(b Bucket) []Lease
 	// ClaimID begins a session under a free worker ID.
 	ClaimID(ctx context.Context, r record.Claim, opts ClaimOptions) (Lease, error)
 	// SessionNumber returns the number of the session that a claim begins.
