@@ -3,16 +3,20 @@ package integration
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/strategy"
 )
 
 func TestHandlersRunThroughScalingCrashesAndRestarts(t *testing.T) {
@@ -176,5 +180,61 @@ func TestKeepServingKeepsHandlersRunning(t *testing.T) {
 		require.Zero(t, ended.Load())
 		s.Start()
 		f.Settle(time.Minute)
+	})
+}
+
+// TestAStopNamesTheHandlersThatHaveNotReturned: the worker's entries stay, because a handler may still work on what they
+// stand for.
+func TestAStopNamesTheHandlersThatHaveNotReturned(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 10)
+		free := make(chan struct{})
+		p := f.Begin(1, fleet.Runs(func(ctx context.Context, o *parti.Ownership) error {
+			<-ctx.Done()
+			if o.Partition().ID() == fleet.Partition(3).ID() {
+				<-free
+			}
+			return nil
+		}))[0]
+		began := time.Now()
+		err := p.Stop()
+		require.ErrorIs(t, err, parti.ErrShutdownTimeout)
+		require.ErrorContains(t, err, "the handlers of "+fleet.Partition(3).ID()+" have not returned")
+		require.ErrorContains(t, err, "heartbeat of worker-0, claim of worker-0")
+		require.LessOrEqual(t, time.Since(began), parti.DefaultConfig().ShutdownTimeout)
+		close(free)
+	})
+}
+
+// TestAStopDoesNotWaitForAnActorThatHangs: an actor of the user's that hangs in Receive can never be stopped.
+func TestAStopDoesNotWaitForAnActorThatHangs(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		free, hangs := make(chan struct{}), make(chan struct{})
+		nc := s.Connect(parti.ConnectOptions()...)
+		js, err := jetstream.New(nc)
+		require.NoError(t, err)
+		cfg := parti.DefaultConfig()
+		cfg.ExpectedWorkers = 1
+		m, err := parti.NewManager(cfg, js, parti.StaticSource(fleet.Partition(0)), strategy.NewSticky(),
+			parti.WithLogger(slog.New(slog.DiscardHandler)),
+			parti.WithPartitionProps(func(*parti.Ownership) *actor.Props {
+				return actor.PropsFromFunc(func(ctx actor.Context) {
+					if _, ok := ctx.Message().(*actor.Started); ok {
+						close(hangs)
+						<-free
+					}
+				})
+			}))
+		require.NoError(t, err)
+		require.NoError(t, m.Start(t.Context()))
+		<-hangs
+		began := time.Now()
+		err = m.Close()
+		require.ErrorIs(t, err, parti.ErrShutdownTimeout)
+		require.ErrorContains(t, err, fleet.Partition(0).ID())
+		require.LessOrEqual(t, time.Since(began), cfg.ShutdownTimeout)
+		close(free)
+		nc.Close()
+		<-time.After(time.Second) // the actors end
 	})
 }

@@ -68,7 +68,7 @@ func show(ctx context.Context, out io.Writer, connect func() (*nats.Conn, error)
 	f.fail()
 	f.pause(ctx, time.Second)
 	f.say("the first worker stops")
-	if err := f.workers[0].Stop(context.Background()); err != nil {
+	if err := f.workers[0].Close(); err != nil {
 		return err
 	}
 	f.pause(ctx, 2*time.Second)
@@ -185,7 +185,7 @@ func (f *fleet) pause(ctx context.Context, d time.Duration) {
 func (f *fleet) close() {
 	var all sync.WaitGroup
 	for _, w := range f.workers {
-		all.Go(func() { _ = w.Stop(context.Background()) })
+		all.Go(func() { _ = w.Close() })
 	}
 	all.Wait()
 	for _, conn := range f.conns {
