@@ -36,7 +36,7 @@ type Held struct {
 // the later one waits.
 type handlers struct {
 	used     bool
-	standing *standing
+	warrant *warrant
 	host     atomic.Pointer[func([]*Ownership)] // has handlers run; nil while there is no host
 	changed  atomic.Pointer[func()]             // is told of each change of held that no request is about
 	poke     func(*actor.PID)                   // tells an actor that its ownership ends
@@ -56,9 +56,9 @@ type handlers struct {
 // heartbeat says everything; the others are listed in it as held.
 const briefly = 20 * time.Millisecond
 
-func newHandlers(used bool, s *standing, poke func(*actor.PID)) *handlers {
+func newHandlers(used bool, s *warrant, poke func(*actor.PID)) *handlers {
 	return &handlers{
-		used: used, standing: s, poke: poke, over: make(chan *Ownership), runs: map[string]*Ownership{}, ending: map[string]*Ownership{},
+		used: used, warrant: s, poke: poke, over: make(chan *Ownership), runs: map[string]*Ownership{}, ending: map[string]*Ownership{},
 		waiting: map[string]holding{}, trusted: func() bool { return false },
 	}
 }
@@ -108,7 +108,7 @@ func (h *handlers) become(q request) {
 }
 
 func (h *handlers) own(id string, want holding) *Ownership {
-	o := &Ownership{partition: want.partition, epoch: want.epoch, worker: h.worker, standing: h.standing, since: time.Now()}
+	o := &Ownership{partition: want.partition, epoch: want.epoch, worker: h.worker, warrant: h.warrant, since: time.Now()}
 	o.ctx, o.cancel = context.WithCancelCause(h.tenure.ctx)
 	o.held, o.cancelHeld = context.WithCancelCause(h.tenure.held)
 	o.enter(PhaseStarting)

@@ -34,7 +34,7 @@ func newHosted(t testing.TB, how Handling) *hosted {
 	quiet := slog.New(slog.DiscardHandler)
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }))
 	h := &hosted{tenure: newTenure(), problems: make(chan error, 1000)}
-	s := &standing{}
+	s := &warrant{}
 	s.trust.Store(&h.trust)
 	h.trust.extend(time.Now().Add(time.Hour))
 	handlers := newHandlers(true, s, func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) })

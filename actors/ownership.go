@@ -19,7 +19,7 @@ type Ownership struct {
 	partition strategy.Partition
 	epoch     int64
 	worker    string
-	standing  *standing
+	warrant  *warrant
 	since     time.Time
 
 	ctx        context.Context // ends when the work shall end, with the cause
@@ -68,7 +68,7 @@ func (o *Ownership) WorkerID() string { return o.worker }
 // has been told to end may act until Held ends.
 func (o *Ownership) Valid() error {
 	err := context.Cause(o.held)
-	if err == nil && !o.standing.trusted() {
+	if err == nil && !o.warrant.trusted() {
 		err = ErrFenced
 	}
 	if err != nil {
@@ -91,13 +91,13 @@ func (o *Ownership) stands() Phase {
 	return *o.phase.Load()
 }
 
-// standing is by what a worker may act for what it owns: the trust in its present session, or the choice to go on without.
-type standing struct {
+// warrant is by what a worker may act for what it owns: the trust in its present session, or the choice to go on without.
+type warrant struct {
 	trust   atomic.Pointer[trust]
 	carried atomic.Bool // keep-serving: the partitions of the session before are kept
 }
 
-func (s *standing) trusted() bool {
+func (s *warrant) trusted() bool {
 	t := s.trust.Load()
 	return s.carried.Load() || t != nil && t.valid()
 }

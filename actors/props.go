@@ -18,7 +18,7 @@ type life struct {
 	strategist *strategist
 	machine    *fsm.Machine // where the worker stands
 	tenure     *tenure      // of the present session, or of the one whose partitions are carried
-	standing   standing
+	warrant   warrant
 	carried    uint64    // the session whose partitions are kept while the store is away
 	letGoBy    time.Time // when what is left of the last session must be let go, as others may take over then
 	leaving    bool      // asked to leave: an incarnation that begins now goes on with that
@@ -39,7 +39,7 @@ func New(set Settings) (*actor.Props, *View) {
 			publish := func(e *AssignmentChanged) { system.EventStream.Publish(e) }
 			l = &life{view: view, notifier: newNotifier(set.Logger), strategist: newStrategist(set.Strategy, set.Store.OperationTimeout)}
 			poke := func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) }
-			l.runner = newRunner(set.Hooks, newHandlers(set.Handling.used(), &l.standing, poke), view, publish)
+			l.runner = newRunner(set.Hooks, newHandlers(set.Handling.used(), &l.warrant, poke), view, publish)
 		}
 		var m *manager
 		g := newGuard(kindManager, "", set.Logger, func() { l.end(set.ShutdownTimeout) }, func(g *guard) body {

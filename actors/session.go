@@ -63,7 +63,7 @@ func (m *manager) idClaimed(msg *claimed) {
 		m.life.tenure = newTenure()
 	}
 	m.session = session{id: lease.Key, number: msg.number, claim: lease, trust: &trust{}, tenure: m.life.tenure}
-	m.life.standing.trust.Store(m.session.trust)
+	m.life.warrant.trust.Store(m.session.trust)
 	m.prior, m.previous, m.ready, m.claimErr = nil, lease.Key, false, nil
 	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
 	m.fire(fsm.EventClaimed)
@@ -82,7 +82,7 @@ func (m *manager) idClaimed(msg *claimed) {
 // carry says whether the partitions of the session before are kept while there is none.
 func (m *manager) carry(does bool) {
 	m.carrying = does
-	m.life.standing.carried.Store(does)
+	m.life.warrant.carried.Store(does)
 }
 
 func (m *manager) beatAcknowledged(b *beat) {

@@ -1162,8 +1162,8 @@ var mutants = []mutant{
 	{
 		name: "valid-without-trust", breaks: "An ownership is valid until somebody notices that the trust is over.",
 		file: "actors/ownership.go",
-		old:  `if err == nil && !o.standing.trusted() {`,
-		new:  `if err == nil && o.standing == nil {`,
+		old:  `if err == nil && !o.warrant.trusted() {`,
+		new:  `if err == nil && o.warrant == nil {`,
 	},
 	{
 		name: "fenced-but-held", breaks: "A handler whose worker is fenced may go on finishing what it has begun.",
