@@ -50,7 +50,8 @@ func NewManager(cfg Config, js jetstream.JetStream, source PartitionSource, stra
 
 // Props returns the props of the same tree for use under an actor of the user's own system. Spawn them once, by any
 // name. The root of the tree answers GetStatus with a *Status, publishes StateChanged, AssignmentChanged and
-// LeadershipChanged on the system's event stream, and leaves cleanly on Leave; stopped without it, it still has the user
+// LeadershipChanged on the system's event stream, hands everything over and then leaves on Drain (send Leave to end that
+// early), takes nothing new between Cordon and Uncordon, and leaves cleanly on Leave; stopped without it, it still has the user
 // give everything up, but its entries in the store expire only with their TTLs. When its actors fail too often it
 // escalates an error that wraps ErrGivingUp: answer with Restart or Stop, never with Resume.
 func Props(cfg Config, js jetstream.JetStream, source PartitionSource, strategy Strategy, opts ...Option) (*actor.Props, error) {
@@ -112,12 +113,7 @@ func (m *Manager) await() {
 // entries are deleted, so that others take over at once. It returns when that is done, or with ctx's error while it
 // goes on, bounded by ShutdownTimeout. Called again it waits for the same end. Its error is why the leave was not clean.
 func (m *Manager) Stop(ctx context.Context) error {
-	m.mu.Lock()
-	if !m.started && !m.stopped {
-		m.stopped = true
-		close(m.done)
-	}
-	m.mu.Unlock()
+	m.endUnstarted()
 	m.leave()
 	select {
 	case <-m.done:
@@ -130,11 +126,25 @@ func (m *Manager) Stop(ctx context.Context) error {
 	}
 }
 
-func (m *Manager) leave() {
+// endUnstarted ends a Manager that was never started, and reports whether it is one.
+func (m *Manager) endUnstarted() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.started && !m.stopped {
+		m.stopped = true
+		close(m.done)
+	}
+	return !m.started
+}
+
+func (m *Manager) leave() { m.send(&actors.Leave{}) }
+
+// send tells the tree something, if there is one.
+func (m *Manager) send(message any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.started {
-		m.system.Root.Send(m.pid, &actors.Leave{})
+		m.system.Root.Send(m.pid, message)
 	}
 }
 

@@ -22,13 +22,14 @@ type heartbeat struct {
 	id      string
 	session uint64
 	anew    bool // the session before ended in a panic
+	standing
 
 	lease    kv.Lease    // zero before the first acknowledged write
 	applied  kv.Position // by this session: nothing, at first
 	asked    *kv.Fence   // to be answered by the next write that is begun
 	sending  bool
 	urgent   bool // something to say that does not wait for the next interval
-	leaving  bool
+	ending   bool // asked to delete the entry
 	lost     bool
 	next     func() // stops the timer of the next write
 	attempts int
@@ -47,7 +48,7 @@ type (
 // longestRetry is the pause between failed heartbeats at most: after a short outage there is not much trust left.
 const longestRetry = 250 * time.Millisecond
 
-func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool) body {
+func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool) *heartbeat {
 	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, anew: anew, next: func() {}}
 }
 
@@ -68,8 +69,10 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 		if msg.now {
 			h.hurry()
 		}
+	case *stand:
+		h.stand(msg.standing)
 	case *leave:
-		h.leaving = true
+		h.ending = true
 		h.leave()
 	case *leaveDone:
 		h.report(&left{})
@@ -83,7 +86,7 @@ func (h *heartbeat) hurry() {
 }
 
 func (h *heartbeat) send() {
-	if h.sending || h.leaving || h.lost {
+	if h.sending || h.ending || h.lost {
 		return
 	}
 	if h.begun.IsZero() {
@@ -99,7 +102,7 @@ func (h *heartbeat) send() {
 	h.asked = nil
 	lease := h.lease
 	timeout := h.timeout()
-	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned, Failed: h.anew}
+	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.cordoned, Leaving: h.leaving, Failed: h.anew}
 	h.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
@@ -155,7 +158,7 @@ func (h *heartbeat) sent(msg *beatSent) {
 	}
 	switch {
 	case h.lost:
-	case h.leaving:
+	case h.ending:
 		h.leave()
 	case h.urgent && msg.err == nil:
 		h.send()

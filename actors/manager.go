@@ -119,7 +119,14 @@ func (m *manager) receive(ctx actor.Context, message any) {
 	case *Refresh:
 		m.refresh(ctx.Sender())
 	case *Leave:
+		m.noteLeft()
 		m.leave(nil)
+	case *Drain:
+		m.drain()
+	case *Cordon:
+		m.cordon(true)
+	case *Uncordon:
+		m.cordon(false)
 	case *report:
 		m.reportReceived(msg)
 	case *actor.Terminated:
@@ -191,6 +198,9 @@ func (m *manager) reportReceived(r *report) {
 	case *phaseSeen:
 		m.phase = msg.phase
 		m.followPhase()
+		m.leaveIfDrained()
+	case *vacated:
+		m.isVacated(msg)
 	case *applied:
 		m.assignmentApplied(msg)
 	case *formatMet:
@@ -427,6 +437,7 @@ func (m *manager) publishStatus() {
 	m.life.view.status.Store(&Status{
 		State: m.machine.State(), WorkerID: m.session.id, Session: m.session.number,
 		Leader: m.session.leads, Degraded: m.degraded || m.carrying, Ready: m.everDone,
+		Draining: m.life.standing.leaving, Cordoned: m.life.standing.cordoned,
 	})
 }
 

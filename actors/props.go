@@ -19,7 +19,8 @@ type life struct {
 	machine    *fsm.Machine // where the worker stands
 	carried    uint64       // the session whose partitions are kept while the store is away
 	letGoBy    time.Time    // when what is left of the last session must be let go, as others may take over then
-	leaving    bool         // asked to leave: an incarnation that fails now has no successor
+	standing   standing
+	leaving    bool // asked to leave: an incarnation that fails now has no successor
 }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may
@@ -27,6 +28,7 @@ type life struct {
 // Resume after an escalation.
 func New(set Settings) (*actor.Props, *View) {
 	view := newView()
+	view.Begin(set.Cordoned)
 	var l *life
 	props := actor.PropsFromProducerWithActorSystem(func(system *actor.ActorSystem) actor.Actor {
 		if l == nil {
@@ -34,6 +36,7 @@ func New(set Settings) (*actor.Props, *View) {
 			l = &life{
 				view: view, runner: newRunner(set.Hooks, view, publish), notifier: newNotifier(set.Logger),
 				strategist: newStrategist(set.Strategy, set.Store.OperationTimeout),
+				standing:   standing{cordoned: view.Status().Cordoned},
 			}
 		}
 		var m *manager

@@ -25,6 +25,8 @@ type session struct {
 	cancel context.CancelFunc
 	fence  kv.Fence // zero unless leading or about to
 	leads  bool
+	// vacated says that the leader has nothing planned or recorded for this worker any more.
+	vacated bool
 }
 
 // end tells a hook of the session to return. A session without an ID has no hooks to tell.
@@ -73,9 +75,11 @@ func (m *manager) idClaimed(msg *claimed) {
 	if m.set.Standby && !m.everDone {
 		m.armStartup()
 	}
-	id, number, failed := m.session.id, m.session.number, m.failed
+	id, number, failed, standing := m.session.id, m.session.number, m.failed, m.life.standing
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
-		return newHeartbeat(g, report, m.set, m.store, id, number, failed)
+		h := newHeartbeat(g, report, m.set, m.store, id, number, failed)
+		h.standing = standing
+		return h
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
 )
 
 // Status is a worker as others see it.
@@ -15,7 +16,11 @@ type Status struct {
 	Leader   bool
 	Degraded bool // the store does not answer
 	// Ready says that a first assignment was applied in this life of the tree.
-	Ready      bool
+	Ready bool
+	// Draining says that the worker hands everything over in order to leave for good.
+	Draining bool
+	// Cordoned says that the worker takes nothing new.
+	Cordoned   bool
 	Assignment Assignment
 }
 
@@ -28,6 +33,7 @@ type View struct {
 	readied    atomic.Bool
 	ready      chan struct{}
 	done       chan struct{}
+	left       atomic.Pointer[[]strategy.Partition] // when a drain was ended early
 	cause      atomic.Pointer[error]
 }
 
@@ -37,6 +43,9 @@ func newView() *View {
 	v.assignment.Store(&Assignment{})
 	return v
 }
+
+// Begin says how a tree that is not spawned yet begins: cordoned or not.
+func (v *View) Begin(cordoned bool) { v.status.Store(&Status{State: fsm.Init, Cordoned: cordoned}) }
 
 // Status returns a copy of the present status.
 func (v *View) Status() Status {
@@ -56,6 +65,14 @@ func (v *View) Ready() <-chan struct{} { return v.ready }
 
 // Done is closed when the tree has ended and nothing of it runs any more.
 func (v *View) Done() <-chan struct{} { return v.done }
+
+// Left is what a worker still had when its drain was ended by a Leave; nil if there was no such thing.
+func (v *View) Left() []strategy.Partition {
+	if p := v.left.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
 
 // Err is why the tree ended; nil while it lives and after a clean leave.
 func (v *View) Err() error {

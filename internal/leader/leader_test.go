@@ -97,7 +97,7 @@ func (l *life) event() {
 	case n < 5 && id != l.cfg.Worker:
 		l.leave(id)
 	case n == 5:
-		m.leaving = !m.leaving && id != l.cfg.Worker
+		m.leaving = !m.leaving
 	case n == 6:
 		m.cordoned = !m.cordoned
 	case n == 7:
