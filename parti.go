@@ -50,10 +50,11 @@ func NewManager(cfg Config, js jetstream.JetStream, source PartitionSource, stra
 
 // Props returns the props of the same tree for use under an actor of the user's own system. Spawn them once, by any
 // name. The root of the tree answers GetStatus with a *Status, publishes StateChanged, AssignmentChanged and
-// LeadershipChanged on the system's event stream, hands everything over and then leaves on Drain (send Leave to end that
-// early), takes nothing new between Cordon and Uncordon, and leaves cleanly on Leave; stopped without it, it still has the user
-// give everything up, but its entries in the store expire only with their TTLs. When its actors fail too often it
-// escalates an error that wraps ErrGivingUp: answer with Restart or Stop, never with Resume.
+// LeadershipChanged on the system's event stream, and leaves cleanly on Leave; stopped without it, it still has the user
+// give everything up, but its entries in the store expire only with their TTLs. On Drain it hands everything over while it
+// works on, and leaves then; there is no answer but its end, and a Leave ends the drain early. On Cordon it takes nothing new
+// until Uncordon. When its actors fail too often it escalates an error that wraps ErrGivingUp: answer with Restart or Stop,
+// never with Resume.
 func Props(cfg Config, js jetstream.JetStream, source PartitionSource, strategy Strategy, opts ...Option) (*actor.Props, error) {
 	set, err := settings(cfg, js, source, strategy, opts)
 	if err != nil {
@@ -110,7 +111,8 @@ func (m *Manager) await() {
 }
 
 // Stop leaves the group cleanly: everything is given up (OnAssignmentChanged is told and awaited), then the worker's
-// entries are deleted, so that others take over at once. It returns when that is done, or with ctx's error while it
+// entries are deleted, so that a successor under its ID takes over at once. Its place is kept for PlannedScaleWindow; drain a
+// worker that will not come back. Stop returns when that is done, or with ctx's error while it
 // goes on, bounded by ShutdownTimeout. Called again it waits for the same end. Its error is why the leave was not clean.
 func (m *Manager) Stop(ctx context.Context) error {
 	m.endUnstarted()

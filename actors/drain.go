@@ -1,8 +1,6 @@
 package actors
 
 import (
-	"slices"
-
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/kv"
 )
@@ -11,8 +9,8 @@ import (
 // both outlive sessions and restarts of the actors.
 //
 // A worker that drains says that it leaves and goes on. The leader plans without it and hands its partitions over; it is
-// done when the plan does not name it and nothing is recorded for it any more, which is stored together with the last
-// grants of what it had. Then it leaves as anyone does.
+// done when nothing is recorded for it any more: every member has a record, and the record of a worker that is none goes
+// together with the last grants of what it had. Then it leaves as anyone does.
 
 // standing is what a worker says of itself that can change while it lives.
 type standing struct {
@@ -26,7 +24,7 @@ type stand struct {
 	standing
 }
 
-// vacated (follower): the plan is made without this worker and nothing is recorded for it any more; or that is over.
+// vacated (follower): the leader has nothing recorded for this worker any more; or that is over.
 type vacated struct{ is bool }
 
 func (*vacated) reported() {}
@@ -40,7 +38,7 @@ func (m *manager) cordon(cordoned bool) {
 // noteLeft remembers what is not handed over yet when somebody ends a drain.
 func (m *manager) noteLeft() {
 	if m.life.standing.leaving && m.machine.State() != fsm.Shutdown {
-		left := m.life.view.Assignment().Partitions
+		left := m.life.view.held()
 		m.life.view.left.CompareAndSwap(nil, &left)
 	}
 }
@@ -109,8 +107,7 @@ func (f *follower) noteRecord(u kv.Update) {
 }
 
 func (f *follower) tellVacated() {
-	_, planned := slices.BinarySearch(f.plan.Members, f.session.id)
-	is := f.synced && !planned && !f.recorded && !f.applying && (f.wanted == nil || len(f.wanted.Owned) == 0)
+	is := f.synced && !f.recorded && !f.applying && (f.wanted == nil || len(f.wanted.Owned) == 0)
 	if is != f.vacated {
 		f.vacated = is
 		f.report(&vacated{is})

@@ -25,7 +25,7 @@ type session struct {
 	cancel context.CancelFunc
 	fence  kv.Fence // zero unless leading or about to
 	leads  bool
-	// vacated says that the leader has nothing planned or recorded for this worker any more.
+	// vacated says that the leader has nothing recorded for this worker any more.
 	vacated bool
 }
 

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/parti-go/parti/fsm"
@@ -33,6 +34,7 @@ type View struct {
 	readied    atomic.Bool
 	ready      chan struct{}
 	done       chan struct{}
+	removing   atomic.Pointer[[]strategy.Partition] // what the hook is giving up at this moment; nil for nothing
 	left       atomic.Pointer[[]strategy.Partition] // when a drain was ended early
 	cause      atomic.Pointer[error]
 }
@@ -65,6 +67,16 @@ func (v *View) Ready() <-chan struct{} { return v.ready }
 
 // Done is closed when the tree has ended and nothing of it runs any more.
 func (v *View) Done() <-chan struct{} { return v.done }
+
+// held is what the worker has not let go of, what the hook is giving up at this moment included; sorted by ID.
+func (v *View) held() []strategy.Partition {
+	list := v.Assignment().Partitions
+	if removing := v.removing.Load(); removing != nil {
+		list = append(list, *removing...)
+		byID(list)
+	}
+	return slices.CompactFunc(list, func(a, b strategy.Partition) bool { return a.ID() == b.ID() })
+}
 
 // Left is what a worker still had when its drain was ended by a Leave; nil if there was no such thing.
 func (v *View) Left() []strategy.Partition {

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -266,6 +267,8 @@ func TestADrainWhoseHandlerDoesNotLetGoIsAStopWhenItsContextEnds(t *testing.T) {
 		err := stuck.Drain(within(t, 10*time.Second))
 		require.Less(t, time.Since(began), 10*time.Second+2*parti.DefaultConfig().ShutdownTimeout+time.Second)
 		require.ErrorIs(t, err, parti.ErrShutdownTimeout)
+		require.ErrorIs(t, err, parti.ErrDrainIncomplete)
+		require.ErrorContains(t, err, fmt.Sprintf("%d partitions were left", len(held)), "those that the hook is giving up")
 		<-stuck.Manager.Done()
 	})
 }
