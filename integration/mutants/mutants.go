@@ -1118,7 +1118,7 @@ var mutants = []mutant{
 		file:   "actors/session.go",
 		old:    `		h.standing = standing`,
 		new:    `		h.cordoned = standing.cordoned`,
-		likely: "LosesItsSessionGoesOnDraining",
+		likely: "TheNextSessionOfADraining",
 	},
 	{
 		name: "cordon-forgotten-on-rejoin", breaks: "A cordon ends with the session.",
