@@ -20,8 +20,8 @@ import (
 // where a handler does not let go; and where the store or a leader is away. Without a deadline in ctx it goes on until
 // somebody can take over.
 //
-// Called again it waits for the same end. A Stop meanwhile ends the drain. Not from inside OnAssignmentChanged, which would
-// wait for itself until ctx ends: call it on a goroutine of its own there.
+// Called again it waits for the same end. A Stop meanwhile ends the drain. From inside a hook call it on a goroutine of its
+// own: OnAssignmentChanged would wait for itself until ctx ends, and any other hook delays the end by ShutdownTimeout.
 func (m *Manager) Drain(ctx context.Context) error {
 	if m.endUnstarted() {
 		return nil

@@ -383,6 +383,27 @@ func TestAStopEndsADrain(t *testing.T) {
 	})
 }
 
+func TestADrainFromInsideANoticeEndsTheWorker(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Begin(2)
+		var p *fleet.Process
+		outcome := make(chan error, 1)
+		p = f.Make(func(s *fleet.Spec) {
+			s.OnStateChanged = func(_ context.Context, _, to parti.State) error {
+				if to == parti.StateStable {
+					outcome <- p.Manager.Drain(background())
+				}
+				return nil
+			}
+		})
+		p.Start()
+		require.NoError(t, <-outcome)
+		<-p.Manager.Done()
+		f.Settle(time.Minute)
+	})
+}
+
 // What a hook may call: Cordon and Uncordon anywhere; a Drain that waits for its own hook ends with its context.
 func TestADrainAndACordonFromInsideAHookDoNotHangTheWorker(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
