@@ -361,8 +361,13 @@ func TestAWorkerThatWaitsForItsFirstAssignmentJustStopsWhenItDrains(t *testing.T
 
 		f.Begin(2)
 		joiner := f.Start(1)[0]
+		waits := f.Start(1, fleet.Config(func(c *parti.Config) { c.WorkerIDMax, c.Standby = 1, true }))[0]
 		<-time.After(time.Second)
 		require.NoError(t, joiner.Drain(within(t, time.Minute)))
+		require.Equal(t, parti.StateClaimingID, waits.Manager.State())
+		began = time.Now()
+		require.NoError(t, waits.Drain(within(t, time.Minute)), "not even an ID")
+		require.Less(t, time.Since(began), time.Second)
 		require.Zero(t, f.Checker.Moves())
 	})
 }
@@ -540,7 +545,7 @@ func TestATreeOfActorsIsCordonedAndDrainedByMessages(t *testing.T) {
 		}
 		system.Root.Send(other, &parti.Drain{})
 		ends(other)
-		require.Len(t, ask(one).Assignment.Partitions, 4)
+		until(time.Second, "the other has everything", func() bool { return len(ask(one).Assignment.Partitions) == 4 })
 		system.Root.Send(one, &parti.Drain{})
 		<-time.After(time.Minute)
 		require.True(t, ask(one).Draining, "nobody can take over")
