@@ -130,6 +130,25 @@ func TestADrainHandsEverythingOverWithoutAPause(t *testing.T) {
 	}
 }
 
+// Without it nobody would grant what another has let go until the next leader has begun.
+func TestALeaderThatDrainsStaysForTheHandoffsOfOthers(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 60)
+		procs := f.Begin(4)
+		slow := f.Start(1, fleet.Handler(slowToGiveUp(5*roundTrip)))
+		<-time.After(time.Minute)
+		slowLinks(append(procs, slow...)...)
+		<-time.After(5 * time.Second)
+		require.NotEmpty(t, slow[0].Running())
+		began := time.Now()
+		for _, err := range drains(t, time.Minute, slow[0], f.Leader()) {
+			require.NoError(t, err)
+		}
+		f.Settle(5 * time.Second)
+		require.LessOrEqual(t, longestVacancy(f, began), handoff)
+	})
+}
+
 func TestADrainStartsAtOnceInAWindowAndInACooldown(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)

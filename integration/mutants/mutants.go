@@ -1153,7 +1153,7 @@ var mutants = []mutant{
 		file:   "actors/drain.go",
 		old:    `	if m.session.leads && (`,
 		new:    `	if !m.session.leads && m.session.leads && (`,
-		likely: "ADrain",
+		likely: "ALeaderThatDrainsStays",
 	},
 	{
 		name: "drain-left-unsaid", breaks: "A drain that ends early says that it is complete.",
