@@ -93,7 +93,8 @@ type Config struct {
 	// Labels describe this worker to the strategy. Default none.
 	Labels map[string]string `yaml:"labels"`
 	// Cordoned makes this worker take part without being given anything new: it keeps what its ID has. Restarted without
-	// it, it gets its share again. Where every worker is cordoned, none counts as such. Default false.
+	// it, or after Manager.Uncordon, it gets its share again. Where every worker is cordoned, none counts as such. Default
+	// false.
 	Cordoned bool `yaml:"cordoned"`
 	// Assignment says when the leader plans anew and what it heeds.
 	Assignment AssignmentConfig `yaml:"assignment"`

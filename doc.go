@@ -14,7 +14,8 @@
 //     removed follows.
 //
 // [Manager.Start] returns when the first assignment is applied, [Manager.Stop] when everything is given up and the
-// worker's ID is free for its successor; [Manager.Close] is the same for defer. [Props] is the same for a program that is made of actors.
+// worker's ID is free for its successor; [Manager.Close] is the same for defer. [Manager.Drain] hands everything over first,
+// for a worker that will not come back. [Props] is the same for a program that is made of actors.
 //
 // # What it guarantees
 //
@@ -32,8 +33,8 @@
 // store and those that can.
 //
 // A partition can be without an owner for a while between one owner and the next: for a few round trips to the store in a
-// planned move, for about HeartbeatTTL after a crash, and for up to PlannedScaleWindow after a clean Stop, unless a
-// successor takes the ID.
+// planned move and in a Drain, for about HeartbeatTTL after a crash, and for up to PlannedScaleWindow after a clean Stop,
+// unless a successor takes the ID.
 //
 // # Errors
 //

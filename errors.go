@@ -40,6 +40,7 @@ var (
 	ErrStrategyFailed   = actors.ErrStrategyFailed   // what has an owner stays; Sticky places the rest
 	ErrStartupTimeout   = actors.ErrStartupTimeout   // no first assignment within StartupTimeout
 	ErrShutdownTimeout  = actors.ErrShutdownTimeout  // a clean leave took longer than ShutdownTimeout
+	ErrDrainIncomplete  = actors.ErrDrainIncomplete  // a drain ended, as a Stop, before everything was handed over
 	ErrNewerFormat      = actors.ErrNewerFormat      // the store holds records of a newer release
 	ErrNotJoined        = actors.ErrNotJoined        // not in the group yet, or not any more
 )

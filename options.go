@@ -53,6 +53,9 @@ type (
 	GetStatus         = actors.GetStatus
 	Status            = actors.Status
 	Leave             = actors.Leave
+	Drain             = actors.Drain
+	Cordon            = actors.Cordon
+	Uncordon          = actors.Uncordon
 	Refresh           = actors.Refresh
 	Refreshed         = actors.Refreshed
 	StateChanged      = actors.StateChanged

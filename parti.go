@@ -52,8 +52,10 @@ func NewManager(cfg Config, js jetstream.JetStream, source PartitionSource, stra
 // Props returns the props of the same tree for use under an actor of the user's own system. Spawn them once, by any
 // name. The root of the tree answers GetStatus with a *Status, publishes StateChanged, AssignmentChanged and
 // LeadershipChanged on the system's event stream, and leaves cleanly on Leave; stopped without it, it still has the user
-// give everything up, but its entries in the store expire only with their TTLs. When its actors fail too often it
-// escalates an error that wraps ErrGivingUp: answer with Restart or Stop, never with Resume.
+// give everything up, but its entries in the store expire only with their TTLs. On Drain it hands everything over while it
+// works on, and leaves then; there is no answer but its end, and a Leave ends the drain early. On Cordon it takes nothing new
+// until Uncordon. When its actors fail too often it escalates an error that wraps ErrGivingUp: answer with Restart or Stop,
+// never with Resume.
 func Props(cfg Config, js jetstream.JetStream, source PartitionSource, strategy Strategy, opts ...Option) (*actor.Props, error) {
 	set, err := settings(cfg, js, source, strategy, opts)
 	if err != nil {
@@ -116,7 +118,8 @@ func (m *Manager) await() {
 }
 
 // Stop leaves the group cleanly. The contexts of running hooks are cancelled at once, everything is given up
-// (OnAssignmentChanged is told and awaited), then the worker's entries are deleted, so that others take over at once. It
+// (OnAssignmentChanged is told and awaited), then the worker's entries are deleted, so that a successor under its ID takes
+// over at once. Its place is kept for PlannedScaleWindow: drain a worker that will not come back. Stop
 // returns when that is done, within ShutdownTimeout, which the hooks and the deletions share; or with ctx's error when ctx
 // ends meanwhile, and the leave goes on. A Stop whose ctx is over already leaves all the same: it is a Close. Called again
 // it waits for the same end.
@@ -130,7 +133,8 @@ func (m *Manager) Stop(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return m.Close()
 	}
-	m.end()
+	m.endUnstarted()
+	m.leave()
 	select {
 	case <-m.done:
 	case <-ctx.Done():
@@ -146,27 +150,31 @@ func (m *Manager) Stop(ctx context.Context) error {
 // Close is Stop, bounded by ShutdownTimeout and by no context: for defer. Inside a hook it waits in vain for that hook, and
 // returns when ShutdownTimeout is over.
 func (m *Manager) Close() error {
-	m.end()
+	m.endUnstarted()
+	m.leave()
 	<-m.done
 	return m.view.Left()
 }
 
-// end asks the worker to leave. One that was not started has ended with that.
-func (m *Manager) end() {
+// endUnstarted ends a Manager that was never started, and reports whether it is one.
+func (m *Manager) endUnstarted() bool {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	if !m.started && !m.stopped {
 		m.stopped = true
 		close(m.done)
 	}
-	m.mu.Unlock()
-	m.leave()
+	return !m.started
 }
 
-func (m *Manager) leave() {
+func (m *Manager) leave() { m.send(&actors.Leave{}) }
+
+// send tells the tree something, if there is one.
+func (m *Manager) send(message any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.started {
-		m.system.Root.Send(m.pid, &actors.Leave{})
+		m.system.Root.Send(m.pid, message)
 	}
 }
 

@@ -50,6 +50,8 @@ var (
 	// ErrShutdownTimeout says that a clean leave was not done within ShutdownTimeout: what is left in the store expires
 	// with its TTL.
 	ErrShutdownTimeout = errors.New("clean leave not done in time")
+	// ErrDrainIncomplete says that a drain had to end before everything was handed over.
+	ErrDrainIncomplete = errors.New("drain not complete")
 	// ErrNewerFormat says that a record in the store was written by a release this one does not know. The worker does
 	// not lead and takes nothing up while such a record is there.
 	ErrNewerFormat = errors.New("record of an unknown format in the store")

@@ -30,6 +30,9 @@ type follower struct {
 	applied  int64     // the version of the newest record of this session that is in force
 	held     time.Time // until when the leader gives this worker nothing, as told last
 	unknown  map[string]bool
+	synced   bool // everything stored has been read once
+	recorded bool // the store has a record under this worker's ID
+	vacated  bool // as told last
 }
 
 // picture is everything that a worker's Assignment is made of.
@@ -63,12 +66,14 @@ func (f *follower) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
 	case *assignmentUpdate:
 		f.assignmentUpdated(msg.Update)
+		f.noteRecord(msg.Update)
 	case *applyDue:
 		f.apply()
 	case *feedEnded:
 		f.report(&sessionLost{msg.err})
 	case *served:
 		f.served(msg.err)
+		f.tellVacated()
 	}
 }
 

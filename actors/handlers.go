@@ -35,13 +35,13 @@ type Held struct {
 // goroutine has ended. Two handlers of one partition never run at once in one worker, whatever sessions they belong to:
 // the later one waits.
 type handlers struct {
-	used     bool
+	used    bool
 	warrant *warrant
-	host     atomic.Pointer[func([]*Ownership)] // has handlers run; nil while there is no host
-	changed  atomic.Pointer[func()]             // is told of each change of held that no request is about
-	poke     func(*actor.PID)                   // tells an actor that its ownership ends
-	over     chan *Ownership                    // those whose handlers run no more
-	held     atomic.Pointer[Held]
+	host    atomic.Pointer[func([]*Ownership)] // has handlers run; nil while there is no host
+	changed atomic.Pointer[func()]             // is told of each change of held that no request is about
+	poke    func(*actor.PID)                   // tells an actor that its ownership ends
+	over    chan *Ownership                    // those whose handlers run no more
+	held    atomic.Pointer[Held]
 
 	runs     map[string]*Ownership // the newest of each partition; the actors have them, or are about to
 	ending   map[string]*Ownership // those that were told to end. At most one of a partition: the next waits for its end
@@ -145,6 +145,9 @@ func (h *handlers) hosted() {
 func (h *handlers) revoke(id string, o *Ownership, cause error) {
 	delete(h.runs, id)
 	h.ending[id] = o
+	if cause == ErrRevoked && h.warrant.draining.Load() {
+		cause = ErrStopping
+	}
 	o.cancel(cause)
 	if o.stage.CompareAndSwap(asked, void) {
 		h.ended(o)

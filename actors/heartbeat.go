@@ -24,6 +24,7 @@ type heartbeat struct {
 	session uint64
 	anew    bool // the session before ended in a panic
 	held    func() Held
+	standing
 
 	lease    kv.Lease    // zero before the first acknowledged write
 	applied  kv.Position // by this session: nothing, at first
@@ -50,7 +51,7 @@ type (
 // longestRetry is the pause between failed heartbeats at most: after a short outage there is not much trust left.
 const longestRetry = 250 * time.Millisecond
 
-func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool, held func() Held) body {
+func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool, held func() Held) *heartbeat {
 	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, anew: anew, held: held, next: func() {}}
 }
 
@@ -75,6 +76,8 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 		h.hurry()
 	case *groupReads:
 		h.reads = msg.format
+	case *stand:
+		h.stand(msg.standing)
 	}
 }
 
@@ -128,7 +131,7 @@ func (h *heartbeat) record() kv.Heartbeat {
 	}
 	return kv.Heartbeat{
 		Session: h.session, Applied: h.told, Holding: h.holding, Starting: held.Starting[:min(len(held.Starting), mostHeld)],
-		Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned, Failed: h.anew,
+		Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.cordoned, Leaving: h.leaving, Failed: h.anew,
 	}
 }
 

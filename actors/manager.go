@@ -130,7 +130,14 @@ func (m *manager) receive(ctx actor.Context, message any) {
 	case *Refresh:
 		m.refresh(ctx.Sender())
 	case *Leave:
+		m.noteLeft()
 		m.leave(nil)
+	case *Drain:
+		m.drain()
+	case *Cordon:
+		m.cordon(true)
+	case *Uncordon:
+		m.cordon(false)
 	case *report:
 		m.reportReceived(msg)
 	case *actor.Terminated:
@@ -207,6 +214,9 @@ func (m *manager) reportReceived(r *report) {
 		m.phase = msg.phase
 		m.tellChild(kindHeartbeat, &groupReads{format: msg.reads})
 		m.followPhase()
+		m.leaveIfDrained()
+	case *vacated:
+		m.isVacated(msg)
 	case *applied:
 		m.assignmentApplied(msg)
 	case *formatMet:
@@ -441,6 +451,7 @@ func (m *manager) publishStatus() {
 	m.life.view.status.Store(&Status{
 		State: m.machine.State(), WorkerID: m.session.id, Session: m.session.number,
 		Leader: m.session.leads, Degraded: m.degraded || m.carrying, Ready: m.everDone,
+		Draining: m.life.standing.leaving, Cordoned: m.life.standing.cordoned,
 	})
 }
 

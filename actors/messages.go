@@ -15,6 +15,13 @@ type (
 	// Leave asks the manager for a clean leave: everything is given up, the worker's entries are deleted from the
 	// store, and the tree stops. A tree that is stopped without it leaves its entries to expire.
 	Leave struct{ late }
+	// Drain asks the manager to leave for good without a pause in the work: the leader hands everything over while the
+	// worker goes on, and once it has nothing left the worker leaves as on Leave. A drain that nobody can take over from
+	// goes on until a Leave comes.
+	Drain struct{ late }
+	// Cordon and Uncordon ask the manager that the worker takes nothing new from now on, or that it does again.
+	Cordon   struct{ late }
+	Uncordon struct{ late }
 	// Refresh asks the group's leader, wherever it is, to list its source again; the manager responds with a *Refreshed
 	// when that is done or OperationTimeout is over.
 	Refresh struct{}

@@ -19,7 +19,7 @@ type Ownership struct {
 	partition strategy.Partition
 	epoch     int64
 	worker    string
-	warrant  *warrant
+	warrant   *warrant
 	since     time.Time
 
 	ctx        context.Context // ends when the work shall end, with the cause
@@ -93,8 +93,9 @@ func (o *Ownership) stands() Phase {
 
 // warrant is by what a worker may act for what it owns: the trust in its present session, or the choice to go on without.
 type warrant struct {
-	trust   atomic.Pointer[trust]
-	carried atomic.Bool // keep-serving: the partitions of the session before are kept
+	trust    atomic.Pointer[trust]
+	draining atomic.Bool // what is taken away is taken because this worker leaves
+	carried  atomic.Bool // keep-serving: the partitions of the session before are kept
 }
 
 func (s *warrant) trusted() bool {

@@ -18,7 +18,8 @@ type life struct {
 	strategist *strategist
 	machine    *fsm.Machine // where the worker stands
 	tenure     *tenure      // of the present session, or of the one whose partitions are carried
-	warrant   warrant
+	warrant    warrant
+	standing   standing
 	carried    uint64    // the session whose partitions are kept while the store is away
 	letGoBy    time.Time // when what is left of the last session must be let go, as others may take over then
 	leaving    bool      // asked to leave: an incarnation that begins now goes on with that
@@ -33,11 +34,13 @@ func (l *life) hooksBy(timeout time.Duration) time.Time { return l.leaveBy.Add(-
 // Resume after an escalation.
 func New(set Settings) (*actor.Props, *View) {
 	view := newView()
+	view.Begin(set.Cordoned)
 	var l *life
 	props := actor.PropsFromProducerWithActorSystem(func(system *actor.ActorSystem) actor.Actor {
 		if l == nil {
 			publish := func(e *AssignmentChanged) { system.EventStream.Publish(e) }
 			l = &life{view: view, notifier: newNotifier(set.Logger), strategist: newStrategist(set.Strategy, set.Store.OperationTimeout)}
+			l.standing = standing{cordoned: view.Status().Cordoned}
 			poke := func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) }
 			l.runner = newRunner(set.Hooks, newHandlers(set.Handling.used(), &l.warrant, poke), view, publish)
 		}

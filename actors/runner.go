@@ -192,6 +192,8 @@ func (r *runner) serve(q request) error {
 		return errUntrusted
 	}
 	a := r.assignment(q)
+	r.view.removing.Store(&removed) // before the assignment lacks it
+	defer r.view.removing.Store(nil)
 	r.view.assignment.Store(&a)
 	r.told = q.target
 	r.holds.Store(int64(len(q.target)))

@@ -23,6 +23,8 @@ type session struct {
 	tenure *tenure
 	fence  kv.Fence // zero unless leading or about to
 	leads  bool
+	// vacated says that the leader has nothing recorded for this worker any more.
+	vacated bool
 }
 
 // trust is the deadline up to which the session may act, on the local monotonic clock. The manager writes it, the hook
@@ -70,9 +72,11 @@ func (m *manager) idClaimed(msg *claimed) {
 	if m.set.Standby && !m.everDone {
 		m.armStartup()
 	}
-	id, number, failed := m.session.id, m.session.number, m.failed
+	id, number, failed, standing := m.session.id, m.session.number, m.failed, m.life.standing
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
-		return newHeartbeat(g, report, m.set, m.store, id, number, failed, m.life.runner.handlers.Held)
+		h := newHeartbeat(g, report, m.set, m.store, id, number, failed, m.life.runner.handlers.Held)
+		h.standing = standing
+		return h
 	})
 	if m.set.Handling.used() && m.children[kindHost] == nil {
 		m.spawn(kindHost, func(g *guard, report func(reported)) body { return newHost(g, report, m.set, m.life.runner) })

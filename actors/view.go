@@ -1,10 +1,12 @@
 package actors
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
 )
 
 // Status is a worker as others see it.
@@ -15,7 +17,11 @@ type Status struct {
 	Leader   bool
 	Degraded bool // the store does not answer
 	// Ready says that a first assignment was applied in this life of the tree.
-	Ready      bool
+	Ready bool
+	// Draining says that the worker hands everything over in order to leave for good.
+	Draining bool
+	// Cordoned says that the worker takes nothing new.
+	Cordoned   bool
 	Assignment Assignment
 }
 
@@ -28,6 +34,8 @@ type View struct {
 	readied    atomic.Bool
 	ready      chan struct{}
 	done       chan struct{}
+	removing   atomic.Pointer[[]strategy.Partition] // what the hook is giving up at this moment; nil for nothing
+	undrained  atomic.Pointer[[]strategy.Partition] // what was left when a drain was ended early
 	cause      atomic.Pointer[error]
 	left       atomic.Pointer[error]
 }
@@ -38,6 +46,9 @@ func newView() *View {
 	v.assignment.Store(&Assignment{})
 	return v
 }
+
+// Begin says how a tree that is not spawned yet begins: cordoned or not.
+func (v *View) Begin(cordoned bool) { v.status.Store(&Status{State: fsm.Init, Cordoned: cordoned}) }
 
 // Status returns a copy of the present status.
 func (v *View) Status() Status {
@@ -57,6 +68,28 @@ func (v *View) Ready() <-chan struct{} { return v.ready }
 
 // Done is closed when the tree has ended and nothing of it runs any more.
 func (v *View) Done() <-chan struct{} { return v.done }
+
+// held is what the worker has not let go of, sorted by ID: what it owns, what the hook is giving up at this moment, and what
+// handlers hold that have not returned.
+func (v *View) held(holding []string) []strategy.Partition {
+	list := v.Assignment().Partitions
+	for _, id := range holding {
+		list = append(list, named(id, 0))
+	}
+	if removing := v.removing.Load(); removing != nil {
+		list = append(list, *removing...)
+	}
+	byID(list)
+	return slices.CompactFunc(list, func(a, b strategy.Partition) bool { return a.ID() == b.ID() })
+}
+
+// Undrained is what a worker still had when its drain was ended by a Leave; nil if there was no such thing.
+func (v *View) Undrained() []strategy.Partition {
+	if p := v.undrained.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
 
 // Err is why the tree ended; nil while it lives and after a clean leave.
 func (v *View) Err() error {

@@ -69,11 +69,11 @@ func run(ctx context.Context, args []string, out io.Writer, refresh <-chan os.Si
 		return err
 	}
 	w.assignment = manager.Assignment
-	return serve(ctx, manager, log, set.config, refresh)
+	return serve(ctx, manager, log, set, refresh)
 }
 
 // serve runs the worker until ctx ends, then leaves cleanly; or until the worker ends by itself.
-func serve(ctx context.Context, manager *parti.Manager, log *slog.Logger, cfg parti.Config, refresh <-chan os.Signal) error {
+func serve(ctx context.Context, manager *parti.Manager, log *slog.Logger, set settings, refresh <-chan os.Signal) error {
 	if err := manager.Start(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil // asked to end before it had begun
@@ -84,14 +84,26 @@ func serve(ctx context.Context, manager *parti.Manager, log *slog.Logger, cfg pa
 	for {
 		select {
 		case <-refresh:
-			refreshCtx, cancel := context.WithTimeout(ctx, cfg.OperationTimeout)
+			refreshCtx, cancel := context.WithTimeout(ctx, set.config.OperationTimeout)
 			log.Info("partitions listed again", "error", manager.RefreshPartitions(refreshCtx))
 			cancel()
 		case <-manager.Done():
 			return manager.Err()
 		case <-ctx.Done():
-			log.Info("leaving", "worker", manager.WorkerID())
-			return manager.Close()
+			return leave(manager, log, set)
 		}
 	}
+}
+
+// leave ends the worker: one that is told that it will not come back hands everything over first.
+func leave(manager *parti.Manager, log *slog.Logger, set settings) error {
+	log.Info("leaving", "worker", manager.WorkerID(), "drain", set.drain)
+	if set.drain > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), set.drain)
+		defer cancel()
+		return manager.Drain(ctx)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*set.config.ShutdownTimeout)
+	defer cancel()
+	return manager.Stop(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -60,7 +61,11 @@ func TestTwoWorkersShareTheWorkAndLeaveCleanlyAtASignal(t *testing.T) {
 		var ctx context.Context
 		ctx, stops[i] = context.WithCancel(t.Context())
 		defer stops[i]()
-		go func() { ends <- run(ctx, args, &logs[i], refresh) }()
+		mine := args
+		if i == 0 {
+			mine = append(slices.Clone(args), "-drain", "10s")
+		}
+		go func() { ends <- run(ctx, mine, &logs[i], refresh) }()
 	}
 	both := func(what string) int { return logs[0].count(what) + logs[1].count(what) }
 	soon := func(what string, condition func() bool) {

@@ -24,6 +24,7 @@ type settings struct {
 	level      slog.Level
 	json       bool
 	unit       time.Duration
+	drain      time.Duration
 }
 
 func parse(args []string) (settings, error) {
@@ -35,6 +36,7 @@ func parse(args []string) (settings, error) {
 	verbose := flags.Bool("v", false, "log each step")
 	flags.BoolVar(&set.json, "json", false, "log in JSON, one object a line, for programs")
 	flags.DurationVar(&set.unit, "work", 100*time.Millisecond, "how long a unit of work takes; one that is begun is finished")
+	flags.DurationVar(&set.drain, "drain", 0, "how long to hand everything over at the end, for a worker that will not come back; 0 to stop at once")
 	flags.StringVar(&set.url, "nats", urlFromEnvironment(), "`URL` of a NATS server with JetStream")
 	flags.IntVar(&set.partitions, "partitions", 24, "how many partitions there are")
 	flags.StringVar(&set.list, "list", "", "`file` that lists the partitions, one ID a line, instead; read again at SIGHUP")

@@ -17,6 +17,7 @@
 //	                 has no reason to take.
 //	I9 urgent first  where deadlines are given: a partition without an owner gets one in time, see [Checker.Look].
 //	I10 told         likewise: the leader reports who does not let go in time.
+//	drain            no record grants anything to a session that has said that it leaves, once the leader must know it.
 //	terms            one session stores few of them in a LeaderTTL: see [Config.LeaderTTL].
 //	I8 legal         each state change is an edge of the table, and starts where the last one ended.
 //	fencing          a store of the user's that refuses older epochs has to refuse only what is left of a pause, of a

@@ -34,6 +34,8 @@ type liveness struct {
 	listed    map[string]time.Time
 	told      map[string]time.Time // waits that were judged, by partition
 	reports   []report
+	deserted  bool      // all who live leave
+	stays     time.Time // since then somebody has been there again who does not leave
 
 	plan     Plan
 	planned  bool
@@ -174,6 +176,10 @@ func (c *Checker) judgeWait(now time.Time, partition string, h holding) {
 	d := c.cfg.Deadlines
 	due := later(w.since, c.live.since).Add(w.allowed)
 	if !w.handoff {
+		if c.live.deserted {
+			return // nobody may be given anything
+		}
+		due = later(due, c.live.stays.Add(w.allowed))
 		due = later(due, c.live.held)
 		if !c.live.restarted.IsZero() {
 			due = later(due, c.live.restarted.Add(d.ColdStartWindow))
@@ -214,6 +220,9 @@ func (c *Checker) wait(partition string, h holding) (wait, bool) {
 	}
 	last := lastChange(all)
 	w := wait{since: last.at, allowed: d.PlannedScaleWindow}
+	if c.leftForGood(h, last) {
+		w.allowed = 0
+	}
 	if last.expired {
 		w.allowed = d.EmergencyGracePeriod
 		if c.expiredAround(last.at) >= massLoss {

@@ -67,6 +67,18 @@ func TestAPartitionThatStaysWithoutAnOwnerIsReported(t *testing.T) {
 	}{
 		{"its owner expired", func(h *history) { h.expire("worker-0") }, 5 * time.Second},
 		{"its owner left", func(h *history) { h.gone(checker.Heartbeat, "worker-0") }, 15 * time.Second},
+		{"its owner said that it leaves, and left", func(h *history) {
+			h.leaves("worker-0", 1)
+			h.gone(checker.Heartbeat, "worker-0")
+		}, 5 * time.Second},
+		{"for a while nobody was there who stays", func(h *history) {
+			h.expire("worker-0")
+			for i := range 7 {
+				h.leaves(fmt.Sprintf("worker-%d", i+1), i+2)
+			}
+			h.looks("p1", time.Minute)
+			h.beat("worker-8", 100, 0)
+		}, 5 * time.Second},
 		{"its owner came back and left again", func(h *history) {
 			h.gone(checker.Heartbeat, "worker-0")
 			h.beat("worker-0", 100, 0)

@@ -234,6 +234,7 @@ func (c *Checker) storedHeartbeat(e Entry) {
 	}
 	c.stored.beats[e.Key] = append(c.stored.beats[e.Key], b)
 	c.live.reason = c.live.reason || b.gone // what it was promised goes to others
+	c.noteStayers()
 	c.lookForRestart(time.Now())
 }
 
@@ -366,6 +367,9 @@ func (c *Checker) given(partition string, now holding) {
 	if last, known := c.stored.holdings[partition]; known && now.epoch > last.epoch {
 		c.stored.grants = append(c.stored.grants, grant{last.at, now.at, partition, last, now})
 		c.granted(last, now, now.term)
+	}
+	if last, known := c.stored.holdings[partition]; !known || now.epoch > last.epoch {
+		c.grantedToLeaver(partition, now)
 	}
 	c.stored.holdings[partition] = now
 }

@@ -175,6 +175,15 @@ func (p *Process) Stop() error {
 	return err
 }
 
+// Drain hands everything over and ends the process; see [parti.Manager.Drain].
+func (p *Process) Drain(ctx context.Context) error {
+	p.fleet.Checker.Note("%s: drain", p.Name)
+	p.LastIDKept()
+	err := p.Manager.Drain(ctx)
+	p.Conn.Close()
+	return err
+}
+
 // LastIDKept remembers the present ID for after the end.
 func (p *Process) LastIDKept() {
 	if id := p.Manager.WorkerID(); id != "" {

@@ -13,11 +13,15 @@ import (
 // longestFault is how long a cut, a stall, a pause or an outage lasts at most: longer than every lease.
 const longestFault = 16 * time.Second
 
+// longestDrain is how long a drain goes on at most before it becomes a stop.
+const longestDrain = 40 * time.Second
+
 // faults are what can befall a process, each as often as it stands here.
 var faults = []func(l *Life, p *fleet.Process){
 	(*Life).crash, (*Life).crash, (*Life).crashAndRestart, (*Life).crashAndRestart,
 	(*Life).stop, (*Life).stopAndRestart, (*Life).stopAndRestart,
 	(*Life).scale, (*Life).scale,
+	(*Life).drain, (*Life).drain, (*Life).cordon, (*Life).cordon,
 	(*Life).cut, (*Life).cut, (*Life).stall, (*Life).stallOneWay, (*Life).stallOneWay, (*Life).slow, (*Life).flap,
 	(*Life).freeze, (*Life).freeze,
 	(*Life).outage, (*Life).restore,
@@ -68,6 +72,30 @@ func (l *Life) crashAndRestart(p *fleet.Process) {
 func (l *Life) stop(p *fleet.Process) {
 	l.note("stop %s", p.Name)
 	l.undone.Go(func() { _ = p.Stop() })
+}
+
+// drain drains a process, and often another in the same instant, for a while that may be too short or too long.
+func (l *Life) drain(p *fleet.Process) {
+	for _, p := range []*fleet.Process{p, l.someone()}[:1+l.rng.IntN(2)] {
+		most := l.between(0, longestDrain)
+		l.note("drain %s for %s", p.Name, most)
+		l.undone.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), most)
+			defer cancel()
+			_ = p.Drain(ctx)
+		})
+	}
+}
+
+// cordon cordons a process, or takes that back.
+func (l *Life) cordon(p *fleet.Process) {
+	if l.rng.IntN(2) == 0 {
+		l.note("cordon %s", p.Name)
+		p.Manager.Cordon()
+		return
+	}
+	l.note("uncordon %s", p.Name)
+	p.Manager.Uncordon()
 }
 
 // stopAndCut cuts a process off while it stops, one that has something to give up: the trust ends while its hooks do.

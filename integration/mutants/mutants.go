@@ -753,7 +753,7 @@ var mutants = []mutant{
 	{
 		name: "expected-workers-ignored", breaks: "A cold start waits for its whole window although everyone expected is there.",
 		file: "internal/topology/decide.go",
-		old:  `if t.cfg.ExpectedWorkers == 0 || len(t.heard) != t.cfg.ExpectedWorkers {`,
+		old:  `if t.cfg.ExpectedWorkers == 0 || len(t.heard)-len(t.leaving) != t.cfg.ExpectedWorkers {`,
 		new:  `if t.cfg.ExpectedWorkers >= 0 {`,
 	},
 	{
@@ -1047,8 +1047,8 @@ var mutants = []mutant{
 	{
 		name: "cordon-not-told", breaks: "A worker that is cordoned does not say so.",
 		file:   "actors/heartbeat.go",
-		old:    `Cordoned: h.set.Cordoned, Failed`,
-		new:    `Cordoned: false, Failed`,
+		old:    `Cordoned: h.cordoned, Leaving`,
+		new:    `Cordoned: false, Leaving`,
 		likely: "Inert",
 	},
 	{
@@ -1323,5 +1323,119 @@ var mutants = []mutant{
 		file: "kv/lease.go",
 		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):`,
 		new:  `entry.Token.Of(l.Chain):`,
+	},
+	// Draining and cordoning.
+	{
+		name: "drain-not-told", breaks: "A worker that drains does not say that it leaves.",
+		file:   "actors/heartbeat.go",
+		old:    `Leaving: h.leaving, Failed`,
+		new:    `Leaving: false, Failed`,
+		likely: "ADrainHandsEverythingOver",
+	},
+	{
+		name: "standing-told-later", breaks: "A drain or a cordon waits for the next heartbeat.",
+		file:   "actors/drain.go",
+		old:    "\t\th.hurry()\n",
+		new:    ``,
+		likely: "ACordonTakesEffectAtOnce",
+	},
+	{
+		name: "drain-forgotten-on-rejoin", breaks: "A worker that drains and loses its session is a newcomer like any other in the next.",
+		file:   "actors/session.go",
+		old:    `		h.standing = standing`,
+		new:    `		h.cordoned = standing.cordoned`,
+		likely: "TheNextSessionOfADraining",
+	},
+	{
+		name: "cordon-forgotten-on-rejoin", breaks: "A cordon ends with the session.",
+		file:   "actors/session.go",
+		old:    `		h.standing = standing`,
+		new:    `		h.leaving = standing.leaving`,
+		likely: "ACordon",
+	},
+	{
+		name: "cordon-before-start-lost", breaks: "A cordon before the start is forgotten.",
+		file:   "drain.go",
+		old:    `		m.view.Begin(cordoned)`,
+		new:    `		_ = cordoned`,
+		likely: "ACordonBeforeTheStart",
+	},
+	{
+		name: "drain-of-a-starter-waits", breaks: "A worker without an assignment waits for the leader when it is asked to drain.",
+		file:   "actors/drain.go",
+		old:    `	if !m.everDone {`,
+		new:    `	if m.everDone && !m.ready {`,
+		likely: "WaitsForItsFirstAssignmentJustStops",
+	},
+	{
+		name: "drained-before-granted", breaks: "A leader that drains leaves before what it had is granted to others.",
+		file:   "actors/drain.go",
+		old:    `is := f.synced && !f.recorded`,
+		new:    `is := f.synced`,
+		likely: "ADrainHandsEverythingOver",
+	},
+	{
+		name: "drained-leader-leaves-others", breaks: "A leader that drains leaves while the handoffs of others are under way.",
+		file:   "actors/drain.go",
+		old:    `	if m.session.leads && (`,
+		new:    `	if !m.session.leads && m.session.leads && (`,
+		likely: "ALeaderThatDrainsStays",
+	},
+	{
+		name: "drain-left-unsaid", breaks: "A drain that ends early says that it is complete.",
+		file:   "actors/manager.go",
+		old:    "\t\tm.noteLeft()\n",
+		new:    ``,
+		likely: "AStopEndsADrain",
+	},
+	{
+		name: "leaver-granted", breaks: "A worker that leaves is granted what was on its way to it.",
+		file: "internal/ledger/propose.go",
+		old:  `p.target.alive() && !p.target.leaving`,
+		new:  `p.target.alive()`,
+	},
+	{
+		name: "let-go-for-a-leaver", breaks: "A worker lets go of what nobody will take, because the worker that should have it leaves.",
+		file: "internal/ledger/propose.go",
+		old:  `p.target != p.holder && !p.target.leaving`,
+		new:  `p.target != p.holder`,
+	},
+	{
+		name: "leaver-may-stay-unnoticed", breaks: "A later session that stays does not get what it should have.",
+		file: "internal/ledger/ledger.go",
+		old: `	w.leaving = leaves
+	for _, p := range w.targets {
+		l.touch(p)
+	}
+`,
+		new: `	w.leaving = leaves
+`,
+	},
+	{
+		name: "leaver-keeps-its-home", breaks: "What a drained worker had is still at home with its ID.",
+		file: "internal/leader/roster.go",
+		old:  `	if !w.leaving {`,
+		new:  `	if !w.leaving || id != "" {`,
+	},
+	{
+		name: "leavers-planned-for", breaks: "Where all leave, the strategy is asked to place what has no owner with them.",
+		file: "internal/leader/plan.go",
+		old:  ` || !l.roster.takes(d.Members, away)`,
+		new:  ``,
+	},
+	{
+		name: "leaver-awaited", breaks: "A worker that announced that it leaves is awaited like one that may come back.",
+		file: "internal/topology/topology.go",
+		old: `	if t.leaving[worker] {
+		due = now
+	}
+`,
+		new: ``,
+	},
+	{
+		name: "leaver-expected", breaks: "A worker that leaves counts as one of those that are expected.",
+		file: "internal/topology/decide.go",
+		old:  `len(t.heard)-len(t.leaving) != t.cfg.ExpectedWorkers`,
+		new:  `len(t.heard) != t.cfg.ExpectedWorkers`,
 	},
 }

@@ -50,6 +50,9 @@ func (l *life) judge(e Effect) {
 	case *Write:
 		l.writes++
 		require.False(l.t, l.calm, "a write without need: %s", e)
+		for _, g := range e.proposal.Grants {
+			require.False(l.t, l.leader.roster.live[g.Worker].leaving, "%s, which leaves", g)
+		}
 	case *Ask:
 		if !e.Moves {
 			require.Contains(l.t, e.Question.Previous, strategy.None, "asked to place what has no owner, and there is nothing")
@@ -97,7 +100,7 @@ func (l *life) event() {
 	case n < 5 && id != l.cfg.Worker:
 		l.leave(id)
 	case n == 5:
-		m.leaving = !m.leaving && id != l.cfg.Worker
+		m.leaving = !m.leaving
 	case n == 6:
 		m.cordoned = !m.cordoned
 	case n == 7:

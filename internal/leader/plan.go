@@ -16,7 +16,8 @@ const (
 	strategyRetryMost  = 30 * time.Second
 )
 
-// plan begins to carry out a decision. Where nothing is without an owner and nothing may move there is nothing to ask.
+// plan begins to carry out a decision. Where nothing is without an owner and nothing may move there is nothing to ask, and
+// where all who are there leave nobody may be given anything.
 func (l *Leader) plan(now time.Time) {
 	d := l.decision
 	list := l.source.newest
@@ -36,7 +37,7 @@ func (l *Leader) plan(now time.Time) {
 	l.ledger.Fill(d.Members, away, q.Previous, q.Home)
 	a := &Ask{Question: q, Moves: d.Moves, decision: d, list: list}
 	a.described, _ = l.roster.descriptions(d.Members)
-	if !d.Moves && !slices.Contains(q.Previous, strategy.None) {
+	if !d.Moves && !slices.Contains(q.Previous, strategy.None) || !l.roster.takes(d.Members, away) {
 		l.adopt(now, a, q.Previous, l.draft.certificate)
 		return
 	}
@@ -146,9 +147,10 @@ func (l *Leader) targetMade(now time.Time, f *TargetMade) {
 // adopt makes a target what the ledger works towards. From here on it is the plan, however long storing it takes.
 func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Certificate) {
 	d := a.decision
+	var gone []string
 	for _, id := range l.draft.members {
 		if _, stays := slices.BinarySearch(d.Members, id); !stays {
-			l.roster.away[id] = now
+			gone = append(gone, id)
 		}
 	}
 	for _, id := range d.Members {
@@ -156,6 +158,9 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	}
 	l.ledger.SetTargets(d.Members, next)
 	l.ledger.SetMembers(d.Members)
+	for _, id := range gone {
+		l.goesAway(now, id, l.roster.lookup(id))
+	}
 	l.draft.members, l.draft.planned, l.draft.owed, l.draft.phase = d.Members, true, true, d.Phase
 	if d.Moves || !l.topo.Altered() { // otherwise that they describe themselves differently is not planned for yet
 		l.draft.workers = a.described

@@ -101,6 +101,11 @@ func (r *roster) asked(members []string, away map[string]bool) []strategy.Worker
 	return workers
 }
 
+// takes says that one of the members is there and does not leave: that there is somebody to give anything to.
+func (r *roster) takes(members []string, away map[string]bool) bool {
+	return slices.ContainsFunc(members, func(id string) bool { return !away[id] && !r.lookup(id).leaving })
+}
+
 // open is the members that are not cordoned, and the index of each member among them.
 func (r *roster) open(members []string) (workers []strategy.Worker, index []int) {
 	index = make([]int, len(members))
@@ -174,6 +179,7 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 	l.topo.Seen(now, f.Worker)
 	if !ok || known.leaving != f.Leaving {
 		l.topo.Leaving(now, f.Worker, f.Leaving)
+		l.ledger.Leaving(f.Worker, f.Leaving)
 	}
 	if f.Failed && known.session != f.Session {
 		l.topo.Failed(now, f.Worker)
@@ -221,7 +227,7 @@ func (l *Leader) gone(now time.Time, id string, clean bool) {
 		r.former[id] = w
 		l.ledger.SessionEnded(id, w.session)
 		if _, member := slices.BinarySearch(l.draft.members, id); !member {
-			r.away[id] = now
+			l.goesAway(now, id, w)
 		}
 	}
 	if clean {
@@ -230,6 +236,17 @@ func (l *Leader) gone(now time.Time, id string, clean bool) {
 		l.topo.Lost(now, id)
 	}
 	l.breakPromises(id)
+}
+
+// goesAway books that a worker is not planned for any more. One that may come back has its place kept, see forgetHomes.
+// One that announced that it leaves has none.
+func (l *Leader) goesAway(now time.Time, id string, w worker) {
+	if !w.leaving {
+		l.roster.away[id] = now
+		return
+	}
+	delete(l.roster.away, id)
+	l.ledger.Forget(id)
 }
 
 // breakPromises plans anew for what a worker that is gone was to get: nobody waits for its return because of that.

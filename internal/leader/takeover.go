@@ -156,7 +156,7 @@ func (l *Leader) begin(now time.Time) {
 			l.ledger.SessionEnded(id, session)
 		}
 		if _, member := slices.BinarySearch(l.draft.members, id); !member {
-			l.roster.away[id] = now
+			l.goesAway(now, id, w)
 		}
 	}
 	l.ledger.SetMembers(l.draft.members)

@@ -37,14 +37,14 @@ func (l *Ledger) Propose() (Write, bool) {
 // Touched reports whether there may be something to write.
 func (l *Ledger) Touched() bool { return len(l.touchedParts) > 0 || len(l.touchedWorkers) > 0 }
 
-// mayGrant: nobody holds it, it is listed, and who should have it is a member whose session is alive.
+// mayGrant: nobody holds it, it is listed, and who should have it is a member whose session is alive and stays.
 func (l *Ledger) mayGrant(p *part) bool {
-	return !p.forgotten && p.holder == nil && l.unread == 0 && p.listed() && p.target != nil && p.target.member && p.target.alive()
+	return !p.forgotten && p.holder == nil && l.unread == 0 && p.listed() && p.target != nil && p.target.member && p.target.alive() && !p.target.leaving
 }
 
-// mustRevoke: it is no more listed, or somebody else should have it, and its holder can be told.
+// mustRevoke: it is no more listed, or somebody else should have it and stays to take it, and its holder can be told.
 func (l *Ledger) mustRevoke(p *part) bool {
-	return !p.forgotten && p.holder.alive() && !p.releasing && (!p.listed() || (p.target != nil && p.target != p.holder))
+	return !p.forgotten && p.holder.alive() && !p.releasing && (!p.listed() || (p.target != nil && p.target != p.holder && !p.target.leaving))
 }
 
 func sortEffects(e []Effect) {

@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	members a b
 //	seen a/7@3, ended a/7      a session lives and has applied a version; is over
 //	seen a/7@3-p1,p2           it lives and has applied a version, but is still holding these
+//	leaving a, staying a       a worker announces that it leaves; a later session of its stays
 //	unreadable a               the record of a worker cannot be read
 //	home p1 p2, forget a       where partitions are at home; a worker is not expected back
 //	write                      propose, and store
@@ -121,6 +122,10 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		for _, a := range args {
 			worker, n, _ := sessionOf(t, a)
 			p.ledger.SessionEnded(worker, n)
+		}
+	case "leaving", "staying":
+		for _, worker := range args {
+			p.ledger.Leaving(worker, verb == "leaving")
 		}
 	case "unreadable":
 		for _, worker := range args {

@@ -84,9 +84,9 @@ func (t *Topology) closes(now time.Time) bool {
 	return t.gathering.kind != None && (!now.Before(t.gathering.closes) || t.complete(now))
 }
 
-// complete says that exactly as many workers live as are expected, and that nobody is awaited whose heartbeat expired.
+// complete says that exactly as many workers live and stay as are expected, and that nobody is awaited whose heartbeat expired.
 func (t *Topology) complete(now time.Time) bool {
-	if t.cfg.ExpectedWorkers == 0 || len(t.heard) != t.cfg.ExpectedWorkers {
+	if t.cfg.ExpectedWorkers == 0 || len(t.heard)-len(t.leaving) != t.cfg.ExpectedWorkers {
 		return false
 	}
 	for _, a := range t.absent {
