@@ -17,11 +17,14 @@ var (
 	ErrHookPanic = errors.New("hook panicked")
 	// ErrHookFailed wraps the error a hook returned. The change it was told of stands.
 	ErrHookFailed = errors.New("hook returned an error")
-	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced and ErrBlind are what a leader reports.
+	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced, ErrBlind, ErrForeignGroup and ErrOlderSource are what a leader reports.
+	// ErrForeignGroup also ends a start.
 	ErrHandoffTimeout = leader.ErrHandoffTimeout
 	ErrFlapping       = leader.ErrFlapping
 	ErrUnplaced       = leader.ErrUnplaced
 	ErrBlind          = leader.ErrBlind
+	ErrForeignGroup   = leader.ErrForeignGroup
+	ErrOlderSource    = leader.ErrOlderSource
 	// ErrNoLeader says that no leader was seen for ElectionTimeout.
 	ErrNoLeader = errors.New("no leader elected")
 	// ErrConnectionClosed says that the NATS connection was closed for good.

@@ -53,15 +53,8 @@ func restored(snapshot kv.Snapshot) leader.Fact {
 func (c *calculator) list(ctx context.Context) any {
 	ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 	defer cancel()
-	partitions, err := list(ctx, c.set.Source)
-	if err != nil {
-		return &leader.Listed{Err: err}
-	}
-	prepared, err := leader.NewListing(partitions)
-	if err != nil {
-		return &leader.Listed{Err: fmt.Errorf("%w: %w", ErrSourceFailed, err)}
-	}
-	return &leader.Listed{List: prepared}
+	listed, err := list(ctx, c.set)
+	return &leader.Listed{List: listed, Err: err}
 }
 
 // heartbeatFact is what an update of the heartbeats says.

@@ -210,8 +210,8 @@ func (m *manager) reportReceived(r *report) {
 	}
 }
 
-// open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, so that
-// what is wrong with either is the error of the start.
+// open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, and
+// compares the list with what the group divides, so that what is wrong with any of them is the error of the start.
 func (m *manager) open() {
 	before, running := m.store, m.everDone
 	m.run(func(ctx context.Context) any {
@@ -221,9 +221,7 @@ func (m *manager) open() {
 		}
 		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
 		if err == nil && !running {
-			listCtx, cancel := context.WithTimeout(ctx, m.set.Store.OperationTimeout)
-			defer cancel()
-			_, err = list(listCtx, m.set.Source)
+			_, err = checkSource(ctx, m.set, store)
 		}
 		return &opened{store, err}
 	})

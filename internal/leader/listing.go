@@ -19,10 +19,12 @@ type Listing struct {
 	partitions []strategy.Partition
 	ids        []string
 	digest     string // names the list, with its weights
+	version    uint64 // of the source; 0 where it is not versioned
+	unknown    int    // partitions that belong to it and that no record names
 }
 
-// NewListing sorts and prepares a list. Its error is that of [strategy.Prepare].
-func NewListing(partitions []strategy.Partition) (*Listing, error) {
+// NewListing sorts and prepares a list of a version; 0 says that it has none. Its error is that of [strategy.Prepare].
+func NewListing(partitions []strategy.Partition, version uint64) (*Listing, error) {
 	type named struct {
 		id string
 		strategy.Partition
@@ -35,7 +37,7 @@ func NewListing(partitions []strategy.Partition) (*Listing, error) {
 	if !slices.IsSortedFunc(all, byID) {
 		slices.SortFunc(all, byID)
 	}
-	l := &Listing{partitions: make([]strategy.Partition, len(all)), ids: make([]string, len(all))}
+	l := &Listing{partitions: make([]strategy.Partition, len(all)), ids: make([]string, len(all)), version: version}
 	d, line := xxhash.New(), []byte{}
 	for i, p := range all {
 		l.partitions[i], l.ids[i] = p.Partition, p.id
