@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -30,6 +31,9 @@ type follower struct {
 	applied  int64     // the version of the newest record of this session that is in force
 	held     time.Time // until when the leader gives this worker nothing, as told last
 	unknown  map[string]bool
+
+	own       *leader.Listing // what the source of a worker that starts lists, until that and the group are compared
+	comparing bool
 }
 
 // picture is everything that a worker's Assignment is made of.
@@ -48,8 +52,10 @@ type (
 	served           struct{ err error }
 )
 
-func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64) body {
-	return &follower{guard: g, report: report, store: store, runner: r, session: s, position: p, carried: carried, unknown: map[string]bool{}}
+func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64, own *leader.Listing) body {
+	return &follower{
+		guard: g, report: report, store: store, runner: r, session: s, position: p, carried: carried, unknown: map[string]bool{}, own: own,
+	}
 }
 
 func (f *follower) started() {
@@ -69,6 +75,8 @@ func (f *follower) receive(_ actor.Context, message any) {
 		f.report(&sessionLost{msg.err})
 	case *served:
 		f.served(msg.err)
+	case *compared:
+		f.compared(msg.err)
 	}
 }
 
@@ -175,7 +183,7 @@ func (f *follower) recordUpdated(e kv.Entry) error {
 
 // apply hands the newest record to the user, or shows the user a newer plan in which nothing changed for this worker.
 func (f *follower) apply() {
-	if f.applying || f.wanted == nil || len(f.unknown) > 0 {
+	if f.applying || f.wanted == nil || len(f.unknown) > 0 || !f.belongs() {
 		return
 	}
 	now := picture{f.wanted, f.position, f.plan.Lifecycle}

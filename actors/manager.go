@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -34,6 +35,7 @@ type manager struct {
 	life    *life
 	machine *fsm.Machine
 	store   *kv.Store
+	own     *leader.Listing // what the source listed at the start
 
 	children map[string]*child   // by kind, at most one of each
 	running  map[string]struct{} // names of all that have not terminated, the stopping ones included
@@ -197,6 +199,8 @@ func (m *manager) reportReceived(r *report) {
 		m.unknownFormat(r.kind, msg.err)
 	case *sightLost:
 		m.sightIsLost(msg.err)
+	case *foreignMet:
+		m.leave(msg.err)
 	case *held:
 		m.isHeld(msg.until)
 	case *problem:
@@ -217,13 +221,14 @@ func (m *manager) open() {
 	m.run(func(ctx context.Context) any {
 		if before != nil {
 			store, err := before.Reopen(ctx)
-			return &opened{store, err}
+			return &opened{store: store, err: err}
 		}
+		var own *leader.Listing
 		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
 		if err == nil && !running {
-			_, err = checkSource(ctx, m.set, store)
+			own, err = checkSource(ctx, m.set, store)
 		}
-		return &opened{store, err}
+		return &opened{store, own, err}
 	})
 }
 
@@ -248,6 +253,9 @@ func (m *manager) storeOpened(msg *opened) {
 		return
 	}
 	m.store, m.openErr, m.opening = msg.store, nil, 0
+	if msg.own != nil {
+		m.own = msg.own
+	}
 	m.life.view.store.Store(msg.store)
 	if m.machine.State() == fsm.Init {
 		m.fire(fsm.EventStart)

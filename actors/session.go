@@ -122,8 +122,12 @@ func (m *manager) spawnFollower() {
 	if m.carrying {
 		carried = m.life.carried
 	}
+	own := m.own
+	if m.everDone {
+		own = nil
+	}
 	m.spawn(kindFollower, func(g *guard, report func(reported)) body {
-		return newFollower(g, report, m.store, m.life.runner, s, highest, carried)
+		return newFollower(g, report, m.store, m.life.runner, s, highest, carried, own)
 	})
 }
 

@@ -70,6 +70,14 @@ func (l *Listing) shares(other *Listing) bool {
 	return false
 }
 
+// Lists reports whether the list names at least one of the partitions.
+func (l *Listing) Lists(owned []record.Owned) bool {
+	return slices.ContainsFunc(owned, func(o record.Owned) bool {
+		_, found := slices.BinarySearch(l.ids, o.Partition)
+		return found
+	})
+}
+
 // Suspect reports whether a worker with this list has to read the records before it may join: the plan was made for
 // another list, which is not an earlier version of this one.
 func (l *Listing) Suspect(plan record.Plan) bool {
