@@ -183,7 +183,10 @@ func (f *follower) recordUpdated(e kv.Entry) error {
 
 // apply hands the newest record to the user, or shows the user a newer plan in which nothing changed for this worker.
 func (f *follower) apply() {
-	if f.applying || f.wanted == nil || len(f.unknown) > 0 || !f.belongs() {
+	if f.applying || f.wanted == nil || len(f.unknown) > 0 {
+		return
+	}
+	if !f.belongs() {
 		return
 	}
 	now := picture{f.wanted, f.position, f.plan.Lifecycle}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -283,6 +284,28 @@ func TestANamingSchemeIsChangedByAHigherVersion(t *testing.T) {
 		same := f.Start(1, lists(edition{"other", 0, 3, 2}))[0]
 		require.ErrorIs(t, same.Begun(), parti.ErrForeignGroup, "the same version is no higher one")
 		f.Settle(time.Second)
+	})
+}
+
+// restless lists under a higher version each time: the one that it has afterwards.
+type restless struct {
+	edition
+	listed *atomic.Uint64
+}
+
+func (r restless) ListPartitions(ctx context.Context) ([]parti.Partition, error) {
+	r.listed.Add(1)
+	return r.edition.ListPartitions(ctx)
+}
+
+func (r restless) SourceVersion() uint64 { return r.listed.Load() }
+
+// TestAListIsNotTakenForNewerThanItIs: the version is asked for before the list.
+func TestAListIsNotTakenForNewerThanItIs(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, func(spec *fleet.Spec) { spec.Source = restless{edition{"topic", 0, 3, 0}, new(atomic.Uint64)} })
+		f.Begin(1)
+		require.EqualValues(t, 1, storedPlan(t, f).SourceVersion, "the worker listed once when it started, and once to lead")
 	})
 }
 
