@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -24,6 +25,12 @@ func startBehindALeaf(t *testing.T) (hub, leaf *node) {
 	hub.start()
 	leaf.start()
 	eventually(t, 10*time.Second, "both servers answer", func() bool { return hub.answers() && leaf.answers() })
+	js, err := jetstream.NewWithDomain(connect(t, "probe", leaf.url()).Conn(), "hub")
+	require.NoError(t, err)
+	eventually(t, 20*time.Second, "the hub's store answers behind the leaf node", func() bool { // before, a start would end
+		_, err := js.AccountInfo(within(t, time.Second))
+		return err == nil
+	})
 	return hub, leaf
 }
 
