@@ -82,7 +82,8 @@ type Config struct {
 	OnStoreLoss string `yaml:"onStoreLoss"`
 	// Group names the group, and with it its buckets: "parti-<group>-stableid" and so on, where KVBuckets does not name
 	// them. Up to 47 letters, digits, '-' and '_'. Give each application its own: workers with the same buckets are one
-	// group and divide one list of partitions. Default "": the buckets are named "parti-stableid" and so on.
+	// group and divide one list of partitions. To change the group of a configuration that has one, clear the names in
+	// KVBuckets as well. Default "": the buckets are named "parti-stableid" and so on.
 	Group string `yaml:"group"`
 	// KVBuckets says which buckets are the group's and how they are stored: workers with the same buckets are one group.
 	KVBuckets KVBuckets `yaml:"kvBuckets"`
