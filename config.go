@@ -162,6 +162,7 @@ func ClusteredConfig() Config {
 // DefaultConfig returned. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
 // PreferredID, Standby, Labels and Cordoned mean something as they are.
 func (c *Config) ApplyDefaults() {
+	c.regroup()
 	before := *c
 	defer func() {
 		if !reflect.DeepEqual(*c, before) { // something was not set, so this was not either
@@ -185,7 +186,10 @@ func (c *Config) ApplyDefaults() {
 	set(&c.StartupTimeout, 60*time.Second)
 	set(&c.ShutdownTimeout, 10*time.Second)
 	set(&c.OnStoreLoss, OnStoreLossFence)
-	c.nameBuckets()
+	set(&c.KVBuckets.StableID, c.bucket("stableid"))
+	set(&c.KVBuckets.Election, c.bucket("election"))
+	set(&c.KVBuckets.Heartbeat, c.bucket("heartbeat"))
+	set(&c.KVBuckets.Assignment, c.bucket("assignment"))
 	set(&c.KVBuckets.Storage, "file")
 	set(&c.KVBuckets.Replicas, 1)
 	set(&c.Capacity, 100)
@@ -199,19 +203,24 @@ const (
 	bucketPrefix       = "parti-"
 )
 
-// nameBuckets names the buckets that have no name after the group.
-func (c *Config) nameBuckets() {
+// bucket is the default name of a bucket.
+func (c *Config) bucket(kind string) string {
+	if c.Group != "" {
+		kind = c.Group + "-" + kind
+	}
+	return bucketPrefix + kind
+}
+
+// regroup names buckets after the group that bear the names of a group without one: they come from DefaultConfig, which did
+// not know of it.
+func (c *Config) regroup() {
 	for kind, name := range map[string]*string{
 		"stableid": &c.KVBuckets.StableID, "election": &c.KVBuckets.Election,
 		"heartbeat": &c.KVBuckets.Heartbeat, "assignment": &c.KVBuckets.Assignment,
 	} {
-		if c.Group != "" && *name == bucketPrefix+kind {
-			*name = "" // it comes from DefaultConfig, which knew of no group
+		if *name == bucketPrefix+kind {
+			*name = c.bucket(kind)
 		}
-		if c.Group != "" {
-			kind = c.Group + "-" + kind
-		}
-		set(name, bucketPrefix+kind)
 	}
 }
 

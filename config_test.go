@@ -90,6 +90,11 @@ func TestAGroupNamesItsBuckets(t *testing.T) {
 	c.ApplyDefaults()
 	assert.Equal(t, named, c.KVBuckets, "set in what DefaultConfig returned")
 
+	c = DefaultConfig()
+	c.Group, c.FlapBackoff = "orders", 0
+	c.ApplyDefaults()
+	assert.Zero(t, c.FlapBackoff, "a group does not make a default of what was turned off")
+
 	c, err := LoadConfig(strings.NewReader("group: orders\nkvBuckets: {election: mine}"))
 	require.NoError(t, err)
 	named.Election = "mine"

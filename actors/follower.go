@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -32,7 +33,8 @@ type follower struct {
 	held     time.Time // until when the leader gives this worker nothing, as told last
 	unknown  map[string]bool
 
-	own       *leader.Listing // what the source of a worker that starts lists, until that and the group are compared
+	own       leader.Edition // of what a worker that starts lists, until that and the group are compared; else zero
+	compare   func(context.Context) error
 	comparing bool
 }
 
@@ -52,9 +54,10 @@ type (
 	served           struct{ err error }
 )
 
-func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64, own *leader.Listing) body {
+func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64, own leader.Edition, compare func(context.Context) error) body {
 	return &follower{
-		guard: g, report: report, store: store, runner: r, session: s, position: p, carried: carried, unknown: map[string]bool{}, own: own,
+		guard: g, report: report, store: store, runner: r, session: s, position: p, carried: carried, unknown: map[string]bool{},
+		own: own, compare: compare,
 	}
 }
 
@@ -77,6 +80,9 @@ func (f *follower) receive(_ actor.Context, message any) {
 		f.served(msg.err)
 	case *compared:
 		f.compared(msg.err)
+	case *compareDue:
+		f.comparing = false
+		f.apply()
 	}
 }
 

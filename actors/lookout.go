@@ -51,10 +51,15 @@ func restored(snapshot kv.Snapshot) leader.Fact {
 
 // list lists the source and prepares the list for strategies.
 func (c *calculator) list(ctx context.Context) any {
-	ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
-	defer cancel()
-	listed, err := list(ctx, c.set)
-	return &leader.Listed{List: listed, Err: err}
+	partitions, version, err := list(ctx, c.set)
+	if err != nil {
+		return &leader.Listed{Err: err}
+	}
+	prepared, err := leader.NewListing(partitions, version)
+	if err != nil {
+		return &leader.Listed{Err: fmt.Errorf("%w: %w", ErrSourceFailed, err)}
+	}
+	return &leader.Listed{List: prepared}
 }
 
 // heartbeatFact is what an update of the heartbeats says.

@@ -35,7 +35,7 @@ type manager struct {
 	life    *life
 	machine *fsm.Machine
 	store   *kv.Store
-	own     *leader.Listing // what the source listed at the start
+	own     leader.Edition // of what the source listed at the start
 
 	children map[string]*child   // by kind, at most one of each
 	running  map[string]struct{} // names of all that have not terminated, the stopping ones included
@@ -223,7 +223,7 @@ func (m *manager) open() {
 			store, err := before.Reopen(ctx)
 			return &opened{store: store, err: err}
 		}
-		var own *leader.Listing
+		var own leader.Edition
 		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
 		if err == nil && !running {
 			own, err = checkSource(ctx, m.set, store)
@@ -253,7 +253,7 @@ func (m *manager) storeOpened(msg *opened) {
 		return
 	}
 	m.store, m.openErr, m.opening = msg.store, nil, 0
-	if msg.own != nil {
+	if msg.own != (leader.Edition{}) {
 		m.own = msg.own
 	}
 	m.life.view.store.Store(msg.store)

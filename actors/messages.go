@@ -173,7 +173,7 @@ type (
 type (
 	opened struct {
 		store *kv.Store
-		own   *leader.Listing // what the source lists; nil where it was not asked
+		own   leader.Edition // of what the source lists; zero where it was not asked
 		err   error
 	}
 	openDue      struct{}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -122,12 +123,12 @@ func (m *manager) spawnFollower() {
 	if m.carrying {
 		carried = m.life.carried
 	}
-	own := m.own
+	own, compare := m.own, comparer(m.set, m.store)
 	if m.everDone {
-		own = nil
+		own = leader.Edition{}
 	}
 	m.spawn(kindFollower, func(g *guard, report func(reported)) body {
-		return newFollower(g, report, m.store, m.life.runner, s, highest, carried, own)
+		return newFollower(g, report, m.store, m.life.runner, s, highest, carried, own, compare)
 	})
 }
 

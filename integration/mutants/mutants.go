@@ -356,22 +356,22 @@ var mutants = []mutant{
 	{
 		name: "group-set-too-late", breaks: "A group that is set in what DefaultConfig returned does not reach its buckets.",
 		file:   "config.go",
-		old:    `if c.Group != "" && *name == bucketPrefix+kind {`,
-		new:    `if c.Group != "" && *name == kind {`,
+		old:    `if *name == bucketPrefix+kind {`,
+		new:    `if *name == kind {`,
 		likely: "AGroupNames",
 	},
 	{
 		name: "foreign-start", breaks: "A worker joins a group that divides nothing of what it lists.",
 		file:   "actors/group.go",
-		old:    `return own, checkGroup(ctx, store, own)`,
-		new:    `return own, nil`,
+		old:    `return own.Edition(), checkGroup(ctx, store, own)`,
+		new:    `return own.Edition(), nil`,
 		likely: "SecondApplication",
 	},
 	{
 		name: "foreign-first-record", breaks: "A worker runs what another application lists that started together with it.",
 		file:   "actors/group.go",
-		old:    `if f.own == nil || f.own.Lists(f.wanted.Owned) {`,
-		new:    `if f.own == nil || f.wanted != nil {`,
+		old:    `case !f.own.Suspect(f.plan):`,
+		new:    `case f.wanted != nil:`,
 		likely: "StartTogether",
 	},
 	{
@@ -398,8 +398,8 @@ var mutants = []mutant{
 	{
 		name: "renaming-worker-refused", breaks: "A worker with new names and a higher version does not join.",
 		file:   "internal/leader/version.go",
-		old:    `l.digest != plan.Digest && l.version <= plan.SourceVersion`,
-		new:    `l.digest != plan.Digest`,
+		old:    `e.digest != plan.Digest && e.version <= plan.SourceVersion`,
+		new:    `e.digest != plan.Digest`,
 		likely: "NamingScheme",
 	},
 	{
@@ -463,11 +463,11 @@ var mutants = []mutant{
 	{
 		name: "version-asked-late", breaks: "The source is asked for its version after it has listed.",
 		file: "actors/listing.go",
-		old: `		partitions, err := set.Source(ctx)
+		old: `		a.partitions, a.err = set.Source(ctx)
 `,
-		new: `		partitions, err := set.Source(ctx)
+		new: `		a.partitions, a.err = set.Source(ctx)
 		if set.SourceVersion != nil {
-			version = set.SourceVersion()
+			a.version = set.SourceVersion()
 		}
 `,
 		likely: "NewerThanItIs",

@@ -24,7 +24,14 @@ type Listing struct {
 }
 
 // NewListing sorts and prepares a list of a version; 0 says that it has none. Its error is that of [strategy.Prepare].
-func NewListing(partitions []strategy.Partition, version uint64) (*Listing, error) {
+func NewListing(partitions []strategy.Partition, version uint64) (l *Listing, err error) {
+	l = Unprepared(partitions, version)
+	l.prepared, err = strategy.Prepare(l.partitions)
+	return l, err
+}
+
+// Unprepared is a listing to compare with others, and not for strategies.
+func Unprepared(partitions []strategy.Partition, version uint64) *Listing {
 	type named struct {
 		id string
 		strategy.Partition
@@ -46,10 +53,17 @@ func NewListing(partitions []strategy.Partition, version uint64) (*Listing, erro
 		_, _ = d.Write(line)
 	}
 	l.digest = hex.EncodeToString(d.Sum(nil))
-	var err error
-	l.prepared, err = strategy.Prepare(l.partitions)
-	return l, err
+	return l
 }
+
+// Edition tells a listing from others.
+type Edition struct {
+	digest  string
+	version uint64
+}
+
+// Edition is that of the listing.
+func (l *Listing) Edition() Edition { return Edition{l.digest, l.version} }
 
 // names reports whether both lists name the same partitions.
 func (l *Listing) names(other *Listing) bool { return l == other || slices.Equal(l.ids, other.ids) }

@@ -70,32 +70,20 @@ func (l *Listing) shares(other *Listing) bool {
 	return false
 }
 
-// Lists reports whether the list names at least one of the partitions.
-func (l *Listing) Lists(owned []record.Owned) bool {
-	return slices.ContainsFunc(owned, func(o record.Owned) bool {
-		_, found := slices.BinarySearch(l.ids, o.Partition)
-		return found
-	})
-}
-
-// Suspect reports whether a worker with this list has to read the records before it may join: the plan was made for
+// Suspect reports whether a worker with such a list has to read the records before it may join: the plan was made for
 // another list, which is not an earlier version of this one.
-func (l *Listing) Suspect(plan record.Plan) bool {
-	return plan.Partitions > 0 && l.digest != plan.Digest && l.version <= plan.SourceVersion
+func (e Edition) Suspect(plan record.Plan) bool {
+	return plan.Partitions > 0 && e.digest != plan.Digest && e.version <= plan.SourceVersion
 }
 
 // Foreign is [ErrForeignGroup] where a worker with this list has nothing in common with the group that stored this. What
 // cannot be read may be what they have in common.
 func (l *Listing) Foreign(group string, stored *Restored) error {
-	if !l.Suspect(stored.Plan) || len(stored.Unreadable) > 0 {
+	if !l.Edition().Suspect(stored.Plan) || len(stored.Unreadable) > 0 {
 		return nil
 	}
 	_, named := recorded(stored.Records)
-	divided, err := NewListing(slices.Collect(maps.Values(named)), stored.Plan.SourceVersion)
-	if err != nil {
-		return nil //nolint:nilerr // a leader reports it
-	}
-	return l.foreign(group, divided)
+	return l.foreign(group, Unprepared(slices.Collect(maps.Values(named)), stored.Plan.SourceVersion))
 }
 
 // remember makes a list of the partitions that the records name. What is being let go is on its way to another worker, or
