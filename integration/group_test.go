@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -139,6 +140,31 @@ func TestOfTwoApplicationsThatStartTogetherOneEndsBeforeItRunsAnything(t *testin
 		mu.Lock()
 		defer mu.Unlock()
 		require.Len(t, given, 1, "%v", given)
+	})
+}
+
+// TestAFirstRecordWaitsUntilSourceAndGroupAreCompared: the lists overlap, so the worker stays, and a source that fails just
+// then is asked again.
+func TestAFirstRecordWaitsUntilSourceAndGroupAreCompared(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Start(1)
+		f.Wait(coldStart, "it leads", func() bool { return f.Leader() != nil })
+		var asked atomic.Int64
+		cause := errors.New("the database is down")
+		late := f.Start(1, func(spec *fleet.Spec) {
+			spec.Source = parti.SourceFunc(func(context.Context) ([]parti.Partition, error) {
+				if asked.Add(1) == 2 { // the first time is before it claims its ID
+					return nil, cause
+				}
+				return edition{"topic", 29, 40, 0}.list(), nil
+			})
+		})[0]
+		f.Settle(coldStart + 5*time.Second)
+		require.NoError(t, late.Begun())
+		require.True(t, saw(late, cause))
+		require.NotEmpty(t, late.Running())
+		require.EqualValues(t, 3, asked.Load())
 	})
 }
 

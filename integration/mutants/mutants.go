@@ -375,6 +375,14 @@ var mutants = []mutant{
 		likely: "StartTogether",
 	},
 	{
+		name: "compared-once", breaks: "A worker whose source fails while it is compared with the group is never given anything.",
+		file: "actors/group.go",
+		old: `		f.after(comparePause, &compareDue{})
+`,
+		new:    ``,
+		likely: "FirstRecordWaits",
+	},
+	{
 		name: "foreign-list-taken", breaks: "A leader divides a list that has nothing in common with the group's.",
 		file:   "internal/leader/version.go",
 		old:    `return f.List.foreign(l.cfg.Group, inForce)`,
