@@ -80,7 +80,12 @@ type Config struct {
 	// everything up before anybody else can take over; "keep-serving" goes on with what it has, reports Degraded, and
 	// leaves it to the epochs to keep two owners apart. Default "fence".
 	OnStoreLoss string `yaml:"onStoreLoss"`
-	// KVBuckets names the group: workers with the same buckets are one group.
+	// Group names the group, and with it its buckets: "parti-<group>-stableid" and so on, where KVBuckets does not name
+	// them. Up to 47 letters, digits, '-' and '_'. Give each application its own: workers with the same buckets are one
+	// group and divide one list of partitions. To change the group of a configuration that has one, clear the names in
+	// KVBuckets as well. Default "": the buckets are named "parti-stableid" and so on.
+	Group string `yaml:"group"`
+	// KVBuckets says which buckets are the group's and how they are stored: workers with the same buckets are one group.
 	KVBuckets KVBuckets `yaml:"kvBuckets"`
 	// PreferredID is the ID to claim if it is free. Default "": the lowest that is.
 	PreferredID string `yaml:"preferredID"`
@@ -113,12 +118,14 @@ type AssignmentConfig struct {
 	HomeRetention time.Duration `yaml:"homeRetention"`
 }
 
-// KVBuckets names the four buckets of a group and says how they are stored.
+// KVBuckets names the four buckets of a group and says how they are stored. A name overrides the one that [Config.Group]
+// leads to. In a group with a name, the default names of a group without one count as not set, so that Group may be set
+// in what DefaultConfig returned.
 type KVBuckets struct {
-	StableID   string `yaml:"stableID"`   // default "parti-stableid"
-	Election   string `yaml:"election"`   // default "parti-election"
-	Heartbeat  string `yaml:"heartbeat"`  // default "parti-heartbeat"
-	Assignment string `yaml:"assignment"` // default "parti-assignment"
+	StableID   string `yaml:"stableID"`   // default "parti-stableid", or "parti-<group>-stableid"
+	Election   string `yaml:"election"`   // default "parti-election", or "parti-<group>-election"
+	Heartbeat  string `yaml:"heartbeat"`  // default "parti-heartbeat", or "parti-<group>-heartbeat"
+	Assignment string `yaml:"assignment"` // default "parti-assignment", or "parti-<group>-assignment"
 	// Storage is "file" or "memory". Default "file".
 	Storage string `yaml:"storage"`
 	// Replicas is the number of copies of each bucket: 1, 3 or 5. A bucket that has more is used as it is. Default 1.
@@ -156,6 +163,7 @@ func ClusteredConfig() Config {
 // DefaultConfig returned. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
 // PreferredID, Standby, Labels and Cordoned mean something as they are.
 func (c *Config) ApplyDefaults() {
+	c.regroup()
 	before := *c
 	defer func() {
 		if !reflect.DeepEqual(*c, before) { // something was not set, so this was not either
@@ -179,10 +187,10 @@ func (c *Config) ApplyDefaults() {
 	set(&c.StartupTimeout, 60*time.Second)
 	set(&c.ShutdownTimeout, 10*time.Second)
 	set(&c.OnStoreLoss, OnStoreLossFence)
-	set(&c.KVBuckets.StableID, "parti-stableid")
-	set(&c.KVBuckets.Election, "parti-election")
-	set(&c.KVBuckets.Heartbeat, "parti-heartbeat")
-	set(&c.KVBuckets.Assignment, "parti-assignment")
+	set(&c.KVBuckets.StableID, c.bucket("stableid"))
+	set(&c.KVBuckets.Election, c.bucket("election"))
+	set(&c.KVBuckets.Heartbeat, c.bucket("heartbeat"))
+	set(&c.KVBuckets.Assignment, c.bucket("assignment"))
 	set(&c.KVBuckets.Storage, "file")
 	set(&c.KVBuckets.Replicas, 1)
 	set(&c.Capacity, 100)
@@ -191,7 +199,31 @@ func (c *Config) ApplyDefaults() {
 	c.Labels = maps.Clone(c.Labels)
 }
 
-const defaultFlapBackoff = 5 * time.Minute
+const (
+	defaultFlapBackoff = 5 * time.Minute
+	bucketPrefix       = "parti-"
+)
+
+// bucket is the default name of a bucket.
+func (c *Config) bucket(kind string) string {
+	if c.Group != "" {
+		kind = c.Group + "-" + kind
+	}
+	return bucketPrefix + kind
+}
+
+// regroup names buckets after the group that bear the names of a group without one: they come from DefaultConfig, which did
+// not know of it.
+func (c *Config) regroup() {
+	for kind, name := range map[string]*string{
+		"stableid": &c.KVBuckets.StableID, "election": &c.KVBuckets.Election,
+		"heartbeat": &c.KVBuckets.Heartbeat, "assignment": &c.KVBuckets.Assignment,
+	} {
+		if *name == bucketPrefix+kind {
+			*name = c.bucket(kind)
+		}
+	}
+}
 
 func set[T comparable](field *T, value T) {
 	var zero T
@@ -271,6 +303,7 @@ func (v *validation) check(ok bool, field string, value any, allowed string, arg
 
 const (
 	maxName   = 64
+	maxGroup  = maxName - len(bucketPrefix+"-assignment")
 	maxLabels = 32
 	maxLabel  = 256
 	maxIDs    = 100_000
@@ -335,6 +368,8 @@ func (c Config) validateGroup(v *validation) {
 	v.check(c.OnStoreLoss == OnStoreLossFence || c.OnStoreLoss == OnStoreLossKeepServing, "OnStoreLoss", c.OnStoreLoss,
 		"%q or %q", OnStoreLossFence, OnStoreLossKeepServing)
 	b := c.KVBuckets
+	v.check(c.Group == "" || isName(c.Group) && len(c.Group) <= maxGroup, "Group", c.Group,
+		"none, or 1 to %d letters, digits, '-' and '_'", maxGroup)
 	seen := map[string]string{}
 	for _, f := range []struct{ field, name string }{
 		{"KVBuckets.StableID", b.StableID},

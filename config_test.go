@@ -75,6 +75,36 @@ func TestApplyDefaultsKeepsWhatIsSet(t *testing.T) {
 	assert.Equal(t, before, c)
 }
 
+func TestAGroupNamesItsBuckets(t *testing.T) {
+	named := KVBuckets{
+		StableID: "parti-orders-stableid", Election: "parti-orders-election", Heartbeat: "parti-orders-heartbeat",
+		Assignment: "parti-orders-assignment", Storage: "file", Replicas: 1,
+	}
+	c := Config{Group: "orders"}
+	c.ApplyDefaults()
+	assert.Equal(t, named, c.KVBuckets)
+	require.NoError(t, c.Validate())
+
+	c = DefaultConfig()
+	c.Group = "orders"
+	c.ApplyDefaults()
+	assert.Equal(t, named, c.KVBuckets, "set in what DefaultConfig returned")
+
+	c = DefaultConfig()
+	c.Group, c.FlapBackoff = "orders", 0
+	c.ApplyDefaults()
+	assert.Zero(t, c.FlapBackoff, "a group does not make a default of what was turned off")
+
+	c, err := LoadConfig(strings.NewReader("group: orders\nkvBuckets: {election: mine}"))
+	require.NoError(t, err)
+	named.Election = "mine"
+	assert.Equal(t, named, c.KVBuckets, "a name of one's own overrides it")
+
+	c = Config{Group: strings.Repeat("g", 47)}
+	c.ApplyDefaults()
+	require.NoError(t, c.Validate(), "the longest group has buckets of allowed names")
+}
+
 func TestAFlapBackoffOfZeroIsNoDefault(t *testing.T) {
 	c := DefaultConfig()
 	c.FlapBackoff = 0
@@ -106,6 +136,7 @@ func changed(t *testing.T) Config {
 		RestartDetectionRatio: 0.25, MassLossRatio: 1, RebalanceCooldown: 12 * time.Second, FlapBackoff: 6 * time.Minute, ExpectedWorkers: 5,
 		HandoffTimeout: 90 * time.Second, OperationTimeout: 9 * time.Second, ElectionTimeout: 6 * time.Second,
 		StartupTimeout: 2 * time.Minute, ShutdownTimeout: 15 * time.Second, OnStoreLoss: OnStoreLossKeepServing,
+		Group:       "orders",
 		KVBuckets:   KVBuckets{StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d", Storage: "memory", Replicas: 5},
 		PreferredID: "node-7", Standby: true, Capacity: 250, Labels: map[string]string{"zone": "eu-1", "odd: key": "# \"value\""},
 		Cordoned: true, Assignment: AssignmentConfig{MinRebalanceThreshold: 0.5, HomeRetention: time.Hour},
@@ -172,6 +203,7 @@ electionTimeout: 6s
 startupTimeout: 2m
 shutdownTimeout: 15s
 onStoreLoss: keep-serving
+group: orders
 kvBuckets:
   stableID: a
   election: b
@@ -277,6 +309,8 @@ func TestValidateNamesTheFieldTheValueAndWhatIsAllowed(t *testing.T) {
 		{"StartupTimeout", func(c *Config) { c.StartupTimeout = 35 * time.Second }, "is 35s, allowed: more than ColdStartWindow + ElectionTimeout (35s)"},
 		{"HandoffTimeout", func(c *Config) { c.HandoffTimeout = math.MaxInt64 }, "1ms to 1000h0m0s"},
 		{"OnStoreLoss", func(c *Config) { c.OnStoreLoss = "panic" }, `is "panic", allowed: "fence" or "keep-serving"`},
+		{"Group", func(c *Config) { c.Group = "a.b" }, `is "a.b", allowed: none, or 1 to 47 letters`},
+		{"Group", func(c *Config) { c.Group = strings.Repeat("x", 48) }, "1 to 47 letters"},
 		{"KVBuckets.StableID", func(c *Config) { c.KVBuckets.StableID = "a b" }, `is "a b"`},
 		{"KVBuckets.Election", func(c *Config) { c.KVBuckets.Election = "a.b" }, `is "a.b"`},
 		{"KVBuckets.Heartbeat", func(c *Config) { c.KVBuckets.Heartbeat = "parti-stableid" }, "a name other than that of KVBuckets.StableID"},

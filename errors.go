@@ -37,6 +37,8 @@ var (
 	ErrConnectionClosed = actors.ErrConnectionClosed // the NATS connection is closed for good; the worker ends
 	ErrIdentityLost     = actors.ErrIdentityLost     // the session is over; the worker rejoins as a newcomer
 	ErrSourceFailed     = actors.ErrSourceFailed     // the last good list stays; at the start the worker ends
+	ErrOlderSource      = actors.ErrOlderSource      // the group divides a newer version of the list; the newer one stays
+	ErrForeignGroup     = actors.ErrForeignGroup     // source and group have no partition in common; ends a start
 	ErrStrategyFailed   = actors.ErrStrategyFailed   // what has an owner stays; Sticky places the rest
 	ErrStartupTimeout   = actors.ErrStartupTimeout   // no first assignment within StartupTimeout
 	ErrShutdownTimeout  = actors.ErrShutdownTimeout  // a clean leave took longer than ShutdownTimeout

@@ -271,6 +271,10 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 	for _, warning := range append(cfg.warnings(), kv.CheckConnection(js.Conn())...) {
 		o.logger.Warn(warning)
 	}
+	var version func() uint64
+	if v, ok := source.(VersionedSource); ok {
+		version = v.SourceVersion
+	}
 	return actors.Settings{
 		Store: kv.Config{
 			StableID: cfg.KVBuckets.StableID, Election: cfg.KVBuckets.Election, Heartbeat: cfg.KVBuckets.Heartbeat,
@@ -291,7 +295,8 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		Capacity: cfg.Capacity, Labels: cfg.Labels, Cordoned: cfg.Cordoned,
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
 		JetStream: js, Strategy: s, Hooks: o.hooks, Handling: o.handling, Logger: o.logger,
-		Source: func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
+		Source:        func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
+		SourceVersion: version,
 	}, nil
 }
 

@@ -12,10 +12,26 @@ import (
 // when it begins to lead and at each RefreshPartitions; all workers of a group should have the same one. A call is
 // bounded by OperationTimeout.
 //
+// A worker whose source has no partition in common with what the group divides does not start (ErrForeignGroup): it is
+// another application with the same buckets, see [Config.Group]. [VersionedSource] says how to change the list of a group.
+//
 // A source that fails after the start, or lists nothing, or lists something invalid, takes nothing away: the last good
-// list stays in force, and Hooks.OnError is told.
+// list stays in force, and Hooks.OnError is told. The same holds for a list that has nothing in common with it.
 type PartitionSource interface {
 	ListPartitions(ctx context.Context) ([]Partition, error)
+}
+
+// VersionedSource is a source whose lists are ordered, for deployments that change the list: while old and new workers run
+// side by side, whoever leads goes by the newer list, and partitions neither vanish nor go back and forth.
+//
+// A leader whose source has a lower version than the list that the group divides goes on with the group's, as far as the
+// records of the workers show it, and reports ErrOlderSource. A list of the same version is taken as it is. Only a list of
+// a higher version may have nothing in common with the one before it: that is how all partitions are renamed. 0 is the
+// version of a source that is not versioned.
+type VersionedSource interface {
+	PartitionSource
+	// SourceVersion is asked just before ListPartitions, on the same goroutine. It must not block.
+	SourceVersion() uint64
 }
 
 // SourceFunc is a function that is a PartitionSource.

@@ -47,7 +47,7 @@ func newCalculator(g *guard, report func(reported), set Settings, strategist *st
 		refreshes: map[uint64]func(error){}, wake: func() {}, stop: func() {},
 	}
 	c.leader, c.begin = leader.New(leader.Config{
-		Term: fence.Term, Worker: s.id, Session: s.number, Joined: s.joined, Floor: floor, Seen: seen, Topology: set.Topology,
+		Term: fence.Term, Group: store.Group(), Worker: s.id, Session: s.number, Joined: s.joined, Floor: floor, Seen: seen, Topology: set.Topology,
 		HandoffTimeout: set.HandoffTimeout, HomeRetention: set.HomeRetention, OperationTimeout: set.Store.OperationTimeout,
 		MinRebalanceThreshold: set.MinRebalanceThreshold,
 	})

@@ -25,11 +25,14 @@ var (
 	ErrStopping = errors.New("worker is leaving")
 	ErrUnlisted = errors.New("partition is not listed by the source any more")
 	ErrFenced   = errors.New("trust is over: another worker may own the partition")
-	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced and ErrBlind are what a leader reports.
+	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced, ErrBlind, ErrForeignGroup and ErrOlderSource are what a leader reports.
+	// ErrForeignGroup also ends a start.
 	ErrHandoffTimeout = leader.ErrHandoffTimeout
 	ErrFlapping       = leader.ErrFlapping
 	ErrUnplaced       = leader.ErrUnplaced
 	ErrBlind          = leader.ErrBlind
+	ErrForeignGroup   = leader.ErrForeignGroup
+	ErrOlderSource    = leader.ErrOlderSource
 	// ErrNoLeader says that no leader was seen for ElectionTimeout.
 	ErrNoLeader = errors.New("no leader elected")
 	// ErrConnectionClosed says that the NATS connection was closed for good.

@@ -1,12 +1,14 @@
 package actors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -33,6 +35,10 @@ type follower struct {
 	synced   bool // everything stored has been read once
 	recorded bool // the store has a record under this worker's ID
 	vacated  bool // as told last
+
+	own       leader.Edition // of what a worker that starts lists, until that and the group are compared; else zero
+	compare   func(context.Context) error
+	comparing bool
 }
 
 // picture is everything that a worker's Assignment is made of.
@@ -51,8 +57,11 @@ type (
 	served           struct{ err error }
 )
 
-func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64) body {
-	return &follower{guard: g, report: report, store: store, runner: r, session: s, position: p, carried: carried, unknown: map[string]bool{}}
+func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64, own leader.Edition, compare func(context.Context) error) body {
+	return &follower{
+		guard: g, report: report, store: store, runner: r, session: s, position: p, carried: carried, unknown: map[string]bool{},
+		own: own, compare: compare,
+	}
 }
 
 func (f *follower) started() {
@@ -74,6 +83,11 @@ func (f *follower) receive(_ actor.Context, message any) {
 	case *served:
 		f.served(msg.err)
 		f.tellVacated()
+	case *compared:
+		f.compared(msg.err)
+	case *compareDue:
+		f.comparing = false
+		f.apply()
 	}
 }
 
@@ -181,6 +195,9 @@ func (f *follower) recordUpdated(e kv.Entry) error {
 // apply hands the newest record to the user, or shows the user a newer plan in which nothing changed for this worker.
 func (f *follower) apply() {
 	if f.applying || f.wanted == nil || len(f.unknown) > 0 {
+		return
+	}
+	if !f.belongs() {
 		return
 	}
 	now := picture{f.wanted, f.position, f.plan.Lifecycle}

@@ -7,10 +7,15 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// list asks the source and explains what is wrong with the answer. A panic of the source is an error.
-func list(ctx context.Context, source func(context.Context) ([]strategy.Partition, error)) ([]strategy.Partition, error) {
+// list asks the source for at most OperationTimeout, and explains what is wrong with the answer. A panic of the source is an error. The version is asked
+// for first: a list that is newer than its version says is taken for what it was before, and listed again by whoever
+// changed it; the reverse would pass an old list off as new.
+func list(ctx context.Context, set Settings) (partitions []strategy.Partition, version uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, set.Store.OperationTimeout)
+	defer cancel()
 	type answer struct {
 		partitions []strategy.Partition
+		version    uint64
 		err        error
 	}
 	answers := make(chan answer, 1)
@@ -22,15 +27,18 @@ func list(ctx context.Context, source func(context.Context) ([]strategy.Partitio
 			}
 			answers <- a
 		}()
-		a.partitions, a.err = source(ctx)
+		if set.SourceVersion != nil {
+			a.version = set.SourceVersion()
+		}
+		a.partitions, a.err = set.Source(ctx)
 	}()
 	select {
 	case a := <-answers:
 		if a.err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrSourceFailed, a.err)
+			return nil, 0, fmt.Errorf("%w: %w", ErrSourceFailed, a.err)
 		}
-		return a.partitions, nil
+		return a.partitions, a.version, nil
 	case <-ctx.Done(): // a source that ignores its context holds nobody up
-		return nil, fmt.Errorf("%w: %w", ErrSourceFailed, ctx.Err())
+		return nil, 0, fmt.Errorf("%w: %w", ErrSourceFailed, ctx.Err())
 	}
 }

@@ -51,13 +51,11 @@ func restored(snapshot kv.Snapshot) leader.Fact {
 
 // list lists the source and prepares the list for strategies.
 func (c *calculator) list(ctx context.Context) any {
-	ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
-	defer cancel()
-	partitions, err := list(ctx, c.set.Source)
+	partitions, version, err := list(ctx, c.set)
 	if err != nil {
 		return &leader.Listed{Err: err}
 	}
-	prepared, err := leader.NewListing(partitions)
+	prepared, err := leader.NewListing(partitions, version)
 	if err != nil {
 		return &leader.Listed{Err: fmt.Errorf("%w: %w", ErrSourceFailed, err)}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -36,6 +37,7 @@ type manager struct {
 	life    *life
 	machine *fsm.Machine
 	store   *kv.Store
+	own     leader.Edition // of what the source listed at the start
 
 	children map[string]*child   // by kind, at most one of each
 	running  map[string]struct{} // names of all that have not terminated, the stopping ones included
@@ -223,6 +225,8 @@ func (m *manager) reportReceived(r *report) {
 		m.unknownFormat(r.kind, msg.err)
 	case *sightLost:
 		m.sightIsLost(msg.err)
+	case *foreignMet:
+		m.leave(msg.err)
 	case *held:
 		m.isHeld(msg.until)
 	case *problem:
@@ -230,22 +234,21 @@ func (m *manager) reportReceived(r *report) {
 	}
 }
 
-// open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, so that
-// what is wrong with either is the error of the start.
+// open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, and
+// compares the list with what the group divides, so that what is wrong with any of them is the error of the start.
 func (m *manager) open() {
 	before, running := m.store, m.everDone
 	m.run(func(ctx context.Context) any {
 		if before != nil {
 			store, err := before.Reopen(ctx)
-			return &opened{store, err}
+			return &opened{store: store, err: err}
 		}
+		var own leader.Edition
 		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
 		if err == nil && !running {
-			listCtx, cancel := context.WithTimeout(ctx, m.set.Store.OperationTimeout)
-			defer cancel()
-			_, err = list(listCtx, m.set.Source)
+			own, err = checkSource(ctx, m.set, store)
 		}
-		return &opened{store, err}
+		return &opened{store, own, err}
 	})
 }
 
@@ -270,6 +273,9 @@ func (m *manager) storeOpened(msg *opened) {
 		return
 	}
 	m.store, m.openErr, m.opening = msg.store, nil, 0
+	if msg.own != (leader.Edition{}) {
+		m.own = msg.own
+	}
 	m.life.view.store.Store(msg.store)
 	if m.machine.State() == fsm.Init {
 		m.fire(fsm.EventStart)

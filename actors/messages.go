@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
@@ -109,6 +110,8 @@ type (
 	sightLost struct{ err error }
 	// held: the leader gives this worker nothing for a while.
 	held struct{ until time.Time }
+	// foreignMet: what the leader gives this worker, which has just started, is another application's.
+	foreignMet struct{ err error }
 	// problem is survived and reported.
 	problem struct{ err error }
 )
@@ -129,6 +132,7 @@ func (*formatMet) reported()    {}
 func (*fenceLost) reported()    {}
 func (*sightLost) reported()    {}
 func (*held) reported()         {}
+func (*foreignMet) reported()   {}
 func (*problem) reported()      {}
 
 // What the manager asks of its children.
@@ -175,6 +179,7 @@ type (
 type (
 	opened struct {
 		store *kv.Store
+		own   leader.Edition // of what the source lists; zero where it was not asked
 		err   error
 	}
 	openDue      struct{}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -132,8 +133,12 @@ func (m *manager) spawnFollower() {
 	if m.carrying {
 		carried = m.life.carried
 	}
+	own, compare := m.own, comparer(m.set, m.store)
+	if m.everDone {
+		own = leader.Edition{}
+	}
 	m.spawn(kindFollower, func(g *guard, report func(reported)) body {
-		return newFollower(g, report, m.store, m.life.runner, s, highest, carried)
+		return newFollower(g, report, m.store, m.life.runner, s, highest, carried, own, compare)
 	})
 }
 

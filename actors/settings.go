@@ -39,11 +39,13 @@ type Settings struct {
 
 	JetStream jetstream.JetStream
 	// Source lists the partitions and has checked the list.
-	Source   func(ctx context.Context) ([]strategy.Partition, error)
-	Strategy strategy.Strategy
-	Hooks    Hooks
-	Handling Handling
-	Logger   *slog.Logger
+	Source func(ctx context.Context) ([]strategy.Partition, error)
+	// SourceVersion is asked just before each listing; nil says that the source is not versioned.
+	SourceVersion func() uint64
+	Strategy      strategy.Strategy
+	Hooks         Hooks
+	Handling      Handling
+	Logger        *slog.Logger
 }
 
 // Hooks are the user's side of the worker. Each may be nil. A hook that panics or returns an error is reported through

@@ -200,6 +200,17 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		s.Start()
 		f.Settle(time.Minute)
 	},
+	"Group": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) {
+			c.Group = "orders"
+			c.ApplyDefaults() // for those who look at the store
+		}))
+		f.Begin(1)
+		for _, kind := range []string{"stableid", "election", "heartbeat", "assignment"} {
+			_, err := f.JS.Stream(background(), "KV_parti-orders-"+kind)
+			require.NoError(t, err)
+		}
+	},
 	"KVBuckets": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) {
 			c.KVBuckets = parti.KVBuckets{StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d", Storage: "memory"}

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
@@ -396,19 +398,10 @@ func newAuthority(t *testing.T) (*x509.CertPool, func() tls.Certificate) {
 
 func TestAFleetRunsInADomainBehindALeafNode(t *testing.T) {
 	t.Parallel()
-	hub := serve(t, func(o *server.Options) {
-		o.ServerName, o.JetStreamDomain = "hub", "hub"
-		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", server.RANDOM_PORT
-	})
-	leaf := serve(t, func(o *server.Options) {
-		o.ServerName, o.JetStreamDomain = "leaf", "leaf"
-		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: leafAddress(t, hub)}}}}
-	})
-	require.Eventually(t, func() bool { return hub.NumLeafNodes() == 1 && leaf.NumLeafNodes() == 1 }, 5*time.Second, time.Millisecond)
+	hub, leaf := bridged(t)
 	servers := []*server.Server{hub, leaf}
 	divides(t, pair(), func() jetstream.JetStream { // one worker on each server, the store at the hub
-		js, err := jetstream.NewWithDomain(connectTo(t, "", nats.InProcessServer(servers[0])), "hub")
-		require.NoError(t, err)
+		js := in(t, servers[0], "hub")
 		servers = servers[1:]
 		return js
 	})
@@ -421,6 +414,86 @@ func TestAFleetRunsInADomainBehindALeafNode(t *testing.T) {
 		} else {
 			require.ErrorIs(t, err, jetstream.ErrStreamNotFound)
 		}
+	}
+}
+
+// TestARefreshStaysInItsDomain: the servers of two domains carry each other's messages, and the buckets have the same names.
+func TestARefreshStaysInItsDomain(t *testing.T) {
+	t.Parallel()
+	hub, leaf := bridged(t)
+	var served [2]atomic.Int64
+	var stores []*kv.Store
+	for i, s := range []*server.Server{hub, leaf} {
+		store, err := kv.Open(t.Context(), in(t, s, ""), domainConfig())
+		require.NoError(t, err)
+		stop, err := store.ServeRefresh(func(reply func(error)) {
+			served[i].Add(1)
+			reply(nil)
+		})
+		require.NoError(t, err)
+		t.Cleanup(stop)
+		stores = append(stores, store)
+	}
+	guest, err := kv.Open(t.Context(), in(t, leaf, "hub"), domainConfig())
+	require.NoError(t, err)
+	ask := func(s *kv.Store, atHub, atLeaf int64) {
+		t.Helper()
+		for range 10 {
+			require.NoError(t, s.RequestRefresh(t.Context()))
+		}
+		require.Equal(t, atHub, served[0].Swap(0))
+		require.Equal(t, atLeaf, served[1].Swap(0))
+	}
+	// That a guest is answered shows that the servers carry refreshes to each other.
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		require.NoError(c, guest.RequestRefresh(ctx))
+	}, 10*time.Second, 10*time.Millisecond)
+	served[0].Store(0)
+	ask(guest, 10, 0)
+	ask(stores[0], 10, 0)
+	ask(stores[1], 0, 10)
+
+	// An earlier release does not say which bucket it means.
+	_, err = in(t, leaf, "").Conn().Request("parti.refresh."+domainConfig().Assignment, nil, 5*time.Second)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return served[0].Load() == 1 && served[1].Load() == 1 }, 5*time.Second, time.Millisecond)
+}
+
+// bridged runs two servers with domains of their own, one of them a leaf node of the other.
+func bridged(t *testing.T) (hub, leaf *server.Server) {
+	t.Helper()
+	hub = serve(t, func(o *server.Options) {
+		o.ServerName, o.JetStreamDomain = "hub", "hub"
+		o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", server.RANDOM_PORT
+	})
+	leaf = serve(t, func(o *server.Options) {
+		o.ServerName, o.JetStreamDomain = "leaf", "leaf"
+		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: leafAddress(t, hub)}}}}
+	})
+	require.Eventually(t, func() bool { return hub.NumLeafNodes() == 1 && leaf.NumLeafNodes() == 1 }, 5*time.Second, time.Millisecond)
+	return hub, leaf
+}
+
+// in connects to a server for a domain, or its own if none is named.
+func in(t *testing.T, s *server.Server, domain string) jetstream.JetStream {
+	t.Helper()
+	nc := connectTo(t, "", nats.InProcessServer(s))
+	if domain == "" {
+		js, err := jetstream.New(nc)
+		require.NoError(t, err)
+		return js
+	}
+	js, err := jetstream.NewWithDomain(nc, domain)
+	require.NoError(t, err)
+	return js
+}
+
+func domainConfig() kv.Config {
+	return kv.Config{
+		StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d", IDPrefix: "worker", IDMax: 9,
+		WorkerIDTTL: 3 * time.Second, HeartbeatTTL: 2 * time.Second, LeaderTTL: time.Second,
 	}
 }
 

@@ -10,11 +10,17 @@ import (
 )
 
 // Refreshes travel beside the store, as core NATS requests: nothing of the protocol depends on them.
+//
+// Leaf nodes carry them between JetStream domains and accounts, in which other groups may have buckets of the same names. So
+// each request says which bucket it means, by the time at which its stream was created, and a leader of another one does
+// not hear it. Those of earlier releases do not say it, and are heard by every leader. The subject is the same everywhere,
+// and so are the permissions.
 func (s *Store) refreshSubject() string { return "parti.refresh." + s.cfg.Assignment }
 
 const (
 	replyError = "Parti-Error"
 	replyRetry = "Parti-Retry"
+	askBucket  = "Parti-Bucket"
 )
 
 // RequestRefresh asks the group's leader to list its source again, and waits until it has planned for the answer. Where
@@ -30,7 +36,10 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 	defer func() { _ = answers.Unsubscribe() }()
 	for {
 		var answer *nats.Msg
-		err := nc.PublishRequest(s.refreshSubject(), inbox, nil)
+		question := nats.NewMsg(s.refreshSubject())
+		question.Reply = inbox
+		question.Header.Set(askBucket, s.incarnation())
+		err := nc.PublishMsg(question)
 		if err == nil {
 			answer, err = s.nextAnswer(ctx, answers)
 		}
@@ -49,6 +58,9 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 	}
 }
 
+// incarnation tells the bucket of the assignments from every other one of its name.
+func (s *Store) incarnation() string { return s.created[Assignments].UTC().Format(time.RFC3339Nano) }
+
 // nextAnswer waits for the next answer to what was asked so far, for as long as one question is worth.
 func (s *Store) nextAnswer(ctx context.Context, answers *nats.Subscription) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience())
@@ -62,6 +74,9 @@ func (s *Store) ServeRefresh(handle func(reply func(error))) (stop func(), err e
 	sub, err := s.js.Conn().Subscribe(s.refreshSubject(), func(m *nats.Msg) {
 		if m.Reply == "" {
 			return // a worker tries out whether it may ask
+		}
+		if of := m.Header.Get(askBucket); of != "" && of != s.incarnation() {
+			return // it is for a bucket of the same name in another domain
 		}
 		handle(func(err error) {
 			r := nats.NewMsg(m.Reply)

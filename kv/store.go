@@ -35,5 +35,8 @@ func (s *Store) sawPlan(revision uint64) {
 	}
 }
 
+// Group names the group in errors: the bucket of the assignments.
+func (s *Store) Group() string { return s.cfg.Assignment }
+
 // TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.
 func (s *Store) TTL(b Bucket) time.Duration { return s.cfg.ttl(b) }

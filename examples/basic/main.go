@@ -62,10 +62,9 @@ func config() parti.Config {
 	cfg.HeartbeatInterval, cfg.HeartbeatTTL = 500*time.Millisecond, 2*time.Second
 	cfg.LeaderTTL = time.Second
 	cfg.ColdStartWindow, cfg.PlannedScaleWindow, cfg.RebalanceCooldown = 3*time.Second, 2*time.Second, time.Second
-	group := fmt.Sprintf("parti-basic-%d-%d", os.Getpid(), time.Now().UnixMilli()) // of its own on a shared server
-	cfg.KVBuckets.StableID, cfg.KVBuckets.Election = group+"-stableid", group+"-election"
-	cfg.KVBuckets.Heartbeat, cfg.KVBuckets.Assignment = group+"-heartbeat", group+"-assignment"
+	cfg.Group = fmt.Sprintf("basic-%d-%d", os.Getpid(), time.Now().UnixMilli()) // of its own on a shared server
 	cfg.KVBuckets.Storage = "memory"
+	cfg.ApplyDefaults() // names the buckets, which are removed at the end
 	return cfg
 }
 

@@ -88,10 +88,7 @@ func run(ctx context.Context, out io.Writer, nc *nats.Conn) error {
 func config() parti.Config {
 	cfg := parti.DefaultConfig()
 	cfg.ColdStartWindow, cfg.PlannedScaleWindow, cfg.RebalanceCooldown = time.Second, time.Second, time.Second
-	cfg.KVBuckets = parti.KVBuckets{
-		StableID: "actors-stableid", Election: "actors-election", Heartbeat: "actors-heartbeat", Assignment: "actors-assignment",
-		Storage: "memory",
-	}
+	cfg.Group, cfg.KVBuckets.Storage = "actors", "memory"
 	return cfg
 }
 

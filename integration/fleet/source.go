@@ -10,15 +10,34 @@ import (
 
 // Source is a list of partitions that a test can change, and that can fail.
 type Source struct {
-	mu    sync.Mutex
-	list  []parti.Partition
-	err   error
-	calls int
-	told  func(ids []string) // of each list; nil for nobody
+	mu      sync.Mutex
+	list    []parti.Partition
+	version uint64 // grows with each change
+	err     error
+	calls   int
+	told    func(ids []string) // of each list; nil for nobody
+}
+
+// Versioned makes the process know the version of the fleet's source.
+func Versioned() With {
+	return func(s *Spec) {
+		if source, ok := s.Source.(*Source); ok {
+			s.Source = versioned{source}
+		}
+	}
+}
+
+type versioned struct{ *Source }
+
+// SourceVersion implements parti.VersionedSource.
+func (v versioned) SourceVersion() uint64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.version
 }
 
 func newSource(n int) *Source {
-	s := &Source{}
+	s := &Source{version: 1}
 	for i := range n {
 		s.list = append(s.list, Partition(i))
 	}
@@ -42,6 +61,7 @@ func (s *Source) ListPartitions(context.Context) ([]parti.Partition, error) {
 func (s *Source) Set(list ...parti.Partition) {
 	s.mu.Lock()
 	s.list = list
+	s.version++
 	s.mu.Unlock()
 	if s.told != nil {
 		s.told(ids(list))

@@ -266,7 +266,7 @@ func (l *Life) source(p *fleet.Process) {
 	case l.rng.IntN(4) == 0:
 		list[at].Weight = 1 + l.rng.Int64N(1000)
 		l.note("another weight for %s", list[at].ID())
-	case l.rng.IntN(2) == 0 && len(list) > 1:
+	case l.rng.IntN(2) == 0 && len(list) > 1 && (at > 0 || l.versioned):
 		l.note("without %s", list[at].ID())
 		list = append(list[:at], list[at+1:]...)
 	default:

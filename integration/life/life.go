@@ -54,6 +54,9 @@ type Life struct {
 	promise  time.Duration // for that
 	revived  time.Time     // when the last worker that was left had given up, and another was started
 	fails    bool          // the strategy does, now and then
+	// versioned says that the source is. Otherwise its first partition stays: a list that has nothing in common with the one
+	// before is taken for another application's.
+	versioned bool
 
 	mu      sync.Mutex
 	over    bool // no fault begins any more
@@ -86,6 +89,9 @@ func New(t *testing.T, server *bubble.Server, seed uint64, restores bool) *Life 
 	}
 	if l.rng.IntN(4) == 0 {
 		with = append(with, func(s *fleet.Spec) { s.Mixed = true })
+	}
+	if l.versioned = seed%2 == 1; l.versioned {
+		with = append(with, fleet.Versioned())
 	}
 	with = append(with, func(s *fleet.Spec) { l.config, s.Liveness = s.Config, judged })
 	l.hooks = l.drawHooks()

@@ -347,6 +347,147 @@ var mutants = []mutant{
 		new:  `if t.optionalDue(now) {`,
 	},
 	{
+		name: "group-names-nothing", breaks: "The name of a group does not reach its buckets.",
+		file:   "config.go",
+		old:    `kind = c.Group + "-" + kind`,
+		new:    `kind = c.Group[:0] + kind`,
+		likely: "AGroupNames",
+	},
+	{
+		name: "group-set-too-late", breaks: "A group that is set in what DefaultConfig returned does not reach its buckets.",
+		file:   "config.go",
+		old:    `if *name == bucketPrefix+kind {`,
+		new:    `if *name == kind {`,
+		likely: "AGroupNames",
+	},
+	{
+		name: "foreign-start", breaks: "A worker joins a group that divides nothing of what it lists.",
+		file:   "actors/group.go",
+		old:    `return own.Edition(), checkGroup(ctx, store, own)`,
+		new:    `return own.Edition(), nil`,
+		likely: "SecondApplication",
+	},
+	{
+		name: "foreign-first-record", breaks: "A worker runs what another application lists that started together with it.",
+		file:   "actors/group.go",
+		old:    `case !f.own.Suspect(f.plan):`,
+		new:    `case f.wanted != nil:`,
+		likely: "StartTogether",
+	},
+	{
+		name: "compared-once", breaks: "A worker whose source fails while it is compared with the group is never given anything.",
+		file: "actors/group.go",
+		old: `		f.after(comparePause, &compareDue{})
+`,
+		new:    ``,
+		likely: "FirstRecordWaits",
+	},
+	{
+		name: "foreign-list-taken", breaks: "A leader divides a list that has nothing in common with the group's.",
+		file:   "internal/leader/version.go",
+		old:    `return f.List.foreign(l.cfg.Group, inForce)`,
+		new:    `return nil`,
+		likely: "Scripts",
+	},
+	{
+		name: "foreign-without-a-plan", breaks: "A group that has never planned refuses a list that replaces its first one.",
+		file:   "internal/leader/version.go",
+		old:    `case f.List.version > inForce.version, !l.draft.planned:`,
+		new:    `case f.List.version > inForce.version:`,
+		likely: "Scripts",
+	},
+	{
+		name: "renaming-refused", breaks: "A list of a higher version is refused because nothing in it has its old name.",
+		file:   "internal/leader/version.go",
+		old:    `case f.List.version > inForce.version, !l.draft.planned:`,
+		new:    `case !l.draft.planned:`,
+		likely: "Scripts",
+	},
+	{
+		name: "renaming-worker-refused", breaks: "A worker with new names and a higher version does not join.",
+		file:   "internal/leader/version.go",
+		old:    `e.digest != plan.Digest && e.version <= plan.SourceVersion`,
+		new:    `e.digest != plan.Digest`,
+		likely: "NamingScheme",
+	},
+	{
+		name: "older-list-taken", breaks: "A leader whose source is out of date takes the newer list back.",
+		file:   "internal/leader/version.go",
+		old:    `case f.List.version < inForce.version:`,
+		new:    `case f.List.version < inForce.version && l == nil:`,
+		likely: "Scripts",
+	},
+	{
+		name: "older-list-told-again", breaks: "A leader reports at each listing that its source is out of date.",
+		file:   "internal/leader/sources.go",
+		old:    `if errors.Is(err, ErrOlderSource) || errors.Is(err, ErrForeignGroup) {`,
+		new:    `if errors.Is(err, ErrForeignGroup) {`,
+		likely: "Scripts",
+	},
+	{
+		name: "version-forgotten", breaks: "The plan does not name the version of the source.",
+		file:   "internal/leader/write.go",
+		old:    `SourceVersion: d.taken.version,`,
+		new:    `SourceVersion: 0,`,
+		likely: "Scripts",
+	},
+	{
+		name: "same-list-other-version", breaks: "A higher version of the same list is not stored.",
+		file: "internal/leader/sources.go",
+		old: `		l.draft.taken = l.source.newest // which may be of a higher version
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "dropped-comes-back", breaks: "A leader that goes by the records grants again what the newer list has dropped.",
+		file:   "internal/leader/version.go",
+		old:    `kept != nil && kept.digest == l.stored.Digest {`,
+		new:    `kept == nil {`,
+		likely: "Scripts",
+	},
+	{
+		name: "in-flight-vanishes", breaks: "A leader that goes by the records forgets what nobody owns, although its source lists it.",
+		file: "internal/leader/version.go",
+		old: `			l.completeRemembered(f.List)
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "in-flight-guessed", breaks: "A leader that goes by the records grants whatever its older source lists beside them.",
+		file:   "internal/leader/version.go",
+		old:    `whole != nil && whole.digest == l.stored.Digest {`,
+		new:    `whole != nil {`,
+		likely: "Scripts",
+	},
+	{
+		name: "unknown-not-counted", breaks: "The next leader is not told that partitions are missing from the records.",
+		file:   "internal/leader/write.go",
+		old:    `len(d.taken.ids) + d.taken.unknown,`,
+		new:    `len(d.taken.ids),`,
+		likely: "Scripts",
+	},
+	{
+		name: "version-asked-late", breaks: "The source is asked for its version after it has listed.",
+		file: "actors/listing.go",
+		old: `		a.partitions, a.err = set.Source(ctx)
+`,
+		new: `		a.partitions, a.err = set.Source(ctx)
+		if set.SourceVersion != nil {
+			a.version = set.SourceVersion()
+		}
+`,
+		likely: "NewerThanItIs",
+	},
+	{
+		name: "refresh-crosses-domains", breaks: "A leader lists for those who ask about a bucket of the same name in another domain.",
+		file:   "kv/refresh.go",
+		old:    `of != "" && of != s.incarnation() {`,
+		new:    `of != "" && of == "" {`,
+		likely: "StaysInItsDomain",
+	},
+	{
 		name: "asked-counts-as-planned", breaks: "A list that the strategy is being asked about counts as planned for.",
 		file: "internal/leader/sources.go",
 		old:  `change(l.draft.taken, `,

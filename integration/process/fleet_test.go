@@ -28,6 +28,7 @@ type group struct {
 	t       *testing.T
 	config  parti.Config
 	url     string
+	domain  string // of the store, as the workers see it; "" for that of the server they connect to
 	checker *checker.Checker
 	source  []parti.Partition
 	reader  *reader
@@ -103,6 +104,11 @@ func (g *group) start(n int, preferred ...string) []*worker {
 		g.workers = append(g.workers, w)
 		g.mu.Unlock()
 		w.js = connect(g.t, w.name, g.url)
+		if g.domain != "" {
+			js, err := jetstream.NewWithDomain(w.js.Conn(), g.domain)
+			require.NoError(g.t, err)
+			w.js = js
+		}
 		log := slog.New(slog.NewTextHandler(noted(func(line string) { g.checker.Note("%s: %s", w.name, line) }), nil))
 		var err error
 		w.manager, err = parti.NewManager(config, w.js, parti.StaticSource(g.source...), strategy.NewConsistentHash(),

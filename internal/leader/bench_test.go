@@ -96,7 +96,7 @@ func (s *bench) perform(effects []Effect) {
 			}
 			s.facts = append(s.facts, restored)
 		case *List:
-			list, err := NewListing(s.list)
+			list, err := NewListing(s.list, 0)
 			if err != nil {
 				s.b.Fatal(err)
 			}

@@ -14,6 +14,10 @@ var (
 	ErrFlapping = errors.New("worker fails again and again")
 	// ErrUnplaced says that partitions have no owner because the strategy may give them to none of the workers.
 	ErrUnplaced = errors.New("no worker may have these partitions")
+	// ErrForeignGroup says that a source and what the group divides have no partition in common.
+	ErrForeignGroup = errors.New("the group is another application's")
+	// ErrOlderSource says that the group already divides a newer version of what the source lists.
+	ErrOlderSource = errors.New("partition source is out of date")
 	// ErrBlind says that a leader does not see the heartbeats any more. It leaves the lead to others.
 	ErrBlind = errors.New("leader does not see the heartbeats")
 

@@ -227,6 +227,9 @@ func describe(workers []strategy.Worker) string {
 func (e *Write) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "write version %d, %s, %s, members %s", e.Plan.Version, e.Plan.Phase, e.Plan.Lifecycle, strings.Join(e.Plan.Members, " "))
+	if v := e.Plan.SourceVersion; v > 0 {
+		fmt.Fprintf(&b, ", source version %d", v)
+	}
 	for _, r := range e.Records {
 		fmt.Fprintf(&b, "; %s/%d:", r.Worker, r.Session)
 		for _, o := range r.Owned {

@@ -23,6 +23,7 @@ import (
 // Config is what a leader has to know beforehand.
 type Config struct {
 	Term     uint64
+	Group    string    // how to name the group in an error
 	Worker   string    // the leader's own ID
 	Session  uint64    // and session
 	Joined   time.Time // when that session joined the group

@@ -26,10 +26,12 @@ type life struct {
 	moved   time.Time // when the strategy was last asked for moves
 	group   time.Time // when the group, or this leader's term, began
 	calm    bool
+
+	versioned bool
 }
 
 func newLife(t *testing.T, seed uint64) *life {
-	l := &life{world: newWorld(t), rng: rand.New(rand.NewPCG(seed, 7)), session: 10}
+	l := &life{world: newWorld(t), rng: rand.New(rand.NewPCG(seed, 7)), session: 10, versioned: seed%2 == 1}
 	l.cfg.Topology.EmergencyGracePeriod = time.Duration(l.rng.IntN(3)) * 2 * time.Second
 	l.cfg.Topology.FlapBackoff = time.Duration(l.rng.IntN(2)) * 20 * time.Second
 	for range 1 + l.rng.IntN(12) {
@@ -39,7 +41,16 @@ func newLife(t *testing.T, seed uint64) *life {
 	return l
 }
 
+// edit says that the list is about to change. In every second life the source is versioned; in the others the first
+// partition stays, because a list that has nothing in common with the one before is taken for another application's.
+func (l *life) edit() {
+	if l.versioned {
+		l.before, l.version = slices.Clone(l.source), l.version+1
+	}
+}
+
 func (l *life) grow() {
+	l.edit()
 	l.next++
 	l.source = append(l.source, fmt.Sprintf("p%02d", l.next))
 }
@@ -109,7 +120,11 @@ func (l *life) event() {
 		l.grow()
 		l.tell(&RefreshAsked{uint64(l.next)})
 	case n == 9 && len(l.source) > 1:
-		at := l.rng.IntN(len(l.source))
+		l.edit()
+		at := 1 + l.rng.IntN(len(l.source)-1)
+		if l.versioned {
+			at = l.rng.IntN(len(l.source))
+		}
 		l.source = slices.Delete(l.source, at, at+1)
 		l.tell(&RefreshAsked{uint64(l.next)})
 	case n == 10:
@@ -121,6 +136,7 @@ func (l *life) event() {
 	case n == 13:
 		l.rise(id) // a new session without goodbye
 	case n == 14:
+		l.stale = l.versioned && l.rng.IntN(3) == 0
 		l.takeOver()
 	}
 }
@@ -144,7 +160,7 @@ func (l *life) takeOver() {
 // settle ends all trouble: within what the configuration promises everything has one owner, and then nothing more is
 // written.
 func (l *life) settle() {
-	l.failing, l.refusing, l.unlisted = "", "", false
+	l.failing, l.refusing, l.unlisted, l.stale = "", "", false, false
 	for _, id := range slices.Sorted(maps.Keys(l.members)) {
 		m := l.members[id]
 		m.deaf, m.leaving, m.failed = false, false, false

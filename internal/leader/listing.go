@@ -19,10 +19,19 @@ type Listing struct {
 	partitions []strategy.Partition
 	ids        []string
 	digest     string // names the list, with its weights
+	version    uint64 // of the source; 0 where it is not versioned
+	unknown    int    // partitions that belong to it and that no record names
 }
 
-// NewListing sorts and prepares a list. Its error is that of [strategy.Prepare].
-func NewListing(partitions []strategy.Partition) (*Listing, error) {
+// NewListing sorts and prepares a list of a version; 0 says that it has none. Its error is that of [strategy.Prepare].
+func NewListing(partitions []strategy.Partition, version uint64) (l *Listing, err error) {
+	l = Unprepared(partitions, version)
+	l.prepared, err = strategy.Prepare(l.partitions)
+	return l, err
+}
+
+// Unprepared is a listing to compare with others, and not for strategies.
+func Unprepared(partitions []strategy.Partition, version uint64) *Listing {
 	type named struct {
 		id string
 		strategy.Partition
@@ -35,7 +44,7 @@ func NewListing(partitions []strategy.Partition) (*Listing, error) {
 	if !slices.IsSortedFunc(all, byID) {
 		slices.SortFunc(all, byID)
 	}
-	l := &Listing{partitions: make([]strategy.Partition, len(all)), ids: make([]string, len(all))}
+	l := &Listing{partitions: make([]strategy.Partition, len(all)), ids: make([]string, len(all)), version: version}
 	d, line := xxhash.New(), []byte{}
 	for i, p := range all {
 		l.partitions[i], l.ids[i] = p.Partition, p.id
@@ -44,10 +53,17 @@ func NewListing(partitions []strategy.Partition) (*Listing, error) {
 		_, _ = d.Write(line)
 	}
 	l.digest = hex.EncodeToString(d.Sum(nil))
-	var err error
-	l.prepared, err = strategy.Prepare(l.partitions)
-	return l, err
+	return l
 }
+
+// Edition tells a listing from others.
+type Edition struct {
+	digest  string
+	version uint64
+}
+
+// Edition is that of the listing.
+func (l *Listing) Edition() Edition { return Edition{l.digest, l.version} }
 
 // names reports whether both lists name the same partitions.
 func (l *Listing) names(other *Listing) bool { return l == other || slices.Equal(l.ids, other.ids) }

@@ -23,6 +23,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //
 //	set KEY VALUE              of the configuration
 //	source p1 p2:200           the source lists these from now on, with their weights
+//	version 2                  of the source, from now on
 //	stored a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3
 //	plan 3 a b c               the stored plan has version 3 and these members; its digest is that of the source
 //	damped d 2m                the stored plan holds a worker back for so long
@@ -111,6 +112,8 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.set(t, args[0], args[1])
 	case "source":
 		p.source = args
+	case "version":
+		p.version = uint64(number(t, args[0]))
 	case "stored":
 		p.stored(t, args)
 	case "plan":
@@ -216,11 +219,11 @@ func (p *player) planned(t *testing.T, args []string) {
 	for _, id := range p.source {
 		list = append(list, strategy.Partition{Keys: []string{id}})
 	}
-	l, err := NewListing(list)
+	l, err := NewListing(list, p.version)
 	require.NoError(t, err)
 	p.plan = record.Plan{
 		Term: 1, Version: number(t, args[0]), Phase: record.PhaseIdle, Lifecycle: record.Stable, Members: args[1:],
-		Partitions: len(list), Digest: l.digest,
+		Partitions: len(list), Digest: l.digest, SourceVersion: p.version,
 	}
 }
 

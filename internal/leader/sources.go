@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,6 +26,9 @@ type sources struct {
 const (
 	relistFirst = time.Second
 	relistMost  = 30 * time.Second
+
+	// sourceCause is the cause of reports of lists that are not taken up.
+	sourceCause = "source"
 )
 
 // everyone takes all who wait for an answer.
@@ -60,10 +64,15 @@ func (l *Leader) listed(now time.Time, f *Listed) {
 	s.listing, s.asked, s.due, s.dueNext = false, nil, false, false
 	next := s.unasked
 	s.unasked = nil
-	if f.Err != nil {
-		l.listFailed(now, f.Err, asked, due)
+	err := f.Err
+	if err == nil {
+		err = l.refuses(f)
+	}
+	if err != nil {
+		l.listFailed(now, err, asked, due)
 	} else {
 		l.pace.listing, l.pace.list = 0, time.Time{}
+		delete(l.told, sourceCause)
 		s.waiting = append(s.waiting, asked...)
 		l.take(now, f.List)
 	}
@@ -78,7 +87,12 @@ func (l *Leader) listFailed(now time.Time, err error, asked []uint64, due bool) 
 	if list := l.source.current(); list != nil {
 		keeps = fmt.Sprintf("; keeping the last list of %d partitions", len(list.ids))
 	}
-	l.report(fmt.Errorf("%w%s", err, keeps))
+	err = fmt.Errorf("%w%s", err, keeps)
+	if errors.Is(err, ErrOlderSource) || errors.Is(err, ErrForeignGroup) {
+		l.reportOnce(sourceCause, err.Error(), err) // the source will say the same again
+	} else {
+		l.report(err)
+	}
 	if !due {
 		return
 	}
@@ -111,7 +125,11 @@ func (l *Leader) take(now time.Time, list *Listing) {
 
 // compareSource tells the topology what is different from the lists that were planned for.
 func (l *Leader) compareSource(now time.Time) {
-	l.changed(now, change(l.draft.taken, l.draft.balanced, l.source.newest))
+	kind := change(l.draft.taken, l.draft.balanced, l.source.newest)
+	if kind == topology.None {
+		l.draft.taken = l.source.newest // which may be of a higher version
+	}
+	l.changed(now, kind)
 }
 
 // changed tells the topology of a difference that is worth a plan.

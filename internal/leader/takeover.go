@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/parti-go/parti/internal/ledger"
@@ -54,28 +53,6 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 	l.remember(f.Records)
 	l.stage = listing
 	l.list(true)
-}
-
-// remember makes a list of the partitions that the records name.
-func (l *Leader) remember(records []record.Assignment) {
-	known := map[string]strategy.Partition{}
-	add := func(id string, weight int64) {
-		known[id] = strategy.Partition{Keys: strings.Split(id, "."), Weight: weight}
-	}
-	for _, r := range records {
-		for _, o := range r.Owned {
-			add(o.Partition, o.Weight)
-		}
-		for _, o := range r.Releasing {
-			add(o.Partition, o.Weight)
-		}
-	}
-	list, err := NewListing(slices.Collect(maps.Values(known)))
-	if err != nil {
-		l.report(fmt.Errorf("partitions that the records name: %w", err))
-		return
-	}
-	l.source.remembered = list
 }
 
 // versionsAbove returns the version that those of this term continue above: the highest one known and, except for the first

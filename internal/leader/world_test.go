@@ -51,6 +51,9 @@ type world struct {
 	epochs  map[string]int64
 
 	source     []string
+	version    uint64   // of the source
+	before     []string // what the source of the version before listed
+	stale      bool     // the leader's source is that one
 	strategy   strategy.Strategy
 	failing    string // strategy: "", "fails", "hangs"
 	refusing   string // store: "", "refuses", "too large", "unknown", "silent"
@@ -74,7 +77,7 @@ func newWorld(t *testing.T) *world {
 		t: t, now: start, members: map[string]*member{}, records: map[string]record.Assignment{}, runs: map[string]string{},
 		epochs: map[string]int64{}, strategy: strategy.NewSticky(), left: map[string]time.Time{}, show: func(Effect) {},
 		cfg: Config{
-			Term: 2, Worker: "a", Joined: start, HandoffTimeout: 30 * time.Second, HomeRetention: 10 * time.Minute, OperationTimeout: 10 * time.Second,
+			Term: 2, Group: "parti-assignment", Worker: "a", Joined: start, HandoffTimeout: 30 * time.Second, HomeRetention: 10 * time.Minute, OperationTimeout: 10 * time.Second,
 			MinRebalanceThreshold: 0.15, Topology: topology.Config{
 				ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2,
 				HeartbeatInterval: beatEvery, HeartbeatTTL: beatTTL, RebalanceCooldown: 10 * time.Second, FlapBackoff: 5 * time.Minute,
@@ -182,8 +185,12 @@ func (w *world) listed() {
 		w.tell(&Listed{Err: errors.New("the source fails")})
 		return
 	}
+	source, version := w.source, w.version
+	if w.stale && w.before != nil {
+		source, version = w.before, version-1
+	}
 	var list []strategy.Partition
-	for _, s := range w.source {
+	for _, s := range source {
 		id, weight, weighed := strings.Cut(s, ":")
 		p := strategy.Partition{Keys: []string{id}}
 		if weighed {
@@ -192,7 +199,7 @@ func (w *world) listed() {
 		}
 		list = append(list, p)
 	}
-	l, err := NewListing(list)
+	l, err := NewListing(list, version)
 	require.NoError(w.t, err)
 	w.tell(&Listed{List: l})
 }

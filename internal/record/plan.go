@@ -32,6 +32,9 @@ type Plan struct {
 	Members    []string  `json:"members"`
 	Partitions int       `json:"partitions"`
 	Digest     string    `json:"digest"`
+	// SourceVersion is the version of the source that the plan was made for; 0 where it is not versioned, and in what
+	// earlier releases wrote.
+	SourceVersion uint64 `json:"sourceVersion,omitempty"`
 	// Workers is how the members described themselves when the plan was made, as a hash; "" where that is not known.
 	Workers string `json:"workers,omitempty"`
 	// Certificate is that of the last plan that anything was calculated for.

@@ -1,0 +1,95 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/kv"
+)
+
+// This file is how a worker that starts finds out that the group is another application's: before it claims an ID, and
+// again before it applies its first record, because two applications that start together find no plan.
+
+type (
+	// compared is the outcome of comparing the source with the group.
+	compared   struct{ err error }
+	compareDue struct{}
+)
+
+// comparePause is between two attempts to compare.
+const comparePause = time.Second
+
+// belongs reports whether records may be applied. A worker that starts waits for the plan of its first record, which is
+// stored with it. Where that was made for another list than the worker's, the source is compared with the group before.
+func (f *follower) belongs() bool {
+	switch {
+	case f.own == leader.Edition{}:
+		return true
+	case f.comparing, f.plan.Version < f.wanted.Version:
+		return false
+	case !f.own.Suspect(f.plan):
+		f.own = leader.Edition{}
+		return true
+	}
+	f.comparing = true
+	f.run(func(ctx context.Context) any { return &compared{f.compare(ctx)} })
+	return false
+}
+
+func (f *follower) compared(err error) {
+	switch {
+	case errors.Is(err, ErrForeignGroup):
+		f.report(&foreignMet{err}) // and nothing is applied any more
+	case err != nil:
+		f.report(&problem{err})
+		f.after(comparePause, &compareDue{})
+	default:
+		f.comparing, f.own = false, leader.Edition{}
+		f.apply()
+	}
+}
+
+// comparer compares the source with the group once more.
+func comparer(set Settings, store *kv.Store) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := checkSource(ctx, set, store)
+		return err
+	}
+}
+
+// checkSource lists the source for a worker that starts, and compares the list with what the group divides.
+func checkSource(ctx context.Context, set Settings, store *kv.Store) (leader.Edition, error) {
+	partitions, version, err := list(ctx, set)
+	if err != nil {
+		return leader.Edition{}, err
+	}
+	own := leader.Unprepared(partitions, version)
+	return own.Edition(), checkGroup(ctx, store, own)
+}
+
+// checkGroup is [ErrForeignGroup] where the list and what the group divides have nothing in common. The records are read
+// only where the plan was made for another list. A plan that cannot be read is for others to report.
+func checkGroup(ctx context.Context, store *kv.Store, own *leader.Listing) error {
+	e, err := store.Get(ctx, kv.Assignments, kv.PlanKey)
+	if errors.Is(err, kv.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the plan: %w", err)
+	}
+	plan, err := kv.DecodePlan(e.Value)
+	if err != nil || !own.Edition().Suspect(plan) {
+		return nil //nolint:nilerr // see above
+	}
+	snapshot, err := store.Snapshot(ctx, kv.Assignments, nil, e.Revision)
+	if err != nil {
+		return fmt.Errorf("read the assignments: %w", err)
+	}
+	if stored, ok := restored(snapshot).(*leader.Restored); ok {
+		return own.Foreign(store.Group(), stored)
+	}
+	return nil
+}

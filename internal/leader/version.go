@@ -1,0 +1,145 @@
+package leader
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/strategy"
+)
+
+// This file is which list a leader goes by when its source and the records of the group do not agree.
+
+// refuses says why a list is not taken up, nil if it is. The list in force stays where the source is an earlier version of
+// it, or where the two have nothing in common: then the source is that of another application, unless a higher version
+// says that the naming has changed. An empty list, on either side, is no evidence.
+func (l *Leader) refuses(f *Listed) error {
+	inForce := l.source.current()
+	switch {
+	case inForce.empty():
+		return nil
+	case f.List.version < inForce.version:
+		if l.stage == listing {
+			l.completeRemembered(f.List)
+			inForce = l.source.current()
+		}
+		unknown := ""
+		if inForce.unknown > 0 {
+			unknown = fmt.Sprintf("; %d partitions of the newer list have no owner and are not known here", inForce.unknown)
+		}
+		return fmt.Errorf("%w: it has version %d, the group's list has version %d%s", ErrOlderSource, f.List.version, inForce.version, unknown)
+	case f.List.version > inForce.version, !l.draft.planned:
+		return nil
+	}
+	return f.List.foreign(l.cfg.Group, inForce)
+}
+
+// foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
+// one is what the group divides.
+func (l *Listing) foreign(group string, divided *Listing) error {
+	if l.empty() || divided.empty() || l.shares(divided) {
+		return nil
+	}
+	name := func(list *Listing) string {
+		return fmt.Sprintf("%d partitions (%s)", len(list.ids), some(len(list.ids), func(i int) string { return list.ids[i] }))
+	}
+	version := ""
+	if l.version != divided.version {
+		version = fmt.Sprintf(" under version %d, and those of the group have version %d", l.version, divided.version)
+	}
+	return fmt.Errorf("%w: the group with bucket %q divides %s, the source lists %s%s; no partition is in both; allowed: a Group of its own "+
+		"for each application, or a higher SourceVersion for new names", ErrForeignGroup, group, name(divided), name(l), version)
+}
+
+func (l *Listing) empty() bool { return l == nil || len(l.ids) == 0 }
+
+// shares reports whether a partition is in both lists.
+func (l *Listing) shares(other *Listing) bool {
+	for i, j := 0, 0; i < len(l.ids) && j < len(other.ids); {
+		switch c := strings.Compare(l.ids[i], other.ids[j]); {
+		case c == 0:
+			return true
+		case c < 0:
+			i++
+		default:
+			j++
+		}
+	}
+	return false
+}
+
+// Suspect reports whether a worker with such a list has to read the records before it may join: the plan was made for
+// another list, which is not an earlier version of this one.
+func (e Edition) Suspect(plan record.Plan) bool {
+	return plan.Partitions > 0 && e.digest != plan.Digest && e.version <= plan.SourceVersion
+}
+
+// Foreign is [ErrForeignGroup] where a worker with this list has nothing in common with the group that stored this. What
+// cannot be read may be what they have in common.
+func (l *Listing) Foreign(group string, stored *Restored) error {
+	if !l.Edition().Suspect(stored.Plan) || len(stored.Unreadable) > 0 {
+		return nil
+	}
+	_, named := recorded(stored.Records)
+	return l.foreign(group, Unprepared(slices.Collect(maps.Values(named)), stored.Plan.SourceVersion))
+}
+
+// remember makes a list of the partitions that the records name. What is being let go is on its way to another worker, or
+// is listed no more: it is left out only where the digest in the plan proves that.
+func (l *Leader) remember(records []record.Assignment) {
+	owned, named := recorded(records)
+	all := l.rememberedAs(named)
+	if all != nil && all.digest != l.stored.Digest {
+		if kept := l.rememberedAs(owned); kept != nil && kept.digest == l.stored.Digest {
+			all = kept
+		}
+	}
+	l.source.remembered = all
+}
+
+// completeRemembered adds what the records do not name because nobody owns it. The source may still list it. It counts as a
+// part of the newer list only where the digest in the plan proves that it is the whole rest: anything less certain could
+// give a partition to a worker that the newer list has dropped.
+func (l *Leader) completeRemembered(own *Listing) {
+	is := l.source.remembered
+	if is.digest == l.stored.Digest {
+		return
+	}
+	both := map[string]strategy.Partition{}
+	for i, id := range own.ids {
+		both[id] = own.partitions[i]
+	}
+	for i, id := range is.ids {
+		both[id] = is.partitions[i]
+	}
+	if whole := l.rememberedAs(both); whole != nil && whole.digest == l.stored.Digest {
+		l.source.remembered = whole
+	}
+}
+
+func (l *Leader) rememberedAs(partitions map[string]strategy.Partition) *Listing {
+	list, err := NewListing(slices.Collect(maps.Values(partitions)), l.stored.SourceVersion)
+	if err != nil {
+		l.report(fmt.Errorf("partitions that the records name: %w", err))
+		return nil
+	}
+	list.unknown = max(l.stored.Partitions-len(list.ids), 0)
+	return list
+}
+
+// recorded returns the partitions that records grant, and those and what they take away.
+func recorded(records []record.Assignment) (owned, named map[string]strategy.Partition) {
+	owned, named = map[string]strategy.Partition{}, map[string]strategy.Partition{}
+	for _, r := range records {
+		for _, o := range r.Owned {
+			p := strategy.Partition{Keys: strings.Split(o.Partition, "."), Weight: o.Weight}
+			owned[o.Partition], named[o.Partition] = p, p
+		}
+		for _, o := range r.Releasing {
+			named[o.Partition] = strategy.Partition{Keys: strings.Split(o.Partition, "."), Weight: o.Weight}
+		}
+	}
+	return owned, named
+}
