@@ -127,8 +127,10 @@ func (m *Manager) await() {
 // It is nil only when nothing of the worker is left in the store. Otherwise its error says what is left, wrapping
 // [ErrShutdownTimeout] or the reason for which nothing more can be deleted; that expires with its TTL.
 //
-// Inside a hook, Stop cannot wait for that very hook: it begins the leave, which cancels the hook's context, and returns
-// when ctx ends, so give it that context. A hook of Hooks that must not wait calls it with go.
+// Inside a hook, Stop cannot wait for that very hook: it begins the leave and returns when ctx ends. Give it the hook's own
+// context: that of OnAssignmentChanged is cancelled when the leave begins, or ends in time where the hook is giving
+// everything up already; that of OnStateChanged and OnError ends with ShutdownTimeout. A hook that must not wait starts Stop
+// on a goroutine.
 func (m *Manager) Stop(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return m.Close()

@@ -341,7 +341,7 @@ func (m *manager) watchConnection() {
 	nc := m.set.JetStream.Conn()
 	status := nc.StatusChanged(nats.CLOSED)
 	m.run(func(ctx context.Context) any {
-		defer nc.RemoveStatusListener(status)
+		defer func() { go nc.RemoveStatusListener(status) }() // it waits for the client, which may hang on a stalled link
 		if nc.IsClosed() {
 			return &connClosed{}
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/parti-go/parti/kv"
 )
 
@@ -50,23 +52,39 @@ func (m *manager) remove(b kv.Bucket) {
 		w.gone[b] = true
 		return
 	}
-	closed, generation := m.set.JetStream.Conn().IsClosed, w.generation
+	generation := w.generation
 	m.run(func(ctx context.Context) any {
-		for pause := removalFirst; ctx.Err() == nil; pause = min(2*pause, removalMost) {
-			for _, lease := range own {
-				release(ctx, store, lease)
-			}
-			own = remaining(own, store.Left(b))
-			if len(own) == 0 || closed() {
-				return &removed{generation, b}
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(jitter(pause)):
-			}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			removeAll(ctx, store, own)
+		}()
+		select {
+		case <-ended:
+			return &removed{generation, b}
+		case <-ctx.Done(): // on a stalled link the client may hang for a while, whatever its context says
+			return nil
 		}
-		return nil
 	})
+}
+
+// removeAll deletes what is left of own, again and again. It ends when nothing of that is left, and where trying again is
+// in vain: the connection is closed for good.
+func removeAll(ctx context.Context, store *kv.Store, own []kv.Lease) {
+	for pause := removalFirst; ctx.Err() == nil; pause = min(2*pause, removalMost) {
+		var closed bool
+		for _, lease := range own {
+			closed = errors.Is(release(ctx, store, lease), nats.ErrConnectionClosed)
+		}
+		own = remaining(own, store.Left(own[0].Bucket))
+		if len(own) == 0 || closed {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(jitter(pause)):
+		}
+	}
 }
 
 // remaining returns the holds of own that are still left.
@@ -76,10 +94,10 @@ func remaining(own, left []kv.Lease) []kv.Lease {
 	})
 }
 
-func release(ctx context.Context, store *kv.Store, lease kv.Lease) {
+func release(ctx context.Context, store *kv.Store, lease kv.Lease) error {
 	ctx, cancel := context.WithTimeout(ctx, removalAttempt)
 	defer cancel()
-	_ = store.Release(ctx, lease) // the store's book says what is left
+	return store.Release(ctx, lease)
 }
 
 // runs says that an actor of a kind has not terminated. One that is stopped may still write.

@@ -188,7 +188,7 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		block.Store(true)
 		began := time.Now()
 		require.ErrorIs(t, p.Manager.Stop(background()), parti.ErrShutdownTimeout)
-		require.LessOrEqual(t, time.Since(began), 7*time.Second)
+		require.LessOrEqual(t, time.Since(began), 3*time.Second)
 		p.Crash()
 	},
 	"OnStoreLoss": func(t *testing.T, s *bubble.Server) {

@@ -130,8 +130,7 @@ func TestFlapsWhileAHookTakesItsTimeHoldUpNoStop(t *testing.T) {
 		require.NoError(t, p.Manager.RefreshPartitions(background()))
 		f.Wait(time.Minute, "its hook runs", runs.Load)
 		p.Link.Flap(7, 10*time.Second, 50*time.Second)
-		within := 2*parti.DefaultConfig().ShutdownTimeout + time.Second // the second half is for the hook
-		ctx, cancel := context.WithTimeout(context.Background(), within)
+		ctx, cancel := context.WithTimeout(context.Background(), parti.DefaultConfig().ShutdownTimeout)
 		defer cancel()
 		_ = p.Manager.Stop(ctx)
 		require.NoError(t, ctx.Err(), "Stop does not wait for the hook for ever")

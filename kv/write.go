@@ -51,6 +51,8 @@ func outcome(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, errClosed):
+		return err
 	case errors.As(err, &api) && api.ErrorCode == codeConflict:
 		return fmt.Errorf("%w: %w", errConflict, err)
 	case errors.As(err, &api) && api.ErrorCode == codeBusy:
@@ -65,6 +67,9 @@ func outcome(err error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
+
+// errClosed: nothing was sent, and nothing will be.
+var errClosed = fmt.Errorf("%w: %w", ErrNotDone, nats.ErrConnectionClosed)
 
 // busyRetries bounds how often a write is repeated that found another one of the same key under way.
 const busyRetries = 5
@@ -81,10 +86,12 @@ func (s *Store) write(ctx context.Context, msg *nats.Msg, ttl time.Duration, con
 		for name, values := range msg.Header {
 			m.Header[name] = values
 		}
-		if s.js.Conn().IsClosed() {
-			return 0, fmt.Errorf("%w: %w", ErrNotDone, nats.ErrConnectionClosed)
-		}
-		ack, err := bounded(ctx, func() (*jetstream.PubAck, error) { return s.js.PublishMsg(ctx, m, opts...) })
+		ack, err := bounded(ctx, func() (*jetstream.PubAck, error) {
+			if s.js.Conn().IsClosed() {
+				return nil, errClosed
+			}
+			return s.js.PublishMsg(ctx, m, opts...)
+		})
 		if err == nil {
 			return ack.Sequence, nil
 		}

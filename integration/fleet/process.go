@@ -33,6 +33,7 @@ type Process struct {
 	started bool
 	dead    bool
 	gate    chan struct{} // not nil while frozen; closed at the thaw
+	thawed  time.Time     // the last one
 	lastID  string
 	err     error // of Manager.Start
 	errs    []error
@@ -170,7 +171,9 @@ func (p *Process) Stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveIn)
 	defer cancel()
 	p.LastIDKept()
+	began := time.Now()
 	err := p.Manager.Stop(ctx)
+	p.inTime(began)
 	p.Conn.Close()
 	return err
 }
@@ -182,6 +185,15 @@ func (p *Process) Drain(ctx context.Context) error {
 	err := p.Manager.Drain(ctx)
 	p.Conn.Close()
 	return err
+}
+
+// inTime judges a stop that has returned: it keeps to ShutdownTimeout, unless the process was frozen meanwhile.
+func (p *Process) inTime(began time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if took := time.Since(began); took > p.spec.Config.ShutdownTimeout && p.gate == nil && p.thawed.Before(began) {
+		p.fleet.t.Errorf("%s: Stop took %s, allowed: ShutdownTimeout %s", p.Name, took, p.spec.Config.ShutdownTimeout)
+	}
 }
 
 // LastIDKept remembers the present ID for after the end.
@@ -230,6 +242,9 @@ func (p *Process) Thaw() {
 	p.mu.Lock()
 	gate, dead := p.gate, p.dead
 	p.gate = nil
+	if gate != nil {
+		p.thawed = time.Now()
+	}
 	p.mu.Unlock()
 	if gate == nil {
 		return

@@ -1359,22 +1359,22 @@ var mutants = []mutant{
 	{
 		name: "removal-not-retried", breaks: "An entry that could not be deleted at once is left in the store.",
 		file:   "actors/removal.go",
-		old:    `if len(own) == 0 || closed() {`,
-		new:    `if len(own) == 0 || !closed() {`,
+		old:    `if len(own) == 0 || closed {`,
+		new:    `if len(own) == 0 || !closed {`,
 		likely: "AStop",
 	},
 	{
 		name: "removal-in-vain", breaks: "A worker whose connection is closed for good tries to delete its entries until ShutdownTimeout.",
 		file:   "actors/removal.go",
-		old:    `if len(own) == 0 || closed() {`,
-		new:    `if len(own) == 0 {`,
+		old:    `if len(own) == 0 || closed {`,
+		new:    `if len(own) == 0 || closed && ctx.Err() != nil {`,
 		likely: "TryInVain",
 	},
 	{
 		name: "removal-takes-the-next-session", breaks: "A rejoin deletes whatever this process has in the bucket, the heartbeat of the next session too.",
 		file:   "actors/removal.go",
-		old:    `own = remaining(own, store.Left(b))`,
-		new:    `own = store.Left(b)`,
+		old:    `own = remaining(own, store.Left(own[0].Bucket))`,
+		new:    `own = store.Left(own[0].Bucket)`,
 		likely: "OnlyWhatTheSessionBeforeLeft",
 	},
 	{
