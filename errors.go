@@ -39,6 +39,8 @@ var (
 	ErrStrategyFailed   = actors.ErrStrategyFailed   // what has an owner stays; Sticky places the rest
 	ErrStartupTimeout   = actors.ErrStartupTimeout   // no first assignment within StartupTimeout
 	ErrShutdownTimeout  = actors.ErrShutdownTimeout  // a clean leave took longer than ShutdownTimeout
+	ErrStateDirInUse    = actors.ErrStateDirInUse    // another worker has locked the StateDir; the start ends
+	ErrStateDir         = actors.ErrStateDir         // the StateDir cannot be used; the start ends
 	ErrNewerFormat      = actors.ErrNewerFormat      // the store holds records of a newer release
 	ErrNotJoined        = actors.ErrNotJoined        // not in the group yet, or not any more
 )

@@ -168,8 +168,9 @@ type (
 // What the manager tells itself.
 type (
 	opened struct {
-		store *kv.Store
-		err   error
+		store  *kv.Store
+		legacy legacy
+		err    error
 	}
 	openDue      struct{}
 	startupDue   struct{}

@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/statedir"
 )
 
 // life is what outlives a restart of the manager: what the user has been told, and who tells it.
@@ -16,6 +17,7 @@ type life struct {
 	runner     *runner
 	notifier   *notifier
 	strategist *strategist
+	state      *statedir.Dir // nil without a StateDir
 	machine    *fsm.Machine // where the worker stands
 	carried    uint64       // the session whose partitions are kept while the store is away
 	letGoBy    time.Time    // when what is left of the last session must be let go, as others may take over then
@@ -34,6 +36,9 @@ func New(set Settings) (*actor.Props, *View) {
 			l = &life{
 				view: view, runner: newRunner(set.Hooks, view, publish), notifier: newNotifier(set.Logger),
 				strategist: newStrategist(set.Strategy, set.Store.OperationTimeout),
+			}
+			if set.StateDir != "" {
+				l.state = statedir.New(set.StateDir)
 			}
 		}
 		var m *manager
@@ -59,6 +64,9 @@ func (l *life) end(limit time.Duration) {
 	l.notifier.close()
 	wait(ctx, l.notifier.ended)
 	l.notifier.cancel()
+	if l.state != nil {
+		l.view.blame(l.state.Close())
+	}
 	close(l.view.done)
 }
 

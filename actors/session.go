@@ -49,9 +49,9 @@ func (t *trust) valid() bool {
 }
 
 func (m *manager) spawnClaimer() {
-	prefer, prior := m.previous, m.prior
+	prefer, prior, left := m.previous, m.prior, m.legacy
 	m.spawn(kindClaimer, func(g *guard, report func(reported)) body {
-		return newClaimer(g, report, m.set, m.store, prefer, prior)
+		return newClaimer(g, report, m.set, m.store, prefer, prior, left)
 	})
 }
 
@@ -68,6 +68,7 @@ func (m *manager) idClaimed(msg *claimed) {
 		m.life.runner.become(request{ctx: m.session.ctx, everything: true, trusted: m.session.trust.valid, done: func(error) {}})
 	}
 	m.prior, m.previous, m.ready, m.claimErr = nil, lease.Key, false, nil
+	m.legacy.dead = nil // what was theirs is taken over, or of no use any more
 	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
 	m.fire(fsm.EventClaimed)
 	if m.set.Standby && !m.everDone {
@@ -75,7 +76,9 @@ func (m *manager) idClaimed(msg *claimed) {
 	}
 	id, number, failed := m.session.id, m.session.number, m.failed
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
-		return newHeartbeat(g, report, m.set, m.store, id, number, failed)
+		h := newHeartbeat(g, report, m.set, m.store, id, number, failed)
+		h.begun = lease.Sent
+		return h
 	})
 }
 
