@@ -203,7 +203,7 @@ func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Tok
 			return err
 		}
 		ttl := s.TTL(Heartbeats)
-		if info.TimeStamp.Sub(entry.Created) < ttl-ttl/4 {
+		if info.TimeStamp.Sub(entry.Created) < ttl-ttl/8 {
 			return nil
 		}
 		if !pause(ctx, 25*time.Millisecond) {
