@@ -2,7 +2,9 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -236,6 +238,21 @@ func TestAPreferredIDThatIsReleasedIsClaimedAtOnce(t *testing.T) {
 		f.Wait(50*time.Millisecond, "the ID", func() bool { return next.Manager.WorkerID() == old.LastID() })
 		f.Settle(recovery)
 		require.Zero(t, f.Checker.Moves())
+	})
+}
+
+// TestASessionDoesNotBeginWithAFirstHeartbeatLongAfterItsClaim: others take its ID over then, because it has no heartbeat.
+func TestASessionDoesNotBeginWithAFirstHeartbeatLongAfterItsClaim(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 20)
+		f.Begin(2)
+		p := f.Make()
+		p.Link.Block(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.MSG.GET.KV_parti-heartbeat") })
+		p.Start()
+		<-time.After(heartbeatTTL)
+		p.Link.Heal()
+		f.Settle(recovery)
+		require.ErrorIs(t, errors.Join(p.Errors()...), parti.ErrIdentityLost)
 	})
 }
 
