@@ -1103,7 +1103,7 @@ var mutants = []mutant{
 		name: "live-claim-taken-over", breaks: "A preferred ID is taken over although its session has a heartbeat.",
 		file: "kv/takeover.go",
 		old:  `if err != nil || !silent {`,
-		new:  `if err != nil {`, likely: "PreferredID",
+		new:  `if err != nil || !silent && age < 0 {`, likely: "PreferredID",
 	},
 	{
 		name: "young-claim-taken-over", breaks: "A preferred ID is taken over although its session may just begin.",
