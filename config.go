@@ -19,7 +19,7 @@ import (
 )
 
 // Config holds everything that can be set about a worker. Its zero value, after ApplyDefaults, is DefaultConfig. All
-// workers of a group should have the same, except PreferredID, Standby, Capacity, Labels and Cordoned. In YAML the fields are
+// workers of a group should have the same, except PreferredID, StateDir, Standby, Capacity, Labels and Cordoned. In YAML the fields are
 // written in lower camel case (workerIDPrefix, heartbeatTTL, kvBuckets.stableID) and durations as in Go ("30s").
 type Config struct {
 	// WorkerIDPrefix, WorkerIDMin and WorkerIDMax span the stable IDs, "worker-0" to "worker-99" by default: at most so
@@ -87,8 +87,18 @@ type Config struct {
 	Group string `yaml:"group"`
 	// KVBuckets says which buckets are the group's and how they are stored: workers with the same buckets are one group.
 	KVBuckets KVBuckets `yaml:"kvBuckets"`
-	// PreferredID is the ID to claim if it is free. Default "": the lowest that is.
+	// PreferredID is the ID to claim. Default "": the one of the process before, if StateDir tells it, or the lowest that is
+	// free.
 	PreferredID string `yaml:"preferredID"`
+	// PreferredIDWait is how long a worker waits for the ID it prefers, which is PreferredID or the one it had last, before
+	// it takes another. A session that crashed is over when its heartbeat has expired and its claim is older than
+	// HeartbeatTTL; the ID is free then. Default HeartbeatTTL + 1s.
+	PreferredIDWait time.Duration `yaml:"preferredIDWait"`
+	// StateDir is a directory of this worker alone, on a local file system. A process that is started again there after a
+	// crash goes on under the same ID at once, instead of waiting until what the dead process left in the store has
+	// expired, and nothing moves. The directory is created (0700) where it is missing. What cannot be used is ErrStateDir,
+	// and one that another worker uses is ErrStateDirInUse. Default "": off.
+	StateDir string `yaml:"stateDir"`
 	// Standby makes a worker that finds no ID free wait for one without limit, instead of failing with ErrNoFreeID after
 	// StartupTimeout. Default false.
 	Standby bool `yaml:"standby"`
@@ -161,7 +171,7 @@ func ClusteredConfig() Config {
 
 // ApplyDefaults fills in what is zero and has a default. FlapBackoff stays 0 where everything else is set, as in what
 // DefaultConfig returned. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
-// PreferredID, Standby, Labels and Cordoned mean something as they are.
+// PreferredID, StateDir, Standby, Labels and Cordoned mean something as they are.
 func (c *Config) ApplyDefaults() {
 	c.regroup()
 	before := *c
@@ -175,6 +185,7 @@ func (c *Config) ApplyDefaults() {
 	set(&c.WorkerIDTTL, 30*time.Second)
 	set(&c.HeartbeatInterval, 2*time.Second)
 	set(&c.HeartbeatTTL, 6*time.Second)
+	set(&c.PreferredIDWait, min(c.HeartbeatTTL+time.Second, maxTime))
 	set(&c.LeaderTTL, 3*time.Second)
 	set(&c.ColdStartWindow, 30*time.Second)
 	set(&c.PlannedScaleWindow, 10*time.Second)
@@ -354,6 +365,7 @@ func (c Config) validateTimes(v *validation) {
 	within("OperationTimeout", c.OperationTimeout, time.Millisecond)
 	within("ElectionTimeout", c.ElectionTimeout, time.Millisecond)
 	within("StartupTimeout", c.StartupTimeout, time.Millisecond)
+	within("PreferredIDWait", c.PreferredIDWait, time.Nanosecond)
 	within("ShutdownTimeout", c.ShutdownTimeout, time.Millisecond)
 	v.check(c.StartupTimeout > c.ColdStartWindow+c.ElectionTimeout, "StartupTimeout", c.StartupTimeout,
 		"more than ColdStartWindow + ElectionTimeout (%s)", c.ColdStartWindow+c.ElectionTimeout)

@@ -27,7 +27,7 @@ func TestDefaultsAreWhatTheDocumentationSays(t *testing.T) {
 			StableID: "parti-stableid", Election: "parti-election", Heartbeat: "parti-heartbeat",
 			Assignment: "parti-assignment", Storage: "file", Replicas: 1,
 		},
-		PreferredID: "", Standby: false, Capacity: 100, Labels: nil, Cordoned: false,
+		PreferredID: "", PreferredIDWait: 7 * time.Second, StateDir: "", Standby: false, Capacity: 100, Labels: nil, Cordoned: false,
 		Assignment: AssignmentConfig{MinRebalanceThreshold: 0.15, HomeRetention: 10 * time.Minute},
 	}
 	assert.Equal(t, want, DefaultConfig())
@@ -138,7 +138,7 @@ func changed(t *testing.T) Config {
 		StartupTimeout: 2 * time.Minute, ShutdownTimeout: 15 * time.Second, OnStoreLoss: OnStoreLossKeepServing,
 		Group:       "orders",
 		KVBuckets:   KVBuckets{StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d", Storage: "memory", Replicas: 5},
-		PreferredID: "node-7", Standby: true, Capacity: 250, Labels: map[string]string{"zone": "eu-1", "odd: key": "# \"value\""},
+		PreferredID: "node-7", PreferredIDWait: 5 * time.Second, StateDir: "/var/lib/node", Standby: true, Capacity: 250, Labels: map[string]string{"zone": "eu-1", "odd: key": "# \"value\""},
 		Cordoned: true, Assignment: AssignmentConfig{MinRebalanceThreshold: 0.5, HomeRetention: time.Hour},
 	}
 	require.NoError(t, c.Validate())
@@ -212,6 +212,8 @@ kvBuckets:
   storage: memory
   replicas: 5
 preferredID: node-7
+preferredIDWait: 5s
+stateDir: /var/lib/node
 standby: true
 capacity: 250
 labels:
@@ -280,6 +282,7 @@ func TestValidateNamesTheFieldTheValueAndWhatIsAllowed(t *testing.T) {
 		{"PreferredID", func(c *Config) { c.PreferredID = "worker-100" }, `is "worker-100", allowed: worker-0 to worker-99`},
 		{"PreferredID", func(c *Config) { c.PreferredID = "worker-07" }, "worker-0 to worker-99"},
 		{"PreferredID", func(c *Config) { c.PreferredID = "node-7" }, "worker-0 to worker-99"},
+		{"PreferredIDWait", func(c *Config) { c.PreferredIDWait = -1 }, "is -1ns, allowed: 1ns to"},
 		{"ExpectedWorkers", func(c *Config) { c.ExpectedWorkers = 101 }, "the number of IDs, 100"},
 		{"ExpectedWorkers", func(c *Config) { c.ExpectedWorkers = -1 }, "is -1"},
 		{"Capacity", func(c *Config) { c.Capacity = -1 }, "is -1, allowed: 1 to"},

@@ -43,6 +43,8 @@ var (
 	ErrStartupTimeout   = actors.ErrStartupTimeout   // no first assignment within StartupTimeout
 	ErrShutdownTimeout  = actors.ErrShutdownTimeout  // a clean leave took longer than ShutdownTimeout
 	ErrDrainIncomplete  = actors.ErrDrainIncomplete  // a drain ended, as a Stop, before everything was handed over
+	ErrStateDirInUse    = actors.ErrStateDirInUse    // another worker has locked the StateDir; the start ends
+	ErrStateDir         = actors.ErrStateDir         // the StateDir cannot be used; the start ends
 	ErrNewerFormat      = actors.ErrNewerFormat      // the store holds records of a newer release
 	ErrNotJoined        = actors.ErrNotJoined        // not in the group yet, or not any more
 )

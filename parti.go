@@ -294,6 +294,7 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		HandoffTimeout: cfg.HandoffTimeout, ElectionTimeout: cfg.ElectionTimeout,
 		StartupTimeout: cfg.StartupTimeout, ShutdownTimeout: cfg.ShutdownTimeout,
 		KeepServing: cfg.OnStoreLoss == OnStoreLossKeepServing, PreferredID: cfg.PreferredID, Standby: cfg.Standby,
+		PreferredIDWait: cfg.PreferredIDWait, StateDir: cfg.StateDir,
 		Capacity: cfg.Capacity, Labels: cfg.Labels, Cordoned: cfg.Cordoned,
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
 		JetStream: js, Strategy: s, Hooks: o.hooks, Handling: o.handling, Logger: o.logger,

@@ -22,7 +22,7 @@ const module = "github.com/parti-go/parti"
 // imports says which rooms a room may know. Whatever is not listed here may know none.
 var imports = map[string][]string{
 	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
-	"actors":          {"fsm", "internal/inject", "internal/leader", "internal/record", "internal/store", "internal/topology", "kv", "strategy"},
+	"actors":          {"fsm", "internal/inject", "internal/leader", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
 	"internal/leader": {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
 	"internal/ledger": {"internal/record", "strategy"},
 	"internal/store":  {"internal/record"},

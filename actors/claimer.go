@@ -18,6 +18,7 @@ import (
 // An ID is ours when our claim is stored, and as long as each renewal is acknowledged before the trust in the one
 // before has ended. The session's number is the revision of its claim. A worker that rejoins prefers the ID it had: its
 // own claim, still trusted, it takes over by revision; one that is not trusted any more it lets expire and claims anew.
+// For an ID that is taken it waits up to PreferredIDWait, see identity.go.
 type claimer struct {
 	*guard
 	report func(reported)
@@ -25,6 +26,8 @@ type claimer struct {
 	store  *kv.Store
 	prefer string
 	prior  *kv.Lease // the claim of the session before
+	legacy legacy
+	wish   wish
 
 	lease    *kv.Lease
 	record   kv.Claim
@@ -40,6 +43,7 @@ type (
 		lease  kv.Lease
 		number uint64 // of the session
 		err    error
+		failed error // something that is reported and changes nothing
 	}
 	claimUpdate struct{ kv.Update }
 	claimDue    struct{}
@@ -59,10 +63,10 @@ const wakeJitter = 10 * time.Millisecond
 // reopenAfter failed attempts the store is opened anew: a bucket may be gone.
 const reopenAfter = 10
 
-func newClaimer(g *guard, report func(reported), set Settings, store *kv.Store, prefer string, prior *kv.Lease) body {
+func newClaimer(g *guard, report func(reported), set Settings, store *kv.Store, prefer string, prior *kv.Lease, l legacy) body {
 	host, _ := os.Hostname()
 	return &claimer{
-		guard: g, report: report, set: set, store: store, prefer: prefer, prior: prior, unwatch: func() {},
+		guard: g, report: report, set: set, store: store, prefer: prefer, prior: prior, legacy: l, unwatch: func() {},
 		record: kv.Claim{Host: host, Process: os.Getpid(), Since: time.Now()},
 	}
 }
@@ -87,6 +91,8 @@ func (c *claimer) receive(_ actor.Context, message any) {
 		c.claimMade(msg)
 	case *claimUpdate:
 		c.updated(msg.Update)
+	case *wishFreed:
+		c.wishFreed()
 	case *feedEnded:
 		c.report(&sessionLost{msg.err}) // the store is another: open it anew
 	case *keepDue:
@@ -101,30 +107,34 @@ func (c *claimer) claim() {
 		return
 	}
 	c.busy, c.freed = true, false
-	prior := c.prior
-	var prefer []string
+	insists := c.insists()
+	opts := kv.ClaimOptions{Spread: !c.waiting && !insists, Prior: c.prior, Dead: c.legacy.dead, Only: insists, Watched: c.wish.watched}
 	if c.prefer != "" {
-		prefer = []string{c.prefer}
+		opts.Prefer = []string{c.prefer}
 	}
-	waiting := c.waiting
+	left := c.legacy
 	c.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 		defer cancel()
-		lease, err := c.store.ClaimID(ctx, c.record, kv.ClaimOptions{Prefer: prefer, Spread: !waiting, Prior: prior})
+		lease, err := c.store.ClaimID(ctx, c.record, opts)
 		if err != nil {
 			return &claimMade{err: err}
 		}
 		number, err := c.store.SessionNumber(ctx, lease)
-		return &claimMade{lease, number, err}
+		return &claimMade{lease, number, err, left.claimed(ctx, c.store, lease.Key)}
 	})
 }
 
 func (c *claimer) claimMade(msg *claimMade) {
 	c.busy = false
+	var taken *kv.TakenError
 	switch {
 	case msg.err == nil:
 		c.lease = &msg.lease
-		c.unwatch()
+		c.forgetWish()
+		if msg.failed != nil {
+			c.report(&problem{msg.failed})
+		}
 		c.record.Session, c.worker = msg.number, msg.lease.Key
 		c.report(&claimed{msg.lease, msg.number})
 		c.scheduleRenewal()
@@ -135,6 +145,8 @@ func (c *claimer) claimMade(msg *claimMade) {
 		c.report(&unclaimed{fmt.Errorf("claim %s: %w", msg.lease.Key, msg.err)})
 		c.attempts++
 		c.after(jitter(100*time.Millisecond), &claimDue{})
+	case errors.As(msg.err, &taken):
+		c.preferredTaken(taken)
 	case errors.Is(msg.err, kv.ErrNoFreeID):
 		c.report(&unclaimed{msg.err})
 		c.wait()

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/statedir"
 )
 
 // Errors that a worker reports through Hooks.OnError or ends with.
@@ -55,6 +56,10 @@ var (
 	ErrShutdownTimeout = errors.New("clean leave not done in time")
 	// ErrDrainIncomplete says that a drain had to end before everything was handed over.
 	ErrDrainIncomplete = errors.New("drain not complete")
+	// ErrStateDirInUse says that another process, or another worker of this one, has locked the StateDir.
+	ErrStateDirInUse = statedir.ErrInUse
+	// ErrStateDir says that the StateDir cannot be used: it is not on a local file system, or cannot be written.
+	ErrStateDir = statedir.ErrUnusable
 	// ErrNewerFormat says that a record in the store was written by a release this one does not know. The worker does
 	// not lead and takes nothing up while such a record is there.
 	ErrNewerFormat = errors.New("record of an unknown format in the store")

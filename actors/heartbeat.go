@@ -16,7 +16,7 @@ import (
 // way at a time; what comes meanwhile goes with the next.
 type heartbeat struct {
 	*guard
-	begun   time.Time // when the first write was sent
+	begun   time.Time // when the claim was sent that began the session
 	report  func(reported)
 	set     Settings
 	store   *kv.Store
@@ -147,7 +147,8 @@ func (h *heartbeat) timeout() time.Duration {
 }
 
 // firstBy is when the first heartbeat must have been acknowledged. One whose answer was lost is stored, and expires: the
-// leader then takes the session for over, and what is over must not be begun again under the same number.
+// leader then takes the session for over, and what is over must not be begun again under the same number. It counts from the
+// claim: a session without a heartbeat, whose claim is older than HeartbeatTTL, is over for those who want its ID.
 func (h *heartbeat) firstBy() time.Time {
 	return kv.Lease{Sent: h.begun, TTL: h.set.Store.HeartbeatTTL}.TrustedUntil()
 }

@@ -46,6 +46,7 @@ type manager struct {
 	session  session
 	prior    *kv.Lease   // the claim of the session before, still in the store as far as we know
 	previous string      // the ID of the session before
+	legacy   legacy      // of the process before
 	highest  kv.Position // seen in the store as it is
 	floor    kv.Position // seen ever: where this worker leads, terms and versions go on above it
 	phase    kv.Phase
@@ -241,14 +242,17 @@ func (m *manager) open() {
 	m.run(func(ctx context.Context) any {
 		if before != nil {
 			store, err := before.Reopen(ctx)
-			return &opened{store: store, err: err}
+			return m.opened(store, leader.Edition{}, err, running)
+		}
+		if err := m.lockState(); err != nil {
+			return &opened{err: err}
 		}
 		var own leader.Edition
 		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
 		if err == nil && !running {
 			own, err = checkSource(ctx, m.set, store)
 		}
-		return &opened{store, own, err}
+		return m.opened(store, own, err, running)
 	})
 }
 
@@ -272,9 +276,12 @@ func (m *manager) storeOpened(msg *opened) {
 		m.leave(msg.err)
 		return
 	}
-	m.store, m.openErr, m.opening = msg.store, nil, 0
+	m.store, m.openErr, m.opening, m.legacy = msg.store, nil, 0, msg.legacy
 	if msg.own != (leader.Edition{}) {
 		m.own = msg.own
+	}
+	if m.previous == "" {
+		m.previous = msg.legacy.worker
 	}
 	m.life.view.store.Store(msg.store)
 	if m.machine.State() == fsm.Init {

@@ -178,9 +178,10 @@ type (
 // What the manager tells itself.
 type (
 	opened struct {
-		store *kv.Store
-		own   leader.Edition // of what the source lists; zero where it was not asked
-		err   error
+		store  *kv.Store
+		own    leader.Edition // of what the source lists; zero where it was not asked
+		legacy legacy
+		err    error
 	}
 	openDue      struct{}
 	startupDue   struct{}

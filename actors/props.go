@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/statedir"
 )
 
 // life is what outlives a restart of the manager: what the user has been told, and who tells it.
@@ -16,8 +17,9 @@ type life struct {
 	runner     *runner
 	notifier   *notifier
 	strategist *strategist
-	machine    *fsm.Machine // where the worker stands
-	tenure     *tenure      // of the present session, or of the one whose partitions are carried
+	state      *statedir.Dir // nil without a StateDir
+	machine    *fsm.Machine  // where the worker stands
+	tenure     *tenure       // of the present session, or of the one whose partitions are carried
 	warrant    warrant
 	standing   standing
 	carried    uint64    // the session whose partitions are kept while the store is away
@@ -43,6 +45,9 @@ func New(set Settings) (*actor.Props, *View) {
 			l.standing = standing{cordoned: view.Status().Cordoned}
 			poke := func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) }
 			l.runner = newRunner(set.Hooks, newHandlers(set.Handling.used(), &l.warrant, poke), view, publish)
+			if set.StateDir != "" {
+				l.state = statedir.New(set.StateDir)
+			}
 		}
 		var m *manager
 		g := newGuard(kindManager, "", set.Logger, func() { l.end(set.ShutdownTimeout) }, func(g *guard) body {
@@ -85,6 +90,9 @@ func (l *life) end(limit time.Duration) {
 	status := *l.view.status.Load()
 	status.WorkerID, status.Session = "", 0
 	l.view.status.Store(&status)
+	if l.state != nil {
+		l.view.blame(l.state.Close())
+	}
 	close(l.view.done)
 }
 

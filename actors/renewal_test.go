@@ -30,7 +30,7 @@ var renewals = map[string]struct {
 	"claim": {
 		func(c kv.Config) string { return c.StableID },
 		func(report func(reported), set Settings, store *kv.Store) func(*guard) body {
-			return func(g *guard) body { return newClaimer(g, report, set, store, "", nil) }
+			return func(g *guard) body { return newClaimer(g, report, set, store, "", nil, legacy{}) }
 		},
 	},
 	"leadership": {

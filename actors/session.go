@@ -43,9 +43,9 @@ func (t *trust) valid() bool {
 }
 
 func (m *manager) spawnClaimer() {
-	prefer, prior := m.previous, m.prior
+	prefer, prior, left := m.previous, m.prior, m.legacy
 	m.spawn(kindClaimer, func(g *guard, report func(reported)) body {
-		return newClaimer(g, report, m.set, m.store, prefer, prior)
+		return newClaimer(g, report, m.set, m.store, prefer, prior, left)
 	})
 }
 
@@ -68,6 +68,7 @@ func (m *manager) idClaimed(msg *claimed) {
 	m.session = session{id: lease.Key, number: msg.number, claim: lease, trust: &trust{}, tenure: m.life.tenure}
 	m.life.warrant.trust.Store(m.session.trust)
 	m.prior, m.previous, m.ready, m.claimErr = nil, lease.Key, false, nil
+	m.legacy.dead = nil // what was theirs is taken over, or of no use any more
 	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
 	m.fire(fsm.EventClaimed)
 	if m.set.Standby && !m.everDone {
@@ -77,6 +78,7 @@ func (m *manager) idClaimed(msg *claimed) {
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
 		h := newHeartbeat(g, report, m.set, m.store, id, number, failed, m.life.runner.handlers.Held)
 		h.standing = standing
+		h.begun = lease.Sent
 		return h
 	})
 	if m.set.Handling.used() && m.children[kindHost] == nil {

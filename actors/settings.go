@@ -27,6 +27,10 @@ type Settings struct {
 	KeepServing bool
 	// PreferredID is tried first when an ID is claimed; "" for none.
 	PreferredID string
+	// PreferredIDWait is how long the preferred ID is waited for before another is claimed.
+	PreferredIDWait time.Duration
+	// StateDir is where a worker leaves to the next process what was its own; "" for nowhere.
+	StateDir string
 	// Standby waits without limit for an ID to come free.
 	Standby  bool
 	Capacity int64

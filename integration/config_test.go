@@ -231,6 +231,21 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		f := fleet.New(t, s, 3, fleet.PreferredID("worker-7"))
 		require.Equal(t, "worker-7", f.Begin(1)[0].Manager.WorkerID())
 	},
+	"PreferredIDWait": func(t *testing.T, s *bubble.Server) {
+		const wait = 20 * time.Second
+		f := fleet.New(t, s, 3, fleet.PreferredID("worker-7"), fleet.Config(func(c *parti.Config) { c.PreferredIDWait = wait }))
+		f.Begin(1)
+		second := f.Start(1)[0]
+		took := f.Wait(wait+time.Second, "another ID", func() bool { return second.Manager.WorkerID() != "" })
+		require.GreaterOrEqual(t, took, wait)
+	},
+	"StateDir": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3)
+		dir := t.TempDir()
+		first := f.Begin(1, fleet.PreferredID("worker-7"), fleet.StateDir(dir))[0]
+		require.NoError(t, first.Stop())
+		require.Equal(t, "worker-7", f.Begin(1, fleet.StateDir(dir))[0].Manager.WorkerID())
+	},
 	"Standby": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.WorkerIDMin, c.WorkerIDMax = 3, 3 }))
 		f.Begin(1)

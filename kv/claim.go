@@ -20,6 +20,9 @@ func (s *Store) ClaimID(ctx context.Context, record Claim, opts ClaimOptions) (L
 	if opts.Spread && !pause(ctx, rand.N(claimSpread)) {
 		return Lease{}, fmt.Errorf("claim an ID: %w: %w", ErrNotDone, ctx.Err())
 	}
+	if lease, done, err := s.claimPreferred(ctx, record, opts); done || err != nil {
+		return lease, err
+	}
 	width := 1
 	for {
 		free, err := s.freeIDs(ctx, opts)
@@ -61,7 +64,7 @@ func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error
 	held := make(map[string]bool, len(snapshot.Entries))
 	for _, e := range snapshot.Entries {
 		if awaits(e, opts) {
-			return nil, fmt.Errorf("%w: our own claim of %q has not expired yet", ErrNotDone, e.Key)
+			return nil, notExpired(e)
 		}
 		held[e.Key] = !s.mayTakeOver(e, opts)
 	}
@@ -81,6 +84,10 @@ const lateExpiry = 5 * time.Second
 func awaits(e Entry, o ClaimOptions) bool {
 	return o.Prior != nil && e.Key == o.Prior.Key && e.Token.Of(o.Prior.Chain) &&
 		!time.Now().Before(o.Prior.TrustedUntil()) && time.Now().Before(o.Prior.Sent.Add(o.Prior.TTL+lateExpiry))
+}
+
+func notExpired(e Entry) error {
+	return fmt.Errorf("%w: our own claim of %q has not expired yet", ErrNotDone, e.Key)
 }
 
 // mayTakeOver: the claim is that of this process' prior session, and still trusted, or was made here and its answer lost.

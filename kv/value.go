@@ -24,6 +24,8 @@ type (
 	PlanWrite = store.PlanWrite
 	// ClaimOptions say which ID is wanted and how.
 	ClaimOptions = store.ClaimOptions
+	// Watched is a claim as it was first seen.
+	Watched = store.Watched
 )
 
 // The buckets, each a stream of its own.

@@ -32,6 +32,7 @@ func parse(args []string) (settings, error) {
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	config := flags.String("config", "", "YAML `file` with the configuration; empty for the defaults")
 	id := flags.String("id", "", "worker `ID` to prefer, as worker-3")
+	state := flags.String("state", "", "`directory` of this worker alone: restarted after a crash it goes on under its ID at once")
 	standby := flags.Bool("standby", false, "wait for an ID as long as none is free")
 	verbose := flags.Bool("v", false, "log each step")
 	flags.BoolVar(&set.json, "json", false, "log in JSON, one object a line, for programs")
@@ -59,6 +60,9 @@ func parse(args []string) (settings, error) {
 	}
 	if *id != "" {
 		set.config.PreferredID = *id
+	}
+	if *state != "" {
+		set.config.StateDir = *state
 	}
 	set.config.Standby = set.config.Standby || *standby
 	if *verbose {

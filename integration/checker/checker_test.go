@@ -26,12 +26,15 @@ func legal(from, to string) bool {
 	}[from+" "+to]
 }
 
+// testLease is how long a heartbeat lasts.
+const testLease = 6 * time.Second
+
 // judge returns the violations of a history.
 func judge(t *testing.T, live func(h *history)) []string {
 	var found []string
 	synctest.Test(t, func(*testing.T) {
 		h := &history{seq: make(map[checker.Bucket]uint64)}
-		h.Checker = checker.New(checker.Config{Allowed: legal, Margin: time.Second, Grace: time.Second, LeaderTTL: 3 * time.Second})
+		h.Checker = checker.New(checker.Config{Allowed: legal, Margin: time.Second, Grace: time.Second, LeaderTTL: 3 * time.Second, Lease: testLease})
 		live(h)
 		h.Finish()
 		found = h.Violations()
@@ -93,6 +96,23 @@ var (
 	none []string
 	x    = []string{"x"}
 )
+
+func TestAClaimMayBeTakenOverWhenItsSessionIsOver(t *testing.T) {
+	found := judge(t, func(h *history) {
+		h.put(checker.StableID, "worker-0", `{"session":0,"token":"a/1"}`)
+		time.Sleep(testLease) // and no heartbeat
+		h.put(checker.StableID, "worker-0", `{"session":0,"token":"b/1"}`)
+		h.beat("worker-0", 2, 0)
+		time.Sleep(testLease)
+		h.gone(checker.Heartbeat, "worker-0")
+		h.put(checker.StableID, "worker-0", `{"session":0,"token":"c/1"}`)
+		h.join("p1", "worker-0")
+		h.beat("worker-0", 3, 0)
+		h.Died("p1")
+		h.put(checker.StableID, "worker-0", `{"session":0,"token":"d/1"}`)
+	})
+	require.Empty(t, found)
+}
 
 func TestAnOrderlyHistoryIsNotReported(t *testing.T) {
 	found := judge(t, func(h *history) {
@@ -261,6 +281,23 @@ func TestEveryBrokenPromiseIsReported(t *testing.T) {
 		}},
 		{"a claim is stored over a live one", "I5", func(h *history) {
 			h.put(checker.StableID, "worker-0", `{"session":0,"token":"a/1"}`)
+			h.put(checker.StableID, "worker-0", `{"session":0,"token":"b/1"}`)
+		}},
+		{"a claim is stored over one that just began", "I5", func(h *history) {
+			h.put(checker.StableID, "worker-0", `{"session":0,"token":"a/1"}`)
+			time.Sleep(testLease - time.Millisecond)
+			h.put(checker.StableID, "worker-0", `{"session":0,"token":"b/1"}`)
+		}},
+		{"a claim is stored over an old one with a heartbeat", "I5", func(h *history) {
+			h.put(checker.StableID, "worker-0", `{"session":0,"token":"a/1"}`)
+			h.beat("worker-0", 1, 0)
+			time.Sleep(2 * testLease)
+			h.put(checker.StableID, "worker-0", `{"session":0,"token":"b/1"}`)
+		}},
+		{"a claim is stored over that of another than the dead", "I5", func(h *history) {
+			h.join("p1", "worker-1")
+			h.put(checker.StableID, "worker-0", `{"session":0,"token":"a/1"}`)
+			h.Died("p1")
 			h.put(checker.StableID, "worker-0", `{"session":0,"token":"b/1"}`)
 		}},
 		{"a heartbeat of an older session is stored", "I5", func(h *history) {

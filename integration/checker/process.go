@@ -20,6 +20,7 @@ const (
 type process struct {
 	name      string
 	dead      bool
+	died      time.Time
 	frozen    bool
 	thawed    time.Time
 	state     string
@@ -71,7 +72,7 @@ func (c *Checker) Died(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.procs[name]
-	p.dead = true
+	p.dead, p.died = true, time.Now()
 	for partition := range p.runs {
 		c.vacate(p, partition)
 	}

@@ -56,6 +56,7 @@ type Term struct {
 type claim struct {
 	Session uint64
 	Token   string
+	At      time.Time `json:"-"` // when it was stored last
 }
 
 type heartbeat struct {
@@ -122,22 +123,23 @@ type beat struct {
 
 // stored is what the streams have shown so far.
 type stored struct {
-	term     uint64
-	written  uint64 // highest term that a plan or record bears
-	terms    []Term
-	paces    map[uint64][]time.Time // when terms were stored in the last LeaderTTL, by session
-	plans    []Plan
-	versions map[string]int64
-	sessions map[string]uint64 // by worker, from the heartbeats
-	claims   map[string]claim  // live ones
-	holdings map[string]holding
-	grants   []grant
-	beats    map[string][]beat // by worker
-	seqs     map[Bucket]uint64
-	planned  map[int64]bool  // versions of records
-	ghosts   map[string]bool // IDs whose claim was overwritten by one from before the restore
-	lastAt   map[Bucket]time.Time
-	unread   map[Bucket][]span // overwritten before it was read
+	term      uint64
+	written   uint64 // highest term that a plan or record bears
+	terms     []Term
+	paces     map[uint64][]time.Time // when terms were stored in the last LeaderTTL, by session
+	plans     []Plan
+	versions  map[string]int64
+	sessions  map[string]uint64 // by worker, from the heartbeats
+	claims    map[string]claim  // live ones
+	holdings  map[string]holding
+	grants    []grant
+	takeovers []takeover
+	beats     map[string][]beat // by worker
+	seqs      map[Bucket]uint64
+	planned   map[int64]bool  // versions of records
+	ghosts    map[string]bool // IDs whose claim was overwritten by one from before the restore
+	lastAt    map[Bucket]time.Time
+	unread    map[Bucket][]span // overwritten before it was read
 }
 
 type span struct{ from, to time.Time }
@@ -198,9 +200,10 @@ func (c *Checker) storedClaim(e Entry) {
 	if now.Session == 0 {
 		now.Session = e.Seq
 	}
+	now.At = e.At
 	last, live := c.stored.claims[e.Key]
 	if live && last.Session != now.Session && holder(last.Token) != holder(now.Token) && !c.ghosts(e) {
-		c.violate("I5", "%s: session %d was stored over the live session %d", e.Key, now.Session, last.Session)
+		c.stored.takeovers = append(c.stored.takeovers, takeover{e.Key, e.At, last, now})
 	}
 	c.stored.claims[e.Key] = now
 }
@@ -380,6 +383,7 @@ func (c *Checker) Finish() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.judgeGrants()
+	c.judgeTakeovers()
 	c.judgeMoves()
 	for _, p := range c.procs {
 		if !p.dead {
@@ -420,6 +424,7 @@ func (c *Checker) Forgot(notice time.Duration) {
 	c.notice = notice
 	c.log("the store is restored from an older copy")
 	c.judgeGrants()
+	c.judgeTakeovers()
 	c.judgeMoves()
 	listed := c.live.listed
 	c.live = newLiveness()

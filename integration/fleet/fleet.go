@@ -92,6 +92,9 @@ func Strategy(st parti.Strategy) With { return func(s *Spec) { s.Strategy = st }
 // PreferredID is the ID that a process asks for first.
 func PreferredID(id string) With { return Config(func(c *parti.Config) { c.PreferredID = id }) }
 
+// StateDir is where a process leaves its identity to the next one.
+func StateDir(path string) With { return Config(func(c *parti.Config) { c.StateDir = path }) }
+
 // Handler sets the user's assignment hook.
 func Handler(h func(ctx context.Context, added, removed []parti.Partition) error) With {
 	return func(s *Spec) { s.OnAssignmentChanged = h }
@@ -209,9 +212,13 @@ func (f *Fleet) format(name string) int {
 	return record.Newest
 }
 
-// Restart begins a new process that asks for the ID which the other one has, or had.
+// Restart begins a new process that asks for the ID which the other one has, or had. If that one has a StateDir, the new
+// process learns the ID there.
 func (f *Fleet) Restart(old *Process, with ...With) *Process {
 	f.t.Helper()
+	if dir := old.spec.Config.StateDir; dir != "" {
+		return f.Start(1, append([]With{StateDir(dir)}, with...)...)[0]
+	}
 	return f.Start(1, append([]With{PreferredID(old.LastID())}, with...)...)[0]
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -207,8 +208,17 @@ func (p *Process) LastIDKept() {
 
 // Crash ends the process without clean-up or goodbye: its link is cut for good, and what its hooks are told from now on
 // does not count. What is left of its manager is stopped in the background.
+//
+// Its lock on the StateDir cannot be released without it knowing, as the end of a real process would. So the file is
+// copied, as it is at the crash, into a directory that nobody has locked, and [Fleet.Restart] goes on there.
 func (p *Process) Crash() {
 	p.LastIDKept()
+	if dir := p.spec.Config.StateDir; dir != "" {
+		p.spec.Config.StateDir = p.fleet.t.TempDir()
+		if err := os.CopyFS(p.spec.Config.StateDir, os.DirFS(dir)); err != nil {
+			p.fleet.t.Errorf("%s: copy the state directory: %v", p.Name, err)
+		}
+	}
 	p.mu.Lock()
 	p.dead = true
 	p.mu.Unlock()

@@ -1579,4 +1579,113 @@ var mutants = []mutant{
 		old:  `len(t.heard)-len(t.leaving) != t.cfg.ExpectedWorkers`,
 		new:  `len(t.heard) != t.cfg.ExpectedWorkers`,
 	},
+	// Identity beyond a session and a process.
+	{
+		name: "live-claim-taken-over", breaks: "A preferred ID is taken over although its session has a heartbeat.",
+		file: "kv/takeover.go",
+		old:  `if err != nil || !silent {`,
+		new:  `if err != nil || !silent && age < 0 {`, likely: "PreferredID",
+	},
+	{
+		name: "young-claim-taken-over", breaks: "A preferred ID is taken over although its session may just begin.",
+		file: "kv/takeover.go",
+		old:  `case !s.old(claim, age, opts.Watched), !time.Now().Before(until):`,
+		new:  `case !time.Now().Before(until):`, likely: "PreferredID",
+	},
+	{
+		name: "renewed-claim-is-old", breaks: "A claim counts as old since it was first seen, though it was renewed.",
+		file: "kv/takeover.go",
+		old:  `claim.Revision == watched.Revision && time.Since`,
+		new:  `watched.Revision != 0 && time.Since`, likely: "PreferredID",
+	},
+	{
+		name: "servers-clocks-agree", breaks: "What two servers say of the age of a claim counts without a margin.",
+		file: "kv/takeover.go",
+		old:  `return age >= 2*ttl ||`,
+		new:  `return age >= ttl ||`, likely: "PreferredID",
+	},
+	{
+		name: "expiring-claim-taken-over", breaks: "A claim is taken over just before the marker of its expiry.",
+		file: "kv/takeover.go",
+		old:  `TTL: s.TTL(StableIDs)}.TrustedUntil()`,
+		new:  `TTL: 2 * s.TTL(StableIDs)}.TrustedUntil()`, likely: "Identity",
+	},
+	{
+		name: "silence-not-proved", breaks: "That a read finds no heartbeat counts as proof that there is none.",
+		file: "kv/takeover.go",
+		old: `	err = s.end(ctx, entry)
+	if errors.Is(err, errConflict) {
+		return false, nil
+	}
+	return err == nil, err`,
+		new: `	return true, nil`, likely: "PreferredID",
+	},
+	{
+		name: "everyone-is-dead", breaks: "With a StateDir any claim is taken for that of a dead process.",
+		file: "kv/takeover.go",
+		old:  `return slices.ContainsFunc(dead, e.Token.Of) }`,
+		new:  `return len(dead) > 0 }`, likely: "StateIs",
+	},
+	{
+		name: "dead-leader-awaited", breaks: "The lease on leadership of a dead process is left to expire.",
+		file: "actors/identity.go",
+		old:  `		err = store.EndLeadership(ctx, l.dead)`,
+		new:  ``, likely: "StateIs",
+	},
+	{
+		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of a dead process is written over just before the marker of its expiry.",
+		file: "kv/takeover.go",
+		old:  `if info.TimeStamp.Sub(entry.Created) < ttl-ttl/8 {`,
+		new:  `if info.TimeStamp.Sub(entry.Created) < 2*ttl {`, likely: "StateIs",
+	},
+	{
+		name: "first-heartbeat-any-time", breaks: "A session may begin long after its claim, when others take it for over.",
+		file: "actors/session.go",
+		old:  `		h.begun = lease.Sent`,
+		new:  ``, likely: "FirstHeartbeat",
+	},
+	{
+		name: "preferred-id-not-awaited", breaks: "A preferred ID that is taken is given up at once.",
+		file: "actors/identity.go",
+		old: `	return time.Now().Before(c.wish.until)
+`,
+		new: `	return false
+`, likely: "PreferredID",
+	},
+	{
+		name: "robbed-and-waiting", breaks: "A worker whose ID another took waits for it before it takes another.",
+		file: "actors/identity.go",
+		old:  `		c.wish.until = now // another`,
+		new:  `		_ = now // another`, likely: "FrozenHolder",
+	},
+	{
+		name: "end-proves-death", breaks: "The file proves a process dead that has only released its lock.",
+		file: "internal/statedir/statedir.go",
+		old:  `d.write(State{Group: d.state.Group, Worker: d.state.Worker})`,
+		new:  `d.write(d.state)`, likely: "NoDeadProcess",
+	},
+	{
+		name: "other-groups-file", breaks: "The file of another group is trusted.",
+		file: "internal/statedir/statedir.go",
+		old:  `if d.state.Group == group {`,
+		new:  `if d.state.Group != "" {`, likely: "StateIs",
+	},
+	{
+		name: "own-holder-is-dead", breaks: "What this process wrote before it began anew counts as that of a dead one.",
+		file: "internal/statedir/statedir.go",
+		old:  `if h != holder && !slices.Contains(d.own, h) {`,
+		new:  `if h != holder {`, likely: "StateIs",
+	},
+	{
+		name: "no-lock", breaks: "Two workers share a StateDir.",
+		file: "internal/statedir/statedir.go",
+		old:  `	case !held:`,
+		new:  `	case !held && lock == nil:`, likely: "StateDir",
+	},
+	{
+		name: "proof-dropped-too-early", breaks: "A process that dies before its claim loses the proof that the one before is dead.",
+		file: "internal/statedir/statedir.go",
+		old:  `next.Holders = slices.Concat(dead, d.own)`,
+		new:  `next.Holders = d.own`, likely: "StateIs",
+	},
 }

@@ -153,4 +153,17 @@ type ClaimOptions struct {
 	// Prior is the claim of this process' session before. While it is trusted it may be taken over by its revision; later,
 	// until the store has let it expire, nothing is claimed: any other ID would move partitions.
 	Prior *Lease
+	// Dead begins the tokens of processes that are known to be dead, see kv.Store.Holder. Their claims are taken over.
+	Dead []record.Token
+	// Only claims a preferred ID or none, which is [ErrTaken].
+	Only bool
+	// Watched is the claim that kept a preferred ID from being claimed before. With Only, that claim is taken over once its
+	// session is known to be over.
+	Watched Watched
+}
+
+// Watched is a claim as it was first seen.
+type Watched struct {
+	Revision uint64
+	Since    time.Time // by the own clock, after it was read
 }

@@ -1,0 +1,172 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/statedir"
+	"github.com/parti-go/parti/kv"
+)
+
+// This file is about the identity of a worker beyond its process and its session: what the process before left in the
+// StateDir, and how an ID is waited for that is still taken.
+
+// legacy is what the process before, which is dead, has left. The zero value is what there is without a StateDir.
+type legacy struct {
+	worker string         // its ID; "" for none
+	dead   []record.Token // the beginnings of the tokens of what it wrote
+	dir    *statedir.Dir
+}
+
+// lockState acquires the lock of the StateDir, once in the life of a tree. It blocks.
+func (m *manager) lockState() error {
+	if m.life.state == nil {
+		return nil
+	}
+	ignored, err := m.life.state.Lock()
+	if ignored != nil {
+		m.set.Logger.Warn("StateDir: its file is ignored", "error", ignored)
+	}
+	return err
+}
+
+// inherit says in the StateDir, before anything is claimed, under which name this process writes to the store, and returns
+// what the process before has left there. It blocks. Only a worker that starts needs a directory that can be written:
+// without it the next process waits until everything has expired.
+func (m *manager) inherit(store *kv.Store, running bool) (legacy, error) {
+	dir := m.life.state
+	if dir == nil {
+		return legacy{}, nil
+	}
+	worker, holders, err := dir.Begin(store.Incarnation(), string(store.Holder()))
+	if err != nil && running {
+		m.set.Logger.Warn("StateDir: a restart after a crash will wait", "error", err)
+		err = nil
+	}
+	l := legacy{dir: dir}
+	if store.OfRange(worker) {
+		l.worker = worker
+	}
+	for _, h := range holders {
+		l.dead = append(l.dead, record.Token(h))
+	}
+	return l, err
+}
+
+// opened is what opening the store has come to.
+func (m *manager) opened(store *kv.Store, own leader.Edition, err error, running bool) *opened {
+	if err != nil {
+		return &opened{store: store, err: err}
+	}
+	left, err := m.inherit(store, running)
+	return &opened{store, own, left, err}
+}
+
+// claimed ends what the process before has left, once its ID is claimed, and writes down the ID. It blocks. What fails here
+// costs time after the next crash, and nothing else: the lease on leadership expires, and the file proves less.
+func (l legacy) claimed(ctx context.Context, store *kv.Store, id string) error {
+	var err error
+	if len(l.dead) > 0 {
+		err = store.EndLeadership(ctx, l.dead)
+	}
+	if l.dir == nil {
+		return err
+	}
+	return errors.Join(err, l.dir.Claimed(id))
+}
+
+// wish is a preferred ID that is taken. Its holder may have crashed, may be leaving, or may live on.
+type wish struct {
+	until   time.Time // when any other ID will do; zero before the first attempt
+	watched kv.Watched
+	retry   func() // stops the timer of the next attempt; nil before the first
+}
+
+// wishFreed: what is in the way of the preferred ID has changed.
+type wishFreed struct{}
+
+// wishPause is the time between two looks at a preferred ID of which nothing is heard.
+const wishPause = time.Second
+
+// insists reports whether only the preferred ID will do.
+func (c *claimer) insists() bool {
+	if !c.store.OfRange(c.prefer) {
+		return false
+	}
+	if c.wish.until.IsZero() {
+		c.wish.until = time.Now().Add(c.set.PreferredIDWait)
+	}
+	return time.Now().Before(c.wish.until)
+}
+
+// preferredTaken goes on waiting for the preferred ID: for its release or its expiry, for the end of its heartbeat, and until
+// its claim has not changed for HeartbeatTTL. A claim of a process that is dead is waited for until it has expired.
+func (c *claimer) preferredTaken(taken *kv.TakenError) {
+	claim, now := taken.Entry, time.Now()
+	if p := c.prior; p != nil && claim.Key == p.Key && claim.Revision > p.Revision && !claim.Token.Of(p.Chain) {
+		c.wish.until = now // another worker took it from this one, and lives
+	}
+	if claim.Revision != c.wish.watched.Revision {
+		c.wish.watched = kv.Watched{Revision: claim.Revision, Since: now}
+	}
+	if slices.ContainsFunc(c.legacy.dead, claim.Token.Of) {
+		c.wish.until = now.Add(2 * wishPause)
+	}
+	if !now.Before(c.wish.until) {
+		c.forgetWish()
+		c.claim()
+		return
+	}
+	if c.wish.retry == nil {
+		c.log.Info("the preferred ID is taken: waiting for it", "id", c.prefer, "for", time.Until(c.wish.until))
+		c.watchPreferred()
+	} else {
+		c.wish.retry()
+	}
+	wait := min(wishPause, time.Until(c.wish.until))
+	if old := c.wish.watched.Since.Add(c.set.Store.HeartbeatTTL); now.Before(old) {
+		wait = min(wait, time.Until(old))
+	}
+	if c.freed {
+		wait = 0
+	}
+	c.wish.retry = c.after(wait, &claimDue{})
+}
+
+// watchPreferred hears of the end of the claim and of the heartbeat that are in the way.
+func (c *claimer) watchPreferred() {
+	stops := make([]func(), 0, 2)
+	for _, b := range []kv.Bucket{kv.StableIDs, kv.Heartbeats} {
+		stops = append(stops, feed(c.guard, c.store, b, []string{c.prefer}, 0, func(u kv.Update) any {
+			switch u.Kind {
+			case kv.UpdateDeleted, kv.UpdateExpired, kv.UpdateGone:
+				return &wishFreed{}
+			}
+			return nil
+		}))
+	}
+	c.unwatch = func() {
+		for _, stop := range stops {
+			stop()
+		}
+	}
+}
+
+func (c *claimer) wishFreed() {
+	c.freed = true
+	c.claim()
+}
+
+// forgetWish ends the waiting for the preferred ID.
+func (c *claimer) forgetWish() {
+	c.unwatch()
+	c.unwatch = func() {}
+	if c.wish.retry != nil {
+		c.wish.retry()
+		c.wish.retry = nil
+	}
+}

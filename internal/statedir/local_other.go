@@ -1,0 +1,10 @@
+//go:build !linux && !darwin && !windows
+
+package statedir
+
+import "errors"
+
+// local refuses what cannot be told apart.
+func local(string) error {
+	return errors.New("on this operating system a local file system cannot be told from a network file system")
+}

@@ -1,0 +1,213 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/record"
+)
+
+// This file is about claims of other processes: when their sessions are over, and how their IDs are taken over.
+
+// Holder begins the tokens of everything that this store has written or will write, through [Store.Reopen] as well. Once
+// the process is dead it tells what was that process'.
+func (s *Store) Holder() record.Token { return token(s.holder.name + "/") }
+
+// Incarnation names the buckets and says which incarnation of them is opened.
+func (s *Store) Incarnation() string {
+	name := ""
+	for b := range buckets {
+		name += fmt.Sprintf("%s@%s ", s.cfg.bucket(b), s.created[b].UTC().Format(time.RFC3339Nano))
+	}
+	return name[:len(name)-1]
+}
+
+// OfRange reports whether an ID is one that workers of this group claim.
+func (s *Store) OfRange(id string) bool {
+	_, ok := s.cfg.ParseID(id)
+	return ok
+}
+
+// EndLeadership deletes the lease on leadership where it is that of a dead process, so that nobody waits for its expiry.
+func (s *Store) EndLeadership(ctx context.Context, dead []record.Token) error {
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	for {
+		entry, err := s.Get(ctx, Election, LeaderKey)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return nil
+		case err != nil:
+			return fmt.Errorf("end the leadership of a dead process: %w", err)
+		case entry.Kind != Put || !isDead(entry, dead):
+			return nil
+		}
+		err = s.end(ctx, entry)
+		if !errors.Is(err, errConflict) { // a renewal of the dead process was still on its way
+			return err
+		}
+	}
+}
+
+// end writes the marker of a deletion over an entry, or over a marker, if it is still as it was read.
+func (s *Store) end(ctx context.Context, e Entry) error {
+	_, err := s.write(ctx, s.marker(e.Bucket, e.Key), markerTTL, jetstream.WithExpectLastSequencePerSubject(e.Revision))
+	if err != nil {
+		return fmt.Errorf("end %s %q: %w", e.Bucket, e.Key, err)
+	}
+	return nil
+}
+
+func isDead(e Entry, dead []record.Token) bool { return slices.ContainsFunc(dead, e.Token.Of) }
+
+// claimPreferred claims the preferred ID where that may have to be taken over from another process. done is false where
+// any other ID will do as well.
+func (s *Store) claimPreferred(ctx context.Context, record Claim, opts ClaimOptions) (lease Lease, done bool, err error) {
+	id := ""
+	switch {
+	case len(opts.Prefer) > 0:
+		id = opts.Prefer[0]
+	case len(opts.Dead) > 0:
+		// The process died before it could write down which ID it has.
+		snapshot, err := s.Snapshot(ctx, StableIDs, nil, 0)
+		if err != nil {
+			return Lease{}, false, fmt.Errorf("claim an ID: %w", err)
+		}
+		if n := slices.IndexFunc(snapshot.Entries, func(e Entry) bool { return isDead(e, opts.Dead) }); n >= 0 {
+			id = snapshot.Entries[n].Key
+		}
+	}
+	if !s.OfRange(id) || !opts.Only && len(opts.Dead) == 0 {
+		return Lease{}, false, nil
+	}
+	lease, err = s.claimOne(ctx, id, record, opts)
+	if !opts.Only && errors.Is(err, ErrTaken) {
+		return Lease{}, false, nil
+	}
+	return lease, true, err
+}
+
+func (s *Store) claimOne(ctx context.Context, id string, record Claim, opts ClaimOptions) (Lease, error) {
+	lease, err := s.acquireID(ctx, id, record, opts)
+	var taken *TakenError
+	if !errors.As(err, &taken) {
+		return lease, err
+	}
+	if awaits(taken.Entry, opts) {
+		return Lease{}, notExpired(taken.Entry)
+	}
+	until, err := s.sessionOver(ctx, taken.Entry, opts)
+	if err != nil {
+		return Lease{}, fmt.Errorf("claim %q: %w", id, err)
+	}
+	if !time.Now().Before(until) {
+		return Lease{}, taken
+	}
+	if isDead(taken.Entry, opts.Dead) {
+		if err := s.awaitHeartbeat(ctx, id, opts.Dead); err != nil {
+			return Lease{}, fmt.Errorf("claim %q: %w", id, err)
+		}
+	}
+	lease, err = s.Acquire(ctx, StableIDs, id, record, func(e Entry) bool {
+		return (e.Revision == taken.Entry.Revision || isDead(e, opts.Dead)) && time.Now().Before(until)
+	})
+	if err == nil && !time.Now().Before(until) {
+		return Lease{}, fmt.Errorf("claim %q: %w", id, ErrLate)
+	}
+	return lease, err
+}
+
+// sessionOver says until when a claim may be taken over; the zero time where it may not.
+//
+// The session of a claim is over when its process is dead. It is over as well when two things are so:
+//
+//   - It has no heartbeat. A worker acts only while its heartbeat is trusted, and the entry outlives that trust. One that is
+//     gone never comes back in the same session, because a renewal asks for the revision it had.
+//   - The claim is older than HeartbeatTTL. A session that has just begun has no heartbeat yet, but its first must be
+//     acknowledged within three quarters of HeartbeatTTL after the claim was sent.
+//
+// The claim must not be about to expire: the marker of its expiry could follow the write that takes it over, and the ID
+// would be free again without its new holder knowing. So it is not taken over in the last quarter of its life, as a lease is
+// not renewed then. The server that would expire it says how old it is.
+func (s *Store) sessionOver(ctx context.Context, claim Entry, opts ClaimOptions) (until time.Time, err error) {
+	asked := time.Now()
+	info, err := s.info(ctx, StableIDs)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if info.TimeStamp.IsZero() {
+		return time.Time{}, nil
+	}
+	age := max(info.TimeStamp.Sub(claim.Created), 0)
+	until = Lease{Sent: asked.Add(-age), TTL: s.TTL(StableIDs)}.TrustedUntil()
+	switch {
+	case isDead(claim, opts.Dead):
+		return until, nil
+	case !s.old(claim, age, opts.Watched), !time.Now().Before(until):
+		return time.Time{}, nil
+	}
+	silent, err := s.silent(ctx, claim.Key)
+	if err != nil || !silent {
+		return time.Time{}, err
+	}
+	return until, nil
+}
+
+// old reports whether a claim is older than HeartbeatTTL: it has not changed for so long by the own clock. The clocks of two
+// servers may differ, one that wrote and one that says how late it is, so their word counts from twice that on.
+func (s *Store) old(claim Entry, age time.Duration, watched Watched) bool {
+	ttl := s.TTL(Heartbeats)
+	return age >= 2*ttl || claim.Revision == watched.Revision && time.Since(watched.Since) >= ttl
+}
+
+// silent proves that an ID has no heartbeat. That a read finds none proves nothing: a server that lost its lead without
+// knowing may have answered. So the marker, or the nothing, that was read is written over on the condition that it is
+// still the last: that write is stored only if there was no heartbeat at that moment.
+func (s *Store) silent(ctx context.Context, id string) (bool, error) {
+	entry, err := s.Get(ctx, Heartbeats, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		entry = Entry{Bucket: Heartbeats, Key: id}
+	case err != nil:
+		return false, err
+	case entry.Kind == Put:
+		return false, nil
+	}
+	err = s.end(ctx, entry)
+	if errors.Is(err, errConflict) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// awaitHeartbeat waits until the heartbeat of a dead process can be written over, which is at once unless it is about to
+// expire: the marker of its expiry could follow the first heartbeat of the new session, which would count as dead then.
+func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Token) error {
+	for {
+		entry, err := s.Get(ctx, Heartbeats, id)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		case entry.Kind != Put || !isDead(entry, dead):
+			return nil
+		}
+		info, err := s.info(ctx, Heartbeats)
+		if err != nil {
+			return err
+		}
+		ttl := s.TTL(Heartbeats)
+		if info.TimeStamp.Sub(entry.Created) < ttl-ttl/8 {
+			return nil
+		}
+		if !pause(ctx, 25*time.Millisecond) {
+			return fmt.Errorf("await the end of the heartbeat of %q: %w: %w", id, ErrNotDone, ctx.Err())
+		}
+	}
+}
