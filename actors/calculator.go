@@ -88,7 +88,22 @@ func (c *calculator) receive(_ actor.Context, message any) {
 	}
 }
 
-func (c *calculator) step(f leader.Fact) { c.perform(c.leader.Step(time.Now(), f, nil)) }
+func (c *calculator) step(f leader.Fact) {
+	c.perform(c.leader.Step(time.Now(), f, nil))
+	if listed, is := f.(*leader.Listed); is && (!errors.Is(listed.Err, context.DeadlineExceeded) || !c.leader.Lists()) {
+		c.report(&awaited{waitsForSource})
+	}
+}
+
+// awaitSource begins to wait for the source. It has OperationTimeout each time, and the leader reports that it has not
+// answered in time. Here it counts from the first question, until there is an answer, which an error is as well.
+func (c *calculator) awaitSource() {
+	now := time.Now()
+	c.report(&awaits{
+		key: waitsForSource, Wait: Wait{"the source lists its partitions", "the source", now}, due: now.Add(c.set.Store.OperationTimeout),
+		err: ErrSourceFailed, quiet: true,
+	})
+}
 
 // perform does what the leader decided. What takes long runs on a goroutine, and its outcome comes back as a fact.
 func (c *calculator) perform(effects []leader.Effect) {
@@ -100,9 +115,10 @@ func (c *calculator) perform(effects []leader.Effect) {
 		case *leader.Read:
 			c.run(c.read)
 		case *leader.List:
+			c.awaitSource()
 			c.run(c.list)
 		case *leader.Follow:
-			feed(c.guard, c.store, kv.Heartbeats, nil, c.since, heartbeatFact)
+			feed(c.guard, nil, c.store, kv.Heartbeats, nil, c.since, heartbeatFact)
 		case *leader.LookUp:
 			c.run(func(ctx context.Context) any { return lookUp(ctx, c.store, e.Workers) })
 		case *leader.Ask:

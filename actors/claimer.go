@@ -169,7 +169,7 @@ func (c *claimer) claimMade(msg *claimMade) {
 func (c *claimer) wait() {
 	if !c.waiting {
 		c.waiting = true
-		c.unwatch = feed(c.guard, c.store, kv.StableIDs, nil, 0, func(u kv.Update) any { return &claimUpdate{u} })
+		c.unwatch = feed(c.guard, c.report, c.store, kv.StableIDs, nil, 0, func(u kv.Update) any { return &claimUpdate{u} })
 		return
 	}
 	if c.freed {

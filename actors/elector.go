@@ -46,7 +46,7 @@ type elector struct {
 	renewal  func()    // stops the timer of the next renewal
 	retry    func()    // stops the timer of the next attempt to begin a term
 	expiry   func()    // stops the timer of the lease
-	missing  func()    // stops the timer that complains of having no leader
+	missing  bool      // a leader is waited for
 }
 
 type (
@@ -64,10 +64,9 @@ type (
 		lease kv.Lease
 		err   error
 	}
-	leaseDue    struct{}
-	resignDone  struct{ err error }
-	fenceDue    struct{}
-	leaderUnset struct{}
+	leaseDue   struct{}
+	resignDone struct{ err error }
+	fenceDue   struct{}
 )
 
 // campaignJitter spreads the candidates, who all see the lease end at the same moment.
@@ -77,13 +76,13 @@ func newElector(g *guard, report func(reported), set Settings, store *kv.Store, 
 	nothing := func() {}
 	return &elector{
 		guard: g, report: report, set: set, store: store, id: id, session: session, floor: floor,
-		pace: pace{step: set.Store.LeaderTTL / 3}, undue: nothing, renewal: nothing, retry: nothing, expiry: nothing, missing: nothing,
+		pace: pace{step: set.Store.LeaderTTL / 3}, undue: nothing, renewal: nothing, retry: nothing, expiry: nothing,
 	}
 }
 
 func (e *elector) started() {
 	e.noLeader()
-	feed(e.guard, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return changes(u, &electionUpdate{u}) })
+	feed(e.guard, e.report, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return changes(u, &electionUpdate{u}) })
 }
 
 func (e *elector) stopping(bool) {}
@@ -122,9 +121,6 @@ func (e *elector) receive(_ actor.Context, message any) {
 	case *resignDone:
 		e.busy = false
 		e.resignationDone()
-	case *leaderUnset:
-		e.report(&problem{fmt.Errorf("%w: none seen for ElectionTimeout %s", ErrNoLeader, e.set.ElectionTimeout)})
-		e.noLeader()
 	}
 }
 
@@ -139,8 +135,7 @@ func (e *elector) updated(u kv.Update) {
 		if err != nil {
 			e.leader = "unknown"
 		}
-		e.missing()
-		e.missing = func() {}
+		e.led()
 		if e.lease == nil && e.leader != e.id {
 			e.report(&leaderSeen{e.leader})
 		}
@@ -155,8 +150,20 @@ func (e *elector) updated(u kv.Update) {
 }
 
 func (e *elector) noLeader() {
-	e.missing()
-	e.missing = e.after(e.set.ElectionTimeout, &leaderUnset{})
+	now := time.Now()
+	e.missing = true
+	e.report(&awaits{
+		key: waitsForLeader, Wait: Wait{"a leader is there", "the group", now}, due: now.Add(e.set.ElectionTimeout),
+		err: fmt.Errorf("%w: none seen for ElectionTimeout %s", ErrNoLeader, e.set.ElectionTimeout),
+	})
+}
+
+// led ends the wait for a leader.
+func (e *elector) led() {
+	if e.missing {
+		e.missing = false
+		e.report(&awaited{waitsForLeader})
+	}
 }
 
 // plan sets a campaign for later, or for earlier than it was set, if there is reason for one.
@@ -236,8 +243,7 @@ func (e *elector) campaigned(msg *campaigned) {
 	default:
 		e.fence, e.floor = msg.fence, max(e.floor, msg.fence.Term)
 		e.leader = e.id
-		e.missing()
-		e.missing = func() {}
+		e.led()
 		e.report(&elected{e.fence})
 		e.scheduleRenewal()
 		e.watchLease()
@@ -450,13 +456,17 @@ func changes(u kv.Update, message any) any {
 	return message
 }
 
-// feed follows a bucket on a goroutine of the guard until stop is called, and tells what wrap makes of each update, nil for nothing; when it ends for another
-// reason it tells feedEnded.
-func feed(g *guard, store *kv.Store, b kv.Bucket, keys []string, atLeast uint64, wrap func(kv.Update) any) (stop func()) {
+// feed follows a bucket on a goroutine of the guard until stop is called, and tells what wrap makes of each update, nil for
+// nothing; when it ends for another reason it tells feedEnded. A feed that sees nothing reports a wait; report is nil for a
+// leader's, which decides about that itself.
+func feed(g *guard, report func(reported), store *kv.Store, b kv.Bucket, keys []string, atLeast uint64, wrap func(kv.Update) any) (stop func()) {
 	ctx, cancel := context.WithCancel(g.ctx)
 	g.run(func(context.Context) any {
 		defer cancel()
 		err := store.Feed(ctx, b, keys, atLeast, func(u kv.Update) {
+			if report != nil {
+				sight(report, store, b, u)
+			}
 			if message := wrap(u); message != nil {
 				g.tell(message)
 			}

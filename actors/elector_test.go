@@ -22,7 +22,7 @@ func newIdleElector() (e *elector, ends *[]error) {
 	return &elector{
 		store: &kv.Store{},
 		guard: &guard{ended: true}, report: report, id: "worker-0", leader: "worker-0", fence: kv.Fence{Term: 5, Revision: 50}, undue: nothing,
-		lease: &kv.Lease{Revision: 1, Sent: time.Now(), TTL: time.Minute}, renewal: nothing, retry: nothing, expiry: nothing, missing: nothing, resigns: true,
+		lease: &kv.Lease{Revision: 1, Sent: time.Now(), TTL: time.Minute}, renewal: nothing, retry: nothing, expiry: nothing, resigns: true,
 		set: Settings{Store: kv.Config{LeaderTTL: time.Minute}},
 	}, ends
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -25,6 +26,7 @@ type heartbeat struct {
 
 	lease    kv.Lease    // zero before the first acknowledged write
 	applied  kv.Position // by this session: nothing, at first
+	stuck    []string    // what is waited for past its deadline
 	asked    *kv.Fence   // to be answered by the next write that is begun
 	sending  bool
 	urgent   bool // something to say that does not wait for the next interval
@@ -68,6 +70,11 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 		if msg.now {
 			h.hurry()
 		}
+	case *stuck:
+		if !slices.Equal(h.stuck, msg.lines) {
+			h.stuck = msg.lines
+			h.hurry()
+		}
 	case *leave:
 		h.leaving = true
 		h.leave()
@@ -99,7 +106,7 @@ func (h *heartbeat) send() {
 	h.asked = nil
 	lease := h.lease
 	timeout := h.timeout()
-	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned, Failed: h.anew}
+	record := kv.Heartbeat{Session: h.session, Applied: h.applied, Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.set.Cordoned, Failed: h.anew, Stuck: h.stuck}
 	h.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()

@@ -58,6 +58,7 @@ type manager struct {
 	winding    *windDown
 	generation uint64
 	failures   failures
+	waits      map[string]*pending // by key
 }
 
 // child is one running actor of the tree.
@@ -73,7 +74,7 @@ func newManager(g *guard, set Settings, l *life) *manager {
 	}
 	return &manager{
 		guard: g, set: set, life: l, machine: l.machine,
-		children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle, everDone: l.view.readied.Load(),
+		waits: map[string]*pending{}, children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle, everDone: l.view.readied.Load(),
 	}
 }
 
@@ -84,6 +85,10 @@ func (m *manager) started() {
 		m.root.Stop(m.self)
 		return
 	}
+	m.showWaits()
+	m.life.view.hook.follow(m)
+	m.life.notifier.watch.follow(m)
+	m.life.strategist.watch.follow(m)
 	m.publishStatus()
 	m.watchConnection()
 	m.armStartup()
@@ -148,6 +153,12 @@ func (m *manager) receive(ctx actor.Context, message any) {
 		m.respawnElector(msg)
 	case *hookReported:
 		m.problem(msg.err)
+	case *callBegan:
+		m.callHasBegun(msg.call)
+	case *callEnded:
+		m.awaited(msg.name)
+	case *waitDue:
+		m.waitOverdue(msg)
 	case *connClosed:
 		m.leave(ErrConnectionClosed)
 	}
@@ -163,6 +174,7 @@ func (m *manager) reportReceived(r *report) {
 		m.idClaimed(msg)
 	case *unclaimed:
 		m.claimErr = msg.err
+		m.blameWait(waitsForID, msg.err)
 		if !errors.Is(msg.err, kv.ErrNoFreeID) {
 			m.problem(msg.err)
 		}
@@ -199,6 +211,10 @@ func (m *manager) reportReceived(r *report) {
 		m.sightIsLost(msg.err)
 	case *held:
 		m.isHeld(msg.until)
+	case *awaits:
+		m.await(r.kind, *msg)
+	case *awaited:
+		m.awaited(msg.key)
 	case *problem:
 		m.problem(msg.err)
 	case *left:
@@ -213,6 +229,7 @@ func (m *manager) reportReceived(r *report) {
 // open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, so that
 // what is wrong with either is the error of the start.
 func (m *manager) open() {
+	m.awaitStore()
 	before, running := m.store, m.everDone
 	m.run(func(ctx context.Context) any {
 		if before != nil {
@@ -241,6 +258,7 @@ func (m *manager) storeOpened(msg *opened) {
 				m.problem(msg.err) // once, until the store is open or says something else
 			}
 			m.openErr = msg.err
+			m.blameWait(waitsForStore, msg.err)
 			m.log.Debug("store not open", "error", msg.err)
 			m.opening = min(max(2*m.opening, 50*time.Millisecond), 500*time.Millisecond)
 			m.after(m.opening, &openDue{})
@@ -250,6 +268,7 @@ func (m *manager) storeOpened(msg *opened) {
 		return
 	}
 	m.store, m.openErr, m.opening = msg.store, nil, 0
+	m.awaited(waitsForStore)
 	m.life.view.store.Store(msg.store)
 	if m.machine.State() == fsm.Init {
 		m.fire(fsm.EventStart)
@@ -305,6 +324,7 @@ func (m *manager) startupExpired() {
 func (m *manager) isHeld(until time.Time) {
 	wait := max(time.Until(until), 0)
 	m.problem(fmt.Errorf("%w: %s is given nothing for %s", ErrFlapping, m.session.id, wait.Round(time.Millisecond)))
+	m.awaitLonger(waitsForAssignment, until.Add(m.set.StartupTimeout))
 	if by := time.Now().Add(wait + m.set.StartupTimeout); !m.everDone && by.After(m.startBy) {
 		m.startBy = by
 		m.after(time.Until(by), &startupDue{})
@@ -357,6 +377,7 @@ func (m *manager) stopChild(kind string) {
 		return
 	}
 	delete(m.children, kind)
+	m.awaitedOf(kind)
 	m.root.Stop(c.pid)
 }
 
@@ -375,7 +396,7 @@ func (m *manager) fire(event fsm.Event) {
 	m.publishStatus()
 	m.publish(&StateChanged{m.session.id, from, to})
 	if hook := m.set.Hooks.OnStateChanged; hook != nil {
-		m.life.notifier.notify(func(ctx context.Context) {
+		m.life.notifier.notify("OnStateChanged", func(ctx context.Context) {
 			if err := contain("OnStateChanged", func() error { return hook(ctx, from, to) }); err != nil {
 				m.tell(&hookReported{err})
 			}
@@ -398,7 +419,7 @@ func (m *manager) tellUser(err error) {
 	if hook == nil {
 		return
 	}
-	m.life.notifier.notify(func(ctx context.Context) {
+	m.life.notifier.notify("OnError", func(ctx context.Context) {
 		if err := contain("OnError", func() error { hook(ctx, err); return nil }); err != nil {
 			m.log.Error("hook OnError failed", "error", err)
 		}
@@ -424,6 +445,7 @@ func (m *manager) setDegraded(d bool) {
 }
 
 func (m *manager) publishStatus() {
+	m.life.view.trust.Store(m.session.trust)
 	m.life.view.status.Store(&Status{
 		State: m.machine.State(), WorkerID: m.session.id, Session: m.session.number,
 		Leader: m.session.leads, Degraded: m.degraded || m.carrying, Ready: m.everDone,
@@ -461,6 +483,7 @@ func (m *manager) childHasFailed(f *childFailed) {
 		return
 	}
 	delete(m.children, f.kind)
+	m.awaitedOf(f.kind)
 	m.reportFailure(f)
 	if m.winding != nil {
 		m.windDownStep(func(w *windDown) { w.lost(f.kind) })

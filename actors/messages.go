@@ -148,6 +148,12 @@ type (
 		now bool
 	}
 
+	// stuck (heartbeat): say this of what is waited for past its deadline, from now on.
+	stuck struct {
+		late
+		lines []string
+	}
+
 	// termSeen (elector): this term is in the store.
 	termSeen struct {
 		late

@@ -30,9 +30,9 @@ func New(set Settings) (*actor.Props, *View) {
 	var l *life
 	props := actor.PropsFromProducerWithActorSystem(func(system *actor.ActorSystem) actor.Actor {
 		if l == nil {
-			publish := func(e *AssignmentChanged) { system.EventStream.Publish(e) }
+			hooks, publish := watched(view, set, func(e *AssignmentChanged) { system.EventStream.Publish(e) })
 			l = &life{
-				view: view, runner: newRunner(set.Hooks, view, publish), notifier: newNotifier(set.Logger),
+				view: view, runner: newRunner(hooks, view, publish), notifier: newNotifier(set.Logger),
 				strategist: newStrategist(set.Strategy, set.Store.OperationTimeout),
 			}
 		}

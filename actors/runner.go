@@ -156,7 +156,7 @@ func (r *runner) serve(q request) error {
 		return errUntrusted
 	}
 	a := r.assignment(q)
-	r.view.assignment.Store(&a)
+	r.view.show(&a)
 	r.told = q.target
 	r.holds.Store(int64(len(q.target)))
 	if len(added) == 0 && len(removed) == 0 {

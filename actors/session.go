@@ -48,7 +48,16 @@ func (t *trust) valid() bool {
 	return until != nil && time.Now().Before(*until)
 }
 
+// left is how much of it is left.
+func (t *trust) left(now time.Time) time.Duration {
+	if until := t.until.Load(); until != nil {
+		return max(until.Sub(now), 0)
+	}
+	return 0
+}
+
 func (m *manager) spawnClaimer() {
+	m.awaitID()
 	prefer, prior := m.previous, m.prior
 	m.spawn(kindClaimer, func(g *guard, report func(reported)) body {
 		return newClaimer(g, report, m.set, m.store, prefer, prior)
@@ -68,6 +77,7 @@ func (m *manager) idClaimed(msg *claimed) {
 		m.life.runner.become(request{ctx: m.session.ctx, everything: true, trusted: m.session.trust.valid, done: func(error) {}})
 	}
 	m.prior, m.previous, m.ready, m.claimErr = nil, lease.Key, false, nil
+	m.awaited(waitsForID)
 	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
 	m.fire(fsm.EventClaimed)
 	if m.set.Standby && !m.everDone {
@@ -77,6 +87,7 @@ func (m *manager) idClaimed(msg *claimed) {
 	m.spawn(kindHeartbeat, func(g *guard, report func(reported)) body {
 		return newHeartbeat(g, report, m.set, m.store, id, number, failed)
 	})
+	m.tellStuck()
 }
 
 func (m *manager) beatAcknowledged(b *beat) {
@@ -97,6 +108,7 @@ func (m *manager) beatAcknowledged(b *beat) {
 		}
 		m.spawnElector()
 		m.spawnFollower()
+		m.awaitAssignment()
 	}
 	if b.asked != nil && *b.asked == m.session.fence {
 		m.spawnCalculator(b.lease.Revision)
@@ -255,6 +267,7 @@ func (m *manager) assignmentApplied(msg *applied) {
 		return
 	}
 	m.ready, m.carrying = true, false
+	m.awaited(waitsForAssignment)
 	if !m.everDone {
 		m.everDone = true
 		defer m.life.view.markReady()

@@ -35,5 +35,8 @@ func (s *Store) sawPlan(revision uint64) {
 	}
 }
 
+// Bucket returns the name of a bucket.
+func (s *Store) Bucket(b Bucket) string { return s.cfg.bucket(b) }
+
 // TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.
 func (s *Store) TTL(b Bucket) time.Duration { return s.cfg.ttl(b) }

@@ -41,6 +41,7 @@ type (
 		Cordoned bool
 		Leaving  bool
 		Failed   bool      // the session follows one that ended in a panic
+		Stuck    []string  // what the worker waits for past its deadline
 		Reads    int       // the newest record format that the worker reads; 0 means the oldest
 		Stored   time.Time // by the store's clock
 	}
@@ -61,7 +62,10 @@ type (
 	// Blind says that the heartbeats have not been verified since then. Synced takes it back.
 	Blind struct{ Since time.Time }
 	// Stale says that heartbeats come, but that no listing has confirmed since then that none is missing.
-	Stale struct{ Since time.Time }
+	Stale struct {
+		Since time.Time
+		Err   error // what went wrong last; nil for unknown
+	}
 	// LookedUp says how absent members went. Err ends the term.
 	LookedUp struct {
 		Left map[string]time.Time // those that deleted their heartbeats, and when, by the store's clock

@@ -223,8 +223,10 @@ func (l *Leader) expire(now time.Time) {
 		l.topo.Unplanned() // the strategy may now give them to workers that would not have them otherwise
 	}
 	for len(l.releases) > 0 && !now.Before(l.releases[0].due) {
-		late := l.ledger.Late(l.releases[0].version)
+		r := l.releases[0]
+		late := l.ledger.Late(r.version)
 		l.releases = l.releases[1:]
+		l.reportUnapplied(r)
 		for len(late) > 0 {
 			w := late[0].Worker
 			var names []string

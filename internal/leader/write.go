@@ -98,9 +98,7 @@ func (l *Leader) outcome(now time.Time, f *Written) {
 	}
 	l.ledger.Stored(w.proposal)
 	l.pace.changed = now
-	if len(w.proposal.Revokes) > 0 || l.ledger.Waiting() {
-		l.releases = append(l.releases, release{w.Plan.Version, now.Add(l.cfg.HandoffTimeout)})
-	}
+	l.expect(now, w.Plan.Version, w.Records)
 }
 
 // nextPlan is the plan record as it should be stored now.
