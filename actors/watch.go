@@ -70,7 +70,10 @@ func (m *manager) callHasBegun(c *call) {
 	if len(c.removed) > 0 {
 		what += ", which gives up " + counted(c.removed)
 	}
-	a := awaits{key: c.name, Wait: Wait{what, m.whom(), c.since}, due: c.since.Add(m.set.HandoffTimeout), err: ErrHandoffTimeout}
+	a := awaits{key: c.name, Wait: Wait{what, m.whom(), c.since}, due: c.since.Add(m.set.HandoffTimeout)}
+	if len(c.added)+len(c.removed) > 0 {
+		a.err = ErrHandoffTimeout
+	}
 	if c.limit > 0 {
 		a.due, a.Who, a.err, a.quiet = c.since.Add(c.limit), c.name, ErrStrategyFailed, true
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/strategy"
 )
 
 const handoff = 30 * time.Second
@@ -114,5 +115,181 @@ func TestAHookThatHangsAfterSelfFencingIsTold(t *testing.T) {
 		f.Settle(2 * time.Minute)
 		require.NoError(t, stuck.Manager.Healthy())
 		require.NotEmpty(t, stuck.Running())
+	})
+}
+
+func TestAFeedThatRetriesInSilenceIsTold(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Begin(3)
+		<-time.After(time.Minute)
+		blind := f.Followers()[0]
+		blind.Link.Block(func(subject string) bool {
+			return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") || strings.HasPrefix(subject, "$JS.API.CONSUMER.")
+		})
+		<-time.After(heartbeatTTL - 100*time.Millisecond)
+		require.Zero(t, told(blind, parti.ErrStuck, ""), "a short outage is no news")
+		// The records have a sign of life every 10 s, and a follower that misses a plan learns of it by the lease.
+		<-time.After(heartbeatTTL + 12*time.Second)
+		for _, bucket := range []string{parti.DefaultConfig().KVBuckets.Election, parti.DefaultConfig().KVBuckets.Assignment} {
+			require.Equal(t, 1, told(blind, parti.ErrStuck, bucket), bucket)
+			require.Equal(t, 1, told(f.Leader(), parti.ErrStuck, bucket), "the heartbeat says it: "+bucket)
+		}
+		require.Len(t, blind.Manager.Status().Waits, 2)
+		require.ErrorIs(t, blind.Manager.Healthy(), parti.ErrStuck)
+		require.NotEmpty(t, blind.Running(), "it has what it had")
+		blind.Link.Heal()
+		f.Wait(5*time.Second, "it sees", func() bool { return blind.Manager.Healthy() == nil })
+		require.Equal(t, 2, told(blind, parti.ErrStuck, ""))
+		f.Settle(time.Second)
+	})
+}
+
+func TestDirectGetThatIsSwitchedOffIsNamedAndOutlived(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Begin(3)
+		<-time.After(time.Minute)
+		before := f.Checker.Owners()
+		b := parti.DefaultConfig().KVBuckets
+		buckets := []string{b.Election, b.Heartbeat, b.Assignment}
+		allow := func(is bool) {
+			for _, bucket := range buckets {
+				stream, err := f.JS.Stream(background(), "KV_"+bucket)
+				require.NoError(t, err)
+				cfg := stream.CachedInfo().Config
+				cfg.AllowDirect = is
+				_, err = f.JS.UpdateStream(background(), cfg)
+				require.NoError(t, err)
+			}
+		}
+		allow(false)
+		<-time.After(80 * time.Second) // a listing is due every 30 s, and then has OperationTimeout
+		for _, p := range f.Followers() {
+			require.Equal(t, 1, told(p, parti.ErrBucketMismatch, b.Assignment), "%v", p.Errors())
+			require.Equal(t, 1, told(p, parti.ErrBucketMismatch, b.Election))
+			require.ErrorContains(t, p.Manager.Healthy(), "direct get is off, allowed: on")
+		}
+		require.Equal(t, 1, told(f.Leader(), parti.ErrBucketMismatch, b.Heartbeat))
+		require.Equal(t, before, f.Checker.Owners(), "the work goes on")
+
+		leader := f.Leader()
+		leader.Crash()
+		<-time.After(time.Minute)
+		successor := false
+		for _, p := range f.Live() {
+			successor = successor || told(p, parti.ErrBucketMismatch, "read the assignments") > 0
+		}
+		require.True(t, successor, "who leads next cannot, and says why: %v %v", f.Live()[0].Errors(), f.Live()[1].Errors())
+		allow(true)
+		f.Settle(2 * time.Minute)
+		for _, p := range f.Live() {
+			f.Wait(40*time.Second, "it is healthy", func() bool { return p.Manager.Healthy() == nil })
+		}
+	})
+}
+
+func TestANoticeHookThatHangsIsAWait(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		var shut atomic.Bool
+		open := make(chan struct{})
+		f.Begin(2)
+		slow := f.Start(1, func(spec *fleet.Spec) {
+			spec.OnStateChanged = func(context.Context, parti.State, parti.State) error {
+				if shut.Load() {
+					<-open
+				}
+				return nil
+			}
+		})[0]
+		f.Settle(window + 11*time.Second)
+		shut.Store(true)
+		f.Start(1)
+		<-time.After(window + handoff)
+		waits := slow.Manager.Status().Waits
+		require.Len(t, waits, 1)
+		require.Equal(t, "OnStateChanged returns", waits[0].What)
+		require.Equal(t, 1, told(f.Leader(), parti.ErrStuck, "OnStateChanged"), "OnError waits behind it; the heartbeat does not")
+		require.NotEmpty(t, slow.Running(), "it holds up nothing else")
+		shut.Store(false)
+		close(open)
+		f.Settle(window + time.Second)
+		f.Wait(time.Second, "it is healthy", func() bool { return slow.Manager.Healthy() == nil })
+		require.Equal(t, 1, told(slow, parti.ErrStuck, "OnStateChanged"))
+	})
+}
+
+func TestASourceAndAStrategyThatHangAreWaitsOfTheLeader(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		var source slowSource
+		var shut atomic.Bool
+		open := make(chan struct{})
+		f := fleet.New(t, s, 30, func(spec *fleet.Spec) {
+			source.Source = spec.Source.(*fleet.Source)
+			spec.Source = &source
+		}, fleet.Strategy(hangs{strategy.NewRoundRobin(), &shut, open}))
+		source.over = f.Closing()
+		f.Begin(3)
+		<-time.After(time.Minute)
+		source.delay.Store(int64(time.Hour))
+		f.Leader().Crash() // the next leader lists the source first
+		shut.Store(true)
+		f.Wait(30*time.Second, "it waits for the source", func() bool {
+			l := f.Leader()
+			return l != nil && errors.Is(l.Manager.Healthy(), parti.ErrSourceFailed)
+		})
+		leader := f.Leader()
+		require.Equal(t, "the source", leader.Manager.Status().Waits[0].Who)
+		require.Positive(t, told(leader, parti.ErrSourceFailed, ""))
+		source.delay.Store(0)
+		f.Wait(time.Minute, "the source answers", func() bool { return !errors.Is(leader.Manager.Healthy(), parti.ErrSourceFailed) })
+		f.Start(1)
+		f.Wait(time.Minute, "it waits for the strategy", func() bool { return errors.Is(leader.Manager.Healthy(), parti.ErrStrategyFailed) })
+		require.Positive(t, told(leader, parti.ErrStrategyFailed, ""))
+		shut.Store(false)
+		close(open)
+		f.Settle(2 * time.Minute)
+		require.NoError(t, leader.Manager.Healthy())
+	})
+}
+
+// hangs is a strategy that does not answer while it is shut.
+type hangs struct {
+	parti.Strategy
+	shut *atomic.Bool
+	open <-chan struct{}
+}
+
+func (h hangs) Assign(w []strategy.Worker, p []parti.Partition, previous []int) ([]int, error) {
+	if h.shut.Load() {
+		<-h.open
+	}
+	return h.Strategy.Assign(w, p, previous)
+}
+
+func TestAWorkerThatFindsNoIDAgainSaysSo(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.WorkerIDMin, c.WorkerIDMax, c.Standby = 0, 2, true }))
+		f.Begin(3)
+		<-time.After(time.Minute)
+		standby := f.Start(1)[0]
+		<-time.After(5 * time.Minute)
+		require.NoError(t, standby.Manager.Healthy(), "it waits for as long as it takes")
+		require.Zero(t, standby.Manager.Status().TrustedFor)
+		homeless := f.Followers()[0]
+		if homeless == standby {
+			homeless = f.Followers()[1]
+		}
+		require.Positive(t, homeless.Manager.Status().TrustedFor)
+		homeless.Link.Cut()
+		require.NoError(t, standby.Begun())
+		homeless.Link.Heal()
+		<-time.After(parti.DefaultConfig().StartupTimeout + time.Minute)
+		require.Equal(t, 1, told(homeless, parti.ErrNoFreeID, parti.DefaultConfig().KVBuckets.StableID))
+		require.ErrorIs(t, homeless.Manager.Healthy(), parti.ErrStuck)
+		require.NoError(t, standby.Stop())
+		f.Settle(window + 30*time.Second)
+		require.NoError(t, homeless.Manager.Healthy())
 	})
 }

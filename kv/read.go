@@ -250,6 +250,9 @@ func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string, within t
 	var snapshot Snapshot
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return Snapshot{}, s.unanswered(ctx, b)
+		}
 		if err != nil {
 			return Snapshot{}, notDone(err)
 		}
@@ -273,8 +276,6 @@ func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string, within t
 			return s.emptySnapshot(ctx, b, keys)
 		case "413":
 			return Snapshot{}, errTooMany
-		case "503":
-			return Snapshot{}, s.unanswered(ctx, b)
 		default:
 			return Snapshot{}, fmt.Errorf("%w: %s %s", ErrNotDone, m.Header.Get("Status"), m.Header.Get("Description"))
 		}
