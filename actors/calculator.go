@@ -129,6 +129,8 @@ func (c *calculator) perform(effects []leader.Effect) {
 			c.answer(e)
 		case *leader.Wake:
 			c.wakeAt(e.At)
+		case *leader.Say:
+			c.log.Info(e.Text)
 		case *leader.Report:
 			c.report(&problem{e.Err})
 		case *leader.End:
@@ -188,8 +190,9 @@ func outcome(err error) leader.Outcome {
 
 func (c *calculator) written(msg *written) {
 	if p := msg.write.Plan; msg.outcome.Outcome == leader.Stored {
+		grants, revokes := msg.write.Changes()
 		c.log.Info("plan stored", "term", c.fence.Term, "version", p.Version, "phase", p.Phase, "why", msg.write.Why,
-			"records", len(msg.write.Records), "moves", p.Certificate.Moves, "leastMoves", p.Certificate.LeastMoves,
+			"grants", grants, "revokes", revokes, "moves", p.Certificate.Moves, "leastMoves", p.Certificate.LeastMoves,
 			"imbalance", p.Certificate.Imbalance, "leastImbalance", p.Certificate.LeastImbalance)
 	}
 	c.step(msg.outcome)

@@ -34,6 +34,7 @@ type elector struct {
 	told     uint64    // the feed has told everything up to this sequence
 	leader   string    // who holds the lease as far as we know; "" for nobody
 	synced   bool      // we know whether anybody does
+	logged   string    // the other leader that the log named last
 	lease    *kv.Lease // ours
 	fence    kv.Fence  // zero while not leading
 	busy     bool      // a campaign, a new term or a resignation is under way
@@ -137,7 +138,7 @@ func (e *elector) updated(u kv.Update) {
 		}
 		e.led()
 		if e.lease == nil && e.leader != e.id {
-			e.report(&leaderSeen{e.leader})
+			e.follow()
 		}
 	case kv.UpdateSynced:
 		e.synced = true
@@ -156,6 +157,15 @@ func (e *elector) noLeader() {
 		key: waitsForLeader, Wait: Wait{"a leader is there", "the group", now}, due: now.Add(e.set.ElectionTimeout),
 		err: fmt.Errorf("%w: none seen for ElectionTimeout %s", ErrNoLeader, e.set.ElectionTimeout),
 	})
+}
+
+// follow reports that another worker leads. The log names each once.
+func (e *elector) follow() {
+	if e.logged != e.leader {
+		e.logged = e.leader
+		e.log.Info("another worker leads", "leader", e.leader)
+	}
+	e.report(&leaderSeen{e.leader})
 }
 
 // led ends the wait for a leader.
@@ -242,7 +252,7 @@ func (e *elector) campaigned(msg *campaigned) {
 		e.refence()
 	default:
 		e.fence, e.floor = msg.fence, max(e.floor, msg.fence.Term)
-		e.leader = e.id
+		e.leader, e.logged = e.id, ""
 		e.led()
 		e.report(&elected{e.fence})
 		e.scheduleRenewal()
@@ -261,7 +271,7 @@ func (e *elector) campaignFailed(err error) {
 		// Somebody was faster. The feed tells when that lease ends.
 		if record, err := kv.DecodeLeader(taken.Entry.Value); err == nil {
 			e.leader = record.Worker
-			e.report(&leaderSeen{e.leader})
+			e.follow()
 		}
 	case e.lease != nil && (errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate)):
 		e.depose(err)

@@ -102,6 +102,13 @@ func watched(v *View, set Settings, publish func(*AssignmentChanged)) (Hooks, fu
 		}
 	}
 	return hooks, func(e *AssignmentChanged) {
+		log := set.Logger.With("worker", e.WorkerID, "version", e.Assignment.Version)
+		if len(e.Added) > 0 {
+			log.Info("partitions are added", "count", len(e.Added), "first", firstOf(e.Added), "owned", len(e.Assignment.Partitions))
+		}
+		if len(e.Removed) > 0 {
+			log.Info("partitions are given up", "count", len(e.Removed), "first", firstOf(e.Removed), "owned", len(e.Assignment.Partitions))
+		}
 		v.hook.during(call{name: "a subscriber to AssignmentChanged", added: e.Added, removed: e.Removed}, func() { publish(e) })
 	}
 }

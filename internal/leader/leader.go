@@ -78,6 +78,7 @@ type Leader struct {
 	fresh    bool              // something was noted since it was last asked what follows
 	blind    time.Time         // since when the heartbeats are not verified; zero if they are
 	found    map[string]uint64 // sessions that the records of earlier leaders name; 0 where a record cannot be read
+	gathers  bool              // it was said that a cold start or a restart waits for workers
 	told     map[string]any    // what was reported of each cause, so that it is reported once
 	asked    uint64            // questions so far
 	written  uint64            // writes so far
@@ -259,6 +260,7 @@ func (l *Leader) decide(now time.Time) {
 	}
 	l.decision = l.topo.Decide(now)
 	l.tellDampings(now)
+	l.sayGathering(now)
 }
 
 // sleep asks to be woken when something may follow without a fact.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/topology"
 )
 
 // This file is what a leader says of workers that do not do what they should: that is said by the worker itself, if it can,
@@ -58,4 +59,24 @@ func (l *Leader) heardStuck(f *Beat) {
 			l.report(fmt.Errorf("%w: worker %s says that it %s", ErrStuck, f.Worker, what))
 		}
 	}
+}
+
+// sayGathering says for whom a cold start or a restart waits, when it begins to.
+func (l *Leader) sayGathering(now time.Time) {
+	d := l.decision
+	gathers := d.Phase == topology.Scaling && (d.Kind == topology.KindColdStart || d.Kind == topology.KindRestart)
+	if gathers == l.gathers {
+		return
+	}
+	if l.gathers = gathers; !gathers {
+		return
+	}
+	whom, hint := "more workers", "; set ExpectedWorkers to go on as soon as all are here"
+	if n := l.cfg.Topology.ExpectedWorkers; n > 0 {
+		whom, hint = fmt.Sprintf("%d workers", n), ""
+	}
+	if d.Kind == topology.KindRestart {
+		whom, hint = fmt.Sprintf("the %d workers of the last plan", len(l.draft.members)), ""
+	}
+	l.do(&Say{fmt.Sprintf("%s: waiting up to %s for %s, %d here%s", d.Kind, d.Wake.Sub(now).Round(time.Second), whom, len(l.roster.live), hint)})
 }

@@ -159,7 +159,7 @@ func (w *world) answer(e Effect) {
 		w.write(e)
 	case *Wake:
 		w.wake = e.At
-	case *Answer, *Report, *End:
+	case *Answer, *Say, *Report, *End:
 	}
 }
 
