@@ -507,7 +507,7 @@ var mutants = []mutant{
 	{
 		name: "staleness-not-told", breaks: "A feed whose snapshots fail says nothing.",
 		file: "kv/feed.go",
-		old:  `		f.emit(Update{Kind: UpdateStale, Since: f.listed})`,
+		old:  `		f.emit(Update{Kind: UpdateStale, Since: f.listed, Err: f.failure})`,
 		new:  ``,
 	},
 	{
