@@ -203,14 +203,15 @@ func (m *manager) awaitGiveUp() {
 }
 
 // sight reports for how long a feed sees nothing, or cannot verify what it sees, and when it does again. Silence is no
-// news at first: an outage is noticed by the writes that fail. Longer than a worker may be silent is.
+// news at first: an outage is noticed by the writes that fail. Longer than a worker may be silent is, counted from when the
+// feed noticed: on a quiet bucket it may have seen the last sign of life long before.
 func sight(report func(reported), store *kv.Store, b kv.Bucket, u kv.Update) {
-	key, who, due := "feed of "+b.String(), fmt.Sprintf("bucket %q", store.Bucket(b)), u.Since.Add(store.TTL(kv.Heartbeats))
+	key, who, now := "feed of "+b.String(), fmt.Sprintf("bucket %q", store.Bucket(b)), time.Now()
 	switch u.Kind {
 	case kv.UpdateBlind:
-		report(&awaits{key: key, Wait: Wait{"what is stored is seen again", who, u.Since}, due: due, err: u.Err})
+		report(&awaits{key: key, Wait: Wait{"what is stored is seen again", who, u.Since}, due: now.Add(store.TTL(kv.Heartbeats)), err: u.Err})
 	case kv.UpdateStale:
-		report(&awaits{key: key, Wait: Wait{"a listing confirms what was seen", who, u.Since}, due: due, err: u.Err})
+		report(&awaits{key: key, Wait: Wait{"a listing confirms what was seen", who, u.Since}, due: now, err: u.Err})
 	case kv.UpdateSynced:
 		report(&awaited{key})
 	default:

@@ -104,7 +104,9 @@ func TestAHookThatHangsAfterSelfFencingIsTold(t *testing.T) {
 		f.Wait(heartbeatTTL, "its trust is over", func() bool { return stuck.Manager.State() == parti.StateClaimingID })
 		stuck.Link.Heal()
 		require.Zero(t, stuck.Manager.Status().TrustedFor)
-		require.Equal(t, parti.PhaseStopping, stuck.Manager.Status().Partitions[0].Phase)
+		stopping := stuck.Manager.Status().Partitions
+		require.NotEmpty(t, stopping)
+		require.Equal(t, parti.PhaseStopping, stopping[0].Phase)
 		<-time.After(handoff + time.Second)
 		require.Equal(t, parti.StateClaimingID, stuck.Manager.State(), "what still runs must not run twice")
 		require.Equal(t, 1, told(stuck, parti.ErrStuck, first))
@@ -127,15 +129,23 @@ func TestAFeedThatRetriesInSilenceIsTold(t *testing.T) {
 		blind.Link.Block(func(subject string) bool {
 			return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") || strings.HasPrefix(subject, "$JS.API.CONSUMER.")
 		})
+		b := parti.DefaultConfig().KVBuckets
+		for _, bucket := range []string{b.Election, b.Assignment} { // the others make new ones
+			stream, err := f.JS.Stream(background(), "KV_"+bucket)
+			require.NoError(t, err)
+			for name := range stream.ConsumerNames(background()).Name() {
+				require.NoError(t, stream.DeleteConsumer(background(), name))
+			}
+		}
 		<-time.After(heartbeatTTL - 100*time.Millisecond)
 		require.Zero(t, told(blind, parti.ErrStuck, ""), "a short outage is no news")
-		// The records have a sign of life every 10 s, and a follower that misses a plan learns of it by the lease.
-		<-time.After(heartbeatTTL + 12*time.Second)
-		for _, bucket := range []string{parti.DefaultConfig().KVBuckets.Election, parti.DefaultConfig().KVBuckets.Assignment} {
+		<-time.After(12 * time.Second) // the records have a sign of life every 10 s
+		for _, bucket := range []string{b.Election, b.Assignment} {
 			require.Equal(t, 1, told(blind, parti.ErrStuck, bucket), bucket)
 			require.Equal(t, 1, told(f.Leader(), parti.ErrStuck, bucket), "the heartbeat says it: "+bucket)
 		}
 		require.Len(t, blind.Manager.Status().Waits, 2)
+		require.Equal(t, "what is stored is seen again", blind.Manager.Status().Waits[0].What)
 		require.ErrorIs(t, blind.Manager.Healthy(), parti.ErrStuck)
 		require.NotEmpty(t, blind.Running(), "it has what it had")
 		blind.Link.Heal()
@@ -291,5 +301,27 @@ func TestAWorkerThatFindsNoIDAgainSaysSo(t *testing.T) {
 		require.NoError(t, standby.Stop())
 		f.Settle(window + 30*time.Second)
 		require.NoError(t, homeless.Manager.Healthy())
+	})
+}
+
+func TestHealthBeforeTheStartAndAfterTheEnd(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 3)
+		p := f.Make()
+		require.NoError(t, p.Manager.Healthy())
+		require.Equal(t, parti.StateInit, p.Manager.Status().State)
+		p.Start()
+		f.Settle(coldStart + time.Second)
+		status := p.Manager.Status()
+		require.True(t, status.Ready && status.Leader)
+		require.NotZero(t, status.Session)
+		require.NotZero(t, status.Version)
+		require.EqualValues(t, 1, status.Term)
+		require.Greater(t, status.TrustedFor, heartbeatTTL/4)
+		require.LessOrEqual(t, status.TrustedFor, heartbeatTTL*3/4)
+		require.NoError(t, p.Stop())
+		require.ErrorIs(t, p.Manager.Healthy(), parti.ErrStopped)
+		require.Equal(t, parti.StateShutdown, p.Manager.Status().State)
+		require.Empty(t, p.Manager.Status().Partitions)
 	})
 }

@@ -1160,8 +1160,8 @@ var mutants = []mutant{
 	{
 		name: "blind-at-once", breaks: "A feed that sees nothing for a moment is an error at once.",
 		file:   "actors/waits.go",
-		old:    `u.Since.Add(store.TTL(kv.Heartbeats))`,
-		new:    `u.Since`,
+		old:    `due: now.Add(store.TTL(kv.Heartbeats))`,
+		new:    `due: now`,
 		likely: "RetriesInSilence",
 	},
 	{
