@@ -63,8 +63,8 @@ type Config struct {
 	// ExpectedWorkers closes a cold-start, restart or planned window as soon as exactly so many workers live. Default 0:
 	// windows run their time.
 	ExpectedWorkers int `yaml:"expectedWorkers"`
-	// HandoffTimeout is how long a worker may take to let go of a partition before OnError is told and everything else
-	// goes on without it. Default 30s.
+	// HandoffTimeout is how long a worker may take to let go of a partition, or to take one up, and how long a hook may
+	// last, before OnError is told and everything else goes on without it. Default 30s.
 	HandoffTimeout time.Duration `yaml:"handoffTimeout"`
 	// OperationTimeout bounds each operation on the store, each call of the source and each of the strategy. Default 10s.
 	OperationTimeout time.Duration `yaml:"operationTimeout"`

@@ -86,6 +86,3 @@ func firstOf(list []Partition) string {
 	}
 	return text
 }
-
-// Status is this worker as it is now.
-func (m *Manager) Status() Status { return m.view.Status() }

@@ -30,6 +30,7 @@ var (
 	ErrHookFailed       = actors.ErrHookFailed       // a hook returned an error; the change stands
 	ErrHandlerFailed    = actors.ErrHandlerFailed    // a handler returned an error or panicked; it is called again
 	ErrHandoffTimeout   = actors.ErrHandoffTimeout   // partitions were not let go within HandoffTimeout; they stay
+	ErrStuck            = actors.ErrStuck            // something is waited for past its deadline; see Healthy
 	ErrFlapping         = actors.ErrFlapping         // a worker fails again and again; it is given nothing for a while
 	ErrUnplaced         = actors.ErrUnplaced         // the strategy may give partitions to none of the workers
 	ErrBlind            = actors.ErrBlind            // the leader does not see the heartbeats; it leaves the lead to others

@@ -48,10 +48,22 @@ const (
 	Stable        = kv.Stable
 )
 
+// The phases of the work on a partition, see PartitionStatus.
+const (
+	PhaseStarting = actors.PhaseStarting
+	PhaseRunning  = actors.PhaseRunning
+	PhaseIdle     = actors.PhaseIdle
+	PhaseFailing  = actors.PhaseFailing
+	PhaseStopping = actors.PhaseStopping
+)
+
 // Messages to, and events of, a tree under an actor of the user's own; see Props.
 type (
 	GetStatus         = actors.GetStatus
 	Status            = actors.Status
+	PartitionStatus   = actors.PartitionStatus
+	Phase             = actors.Phase
+	Wait              = actors.Wait
 	Leave             = actors.Leave
 	Drain             = actors.Drain
 	Cordon            = actors.Cordon

@@ -204,14 +204,14 @@ func (m *Manager) State() State {
 	if m.stopped {
 		return StateShutdown
 	}
-	return m.view.Status().State
+	return m.view.Present().State
 }
 
 // IsLeader reports whether this worker leads: its term is stored and its lease is good by its own clock.
-func (m *Manager) IsLeader() bool { return m.view.Status().Leader }
+func (m *Manager) IsLeader() bool { return m.view.Present().Leader }
 
 // WorkerID is the stable ID that this worker's session holds; "" before the claim, between two sessions, and after the end.
-func (m *Manager) WorkerID() string { return m.view.Status().WorkerID }
+func (m *Manager) WorkerID() string { return m.view.Present().WorkerID }
 
 // Assignment returns a copy of what this worker owns now. While OnAssignmentChanged runs it is already the new one, so
 // that a hook can look up the epochs of what was added.
@@ -219,7 +219,7 @@ func (m *Manager) Assignment() Assignment { return m.view.Assignment() }
 
 // Degraded reports that the store does not answer: the worker lives on what its leases still allow or, with OnStoreLoss
 // "keep-serving", beyond them.
-func (m *Manager) Degraded() bool { return m.view.Status().Degraded }
+func (m *Manager) Degraded() bool { return m.view.Present().Degraded }
 
 // RefreshPartitions has the leader, wherever it is, list its source again. It returns when new and gone partitions have
 // been planned for (changed weights wait for a planned window), and waits for a leader as long as ctx allows. An error

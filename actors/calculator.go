@@ -88,7 +88,22 @@ func (c *calculator) receive(_ actor.Context, message any) {
 	}
 }
 
-func (c *calculator) step(f leader.Fact) { c.perform(c.leader.Step(time.Now(), f, nil)) }
+func (c *calculator) step(f leader.Fact) {
+	c.perform(c.leader.Step(time.Now(), f, nil))
+	if listed, is := f.(*leader.Listed); is && (!errors.Is(listed.Err, context.DeadlineExceeded) || !c.leader.Lists()) {
+		c.report(&awaited{waitsForSource})
+	}
+}
+
+// awaitSource begins to wait for the source. It has OperationTimeout each time, and the leader reports that it has not
+// answered in time. Here it counts from the first question, until there is an answer, which an error is as well.
+func (c *calculator) awaitSource() {
+	now := time.Now()
+	c.report(&awaits{
+		key: waitsForSource, Wait: Wait{"the source lists its partitions", "the source", now}, due: now.Add(c.set.Store.OperationTimeout),
+		err: ErrSourceFailed, quiet: true,
+	})
+}
 
 // perform does what the leader decided. What takes long runs on a goroutine, and its outcome comes back as a fact.
 func (c *calculator) perform(effects []leader.Effect) {
@@ -100,9 +115,10 @@ func (c *calculator) perform(effects []leader.Effect) {
 		case *leader.Read:
 			c.run(c.read)
 		case *leader.List:
+			c.awaitSource()
 			c.run(c.list)
 		case *leader.Follow:
-			feed(c.guard, c.store, kv.Heartbeats, nil, c.since, heartbeatFact)
+			feed(c.guard, nil, c.store, kv.Heartbeats, nil, c.since, heartbeatFact)
 		case *leader.LookUp:
 			c.run(func(ctx context.Context) any { return lookUp(ctx, c.store, e.Workers) })
 		case *leader.Ask:
@@ -113,6 +129,8 @@ func (c *calculator) perform(effects []leader.Effect) {
 			c.answer(e)
 		case *leader.Wake:
 			c.wakeAt(e.At)
+		case *leader.Say:
+			c.log.Info(e.Text)
 		case *leader.Report:
 			c.report(&problem{e.Err})
 		case *leader.End:
@@ -172,8 +190,9 @@ func outcome(err error) leader.Outcome {
 
 func (c *calculator) written(msg *written) {
 	if p := msg.write.Plan; msg.outcome.Outcome == leader.Stored {
+		grants, revokes := msg.write.Changes()
 		c.log.Info("plan stored", "term", c.fence.Term, "version", p.Version, "phase", p.Phase, "why", msg.write.Why,
-			"records", len(msg.write.Records), "moves", p.Certificate.Moves, "leastMoves", p.Certificate.LeastMoves,
+			"grants", grants, "revokes", revokes, "moves", p.Certificate.Moves, "leastMoves", p.Certificate.LeastMoves,
 			"imbalance", p.Certificate.Imbalance, "leastImbalance", p.Certificate.LeastImbalance)
 	}
 	c.step(msg.outcome)

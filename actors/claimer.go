@@ -163,7 +163,8 @@ func (c *claimer) claimMade(msg *claimMade) {
 func (c *claimer) wait() {
 	if !c.waiting {
 		c.waiting = true
-		c.unwatch = feed(c.guard, c.store, kv.StableIDs, nil, 0, func(u kv.Update) any { return &claimUpdate{u} })
+		c.log.Info("waiting for a free ID", "from", c.set.Store.ID(c.set.Store.IDMin), "to", c.set.Store.ID(c.set.Store.IDMax))
+		c.unwatch = feed(c.guard, c.report, c.store, kv.StableIDs, nil, 0, func(u kv.Update) any { return &claimUpdate{u} })
 		return
 	}
 	if c.freed {

@@ -34,6 +34,7 @@ type elector struct {
 	told     uint64    // the feed has told everything up to this sequence
 	leader   string    // who holds the lease as far as we know; "" for nobody
 	synced   bool      // we know whether anybody does
+	logged   string    // the other leader that the log named last
 	lease    *kv.Lease // ours
 	fence    kv.Fence  // zero while not leading
 	busy     bool      // a campaign or a new term is under way
@@ -45,7 +46,7 @@ type elector struct {
 	renewal  func()    // stops the timer of the next renewal
 	retry    func()    // stops the timer of the next attempt to begin a term
 	expiry   func()    // stops the timer of the lease
-	missing  func()    // stops the timer that complains of having no leader
+	missing  bool      // a leader is waited for
 }
 
 type (
@@ -63,9 +64,8 @@ type (
 		lease kv.Lease
 		err   error
 	}
-	leaseDue    struct{}
-	fenceDue    struct{}
-	leaderUnset struct{}
+	leaseDue struct{}
+	fenceDue struct{}
 )
 
 // campaignJitter spreads the candidates, who all see the lease end at the same moment.
@@ -75,13 +75,13 @@ func newElector(g *guard, report func(reported), set Settings, store *kv.Store, 
 	nothing := func() {}
 	return &elector{
 		guard: g, report: report, set: set, store: store, id: id, session: session, floor: floor,
-		pace: pace{step: set.Store.LeaderTTL / 3}, undue: nothing, renewal: nothing, retry: nothing, expiry: nothing, missing: nothing,
+		pace: pace{step: set.Store.LeaderTTL / 3}, undue: nothing, renewal: nothing, retry: nothing, expiry: nothing,
 	}
 }
 
 func (e *elector) started() {
 	e.noLeader()
-	feed(e.guard, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return changes(u, &electionUpdate{u}) })
+	feed(e.guard, e.report, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return changes(u, &electionUpdate{u}) })
 }
 
 func (e *elector) stopping(bool) {}
@@ -114,9 +114,6 @@ func (e *elector) receive(_ actor.Context, message any) {
 		e.termIsSeen(msg.term)
 	case *abstain:
 		e.abstain(msg.until)
-	case *leaderUnset:
-		e.report(&problem{fmt.Errorf("%w: none seen for ElectionTimeout %s", ErrNoLeader, e.set.ElectionTimeout)})
-		e.noLeader()
 	}
 }
 
@@ -131,10 +128,9 @@ func (e *elector) updated(u kv.Update) {
 		if err != nil {
 			e.leader = "unknown"
 		}
-		e.missing()
-		e.missing = func() {}
+		e.led()
 		if e.lease == nil && e.leader != e.id {
-			e.report(&leaderSeen{e.leader})
+			e.follow()
 		}
 	case kv.UpdateSynced:
 		e.synced = true
@@ -147,8 +143,29 @@ func (e *elector) updated(u kv.Update) {
 }
 
 func (e *elector) noLeader() {
-	e.missing()
-	e.missing = e.after(e.set.ElectionTimeout, &leaderUnset{})
+	now := time.Now()
+	e.missing = true
+	e.report(&awaits{
+		key: waitsForLeader, Wait: Wait{"a leader is there", "the group", now}, due: now.Add(e.set.ElectionTimeout),
+		err: fmt.Errorf("%w: none seen for ElectionTimeout %s", ErrNoLeader, e.set.ElectionTimeout),
+	})
+}
+
+// follow reports that another worker leads. The log names each once.
+func (e *elector) follow() {
+	if e.logged != e.leader {
+		e.logged = e.leader
+		e.log.Info("another worker leads", "leader", e.leader)
+	}
+	e.report(&leaderSeen{e.leader})
+}
+
+// led ends the wait for a leader.
+func (e *elector) led() {
+	if e.missing {
+		e.missing = false
+		e.report(&awaited{waitsForLeader})
+	}
 }
 
 // plan sets a campaign for later, or for earlier than it was set, if there is reason for one.
@@ -225,9 +242,8 @@ func (e *elector) campaigned(msg *campaigned) {
 		e.refence()
 	default:
 		e.fence, e.floor = msg.fence, max(e.floor, msg.fence.Term)
-		e.leader = e.id
-		e.missing()
-		e.missing = func() {}
+		e.leader, e.logged = e.id, ""
+		e.led()
 		e.report(&elected{e.fence})
 		e.scheduleRenewal()
 		e.watchLease()
@@ -245,7 +261,7 @@ func (e *elector) campaignFailed(err error) {
 		// Somebody was faster. The feed tells when that lease ends.
 		if record, err := kv.DecodeLeader(taken.Entry.Value); err == nil {
 			e.leader = record.Worker
-			e.report(&leaderSeen{e.leader})
+			e.follow()
 		}
 	case e.lease != nil && (errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate)):
 		e.depose(err)
@@ -416,13 +432,17 @@ func changes(u kv.Update, message any) any {
 	return message
 }
 
-// feed follows a bucket on a goroutine of the guard until stop is called, and tells what wrap makes of each update, nil for nothing; when it ends for another
-// reason it tells feedEnded.
-func feed(g *guard, store *kv.Store, b kv.Bucket, keys []string, atLeast uint64, wrap func(kv.Update) any) (stop func()) {
+// feed follows a bucket on a goroutine of the guard until stop is called, and tells what wrap makes of each update, nil for
+// nothing; when it ends for another reason it tells feedEnded. A feed that sees nothing reports a wait; report is nil for a
+// leader's, which decides about that itself.
+func feed(g *guard, report func(reported), store *kv.Store, b kv.Bucket, keys []string, atLeast uint64, wrap func(kv.Update) any) (stop func()) {
 	ctx, cancel := context.WithCancel(g.ctx)
 	g.run(func(context.Context) any {
 		defer cancel()
 		err := store.Feed(ctx, b, keys, atLeast, func(u kv.Update) {
+			if report != nil {
+				sight(report, store, b, u)
+			}
 			if message := wrap(u); message != nil {
 				g.tell(message)
 			}

@@ -22,7 +22,7 @@ func newIdleElector() (e *elector, ends *[]error) {
 	return &elector{
 		store: &kv.Store{},
 		guard: &guard{ended: true}, report: report, id: "worker-0", leader: "worker-0", fence: kv.Fence{Term: 5, Revision: 50}, undue: nothing,
-		lease: &kv.Lease{Revision: 1, Sent: time.Now(), TTL: time.Minute}, renewal: nothing, retry: nothing, expiry: nothing, missing: nothing,
+		lease: &kv.Lease{Revision: 1, Sent: time.Now(), TTL: time.Minute}, renewal: nothing, retry: nothing, expiry: nothing,
 		set: Settings{Store: kv.Config{LeaderTTL: time.Minute}},
 	}, ends
 }
@@ -78,7 +78,13 @@ func newElection(t *testing.T, server *bubble.Server) *election {
 	e := &election{reports: make(chan reported, 1000), stranger: stranger}
 	begin(t, func(g *guard) body {
 		e.guard = g
-		return newElector(g, func(r reported) { e.reports <- r }, set, store, "worker-0", 1, 0)
+		return newElector(g, func(r reported) {
+			switch r.(type) {
+			case *awaits, *awaited:
+			default:
+				e.reports <- r
+			}
+		}, set, store, "worker-0", 1, 0)
 	})
 	e.fence = e.elected(t)
 	return e

@@ -36,6 +36,9 @@ var (
 	ErrOlderSource    = leader.ErrOlderSource
 	// ErrNoLeader says that no leader was seen for ElectionTimeout.
 	ErrNoLeader = errors.New("no leader elected")
+	// ErrStuck says that something is waited for past its deadline. None of the others says that: they name what failed, and
+	// here nothing has. An error wraps it beside the one that names the cause, if there is one.
+	ErrStuck = leader.ErrStuck
 	// ErrConnectionClosed says that the NATS connection was closed for good.
 	ErrConnectionClosed = errors.New("connection to the store is closed")
 	// ErrIdentityLost says that the worker's session ended without its consent: another claimed its ID, or its leases

@@ -65,8 +65,9 @@ func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s 
 }
 
 func (f *follower) started() {
+	f.log.Info("waiting for the leader's assignment", "session", f.session.number)
 	keys := []string{kv.TermKey, kv.PlanKey, f.session.id}
-	feed(f.guard, f.store, kv.Assignments, keys, 0, func(u kv.Update) any { return changes(u, &assignmentUpdate{u}) })
+	feed(f.guard, f.report, f.store, kv.Assignments, keys, 0, func(u kv.Update) any { return changes(u, &assignmentUpdate{u}) })
 }
 
 func (f *follower) stopping(bool) {}

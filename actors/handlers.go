@@ -42,6 +42,8 @@ type handlers struct {
 	poke    func(*actor.PID)                   // tells an actor that its ownership ends
 	over    chan *Ownership                    // those whose handlers run no more
 	held    atomic.Pointer[Held]
+	said    Held                    // what somebody was told of held
+	grants  *atomic.Pointer[grants] // the book of the view; nil for none
 
 	runs     map[string]*Ownership // the newest of each partition; the actors have them, or are about to
 	ending   map[string]*Ownership // those that were told to end. At most one of a partition: the next waits for its end
@@ -63,8 +65,8 @@ func newHandlers(used bool, s *warrant, poke func(*actor.PID)) *handlers {
 	}
 }
 
-// grants reports whether a target has what is not run yet.
-func (h *handlers) grants(target map[string]holding) bool {
+// begins reports whether a target has what is not run yet.
+func (h *handlers) begins(target map[string]holding) bool {
 	for id, want := range target {
 		if o := h.runs[id]; h.used && (o == nil || o.epoch != want.epoch) {
 			return true
@@ -113,6 +115,11 @@ func (h *handlers) own(id string, want holding) *Ownership {
 	o.held, o.cancelHeld = context.WithCancelCause(h.tenure.held)
 	o.enter(PhaseStarting)
 	h.runs[id] = o
+	if h.grants != nil {
+		if g := h.grants.Load().held[id]; g.handler != nil {
+			g.handler.Store(o)
+		}
+	}
 	return o
 }
 
@@ -197,8 +204,8 @@ func (h *handlers) stalled() bool {
 	return false
 }
 
-// tell publishes what is held, and reports whether that is news.
-func (h *handlers) tell() (news bool) {
+// note publishes what is held.
+func (h *handlers) note() {
 	now := &Held{}
 	for id := range h.ending {
 		now.Holding = append(now.Holding, id)
@@ -208,11 +215,20 @@ func (h *handlers) tell() (news bool) {
 	}
 	slices.Sort(now.Holding)
 	slices.Sort(now.Starting)
-	before := h.held.Swap(now)
-	if before == nil {
-		before = &Held{}
+	h.held.Store(now)
+}
+
+// tell publishes what is held and tells whoever asked for that, if it is another than was told last.
+func (h *handlers) tell() {
+	h.note()
+	now := h.Held()
+	if slices.Equal(h.said.Holding, now.Holding) && slices.Equal(h.said.Starting, now.Starting) {
+		return
 	}
-	return !slices.Equal(before.Holding, now.Holding) || !slices.Equal(before.Starting, now.Starting)
+	h.said = now
+	if changed := h.changed.Load(); changed != nil {
+		(*changed)()
+	}
 }
 
 // Held returns what is held now. It may be called from any goroutine.

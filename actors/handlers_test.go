@@ -193,7 +193,10 @@ func TestAHandlerThatDoesNotStopHoldsUpItsOwnPartitionOnly(t *testing.T) {
 	close(free)
 	eventually(t, "a begins when it can", func() bool { return b.running()["a"] == 3 })
 	require.Empty(t, h.handlers.Held())
+	require.Equal(t, Held{Holding: []string{"a"}}, <-changed)
+	require.Equal(t, Held{Holding: []string{"a"}, Starting: []string{"a"}}, <-changed)
 	require.Empty(t, <-changed, "whoever waits for a is told")
+	require.Empty(t, changed)
 	require.False(t, b.read().twice, "never two runs of one partition at once")
 }
 
@@ -219,7 +222,7 @@ func TestAHandlerThatFailsIsCalledAgainUnderTheSameEpoch(t *testing.T) {
 			require.ErrorContains(t, <-h.problems, "partition a epoch 7")
 			first := <-calls
 			require.Same(t, first, <-calls)
-			require.EqualValues(t, 2, first.fails.Load())
+			require.EqualValues(t, 2, first.restarts.Load())
 			require.Equal(t, PhaseRunning, first.stands())
 			h.give(t)
 			require.Equal(t, []error{ErrRevoked}, b.read().ends)

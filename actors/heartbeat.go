@@ -31,6 +31,7 @@ type heartbeat struct {
 	told     kv.Position // what of it the last heartbeat has told
 	holding  []string    // what that one listed
 	reads    int         // the newest format that everybody in the group reads
+	stuck    []string    // what is waited for past its deadline
 	asked    *kv.Fence   // to be answered by the next write that is begun
 	sending  bool
 	urgent   bool // something to say that does not wait for the next interval
@@ -78,6 +79,11 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 		h.reads = msg.format
 	case *stand:
 		h.stand(msg.standing)
+	case *stuck:
+		if !slices.Equal(h.stuck, msg.lines) {
+			h.stuck = msg.lines
+			h.hurry()
+		}
 	}
 }
 
@@ -131,7 +137,7 @@ func (h *heartbeat) record() kv.Heartbeat {
 	}
 	return kv.Heartbeat{
 		Session: h.session, Applied: h.told, Holding: h.holding, Starting: held.Starting[:min(len(held.Starting), mostHeld)],
-		Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.cordoned, Leaving: h.leaving, Failed: h.anew,
+		Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.cordoned, Leaving: h.leaving, Failed: h.anew, Stuck: h.stuck,
 	}
 }
 

@@ -141,7 +141,7 @@ func (c *claimer) preferredTaken(taken *kv.TakenError) {
 func (c *claimer) watchPreferred() {
 	stops := make([]func(), 0, 2)
 	for _, b := range []kv.Bucket{kv.StableIDs, kv.Heartbeats} {
-		stops = append(stops, feed(c.guard, c.store, b, []string{c.prefer}, 0, func(u kv.Update) any {
+		stops = append(stops, feed(c.guard, c.report, c.store, b, []string{c.prefer}, 0, func(u kv.Update) any {
 			switch u.Kind {
 			case kv.UpdateDeleted, kv.UpdateExpired, kv.UpdateGone:
 				return &wishFreed{}

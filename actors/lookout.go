@@ -72,7 +72,7 @@ func heartbeatFact(u kv.Update) any {
 	case kv.UpdateBlind:
 		return &leader.Blind{Since: u.Since}
 	case kv.UpdateStale:
-		return &leader.Stale{Since: u.Since}
+		return &leader.Stale{Since: u.Since, Err: u.Err}
 	case kv.UpdateDeleted:
 		return &leader.Gone{Worker: u.Entry.Key, Clean: true}
 	default:
@@ -90,7 +90,7 @@ func beatFact(e kv.Entry) leader.Fact {
 	}
 	return &leader.Beat{
 		Worker: e.Key, Session: h.Session, Applied: h.Applied.Version, Holding: h.Holding, Capacity: h.Capacity, Labels: h.Labels, Cordoned: h.Cordoned,
-		Leaving: h.Leaving, Failed: h.Failed, Reads: h.Reads, Stored: e.Created,
+		Leaving: h.Leaving, Failed: h.Failed, Stuck: h.Stuck, Reads: h.Reads, Stored: e.Created,
 	}
 }
 

@@ -63,6 +63,7 @@ type manager struct {
 	winding    *windDown
 	generation uint64
 	failures   failures
+	waits      map[string]*pending // by key
 }
 
 // child is one running actor of the tree.
@@ -81,7 +82,7 @@ func newManager(g *guard, set Settings, l *life) *manager {
 	}
 	return &manager{
 		guard: g, set: set, life: l, machine: l.machine,
-		children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle, everDone: l.view.readied.Load(),
+		waits: map[string]*pending{}, children: map[string]*child{}, running: map[string]struct{}{}, previous: set.PreferredID, phase: kv.PhaseIdle, everDone: l.view.readied.Load(),
 		store: l.view.Store(),
 	}
 }
@@ -97,6 +98,11 @@ func (m *manager) started() {
 	}
 	changed := func() { m.tell(&heldChanged{}) }
 	m.life.runner.handlers.changed.Store(&changed)
+	m.awaitHandlers()
+	m.showWaits()
+	m.life.view.hook.follow(m)
+	m.life.notifier.watch.follow(m)
+	m.life.strategist.watch.follow(m)
 	m.publishStatus()
 	m.watchConnection()
 	m.armStartup()
@@ -173,6 +179,13 @@ func (m *manager) receive(ctx actor.Context, message any) {
 		m.problem(msg.err)
 	case *heldChanged:
 		m.tellChild(kindHeartbeat, msg)
+		m.awaitHandlers()
+	case *callBegan:
+		m.callHasBegun(msg.call)
+	case *callEnded:
+		m.awaited(msg.name)
+	case *waitDue:
+		m.waitOverdue(msg)
 	case *connClosed:
 		m.leave(ErrConnectionClosed)
 	}
@@ -188,6 +201,7 @@ func (m *manager) reportReceived(r *report) {
 		m.idClaimed(msg)
 	case *unclaimed:
 		m.claimErr = msg.err
+		m.blameWait(waitsForID, msg.err)
 		if !errors.Is(msg.err, kv.ErrNoFreeID) {
 			m.problem(msg.err)
 		}
@@ -230,6 +244,10 @@ func (m *manager) reportReceived(r *report) {
 		m.leave(msg.err)
 	case *held:
 		m.isHeld(msg.until)
+	case *awaits:
+		m.await(r.kind, *msg)
+	case *awaited:
+		m.awaited(msg.key)
 	case *problem:
 		m.problem(msg.err)
 	}
@@ -238,6 +256,7 @@ func (m *manager) reportReceived(r *report) {
 // open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, and
 // compares the list with what the group divides, so that what is wrong with any of them is the error of the start.
 func (m *manager) open() {
+	m.awaitStore()
 	before, running := m.store, m.everDone
 	m.run(func(ctx context.Context) any {
 		if before != nil {
@@ -268,6 +287,7 @@ func (m *manager) storeOpened(msg *opened) {
 				m.problem(msg.err) // once, until the store is open or says something else
 			}
 			m.openErr = msg.err
+			m.blameWait(waitsForStore, msg.err)
 			m.log.Debug("store not open", "error", msg.err)
 			m.opening = min(max(2*m.opening, 50*time.Millisecond), 500*time.Millisecond)
 			m.after(m.opening, &openDue{})
@@ -283,6 +303,7 @@ func (m *manager) storeOpened(msg *opened) {
 	if m.previous == "" {
 		m.previous = msg.legacy.worker
 	}
+	m.awaited(waitsForStore)
 	m.life.view.store.Store(msg.store)
 	if m.machine.State() == fsm.Init {
 		m.fire(fsm.EventStart)
@@ -338,6 +359,7 @@ func (m *manager) startupExpired() {
 func (m *manager) isHeld(until time.Time) {
 	wait := max(time.Until(until), 0)
 	m.problem(fmt.Errorf("%w: %s is given nothing for %s", ErrFlapping, m.session.id, wait.Round(time.Millisecond)))
+	m.awaitLonger(waitsForAssignment, until.Add(m.set.StartupTimeout))
 	if by := time.Now().Add(wait + m.set.StartupTimeout); !m.everDone && by.After(m.startBy) {
 		m.startBy = by
 		m.after(time.Until(by), &startupDue{})
@@ -394,6 +416,7 @@ func (m *manager) stopChild(kind string) {
 		return
 	}
 	delete(m.children, kind)
+	m.awaitedOf(kind)
 	m.root.Stop(c.pid)
 }
 
@@ -412,7 +435,7 @@ func (m *manager) fire(event fsm.Event) {
 	m.publishStatus()
 	m.publish(&StateChanged{m.session.id, from, to})
 	if hook := m.set.Hooks.OnStateChanged; hook != nil {
-		m.life.notifier.notify(func(ctx context.Context) {
+		m.life.notifier.notify("OnStateChanged", func(ctx context.Context) {
 			if err := contain("OnStateChanged", func() error { return hook(ctx, from, to) }); err != nil {
 				m.tell(&hookReported{err})
 			}
@@ -435,7 +458,7 @@ func (m *manager) tellUser(err error) {
 	if hook == nil {
 		return
 	}
-	m.life.notifier.notify(func(ctx context.Context) {
+	m.life.notifier.notify("OnError", func(ctx context.Context) {
 		if err := contain("OnError", func() error { hook(ctx, err); return nil }); err != nil {
 			m.log.Error("hook OnError failed", "error", err)
 		}
@@ -461,6 +484,7 @@ func (m *manager) setDegraded(d bool) {
 }
 
 func (m *manager) publishStatus() {
+	m.life.view.trust.Store(m.session.trust)
 	m.life.view.status.Store(&Status{
 		State: m.machine.State(), WorkerID: m.session.id, Session: m.session.number,
 		Leader: m.session.leads, Degraded: m.degraded || m.carrying, Ready: m.everDone,
@@ -499,6 +523,7 @@ func (m *manager) childHasFailed(f *childFailed) {
 		return
 	}
 	delete(m.children, f.kind)
+	m.awaitedOf(f.kind)
 	m.reportFailure(f)
 	if m.winding != nil {
 		m.windDownStep(func(*windDown) {})

@@ -158,6 +158,12 @@ type (
 		format int
 	}
 
+	// stuck (heartbeat): say this of what is waited for past its deadline, from now on.
+	stuck struct {
+		late
+		lines []string
+	}
+
 	// termSeen (elector): this term is in the store.
 	termSeen struct {
 		late

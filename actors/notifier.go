@@ -7,36 +7,49 @@ import (
 )
 
 // notifier calls the hooks that only inform, OnStateChanged and OnError, each on a goroutine of its own so that a slow
-// one delays nothing. A queue holds notifierDepth calls; when it is full the newest is dropped, counted and logged.
+// one delays nothing. A queue holds notifierDepth calls; when it is full the newest is dropped and counted: the log says so when the first is dropped, and how many there were once
+// there is room again. A call that lasts longer than HandoffTimeout is a wait, see watch.
 type notifier struct {
 	log     *slog.Logger
-	calls   chan func(ctx context.Context)
+	calls   chan notice
+	watch   watch
 	dropped atomic.Int64
 	ended   chan struct{}
 	ctx     context.Context
 	cancel  context.CancelFunc
 }
 
+// notice is a call of a hook.
+type notice struct {
+	hook string
+	call func(ctx context.Context)
+}
+
 const notifierDepth = 1024
 
 func newNotifier(log *slog.Logger) *notifier {
-	n := &notifier{log: log, calls: make(chan func(context.Context), notifierDepth), ended: make(chan struct{})}
+	n := &notifier{log: log, calls: make(chan notice, notifierDepth), ended: make(chan struct{})}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	go func() {
 		defer close(n.ended)
-		for call := range n.calls {
-			call(n.ctx)
+		for one := range n.calls {
+			n.watch.during(call{name: one.hook}, func() { one.call(n.ctx) })
 		}
 	}()
 	return n
 }
 
-// notify queues a call. It must not be used after close.
-func (n *notifier) notify(call func(ctx context.Context)) {
+// notify queues a call of a hook. It must not be used after close.
+func (n *notifier) notify(hook string, call func(ctx context.Context)) {
 	select {
-	case n.calls <- call:
+	case n.calls <- notice{hook, call}:
+		if dropped := n.dropped.Swap(0); dropped > 0 {
+			n.log.Error("hooks are called again; those notices were dropped for good", "dropped", dropped)
+		}
 	default:
-		n.log.Error("hook too slow, notice dropped", "dropped", n.dropped.Add(1))
+		if n.dropped.Add(1) == 1 {
+			n.log.Error("a hook is too slow: notices are dropped from now on", "hook", hook, "waiting", notifierDepth)
+		}
 	}
 }
 

@@ -27,11 +27,11 @@ type Ownership struct {
 	held       context.Context // ends when nothing may be done for the partition any more
 	cancelHeld context.CancelCauseFunc
 
-	stage   atomic.Int32              // asked, taken or void
-	actor   atomic.Pointer[actor.PID] // who runs the handler
-	phase   atomic.Pointer[Phase]
-	fails   atomic.Int32
-	failure atomic.Pointer[error] // the last
+	stage    atomic.Int32              // asked, taken or void
+	actor    atomic.Pointer[actor.PID] // who runs the handler
+	phase    atomic.Pointer[Phase]
+	restarts atomic.Int32
+	failure  atomic.Pointer[error] // the last
 }
 
 // The stages of an Ownership on its way to its actor. The one who leaves asked decides: the actor that takes it runs the
@@ -40,18 +40,6 @@ const (
 	asked int32 = iota
 	taken
 	void
-)
-
-// Phase is how a handler of a partition stands.
-type Phase string
-
-// The phases of a handler.
-const (
-	PhaseStarting Phase = "starting" // granted, not yet begun
-	PhaseRunning  Phase = "running"
-	PhaseIdle     Phase = "idle"     // it has returned nil; the partition stays owned
-	PhaseFailing  Phase = "failing"  // it has returned an error or panicked, and will be called again
-	PhaseStopping Phase = "stopping" // it has been told to end
 )
 
 // Partition is what is owned, as it was when it was granted.
@@ -89,6 +77,17 @@ func (o *Ownership) stands() Phase {
 		return PhaseStopping
 	}
 	return *o.phase.Load()
+}
+
+// describe says how the handler stands. A nil Ownership waits for the one before it.
+func (o *Ownership) describe(p *PartitionStatus) {
+	if o == nil {
+		return
+	}
+	p.Phase, p.Restarts = o.stands(), int(o.restarts.Load())
+	if err := o.failure.Load(); err != nil {
+		p.Err = *err
+	}
 }
 
 // warrant is by what a worker may act for what it owns: the trust in its present session, or the choice to go on without.

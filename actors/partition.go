@@ -147,6 +147,9 @@ func (p *partition) begin() {
 		p.root.Stop(p.self)
 		return
 	}
+	if !p.began.IsZero() {
+		p.o.restarts.Add(1)
+	}
 	p.working, p.failure, p.began = true, nil, time.Now()
 	p.o.enter(PhaseRunning)
 	if p.how.Run != nil {
@@ -222,7 +225,6 @@ func (p *partition) ended(err error) {
 
 func (p *partition) failed(err error) {
 	err = fmt.Errorf("%w: partition %s epoch %d: %w", ErrHandlerFailed, p.o.partition.ID(), p.o.epoch, err)
-	p.o.fails.Add(1)
 	p.o.failure.Store(&err)
 	p.report(&problem{err})
 }

@@ -40,11 +40,14 @@ func New(set Settings) (*actor.Props, *View) {
 	var l *life
 	props := actor.PropsFromProducerWithActorSystem(func(system *actor.ActorSystem) actor.Actor {
 		if l == nil {
-			publish := func(e *AssignmentChanged) { system.EventStream.Publish(e) }
+			hooks, publish := watched(view, set, func(e *AssignmentChanged) { system.EventStream.Publish(e) })
 			l = &life{view: view, notifier: newNotifier(set.Logger), strategist: newStrategist(set.Strategy, set.Store.OperationTimeout)}
 			l.standing = standing{cordoned: view.Status().Cordoned}
 			poke := func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) }
-			l.runner = newRunner(set.Hooks, newHandlers(set.Handling.used(), &l.warrant, poke), view, publish)
+			view.handled = set.Handling.used()
+			handlers := newHandlers(set.Handling.used(), &l.warrant, poke)
+			handlers.grants = &view.grants
+			l.runner = newRunner(hooks, handlers, view, publish)
 			if set.StateDir != "" {
 				l.state = statedir.New(set.StateDir)
 			}

@@ -151,10 +151,10 @@ func (r *runner) loop() {
 			r.serveAll()
 		case o := <-r.handlers.over:
 			r.handlers.ended(o)
-			r.tellHeld()
+			r.handlers.tell()
 		case <-retry:
 			r.handlers.retry()
-			r.tellHeld()
+			r.handlers.tell()
 		case <-r.quit:
 			r.serveAll()
 			return
@@ -165,13 +165,6 @@ func (r *runner) loop() {
 func (r *runner) serveAll() {
 	for q, ok := r.queue.pop(); ok; q, ok = r.queue.pop() {
 		q.done(r.serve(q))
-	}
-}
-
-// tellHeld publishes what is held, where no acknowledgement does.
-func (r *runner) tellHeld() {
-	if changed := r.handlers.changed.Load(); r.handlers.tell() && changed != nil {
-		(*changed)()
 	}
 }
 
@@ -188,17 +181,17 @@ func (r *runner) serve(q request) error {
 		q.target = common(r.told, q.target)
 	}
 	added, removed := difference(r.told, q.target)
-	if (len(added) > 0 || r.handlers.grants(q.target)) && !q.trusted() {
+	if (len(added) > 0 || r.handlers.begins(q.target)) && !q.trusted() {
 		return errUntrusted
 	}
 	a := r.assignment(q)
 	r.view.removing.Store(&removed) // before the assignment lacks it
 	defer r.view.removing.Store(nil)
-	r.view.assignment.Store(&a)
+	r.view.show(&a)
 	r.told = q.target
 	r.holds.Store(int64(len(q.target)))
 	r.handlers.become(q)
-	r.handlers.tell() // who asks meanwhile is told what has not returned
+	r.handlers.note() // who asks meanwhile is told what has not returned
 	err := r.tellUser(q, a, added, removed)
 	settled := r.handlers.settle(q.until, func() bool { return r.queue.len() > 0 }, r.asked)
 	r.handlers.tell()
@@ -237,7 +230,7 @@ func (r *runner) call(ctx context.Context, added, removed []strategy.Partition) 
 			return err
 		case o := <-r.handlers.over:
 			r.handlers.ended(o)
-			r.tellHeld()
+			r.handlers.tell()
 		}
 	}
 }

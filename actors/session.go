@@ -42,7 +42,16 @@ func (t *trust) valid() bool {
 	return until != nil && time.Now().Before(*until)
 }
 
+// left is how much of it is left.
+func (t *trust) left(now time.Time) time.Duration {
+	if until := t.until.Load(); until != nil {
+		return max(until.Sub(now), 0)
+	}
+	return 0
+}
+
 func (m *manager) spawnClaimer() {
+	m.awaitID()
 	prefer, prior, left := m.previous, m.prior, m.legacy
 	m.spawn(kindClaimer, func(g *guard, report func(reported)) body {
 		return newClaimer(g, report, m.set, m.store, prefer, prior, left)
@@ -69,6 +78,7 @@ func (m *manager) idClaimed(msg *claimed) {
 	m.life.warrant.trust.Store(m.session.trust)
 	m.prior, m.previous, m.ready, m.claimErr = nil, lease.Key, false, nil
 	m.legacy.dead = nil // what was theirs is taken over, or of no use any more
+	m.awaited(waitsForID)
 	m.log, m.worker = m.set.Logger.With("worker", m.session.id), m.session.id
 	m.fire(fsm.EventClaimed)
 	if m.set.Standby && !m.everDone {
@@ -81,6 +91,7 @@ func (m *manager) idClaimed(msg *claimed) {
 		h.begun = lease.Sent
 		return h
 	})
+	m.tellStuck()
 	if m.set.Handling.used() && m.children[kindHost] == nil {
 		m.spawn(kindHost, func(g *guard, report func(reported)) body { return newHost(g, report, m.set, m.life.runner) })
 	}
@@ -110,6 +121,7 @@ func (m *manager) beatAcknowledged(b *beat) {
 		}
 		m.spawnElector()
 		m.spawnFollower()
+		m.awaitAssignment()
 	}
 	if b.asked != nil && *b.asked == m.session.fence {
 		m.spawnCalculator(b.lease.Revision)
@@ -273,6 +285,7 @@ func (m *manager) assignmentApplied(msg *applied) {
 	}
 	m.ready = true
 	m.carry(false)
+	m.awaited(waitsForAssignment)
 	if !m.everDone {
 		m.everDone = true
 		defer m.life.view.markReady()

@@ -192,7 +192,7 @@ func TestASlowNoticeHookLosesNoticesAndHoldsUpNobody(t *testing.T) {
 	n := newNotifier(slog.New(slog.DiscardHandler))
 	gate := make(chan struct{})
 	for range notifierDepth + 10 {
-		n.notify(func(context.Context) { <-gate })
+		n.notify("OnError", func(context.Context) { <-gate })
 	}
 	require.Positive(t, n.dropped.Load())
 	close(gate)

@@ -14,11 +14,12 @@ import (
 type strategist struct {
 	strategy strategy.Strategy
 	limit    time.Duration
+	watch    watch
 	calling  chan struct{} // holds a value while a call is under way
 }
 
 func newStrategist(s strategy.Strategy, limit time.Duration) *strategist {
-	return &strategist{s, limit, make(chan struct{}, 1)}
+	return &strategist{strategy: s, limit: limit, calling: make(chan struct{}, 1)}
 }
 
 // target answers a leader's question. The built-in strategy needs no supervision.
@@ -47,8 +48,10 @@ func (s *strategist) ask(ctx context.Context, q strategy.Question) (strategy.Pla
 	answered := make(chan answer, 1)
 	go func() {
 		defer func() { <-s.calling }()
-		plan, err := assign(s.strategy, q)
-		answered <- answer{plan, err}
+		s.watch.during(call{name: "the strategy", limit: s.limit}, func() {
+			plan, err := assign(s.strategy, q)
+			answered <- answer{plan, err}
+		})
 	}()
 	select {
 	case a := <-answered:

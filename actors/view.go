@@ -9,27 +9,16 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Status is a worker as others see it.
-type Status struct {
-	State    fsm.State
-	WorkerID string // "" before the claim
-	Session  uint64 // 0 before the claim
-	Leader   bool
-	Degraded bool // the store does not answer
-	// Ready says that a first assignment was applied in this life of the tree.
-	Ready bool
-	// Draining says that the worker hands everything over in order to leave for good.
-	Draining bool
-	// Cordoned says that the worker takes nothing new.
-	Cordoned   bool
-	Assignment Assignment
-}
-
-// View is the snapshot that a tree keeps for readers on other goroutines. Its writers are the manager (status) and the
-// hook runner (assignment), each its own half.
+// View is the snapshot that a tree keeps for readers on other goroutines. Its writers are the manager (status, trust, waits)
+// and the hook runner (assignment, grants, hook), each its own half.
 type View struct {
 	status     atomic.Pointer[Status]
 	assignment atomic.Pointer[Assignment]
+	grants     atomic.Pointer[grants]
+	hook       watch
+	handled    bool                  // partitions have handlers of their own
+	trust      atomic.Pointer[trust] // of the session; nil for none
+	waits      atomic.Pointer[[]awaits]
 	store      atomic.Pointer[kv.Store]
 	readied    atomic.Bool
 	ready      chan struct{}
@@ -44,18 +33,13 @@ func newView() *View {
 	v := &View{ready: make(chan struct{}), done: make(chan struct{})}
 	v.status.Store(&Status{State: fsm.Init})
 	v.assignment.Store(&Assignment{})
+	v.grants.Store(&grants{})
+	v.waits.Store(&[]awaits{})
 	return v
 }
 
 // Begin says how a tree that is not spawned yet begins: cordoned or not.
 func (v *View) Begin(cordoned bool) { v.status.Store(&Status{State: fsm.Init, Cordoned: cordoned}) }
-
-// Status returns a copy of the present status.
-func (v *View) Status() Status {
-	s := *v.status.Load()
-	s.Assignment = v.Assignment()
-	return s
-}
 
 // Assignment returns a copy of what the worker owns now.
 func (v *View) Assignment() Assignment { return v.assignment.Load().clone() }

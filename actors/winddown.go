@@ -63,6 +63,7 @@ func (m *manager) leave(cause error) {
 		m.tellUser(cause)
 	}
 	m.life.view.blame(cause)
+	m.awaited(waitsForGiveUp) // from here on ShutdownTimeout bounds it
 	m.fire(fsm.EventStop)
 	m.life.leaving = !errors.Is(cause, ErrGivingUp) // whom a supervisor may begin anew
 	m.life.leaveBy = time.Now().Add(m.set.ShutdownTimeout - m.set.ShutdownTimeout/32)
@@ -113,6 +114,7 @@ func (m *manager) beginWindDown(keep bool) {
 // giveUp tells the user that everything is removed. The context of that call ends when others may take over: with the
 // lease, if that is what ran out, however late this worker noticed.
 func (m *manager) giveUp() {
+	m.awaitGiveUp()
 	generation := m.winding.generation
 	until := time.Now().Add(m.set.ShutdownTimeout)
 	if !m.winding.rejoin {
@@ -183,6 +185,7 @@ func (m *manager) partitionsGivenUp(msg *gaveUp) {
 	m.windDownStep(func(w *windDown) {
 		if msg.generation == w.generation {
 			w.gaveUp = true
+			m.awaited(waitsForGiveUp)
 		}
 	})
 }

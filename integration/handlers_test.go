@@ -59,6 +59,13 @@ func TestAHandlerThatWillNotStopHoldsUpItsPartitionAndNothingElse(t *testing.T) 
 		f.Wait(time.Minute, "the leader says who does not let go of what", func() bool {
 			return slices.ContainsFunc(f.Leader().Errors(), func(err error) bool { return errors.Is(err, parti.ErrHandoffTimeout) })
 		})
+		owner := slices.IndexFunc(old, func(p *fleet.Process) bool { return p.LastID() == stuck.WorkerID() })
+		require.ErrorIs(t, old[owner].Manager.Healthy(), parti.ErrHandoffTimeout, "and so does its worker")
+		require.ErrorContains(t, old[owner].Manager.Healthy(), stuck.Partition().ID())
+		status := old[owner].Manager.Status()
+		require.Len(t, status.Waits, 1)
+		at := slices.IndexFunc(status.Partitions, func(s parti.PartitionStatus) bool { return s.Phase == parti.PhaseStopping })
+		require.Equal(t, stuck.Partition().ID(), status.Partitions[at].Partition.ID())
 		// Its worker is granted and gives up others meanwhile.
 		list := f.Source.List()
 		for i := range 8 {
@@ -76,6 +83,7 @@ func TestAHandlerThatWillNotStopHoldsUpItsPartitionAndNothingElse(t *testing.T) 
 		close(free)
 		f.Settle(window + 15*time.Second)
 		require.ErrorIs(t, stuck.Valid(), parti.ErrRevoked)
+		require.NoError(t, old[owner].Manager.Healthy())
 		require.Zero(t, f.Checker.Excused())
 	})
 }
@@ -155,6 +163,11 @@ func TestAHandlerThatPanicsIsRunAgainAndReported(t *testing.T) {
 			return nil
 		}))[0]
 		f.Wait(5*time.Second, "it runs after three panics", func() bool { return calls.Load() == 4 })
+		status := p.Manager.Status().Partitions
+		require.Equal(t, 3, status[0].Restarts)
+		require.ErrorIs(t, status[0].Err, parti.ErrPanic)
+		require.Equal(t, parti.PhaseRunning, status[0].Phase)
+		require.Zero(t, status[1].Restarts)
 		require.True(t, saw(p, parti.ErrHandlerFailed))
 		require.True(t, saw(p, parti.ErrPanic))
 		require.Len(t, p.Running(), 5)

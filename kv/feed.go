@@ -53,7 +53,7 @@ func signOfLife(b Bucket) time.Duration {
 // An outage of the store only makes it wait, and say so: [UpdateBlind] when nothing has been seen for two seconds and no new
 // consumer could be made for half a second,
 // and [UpdateStale] when changes come but no snapshot has succeeded for the 30 s and an OperationTimeout. Each is told
-// once, with the time since when, and is over with the next [UpdateSynced].
+// once, with the time since when and what went wrong last, and is over with the next [UpdateSynced].
 //
 // emit is called from one goroutine at a time and must not block. Revisions of a key never go back.
 func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint64, emit func(Update)) error {
@@ -96,6 +96,7 @@ type feed struct {
 	done      chan result // of the job
 	again     bool        // the job is to be done again, whatever comes of it
 	attempts  int         // in a row that failed
+	failure   error       // of the last attempt that failed; nil once a snapshot has succeeded
 	seen      time.Time   // when the view was last known to be that of the store
 	listed    time.Time   // when the last snapshot that succeeded began
 	blind     bool        // was told
@@ -221,6 +222,9 @@ func (s *Store) relist(ctx context.Context, b Bucket, keys []string, upTo uint64
 	if now.last < upTo {
 		return nil, now, fmt.Errorf("%w: bucket %q is at sequence %d, %d was seen", ErrRolledBack, s.cfg.bucket(b), now.last, upTo)
 	}
+	if !info.Config.AllowDirect {
+		return nil, now, s.noDirectGet(b) // nothing may have changed, but the next change cannot be verified
+	}
 	if told(now) {
 		return nil, now, nil
 	}
@@ -246,7 +250,7 @@ func (f *feed) finished(ctx context.Context, o result) error {
 			}
 		}
 		f.extent = o.extent
-		f.listed, f.blind, f.stale = o.began, false, false
+		f.listed, f.blind, f.stale, f.failure = o.began, false, false, nil
 		f.emit(Update{Kind: UpdateSynced, UpTo: f.upTo})
 		if f.consumer != nil {
 			f.attempts = 0
@@ -282,6 +286,9 @@ func (f *feed) failed(err error) error {
 		f.suspected = time.Now()
 	case time.Since(f.suspected) >= suspicion:
 		return err
+	}
+	if !errors.Is(err, context.Canceled) { // begun again on purpose
+		f.failure = err
 	}
 	wait := min(20*time.Millisecond<<min(f.attempts, 7), 2*time.Second)
 	f.attempts++
@@ -398,7 +405,7 @@ func (f *feed) overdue() {
 	case f.consumer == nil:
 		if !f.blind && !now.Before(f.blindFrom()) {
 			f.blind = true
-			f.emit(Update{Kind: UpdateBlind, Since: f.seen})
+			f.emit(Update{Kind: UpdateBlind, Since: f.seen, Err: f.failure})
 		}
 	case !now.Before(f.seen.Add(f.heartbeat + heartbeatGrace)):
 		f.store.alarm.ring(f.alarm, silence)
@@ -408,6 +415,6 @@ func (f *feed) overdue() {
 		f.lose()
 	case !f.stale && !now.Before(f.staleFrom()):
 		f.stale = true
-		f.emit(Update{Kind: UpdateStale, Since: f.listed})
+		f.emit(Update{Kind: UpdateStale, Since: f.listed, Err: f.failure})
 	}
 }

@@ -166,7 +166,7 @@ func (s *Store) snapshot(ctx context.Context, b Bucket, keys []string, atLeast u
 			}
 			err = fmt.Errorf("%w: a part of a record is missing", ErrNotDone)
 		}
-		if !pause(ctx, min(5*time.Millisecond<<min(attempt, 6), 200*time.Millisecond)) {
+		if errors.Is(err, ErrBucketMismatch) || !pause(ctx, min(5*time.Millisecond<<min(attempt, 6), 200*time.Millisecond)) {
 			return Snapshot{}, fmt.Errorf("snapshot of %s: %w", b, err)
 		}
 	}
@@ -250,6 +250,9 @@ func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string, within t
 	var snapshot Snapshot
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
+		if errors.Is(err, nats.ErrNoResponders) {
+			return Snapshot{}, s.unanswered(ctx, b)
+		}
 		if err != nil {
 			return Snapshot{}, notDone(err)
 		}
@@ -277,6 +280,21 @@ func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string, within t
 			return Snapshot{}, fmt.Errorf("%w: %s %s", ErrNotDone, m.Header.Get("Status"), m.Header.Get("Description"))
 		}
 	}
+}
+
+// unanswered is why nobody answers direct gets: a cluster elects a leader, or somebody has switched them off.
+func (s *Store) unanswered(ctx context.Context, b Bucket) error {
+	ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
+	defer cancel()
+	if info, err := s.info(ctx, b); err == nil && !info.Config.AllowDirect {
+		return s.noDirectGet(b)
+	}
+	return fmt.Errorf("%w: nobody answers direct gets of bucket %q", ErrNotDone, s.cfg.bucket(b))
+}
+
+// noDirectGet: somebody has changed the bucket since it was opened. It is as good as new once that is taken back.
+func (s *Store) noDirectGet(b Bucket) error {
+	return fmt.Errorf("%w: %w", ErrNotDone, &BucketError{s.cfg.bucket(b), "direct get", "off", "on"})
 }
 
 func (s *Store) direct(b Bucket, m *nats.Msg) (Entry, error) {

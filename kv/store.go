@@ -38,5 +38,8 @@ func (s *Store) sawPlan(revision uint64) {
 // Group names the group in errors: the bucket of the assignments.
 func (s *Store) Group() string { return s.cfg.Assignment }
 
+// Bucket returns the name of a bucket.
+func (s *Store) Bucket(b Bucket) string { return s.cfg.bucket(b) }
+
 // TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.
 func (s *Store) TTL(b Bucket) time.Duration { return s.cfg.ttl(b) }

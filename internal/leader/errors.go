@@ -21,6 +21,9 @@ var (
 	// ErrBlind says that a leader does not see the heartbeats any more. It leaves the lead to others.
 	ErrBlind = errors.New("leader does not see the heartbeats")
 
+	// ErrStuck says that a worker waits for something past its deadline, as its heartbeat tells.
+	ErrStuck = errors.New("stuck")
+
 	errEnded    = errors.New("the term has ended")
 	errBegun    = errors.New("the leader has just begun")
 	errRestless = errors.New("one plan follows another without end")

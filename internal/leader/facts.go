@@ -42,6 +42,7 @@ type (
 		Cordoned bool
 		Leaving  bool
 		Failed   bool      // the session follows one that ended in a panic
+		Stuck    []string  // what the worker waits for past its deadline
 		Reads    int       // the newest record format that the worker reads; 0 means the oldest
 		Stored   time.Time // by the store's clock
 	}
@@ -62,7 +63,10 @@ type (
 	// Blind says that the heartbeats have not been verified since then. Synced takes it back.
 	Blind struct{ Since time.Time }
 	// Stale says that heartbeats come, but that no listing has confirmed since then that none is missing.
-	Stale struct{ Since time.Time }
+	Stale struct {
+		Since time.Time
+		Err   error // what went wrong last; nil for unknown
+	}
 	// LookedUp says how absent members went. Err ends the term.
 	LookedUp struct {
 		Left map[string]time.Time // those that deleted their heartbeats, and when, by the store's clock
@@ -130,7 +134,7 @@ func (r Reason) String() string {
 	return [...]string{"fence lost", "rolled back", "newer format", "lost sight"}[r]
 }
 
-// Effect is something to do. It prints as one line. Each but Answer, Report, Wake and End is answered by a fact.
+// Effect is something to do. It prints as one line. Each but Answer, Say, Report, Wake and End is answered by a fact.
 type Effect interface {
 	fmt.Stringer
 	effect()
@@ -154,6 +158,7 @@ type (
 
 		decision  topology.Decision
 		list      *Listing
+		why       string
 		described string // how the members describe themselves
 	}
 	// Write stores a version of the plan: Written.
@@ -175,6 +180,8 @@ type (
 	}
 	// Wake says when to tick; the zero time means never. It replaces the one before.
 	Wake struct{ At time.Time }
+	// Say tells what the leader waits for, for the log.
+	Say struct{ Text string }
 	// Report tells what went wrong and is survived.
 	Report struct{ Err error }
 	// End ends the term.
@@ -192,6 +199,7 @@ func (*Ask) effect()    {}
 func (*Write) effect()  {}
 func (*Answer) effect() {}
 func (*Wake) effect()   {}
+func (*Say) effect()    {}
 func (*Report) effect() {}
 func (*End) effect()    {}
 
@@ -245,6 +253,11 @@ func (e *Write) String() string {
 	return b.String()
 }
 
+// Changes counts what is granted and what is taken away.
+func (e *Write) Changes() (grants, revokes int) {
+	return len(e.proposal.Grants), len(e.proposal.Revokes)
+}
+
 func (e *Answer) String() string {
 	if e.Err != nil {
 		return fmt.Sprintf("answer %d refreshes: %v", len(e.Refreshes), e.Err)
@@ -259,5 +272,6 @@ func (e *Wake) String() string {
 	return "wake at " + e.At.Format("15:04:05.000")
 }
 
+func (e *Say) String() string    { return "say: " + e.Text }
 func (e *Report) String() string { return "report: " + e.Err.Error() }
 func (e *End) String() string    { return fmt.Sprintf("end the term (%s): %v", e.Reason, e.Err) }

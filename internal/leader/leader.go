@@ -75,10 +75,11 @@ type Leader struct {
 	decision topology.Decision
 	question *Ask              // under way
 	writing  *Write            // under way
-	releases []release         // let-goes that were asked for, oldest first
+	releases []release         // what was asked for and granted, oldest first
 	fresh    bool              // something was noted since it was last asked what follows
 	blind    time.Time         // since when the heartbeats are not verified; zero if they are
 	found    map[string]uint64 // sessions that the records of earlier leaders name; 0 where a record cannot be read
+	gathers  bool              // it was said that a cold start or a restart waits for workers
 	told     map[string]any    // what was reported of each cause, so that it is reported once
 	asked    uint64            // questions so far
 	written  uint64            // writes so far
@@ -112,10 +113,11 @@ type draft struct {
 	why         string
 }
 
-// release is when the let-goes of a version are late.
+// release is when the let-goes of a version are late, and what it grants and nobody has taken up.
 type release struct {
 	version int64
 	due     time.Time
+	records []record.Assignment // that were written
 }
 
 // New returns a leader whose term is stored, and what it does first.
@@ -172,7 +174,11 @@ func (l *Leader) note(now time.Time, f Fact) {
 	case *Blind:
 		l.blind = f.Since
 	case *Stale:
-		l.report(fmt.Errorf("%w completely: no listing has confirmed them for %s", ErrBlind, now.Sub(f.Since).Round(time.Millisecond)))
+		err := fmt.Errorf("%w completely: no listing has confirmed them for %s", ErrBlind, now.Sub(f.Since).Round(time.Millisecond))
+		if f.Err != nil {
+			err = fmt.Errorf("%w: %w", err, f.Err)
+		}
+		l.report(err)
 	case *LookedUp:
 		l.lookedUp(now, f)
 	case *TargetMade:
@@ -255,6 +261,7 @@ func (l *Leader) decide(now time.Time) {
 	}
 	l.decision = l.topo.Decide(now)
 	l.tellDampings(now)
+	l.sayGathering(now)
 }
 
 // sleep asks to be woken when something may follow without a fact.
@@ -279,7 +286,7 @@ func (l *Leader) sleep(now time.Time) {
 		if l.stored.Lifecycle == record.PostColdStart {
 			at(l.stableAt())
 		}
-		if len(l.releases) > 0 && l.ledger.Waiting() {
+		if len(l.releases) > 0 {
 			at(l.releases[0].due)
 		}
 	}

@@ -35,7 +35,7 @@ func (l *Leader) plan(now time.Time) {
 		Previous: make([]int, len(list.ids)), Home: make([]int, len(list.ids)), Waited: l.waited(now),
 	}
 	l.ledger.Fill(d.Members, away, q.Previous, q.Home)
-	a := &Ask{Question: q, Moves: d.Moves, decision: d, list: list}
+	a := &Ask{Question: q, Moves: d.Moves, decision: d, list: list, why: l.topo.Explain(d)}
 	a.described, _ = l.roster.descriptions(d.Members)
 	if !d.Moves && !slices.Contains(q.Previous, strategy.None) || !l.roster.takes(d.Members, away) {
 		l.adopt(now, a, q.Previous, l.draft.certificate)
@@ -165,7 +165,7 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	if d.Moves || !l.topo.Altered() { // otherwise that they describe themselves differently is not planned for yet
 		l.draft.workers = a.described
 	}
-	l.draft.taken, l.draft.certificate, l.draft.why = a.list, certificate, d.Why
+	l.draft.taken, l.draft.certificate, l.draft.why = a.list, certificate, a.why
 	if d.Moves {
 		l.draft.balanced = a.list
 	}
@@ -228,8 +228,10 @@ func (l *Leader) expire(now time.Time) {
 		l.topo.Unplanned() // the strategy may now give them to workers that would not have them otherwise
 	}
 	for len(l.releases) > 0 && !now.Before(l.releases[0].due) {
-		late := l.ledger.Late(l.releases[0].version)
+		r := l.releases[0]
+		late := l.ledger.Late(r.version)
 		l.releases = l.releases[1:]
+		l.reportUnapplied(r)
 		for len(late) > 0 {
 			w := late[0].Worker
 			var names []string

@@ -20,6 +20,7 @@ type roster struct {
 	former  map[string]worker    // those that went, as last described
 	garbled map[string]garble    // those over whose heartbeats somebody wrote what cannot be read
 	away    map[string]time.Time // those that were planned for and are no more, since when
+	stuck   map[string][]string  // what workers say that they wait for past its deadline
 	altered bool                 // somebody describes itself differently than before
 }
 
@@ -43,7 +44,7 @@ type garble struct {
 }
 
 func newRoster() roster {
-	return roster{live: map[string]worker{}, former: map[string]worker{}, garbled: map[string]garble{}, away: map[string]time.Time{}}
+	return roster{live: map[string]worker{}, former: map[string]worker{}, garbled: map[string]garble{}, away: map[string]time.Time{}, stuck: map[string][]string{}}
 }
 
 // like reports whether a heartbeat describes a worker as it is known.
@@ -169,6 +170,7 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 	if ok && f.Session < known.session {
 		return false
 	}
+	l.heardStuck(f)
 	if news = !ok || known.session != f.Session || !known.like(f); news {
 		l.described(now, f)
 	} else {
@@ -222,6 +224,8 @@ func (l *Leader) garbled(now time.Time, f *Garbled) {
 func (l *Leader) gone(now time.Time, id string, clean bool) {
 	r := &l.roster
 	delete(r.garbled, id)
+	delete(r.stuck, id)
+	delete(l.told, "unapplied "+id)
 	if w, ok := r.live[id]; ok {
 		delete(r.live, id)
 		r.former[id] = w

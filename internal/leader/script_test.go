@@ -29,7 +29,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	damped d 2m                the stored plan holds a worker back for so long
 //	garbage a                  the record of a worker cannot be read
 //	lead a/7                   a leader begins, in that session
-//	up a/7 b/8                 they live and beat; more words on the line: leaving cordoned failed deaf old capacity=50
+//	up a/7 b/8                 they live and beat; more words on the line: leaving cordoned failed deaf behind stuck=what old capacity=50
 //	down a, leave a            they die, leave cleanly
 //	is a leaving               what a heartbeat says from now on, as for up; "is a" takes it back
 //	garble a                   somebody overwrites a heartbeat
@@ -240,7 +240,7 @@ func (p *player) describe(t *testing.T, verb string, args []string) {
 		} else if m := p.members[a]; verb == "is" && m != nil {
 			those = append(those, m)
 			names = append(names, a)
-			m.leaving, m.cordoned, m.failed, m.deaf, m.capacity, m.reads = false, false, false, false, 0, record.Newest
+			m.leaving, m.cordoned, m.failed, m.deaf, m.capacity, m.reads, m.stuck = false, false, false, false, 0, record.Newest, nil
 		} else {
 			say = append(say, a)
 		}
@@ -257,6 +257,10 @@ func (p *player) describe(t *testing.T, verb string, args []string) {
 				m.cordoned = true
 			case "failed":
 				m.failed = true
+			case "behind": // it has not applied what is stored, and will not
+				m.deaf, m.behind = true, true
+			case "stuck":
+				m.stuck = append(m.stuck, value)
 			case "deaf":
 				m.deaf = true
 			case "old":
@@ -275,7 +279,9 @@ func (p *player) describe(t *testing.T, verb string, args []string) {
 				for _, o := range r.Owned {
 					p.runs[o.Partition], p.epochs[o.Partition] = fmt.Sprintf("%s/%d", id, m.session), o.Epoch
 				}
-				m.applied = r.Version
+				if !m.behind {
+					m.applied = r.Version
+				}
 			}
 		}
 		if p.started {

@@ -58,6 +58,9 @@ func (l *Leader) list(due bool, refreshes ...uint64) {
 	l.do(&List{})
 }
 
+// Lists reports whether the source is being asked, or will be asked again because it failed.
+func (l *Leader) Lists() bool { return l.source.listing || !l.pace.list.IsZero() }
+
 func (l *Leader) listed(now time.Time, f *Listed) {
 	s := &l.source
 	asked, due := s.asked, s.due || s.dueNext

@@ -146,9 +146,7 @@ func (l *Leader) begin(now time.Time) {
 	l.roster.altered = false
 	l.compareMembers(now)
 	l.pace.changed = now
-	if l.ledger.Waiting() {
-		l.releases = append(l.releases, release{l.ledger.Version(), now.Add(l.cfg.HandoffTimeout)})
-	}
+	l.releases = append(l.releases, release{l.ledger.Version(), now.Add(l.cfg.HandoffTimeout), l.ledger.Records()})
 	l.beginWithSource(now)
 }
 

@@ -30,10 +30,12 @@ type member struct {
 	applied           int64
 	heard             time.Time
 	deaf, silent      bool
+	behind            bool
 	leaving, cordoned bool
 	failed            bool
 	capacity          int64
 	reads             int
+	stuck             []string
 }
 
 // world is everything around a leader: a source, a strategy, a store and workers, all of which answer at once and obey,
@@ -160,7 +162,7 @@ func (w *world) answer(e Effect) {
 		w.write(e)
 	case *Wake:
 		w.wake = e.At
-	case *Answer, *Report, *End:
+	case *Answer, *Say, *Report, *End:
 	}
 }
 
@@ -322,7 +324,7 @@ func (w *world) leave(id string) {
 func (w *world) asBeat(id string, m *member) *Beat {
 	return &Beat{
 		Worker: id, Session: m.session, Applied: m.applied, Capacity: m.capacity, Cordoned: m.cordoned, Leaving: m.leaving, Failed: m.failed,
-		Reads: m.reads, Stored: m.heard,
+		Reads: m.reads, Stuck: m.stuck, Stored: m.heard,
 	}
 }
 

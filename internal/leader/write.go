@@ -35,7 +35,7 @@ func (l *Leader) write(now time.Time) {
 		if changed || !samePlan(plan, l.stored) {
 			l.written++
 			l.writing = &Write{
-				ID: l.written, Records: w.Records, Remove: w.Remove, Plan: plan, Format: l.format, Why: l.draft.why,
+				ID: l.written, Records: w.Records, Remove: w.Remove, Plan: plan, Format: l.format, Why: l.why(changed),
 				proposal: w, changed: changed,
 			}
 			l.do(l.writing)
@@ -57,6 +57,21 @@ func (l *Leader) write(now time.Time) {
 			return
 		}
 	}
+}
+
+// why says why something is stored.
+func (l *Leader) why(changed bool) string {
+	switch {
+	case changed && l.draft.why != "":
+		return l.draft.why
+	case changed:
+		return "taken over from the leader before: records for the present sessions, and what was let go since"
+	case l.decision.Phase == topology.Scaling:
+		return l.topo.Explain(l.decision)
+	case l.decision.Phase == topology.Idle:
+		return "nothing is left to do"
+	}
+	return "the plan before is stored: " + l.decision.Kind.String()
 }
 
 // negotiate finds the newest record format that everyone reads. When that becomes an older one, everything is written anew,
@@ -106,9 +121,7 @@ func (l *Leader) outcome(now time.Time, f *Written) {
 	}
 	l.ledger.Stored(w.proposal)
 	l.pace.changed = now
-	if len(w.proposal.Revokes) > 0 || l.ledger.Waiting() {
-		l.releases = append(l.releases, release{w.Plan.Version, now.Add(l.cfg.HandoffTimeout)})
-	}
+	l.expect(now, w.Plan.Version, w.Records)
 }
 
 // nextPlan is the plan record as it should be stored now.

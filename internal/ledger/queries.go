@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/parti-go/parti/strategy"
@@ -92,6 +93,37 @@ func (l *Ledger) LateUnread() []string {
 	}
 	slices.Sort(list)
 	return list
+}
+
+// Records lists the records that are stored, sorted by worker.
+func (l *Ledger) Records() []Record {
+	var list []Record
+	for _, w := range l.workers {
+		if w.stored {
+			list = append(list, w.record)
+		}
+	}
+	slices.SortFunc(list, func(a, b Record) int { return cmp.Compare(a.Worker, b.Worker) })
+	return list
+}
+
+// Unapplied reports whether a session lives and has not applied a record, or a later one, and lists what that grants, sorted. Where it only has to let go of something, that is for Late.
+func (l *Ledger) Unapplied(r Record) (granted []string, is bool) {
+	w := l.workers[r.Worker]
+	if !w.alive() || w.number != r.Session || w.applied >= r.Version || w.unread != nil {
+		return nil, false
+	}
+	releasing := false
+	for _, p := range w.held {
+		switch {
+		case p.releasing:
+			releasing = true
+		case p.epoch > w.applied:
+			granted = append(granted, p.id)
+		}
+	}
+	slices.Sort(granted)
+	return granted, len(granted) > 0 || !releasing
 }
 
 // Pending lists what live sessions are asked to let go of and have not acknowledged, sorted by partition.

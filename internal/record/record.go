@@ -53,6 +53,8 @@ type Heartbeat struct {
 	Failed   bool              `json:"failed,omitempty"`
 	Capacity int64             `json:"capacity,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
+	// Stuck is what the worker waits for past its deadline, a sentence for each: for its leader to report.
+	Stuck []string `json:"stuck,omitempty"`
 	// Reads is the newest format of plans and assignments that the worker reads; 0 is [Oldest]. The store fills it in.
 	Reads int `json:"reads,omitempty"`
 }

@@ -125,6 +125,7 @@ type Update struct {
 	Entry Entry     // unless synced, blind or stale; of a gone entry only Bucket and Key
 	UpTo  uint64    // of synced: the sequence; of entries their revision, 0 if gone
 	Since time.Time // of blind and stale
+	Err   error     // of blind and stale: what went wrong last; nil if nothing answered yet
 }
 
 // Fence is a stored term: what a leader writes is stored only while this is the revision of the entry "term".

@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -101,9 +102,9 @@ func (t *Topology) complete(now time.Time) bool {
 // while it was open keep their place for as long as any that leave.
 func (t *Topology) gathered(now time.Time) Decision {
 	if !t.closes(now) {
-		return Decision{Phase: Scaling, Kind: t.gathering.kind, Wake: t.gathering.closes, Why: t.why("window open")}
+		return Decision{Phase: Scaling, Kind: t.gathering.kind, Wake: t.gathering.closes, Why: "window open"}
 	}
-	d := Decision{Phase: Rebalancing, Kind: t.gathering.kind, Act: true, Moves: !now.Before(t.postponed), Why: t.why("window over")}
+	d := Decision{Phase: Rebalancing, Kind: t.gathering.kind, Act: true, Moves: !now.Before(t.postponed), Why: "window over"}
 	for w := range t.heard {
 		if !t.leaving[w] || len(t.leaving) == len(t.heard) {
 			d.Members = append(d.Members, w)
@@ -182,7 +183,7 @@ func (t *Topology) urgent(now time.Time) Decision {
 		return Decision{} // nobody is there to be given anything
 	}
 	d.Act = d.Act && (t.sourced || t.resume || !t.same(d.Members))
-	d.Why = t.why(d.Kind.String())
+	d.Why = d.Kind.String()
 	return d
 }
 
@@ -242,7 +243,7 @@ func (t *Topology) rebalance(now time.Time, d Decision) Decision {
 			d.Kind = Weights
 		}
 	}
-	d.Act, d.Moves, d.Why = true, true, t.why(d.Kind.String()+", window over")
+	d.Act, d.Moves, d.Why = true, true, d.Kind.String()+", window over"
 	return d
 }
 
@@ -270,7 +271,7 @@ func (t *Topology) waiting(now time.Time) Decision {
 	if !scaling {
 		return d
 	}
-	d.Phase, d.Kind, d.Why = Scaling, KindPlannedScale, t.why("window open")
+	d.Phase, d.Kind, d.Why = Scaling, KindPlannedScale, "window open"
 	switch {
 	case t.gathering.kind != None:
 		d.Kind = t.gathering.kind
@@ -280,7 +281,36 @@ func (t *Topology) waiting(now time.Time) Decision {
 	return d
 }
 
-func (t *Topology) why(what string) string {
-	return fmt.Sprintf("%s: %d live, %d planned for, %d absent, %d new, %d leaving", what, len(t.heard), len(t.members), len(t.absent),
-		len(t.newcomers), len(t.leaving))
+// Explain says why something is decided at this moment, with the names of the workers that it is about. It looks at all of
+// them, so it is for what is written and logged, not for every fact.
+func (t *Topology) Explain(d Decision) string {
+	var lost, left, joined, leaving []string
+	for w, a := range t.absent {
+		if a.clean {
+			left = append(left, w)
+		} else {
+			lost = append(lost, w)
+		}
+	}
+	for w := range t.newcomers {
+		joined = append(joined, w)
+	}
+	for w := range t.leaving {
+		leaving = append(leaving, w)
+	}
+	return fmt.Sprintf("%s: %d live, %d planned for%s%s%s%s", d.Why, len(t.heard), len(t.members),
+		named("lost", lost), named("left", left), named("new", joined), named("leaving", leaving))
+}
+
+// named lists the first few of the workers that a change is about. It is empty where there are none.
+func named(what string, workers []string) string {
+	const most = 5
+	if len(workers) == 0 {
+		return ""
+	}
+	slices.Sort(workers)
+	if more := len(workers) - most; more > 0 {
+		return fmt.Sprintf(", %s %s and %d more", what, strings.Join(workers[:most], " "), more)
+	}
+	return fmt.Sprintf(", %s %s", what, strings.Join(workers, " "))
 }

@@ -75,7 +75,7 @@ type Decision struct {
 	Members []string  // sorted
 	Away    []string  // those of the members that are not there and keep their place, sorted
 	Wake    time.Time // when to ask again if nothing happens; zero for never
-	Why     string
+	Why     string    // in short; see Explain
 }
 
 // Topology is the state. Its invariants, which Valid checks:

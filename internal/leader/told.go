@@ -1,0 +1,82 @@
+package leader
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/topology"
+)
+
+// This file is what a leader says of workers that do not do what they should: that is said by the worker itself, if it can,
+// and by its leader in any case.
+
+// expect notes when what was stored should have been obeyed.
+func (l *Leader) expect(now time.Time, version int64, records []record.Assignment) {
+	l.releases = append(l.releases, release{version, now.Add(l.cfg.HandoffTimeout), records})
+}
+
+// reportUnapplied reports the workers that live and have not applied what was stored for them: what it grants is without an
+// owner that works on it. Each is reported once, until it has caught up. One that only has to let go is reported for that.
+func (l *Leader) reportUnapplied(r release) {
+	for _, record := range r.records {
+		id := record.Worker
+		granted, is := l.ledger.Unapplied(record)
+		if !is || l.told["unapplied "+id] != nil {
+			continue
+		}
+		l.told["unapplied "+id] = record.Version
+		what := "has not applied its record"
+		if len(granted) > 0 {
+			what = fmt.Sprintf("has not taken up %d partitions", len(granted))
+			granted[0] = ": " + granted[0]
+		}
+		l.report(fmt.Errorf("%w: worker %s %s after HandoffTimeout %s%s", ErrHandoffTimeout, id, what, l.cfg.HandoffTimeout,
+			some(len(granted), func(i int) string { return granted[i] })))
+	}
+}
+
+// heardStuck reports what a worker says that it waits for past a deadline: once, until it says something else. It costs
+// nothing where nobody is stuck.
+func (l *Leader) heardStuck(f *Beat) {
+	if len(l.told) > 0 {
+		if version, told := l.told["unapplied "+f.Worker].(int64); told && f.Applied >= version {
+			delete(l.told, "unapplied "+f.Worker)
+		}
+	}
+	before := l.roster.stuck[f.Worker]
+	if slices.Equal(before, f.Stuck) {
+		return
+	}
+	if len(f.Stuck) == 0 {
+		delete(l.roster.stuck, f.Worker)
+		return
+	}
+	l.roster.stuck[f.Worker] = f.Stuck
+	for _, what := range f.Stuck {
+		if f.Worker != l.cfg.Worker && !slices.Contains(before, what) { // what it waits for itself it has told
+			l.report(fmt.Errorf("%w: worker %s says that it %s", ErrStuck, f.Worker, what))
+		}
+	}
+}
+
+// sayGathering says for whom a cold start or a restart waits, when it begins to.
+func (l *Leader) sayGathering(now time.Time) {
+	d := l.decision
+	gathers := d.Phase == topology.Scaling && (d.Kind == topology.KindColdStart || d.Kind == topology.KindRestart)
+	if gathers == l.gathers {
+		return
+	}
+	if l.gathers = gathers; !gathers {
+		return
+	}
+	whom, hint := "more workers", "; set ExpectedWorkers to go on as soon as all are here"
+	if n := l.cfg.Topology.ExpectedWorkers; n > 0 {
+		whom, hint = fmt.Sprintf("%d workers", n), ""
+	}
+	if d.Kind == topology.KindRestart {
+		whom, hint = fmt.Sprintf("the %d workers of the last plan", len(l.draft.members)), ""
+	}
+	l.do(&Say{fmt.Sprintf("%s: waiting up to %s for %s, %d here%s", d.Kind, d.Wake.Sub(now).Round(time.Second), whom, len(l.roster.live), hint)})
+}
