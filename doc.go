@@ -39,5 +39,6 @@
 // # Errors
 //
 // What goes wrong and is survived is told to Hooks.OnError and logged; what is not ends the worker: [Manager.Done] is
-// closed and [Manager.Err] says why. All errors wrap one of the sentinels of this package.
+// closed and [Manager.Err] says why. What only lasts longer than it should is told as well, with [ErrStuck], and
+// [Manager.Healthy] says so until it is over. All errors wrap one of the sentinels of this package.
 package parti

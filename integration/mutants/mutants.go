@@ -1813,7 +1813,7 @@ var mutants = []mutant{
 	{
 		name: "unapplied-again", breaks: "A worker that does not take up what it is granted is reported with every plan.",
 		file:   "internal/leader/told.go",
-		old:    `if !is || l.told["unapplied "+id] != nil {`,
+		old:    `if !is || l.roster.behind[id] > 0 {`,
 		new:    `if !is {`,
 		likely: "HookThatHangs",
 	},

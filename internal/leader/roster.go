@@ -20,6 +20,7 @@ type roster struct {
 	former  map[string]worker    // those that went, as last described
 	garbled map[string]garble    // those over whose heartbeats somebody wrote what cannot be read
 	away    map[string]time.Time // those that were planned for and are no more, since when
+	behind  map[string]int64     // versions that workers were reported for not having applied
 	stuck   map[string][]string  // what workers say that they wait for past its deadline
 	altered bool                 // somebody describes itself differently than before
 }
@@ -44,7 +45,7 @@ type garble struct {
 }
 
 func newRoster() roster {
-	return roster{live: map[string]worker{}, former: map[string]worker{}, garbled: map[string]garble{}, away: map[string]time.Time{}, stuck: map[string][]string{}}
+	return roster{live: map[string]worker{}, former: map[string]worker{}, garbled: map[string]garble{}, away: map[string]time.Time{}, behind: map[string]int64{}, stuck: map[string][]string{}}
 }
 
 // like reports whether a heartbeat describes a worker as it is known.
@@ -225,7 +226,7 @@ func (l *Leader) gone(now time.Time, id string, clean bool) {
 	r := &l.roster
 	delete(r.garbled, id)
 	delete(r.stuck, id)
-	delete(l.told, "unapplied "+id)
+	delete(r.behind, id)
 	if w, ok := r.live[id]; ok {
 		delete(r.live, id)
 		r.former[id] = w

@@ -23,10 +23,10 @@ func (l *Leader) reportUnapplied(r release) {
 	for _, record := range r.records {
 		id := record.Worker
 		granted, is := l.ledger.Unapplied(record)
-		if !is || l.told["unapplied "+id] != nil {
+		if !is || l.roster.behind[id] > 0 {
 			continue
 		}
-		l.told["unapplied "+id] = record.Version
+		l.roster.behind[id] = record.Version
 		what := "has not applied its record"
 		if len(granted) > 0 {
 			what = fmt.Sprintf("has not taken up %d partitions", len(granted))
@@ -40,10 +40,8 @@ func (l *Leader) reportUnapplied(r release) {
 // heardStuck reports what a worker says that it waits for past a deadline: once, until it says something else. It costs
 // nothing where nobody is stuck.
 func (l *Leader) heardStuck(f *Beat) {
-	if len(l.told) > 0 {
-		if version, told := l.told["unapplied "+f.Worker].(int64); told && f.Applied >= version {
-			delete(l.told, "unapplied "+f.Worker)
-		}
+	if version, told := l.roster.behind[f.Worker]; told && f.Applied >= version {
+		delete(l.roster.behind, f.Worker)
 	}
 	before := l.roster.stuck[f.Worker]
 	if slices.Equal(before, f.Stuck) {
