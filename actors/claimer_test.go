@@ -13,7 +13,9 @@ func TestASessionWhoseClaimAnotherTakesEnds(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		set, store := openStore(t, server)
 		reports := make(chan reported, 100)
-		begin(t, func(g *guard) body { return newClaimer(g, func(r reported) { reports <- r }, set, store, "", nil, legacy{}) })
+		begin(t, func(g *guard) body {
+			return newClaimer(g, func(r reported) { reports <- r }, set, store, "", nil, legacy{})
+		})
 		first := next(t, reports)
 		require.IsType(t, &claimed{}, first)
 		id := first.(*claimed).lease.Key

@@ -144,8 +144,9 @@ func (c *claimer) watchPreferred() {
 			switch u.Kind {
 			case kv.UpdateDeleted, kv.UpdateExpired, kv.UpdateGone:
 				return &wishFreed{}
+			default: // it is still in the way
+				return nil
 			}
-			return nil
 		}))
 	}
 	c.unwatch = func() {

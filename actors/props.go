@@ -18,10 +18,10 @@ type life struct {
 	notifier   *notifier
 	strategist *strategist
 	state      *statedir.Dir // nil without a StateDir
-	machine    *fsm.Machine // where the worker stands
-	carried    uint64       // the session whose partitions are kept while the store is away
-	letGoBy    time.Time    // when what is left of the last session must be let go, as others may take over then
-	leaving    bool         // asked to leave: an incarnation that fails now has no successor
+	machine    *fsm.Machine  // where the worker stands
+	carried    uint64        // the session whose partitions are kept while the store is away
+	letGoBy    time.Time     // when what is left of the last session must be let go, as others may take over then
+	leaving    bool          // asked to leave: an incarnation that fails now has no successor
 }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may

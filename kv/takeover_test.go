@@ -83,7 +83,7 @@ func TestAClaimThatIsAboutToExpireIsNotTakenOver(t *testing.T) {
 	withStores(t, func(t *testing.T, holder, other *Store) {
 		held := claim(t, holder, ClaimOptions{})
 		time.Sleep(time.Until(held.TrustedUntil()))
-		for _, opts := range []ClaimOptions{only(held.Key, Watched{held.Revision, held.Sent}), {Prefer: []string{held.Key}, Only: true, Dead: dead(holder)}} {
+		for _, opts := range []ClaimOptions{only(held.Key, Watched{Revision: held.Revision, Since: held.Sent}), {Prefer: []string{held.Key}, Only: true, Dead: dead(holder)}} {
 			_, err := other.ClaimID(t.Context(), Claim{}, opts)
 			require.ErrorIs(t, err, ErrTaken)
 		}
