@@ -99,7 +99,11 @@ func (c *claimer) insists() bool {
 	if c.wish.until.IsZero() {
 		c.wish.until = time.Now().Add(c.set.PreferredIDWait)
 	}
-	return time.Now().Before(c.wish.until)
+	insists := time.Now().Before(c.wish.until)
+	if !insists && c.wish.retry != nil {
+		c.forgetWish()
+	}
+	return insists
 }
 
 // preferredTaken goes on waiting for the preferred ID: for its release or its expiry, for the end of its heartbeat, and until
