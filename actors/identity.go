@@ -100,7 +100,11 @@ func (c *claimer) insists() bool {
 	if c.wish.until.IsZero() {
 		c.wish.until = time.Now().Add(c.set.PreferredIDWait)
 	}
-	return time.Now().Before(c.wish.until)
+	insists := time.Now().Before(c.wish.until)
+	if !insists && c.wish.retry != nil {
+		c.forgetWish()
+	}
+	return insists
 }
 
 // preferredTaken goes on waiting for the preferred ID: for its release or its expiry, for the end of its heartbeat, and until
@@ -145,8 +149,9 @@ func (c *claimer) watchPreferred() {
 			switch u.Kind {
 			case kv.UpdateDeleted, kv.UpdateExpired, kv.UpdateGone:
 				return &wishFreed{}
+			default: // it is still in the way
+				return nil
 			}
-			return nil
 		}))
 	}
 	c.unwatch = func() {

@@ -1647,10 +1647,8 @@ var mutants = []mutant{
 	{
 		name: "preferred-id-not-awaited", breaks: "A preferred ID that is taken is given up at once.",
 		file: "actors/identity.go",
-		old: `	return time.Now().Before(c.wish.until)
-`,
-		new: `	return false
-`, likely: "PreferredID",
+		old:  `insists := time.Now().Before(c.wish.until)`,
+		new:  `insists := false`, likely: "PreferredID",
 	},
 	{
 		name: "robbed-and-waiting", breaks: "A worker whose ID another took waits for it before it takes another.",
