@@ -5,8 +5,9 @@
 // # How it is used
 //
 // Connect with [ConnectOptions], say what there is to divide ([PartitionSource]) and by which strategy (package
-// strategy), and make a [Manager]. What the worker owns is told to [Hooks].OnAssignmentChanged, as true differences, one
-// call at a time:
+// strategy), and make a [Manager] with a [Handler]: its Run is called for each partition that the worker owns, with an
+// [Ownership] that carries the fencing token, and returns when its context ends. Who needs lists instead is told by
+// [Hooks].OnAssignmentChanged, as true differences, one call at a time:
 //
 //   - begin what is added, under the epoch that [Manager.Assignment] gives for it;
 //   - end what is removed, and return only when it has ended: when the hook returns, another worker may begin;
