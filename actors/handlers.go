@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -152,7 +153,7 @@ func (h *handlers) hosted() {
 func (h *handlers) revoke(id string, o *Ownership, cause error) {
 	delete(h.runs, id)
 	h.ending[id] = o
-	if cause == ErrRevoked && h.warrant.draining.Load() {
+	if errors.Is(cause, ErrRevoked) && h.warrant.draining.Load() {
 		cause = ErrStopping
 	}
 	o.cancel(cause)

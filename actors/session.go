@@ -358,6 +358,9 @@ func towards(state fsm.State, phase kv.Phase, ready bool) (fsm.Event, bool) {
 const formatPause = 30 * time.Second
 
 func (m *manager) unknownFormat(kind string, err error) {
+	if kind == kindFollower {
+		m.awaitFormat(err)
+	}
 	if err == nil {
 		m.tellChild(kindElector, &abstain{})
 		return

@@ -168,6 +168,7 @@ const (
 	waitsForLeader     = "leader"
 	waitsForSource     = "source"
 	waitsForHandler    = "handler " // and the partition
+	waitsForFormat     = "format"
 )
 
 // awaitStore bounds how long the store is away, or says no. What it answers is reported where it is heard.
@@ -222,6 +223,19 @@ func (m *manager) awaitHandlers() {
 			due: now.Add(m.set.HandoffTimeout), err: ErrHandoffTimeout,
 		})
 	}
+}
+
+// awaitFormat bounds how long a worker takes nothing up because of records that it cannot read. The first is reported at once.
+func (m *manager) awaitFormat(err error) {
+	if err == nil {
+		m.awaited(waitsForFormat)
+		return
+	}
+	now := time.Now()
+	m.await(kindFollower, awaits{
+		key: waitsForFormat, Wait: Wait{"every record can be read, before which nothing is applied", "the store", now},
+		due: now.Add(m.set.HandoffTimeout), err: fmt.Errorf("%w: %w", ErrNewerFormat, err), quiet: true,
+	})
 }
 
 // sight reports for how long a feed sees nothing, or cannot verify what it sees, and when it does again. Silence is no

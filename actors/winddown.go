@@ -217,7 +217,7 @@ func (m *manager) windDownStep(fact func(*windDown)) {
 			m.stopChild(kind)
 		}
 	}
-	if len(m.running) > 0 && !(m.carrying && m.onlyHostRuns()) {
+	if len(m.running) > 0 && (!m.carrying || !m.onlyHostRuns()) {
 		return
 	}
 	w.done = true

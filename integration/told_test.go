@@ -325,3 +325,27 @@ func TestHealthBeforeTheStartAndAfterTheEnd(t *testing.T) {
 		require.Empty(t, p.Manager.Status().Partitions)
 	})
 }
+
+func TestAWorkerThatCannotApplyWhatItReadsSaysSo(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		f.Begin(3)
+		<-time.After(time.Minute)
+		p := f.Followers()[0]
+		bucket, err := f.JS.KeyValue(background(), parti.DefaultConfig().KVBuckets.Assignment)
+		require.NoError(t, err)
+		before, err := bucket.Get(background(), p.Manager.WorkerID())
+		require.NoError(t, err)
+		_, err = bucket.Put(background(), before.Key(), []byte(`{"format":99,"token":"x/1/1"}`))
+		require.NoError(t, err)
+		<-time.After(handoff - time.Second)
+		require.NoError(t, p.Manager.Healthy())
+		<-time.After(2 * time.Second)
+		require.ErrorIs(t, p.Manager.Healthy(), parti.ErrNewerFormat)
+		require.Equal(t, 1, told(p, parti.ErrNewerFormat, ""))
+		_, err = bucket.Put(background(), before.Key(), before.Value())
+		require.NoError(t, err)
+		f.Wait(time.Second, "it is healthy", func() bool { return p.Manager.Healthy() == nil })
+		f.Settle(time.Second)
+	})
+}

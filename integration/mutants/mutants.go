@@ -1851,6 +1851,13 @@ var mutants = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "format-not-bounded", breaks: "A worker that cannot read its record takes nothing up and is healthy.",
+		file:   "actors/session.go",
+		old:    `		m.awaitFormat(err)`,
+		new:    `		_ = m.awaitFormat`,
+		likely: "CannotApplyWhatItReads",
+	},
+	{
 		name: "why-without-names", breaks: "The reason of a plan does not name the workers that it is about.",
 		file:   "internal/topology/decide.go",
 		old:    `	if len(workers) == 0 {`,
