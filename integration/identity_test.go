@@ -187,7 +187,8 @@ func TestAPreferredIDIsTakenOverOnceItsSessionIsOver(t *testing.T) {
 	for _, away := range []time.Duration{0, time.Second, 3 * time.Second} {
 		t.Run(away.String(), func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-				f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.EmergencyGracePeriod = 2 * time.Second }))
+				// The claim may be as young as the crash, and is watched for HeartbeatTTL from the restart on.
+				f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.EmergencyGracePeriod = away + 3*time.Second }))
 				f.Begin(5)
 				<-time.After(time.Minute)
 				victim, owners := f.Followers()[0], f.Checker.Owners()
