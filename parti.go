@@ -169,7 +169,10 @@ func (m *Manager) endUnstarted() bool {
 	return !m.started
 }
 
-func (m *Manager) leave() { m.send(&actors.Leave{}) }
+func (m *Manager) leave() {
+	m.view.LeaveAsked()
+	m.send(&actors.Leave{})
+}
 
 // send tells the tree something, if there is one.
 func (m *Manager) send(message any) {

@@ -111,9 +111,12 @@ func (m *manager) started() {
 		m.winding = m.newWindDown(ErrPanic)
 		m.winding.rejoin, m.winding.fenced = true, true
 		m.giveUp()
-		return
+	} else {
+		m.open()
 	}
-	m.open()
+	if m.life.view.toLeave.Load() {
+		m.leave(nil) // whoever asked for that asked an earlier incarnation, which failed over it
+	}
 }
 
 func (m *manager) stopping(restarts bool) {

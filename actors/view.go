@@ -21,6 +21,7 @@ type View struct {
 	waits      atomic.Pointer[[]awaits]
 	store      atomic.Pointer[kv.Store]
 	readied    atomic.Bool
+	toLeave    atomic.Bool
 	ready      chan struct{}
 	done       chan struct{}
 	removing   atomic.Pointer[[]strategy.Partition] // what the hook is giving up at this moment; nil for nothing
@@ -37,6 +38,9 @@ func newView() *View {
 	v.waits.Store(&[]awaits{})
 	return v
 }
+
+// LeaveAsked says that the tree is asked to leave, for the case that the manager fails over the message.
+func (v *View) LeaveAsked() { v.toLeave.Store(true) }
 
 // Begin says how a tree that is not spawned yet begins: cordoned or not.
 func (v *View) Begin(cordoned bool) { v.status.Store(&Status{State: fsm.Init, Cordoned: cordoned}) }

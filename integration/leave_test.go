@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -416,4 +417,19 @@ func lost(p *fleet.Process) (n int) {
 		}
 	}
 	return n
+}
+
+// TestAManagerThatPanicsOverTheRequestToLeaveLeavesAllTheSame: the message is lost with the incarnation that failed over it.
+func TestAManagerThatPanicsOverTheRequestToLeaveLeavesAllTheSame(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 10)
+		p := f.Begin(2)[0]
+		<-time.After(50 * time.Millisecond) // nothing else is on its way to the manager
+		synctest.Wait()
+		p.Panic("manager")
+		began := time.Now()
+		require.NoError(t, p.Stop())
+		require.Less(t, time.Since(began), parti.DefaultConfig().ShutdownTimeout)
+		require.True(t, f.Panicked())
+	})
 }

@@ -1864,4 +1864,11 @@ var mutants = []mutant{
 		new:    `	if len(workers) < 100 {`,
 		likely: "TheLog",
 	},
+	{
+		name: "request-to-leave-lost", breaks: "A request to leave is lost with the manager that fails over it.",
+		file:   "actors/manager.go",
+		old:    `	if m.life.view.toLeave.Load() {`,
+		new:    `	if m.life == nil {`,
+		likely: "OverTheRequest",
+	},
 }
