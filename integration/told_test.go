@@ -338,7 +338,7 @@ func TestAWorkerThatCannotApplyWhatItReadsSaysSo(t *testing.T) {
 		require.NoError(t, err)
 		_, err = bucket.Put(background(), before.Key(), []byte(`{"format":99,"token":"x/1/1"}`))
 		require.NoError(t, err)
-		<-time.After(handoff - time.Second)
+		<-time.After(handoffBound - time.Second)
 		require.NoError(t, p.Manager.Healthy())
 		<-time.After(2 * time.Second)
 		require.ErrorIs(t, p.Manager.Healthy(), parti.ErrNewerFormat)
