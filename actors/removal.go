@@ -103,11 +103,17 @@ func release(ctx context.Context, store *kv.Store, lease kv.Lease) error {
 // runs says that an actor of a kind has not terminated. One that is stopped may still write.
 func (m *manager) runs(kind string) bool {
 	for name := range m.running {
-		if strings.HasPrefix(name[strings.LastIndexByte(name, '/')+1:], kind+"-") {
+		if kindOf(name) == kind {
 			return true
 		}
 	}
 	return false
+}
+
+// kindOf is the kind of a child by its name.
+func kindOf(name string) string {
+	kind, _, _ := strings.Cut(name[strings.LastIndexByte(name, '/')+1:], "-")
+	return kind
 }
 
 // some names the first of many.

@@ -213,11 +213,11 @@ func (m *manager) windDownStep(fact func(*windDown)) {
 		return
 	}
 	for _, kind := range slices.Collect(maps.Keys(m.children)) {
-		if kind != kindHost || !m.carrying {
+		if kind != kindHost || !w.rejoin {
 			m.stopChild(kind)
 		}
 	}
-	if len(m.running) > 0 && (!m.carrying || !m.onlyHostRuns()) {
+	if m.othersRun() || !w.rejoin && len(m.running) > 0 {
 		return
 	}
 	w.done = true
@@ -228,14 +228,15 @@ func (m *manager) windDownStep(fact func(*windDown)) {
 	m.finishLeave(w)
 }
 
-// onlyHostRuns: what is carried goes on running.
-func (m *manager) onlyHostRuns() bool {
-	host := m.children[kindHost]
-	if host == nil {
-		return false
+// othersRun says that an actor has not terminated that a rejoin has to wait for. The host stays: a partition actor whose
+// handler is deaf ends when it ends, and holds up the next handler of its own partition only.
+func (m *manager) othersRun() bool {
+	for name := range m.running {
+		if kindOf(name) != kindHost {
+			return true
+		}
 	}
-	_, runs := m.running[host.pid.Id]
-	return runs && len(m.running) == 1
+	return false
 }
 
 // letGo ends the renewals of what is deleted next.

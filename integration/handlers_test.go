@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/strategy"
 )
@@ -250,5 +252,58 @@ func TestAStopDoesNotWaitForAnActorThatHangs(t *testing.T) {
 		close(free)
 		nc.Close()
 		<-time.After(time.Second) // the actors end
+	})
+}
+
+// TestAnActorThatHangsDoesNotKeepAFencedWorkerOut: it holds up its own partition, and its worker takes part in the rest.
+func TestAnActorThatHangsDoesNotKeepAFencedWorkerOut(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		free := make(chan struct{})
+		type hang struct{}
+		var hung atomic.Bool
+		way := link.New(s, func(string) {})
+		nc, err := nats.Connect("", append(parti.ConnectOptions(), nats.InProcessServer(way))...)
+		require.NoError(t, err)
+		js, err := jetstream.New(nc)
+		require.NoError(t, err)
+		var running atomic.Int32
+		cfg := parti.DefaultConfig()
+		cfg.ExpectedWorkers = 1
+		m, err := parti.NewManager(cfg, js, parti.StaticSource(fleet.Partition(0), fleet.Partition(1)), strategy.NewSticky(),
+			parti.WithLogger(slog.New(slog.DiscardHandler)),
+			parti.WithPartitionProps(func(o *parti.Ownership) *actor.Props {
+				return actor.PropsFromFunc(func(ctx actor.Context) {
+					switch ctx.Message().(type) {
+					case *actor.Started:
+						running.Add(1)
+						if o.Partition().ID() == fleet.Partition(0).ID() && !hung.Load() {
+							ctx.Send(ctx.Self(), &hang{})
+						}
+					case *hang:
+						hung.Store(true)
+						<-free
+					case *actor.Stopped:
+						running.Add(-1)
+					}
+				})
+			}))
+		require.NoError(t, err)
+		require.NoError(t, m.Start(t.Context()))
+		session := m.Status().Session
+		way.Cut()
+		<-time.After(10 * time.Second)
+		way.Heal()
+		<-time.After(time.Minute)
+		require.Greater(t, m.Status().Session, session, "it has rejoined")
+		require.Equal(t, parti.StateStable, m.State())
+		require.EqualValues(t, 2, running.Load(), "the one that hangs, and the next one of the other partition")
+		require.ErrorContains(t, m.Healthy(), fleet.Partition(0).ID())
+		close(free)
+		<-time.After(time.Second)
+		require.EqualValues(t, 2, running.Load(), "the next ones of both")
+		require.NoError(t, m.Healthy())
+		require.NoError(t, m.Close())
+		nc.Close()
+		way.Close()
 	})
 }
