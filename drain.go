@@ -37,8 +37,10 @@ func (m *Manager) Drain(ctx context.Context) error {
 	}
 	if left := m.view.Undrained(); len(left) > 0 {
 		why = fmt.Errorf("%w: %d partitions were left when it became a Stop: %s: %w", ErrDrainIncomplete, len(left), firstOf(left), why)
-	} else {
+	} else if m.view.Drained() || m.view.Err() != nil {
 		why = nil
+	} else {
+		why = fmt.Errorf("%w: the leader had not handed everything over when it became a Stop: %w", ErrDrainIncomplete, why)
 	}
 	switch err := m.Err(); {
 	case err != nil && why != nil:

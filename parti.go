@@ -32,6 +32,8 @@ type Manager struct {
 	pid     *actor.PID
 	guard   *guardian
 	done    chan struct{}
+	leaving sync.Once
+	overdue chan struct{} // closed when a leave has taken ShutdownTimeout
 }
 
 // NewManager checks everything that can be checked without the store and returns a worker that is not started.
@@ -42,7 +44,7 @@ func NewManager(cfg Config, js jetstream.JetStream, source PartitionSource, stra
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{set: set, done: make(chan struct{})}
+	m := &Manager{set: set, done: make(chan struct{}), overdue: make(chan struct{})}
 	m.props, m.view = actors.New(set)
 	m.guard = &guardian{log: set.Logger}
 	m.props.Configure(actor.WithGuardian(m.guard))
@@ -111,7 +113,11 @@ const throttle = time.Millisecond
 
 // await closes the system when the tree has ended, and leaves no goroutine behind.
 func (m *Manager) await() {
-	<-m.view.Done()
+	select {
+	case <-m.view.Done():
+	case <-m.overdue:
+		m.view.Abandon(m.set.ShutdownTimeout)
+	}
 	m.system.Shutdown()
 	<-time.After(2 * throttle)
 	close(m.done)
@@ -172,6 +178,7 @@ func (m *Manager) endUnstarted() bool {
 func (m *Manager) leave() {
 	m.view.LeaveAsked()
 	m.send(&actors.Leave{})
+	m.leaving.Do(func() { time.AfterFunc(m.set.ShutdownTimeout, func() { close(m.overdue) }) })
 }
 
 // send tells the tree something, if there is one.

@@ -43,7 +43,6 @@ type (
 		lease  kv.Lease
 		number uint64 // of the session
 		err    error
-		failed error // something that is reported and changes nothing
 	}
 	claimUpdate struct{ kv.Update }
 	claimDue    struct{}
@@ -52,6 +51,8 @@ type (
 		err   error
 	}
 	keepDue struct{}
+	// legacyFailed is reported and changes nothing.
+	legacyFailed struct{ err error }
 )
 
 // expiryLag is how late the store may be to drop an expired entry.
@@ -99,6 +100,8 @@ func (c *claimer) receive(_ actor.Context, message any) {
 		c.keep()
 	case *claimKept:
 		c.kept(msg)
+	case *legacyFailed:
+		c.report(&problem{msg.err})
 	}
 }
 
@@ -112,7 +115,6 @@ func (c *claimer) claim() {
 	if c.prefer != "" {
 		opts.Prefer = []string{c.prefer}
 	}
-	left := c.legacy
 	c.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 		defer cancel()
@@ -121,7 +123,20 @@ func (c *claimer) claim() {
 			return &claimMade{err: err}
 		}
 		number, err := c.store.SessionNumber(ctx, lease)
-		return &claimMade{lease, number, err, left.claimed(ctx, c.store, lease.Key)}
+		return &claimMade{lease, number, err}
+	})
+}
+
+// settleLegacy does what is left to do for the process before, beside the first heartbeat, which must not wait for it.
+func (c *claimer) settleLegacy(id string) {
+	left := c.legacy
+	c.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
+		defer cancel()
+		if err := left.claimed(ctx, c.store, id); err != nil {
+			return &legacyFailed{err}
+		}
+		return nil
 	})
 }
 
@@ -132,11 +147,9 @@ func (c *claimer) claimMade(msg *claimMade) {
 	case msg.err == nil:
 		c.lease = &msg.lease
 		c.forgetWish()
-		if msg.failed != nil {
-			c.report(&problem{msg.failed})
-		}
 		c.record.Session, c.worker = msg.number, msg.lease.Key
 		c.report(&claimed{msg.lease, msg.number})
+		c.settleLegacy(msg.lease.Key)
 		c.scheduleRenewal()
 	case isCanceled(c.ctx, msg.err):
 	case msg.lease.Revision != 0:

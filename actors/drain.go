@@ -52,6 +52,7 @@ func (m *manager) drain() {
 	next.leaving = true
 	m.stand(next)
 	if !m.everDone {
+		m.life.view.drained.Store(true)
 		m.leave(nil) // what may be granted to it at this moment waits for nobody: the heartbeat says leaving first
 		return
 	}
@@ -85,6 +86,7 @@ func (m *manager) leaveIfDrained() {
 		return
 	}
 	m.log.Info("drained")
+	m.life.view.drained.Store(true)
 	m.leave(nil)
 }
 

@@ -208,7 +208,7 @@ func (f *follower) apply() {
 	}
 	f.applying, f.shown = true, now
 	f.runner.become(request{
-		ctx: f.session.tenure.ctx, tenure: f.session.tenure, worker: f.session.id, target: target(*now.record),
+		ctx: f.session.tenure.ctx, tenure: f.session.tenure, session: f.session.number, worker: f.session.id, target: target(*now.record),
 		shrink: now.record.Session == f.carried, why: why(*now.record),
 		position: now.position, lifecycle: now.lifecycle, trusted: f.session.trust.mayTake,
 		done: func(err error) { f.tell(&served{err}) },

@@ -189,7 +189,7 @@ func (g *guard) end(restarts bool) {
 		}
 	}()
 	g.body.stopping(restarts)
-	if g.hasty {
+	if g.hasty && !restarts {
 		g.finish()
 	}
 }

@@ -51,6 +51,7 @@ type handlers struct {
 	waiting  map[string]holding    // granted, and waiting for one that ends
 	homeless bool                  // something was granted while there was no host
 	worker   string
+	session  uint64
 	tenure   *tenure // of the session that is granted to
 	trusted  func() bool
 }
@@ -83,7 +84,7 @@ func (h *handlers) become(q request) {
 	}
 	for id, o := range h.runs {
 		if want, ok := q.target[id]; !ok || want.epoch != o.epoch {
-			h.revoke(id, o, q.why(id))
+			h.revoke(id, o, h.cause(q, o))
 		}
 	}
 	for id := range h.waiting {
@@ -95,7 +96,7 @@ func (h *handlers) become(q request) {
 		h.trusted = q.trusted
 		return
 	}
-	h.worker, h.tenure, h.trusted = q.worker, q.tenure, q.trusted
+	h.worker, h.session, h.tenure, h.trusted = q.worker, q.session, q.tenure, q.trusted
 	var begin []*Ownership
 	for id, want := range q.target {
 		if h.runs[id] != nil {
@@ -110,8 +111,18 @@ func (h *handlers) become(q request) {
 	h.begin(begin)
 }
 
+// cause is why an ownership ends. What is left of an earlier session, which keep-serving has carried over, may be another
+// worker's by now, and nobody waits until it is let go.
+func (h *handlers) cause(q request, o *Ownership) error {
+	if !q.everything && q.session != o.session {
+		o.cancelHeld(ErrFenced)
+		return ErrFenced
+	}
+	return q.why(o.partition.ID())
+}
+
 func (h *handlers) own(id string, want holding) *Ownership {
-	o := &Ownership{partition: want.partition, epoch: want.epoch, worker: h.worker, warrant: h.warrant, since: time.Now()}
+	o := &Ownership{partition: want.partition, epoch: want.epoch, session: h.session, worker: h.worker, warrant: h.warrant, since: time.Now()}
 	o.ctx, o.cancel = context.WithCancelCause(h.tenure.ctx)
 	o.held, o.cancelHeld = context.WithCancelCause(h.tenure.held)
 	o.enter(PhaseStarting)
@@ -180,6 +191,17 @@ func (h *handlers) ended(o *Ownership) {
 	if want, ok := h.waiting[id]; ok && h.trusted() {
 		delete(h.waiting, id)
 		h.begin([]*Ownership{h.own(id, want)})
+	}
+}
+
+// allEnded books the end of a handler, and of all others that have ended by now.
+func (h *handlers) allEnded(o *Ownership) {
+	for h.ended(o); ; h.ended(o) {
+		select {
+		case o = <-h.over:
+		default:
+			return
+		}
 	}
 }
 
@@ -259,6 +281,7 @@ func (h *handlers) settle(until <-chan struct{}, another func() bool, asked chan
 			return nil
 		case <-asked:
 			if !another() {
+				h.hosted()
 				continue
 			}
 			if poke(asked); until != nil {

@@ -374,3 +374,53 @@ func TestAWorkerAcknowledgesNothingNewWhileItsListOfWhatIsHeldCannotBeRead(t *te
 	held.Holding = nil
 	says(5)
 }
+
+// TestGivingEverythingUpOutlivesALateFollower: a follower that was at work when its session ended may still ask for something.
+func TestGivingEverythingUpOutlivesALateFollower(t *testing.T) {
+	b := newBook()
+	free := make(chan struct{})
+	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
+		b.enter(o)
+		<-ctx.Done()
+		<-free
+		b.leave(o, context.Cause(ctx))
+		return nil
+	}})
+	h.give(t, "a@1")
+	eventually(t, "it runs", func() bool { return len(b.running()) == 1 })
+	gaveUp, late := make(chan error, 1), make(chan error, 1)
+	h.become(request{
+		ctx: t.Context(), everything: true, trusted: func() bool { return false }, why: because(ErrStopping),
+		until: make(chan struct{}), done: func(err error) { gaveUp <- err },
+	})
+	eventually(t, "it is to end", func() bool { return len(h.handlers.Held().Holding) == 1 })
+	h.become(request{
+		ctx: t.Context(), tenure: h.tenure, target: map[string]holding{"z": {strategy.Partition{Keys: []string{"z"}}, 2}},
+		trusted: func() bool { return false }, why: because(ErrRevoked), done: func(err error) { late <- err },
+	})
+	close(free)
+	require.NoError(t, <-gaveUp)
+	require.ErrorIs(t, <-late, errUntrusted)
+	require.Empty(t, b.running())
+}
+
+// TestWhatIsCarriedIsFencedWhenItIsTakenAway: others may own it already, and nobody waits until it is let go.
+func TestWhatIsCarriedIsFencedWhenItIsTakenAway(t *testing.T) {
+	b := newBook()
+	owned := make(chan *Ownership, 1)
+	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
+		owned <- o
+		return b.obedient(ctx, o)
+	}})
+	h.give(t, "a@1")
+	o := <-owned
+	done := make(chan error, 1)
+	h.become(request{
+		ctx: t.Context(), tenure: h.tenure, session: 2, target: nil, trusted: h.trust.valid, why: because(ErrRevoked),
+		done: func(err error) { done <- err },
+	})
+	require.NoError(t, <-done)
+	require.ErrorIs(t, o.Valid(), ErrFenced)
+	eventually(t, "it has ended", func() bool { return len(b.read().ends) == 1 })
+	require.Equal(t, []error{ErrFenced}, b.read().ends)
+}

@@ -168,6 +168,8 @@ func (m *manager) receive(ctx actor.Context, message any) {
 		m.partitionsGivenUp(msg)
 	case *removed:
 		m.windDownStep(func(w *windDown) { w.gone[msg.bucket] = w.gone[msg.bucket] || msg.generation == w.generation })
+	case *giveUpDue:
+		m.giveUpExpired(msg)
 	case *windDownDue:
 		m.windDownExpired(msg)
 	case *hurryDue:

@@ -193,6 +193,7 @@ type (
 	startupDue   struct{}
 	trustDue     struct{ session uint64 }
 	gaveUp       struct{ generation uint64 }
+	giveUpDue    struct{ generation uint64 }
 	windDownDue  struct{ generation uint64 }
 	respawnDue   struct{ generation uint64 }
 	hurryDue     struct{ generation uint64 }

@@ -18,6 +18,7 @@ import (
 type Ownership struct {
 	partition strategy.Partition
 	epoch     int64
+	session   uint64
 	worker    string
 	warrant   *warrant
 	since     time.Time

@@ -20,6 +20,7 @@ type host struct {
 	props  *actor.Props
 	next   *Ownership // that the props are for
 	begun  uint64
+	send   func([]*Ownership)
 }
 
 type (
@@ -51,12 +52,13 @@ func newPartition(h *host, o *Ownership) actor.Actor {
 
 func (h *host) started() {
 	root, self := h.root, h.self
-	send := func(those []*Ownership) { root.Send(self, &beginDue{those: those}) }
-	h.runner.handlers.host.Store(&send)
+	h.send = func(those []*Ownership) { root.Send(self, &beginDue{those: those}) }
+	h.runner.handlers.host.Store(&h.send)
 	poke(h.runner.asked)
 }
 
-func (h *host) stopping(bool) { h.runner.handlers.host.Store(nil) }
+// stopping leaves the place to the next host, which may have taken it already.
+func (h *host) stopping(bool) { h.runner.handlers.host.CompareAndSwap(&h.send, nil) }
 
 func (h *host) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -79,11 +80,11 @@ func (l *life) end(limit time.Duration) {
 		ctx: hurry, everything: true, trusted: func() bool { return false }, why: because(ErrStopping), until: ctx.Done(), done: func(error) {},
 	})
 	l.runner.close()
-	told := wait(ctx, l.runner.ended)
+	wait(ctx, l.runner.ended)
 	l.notifier.close()
 	wait(ctx, l.notifier.ended)
 	l.notifier.cancel()
-	if err := l.leftovers(told, limit); err != nil {
+	if err := l.leftovers(limit); err != nil {
 		l.view.left.Store(&err)
 		l.notifier.log.Warn("the worker has ended and has left something", "error", err)
 		if l.leaving {
@@ -93,10 +94,23 @@ func (l *life) end(limit time.Duration) {
 	status := *l.view.status.Load()
 	status.WorkerID, status.Session = "", 0
 	l.view.status.Store(&status)
-	if l.state != nil {
-		l.view.blame(l.state.Close())
-	}
+	l.closeState(limit / 64)
 	close(l.view.done)
+}
+
+// closeState gives the StateDir back. A disk that hangs keeps nobody from ending: then the lock goes with the process.
+func (l *life) closeState(limit time.Duration) {
+	if l.state == nil {
+		return
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- l.state.Close() }()
+	select {
+	case err := <-closed:
+		l.view.blame(err)
+	case <-time.After(limit):
+		l.view.blame(fmt.Errorf("%w: it was not closed within %s", ErrStateDir, limit))
+	}
 }
 
 // wait reports whether it ended before ctx did.

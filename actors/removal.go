@@ -125,9 +125,8 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// leftovers says what of a worker that has ended is still there, nil for nothing. told says that the hook and the handlers
-// have returned from giving up everything.
-func (l *life) leftovers(told bool, timeout time.Duration) error {
+// leftovers says what of a worker that has ended is still there, nil for nothing.
+func (l *life) leftovers(timeout time.Duration) error {
 	var left []string
 	if store := l.view.Store(); store != nil {
 		for _, lease := range store.Left(kv.Heartbeats) {
@@ -144,7 +143,7 @@ func (l *life) leftovers(told bool, timeout time.Duration) error {
 	if l.runner.calling.Load() {
 		what = append(what, "OnAssignmentChanged has not returned")
 	}
-	if held := l.runner.handlers.Held().Holding; !told && len(held) > 0 {
+	if held := l.runner.handlers.Held().Holding; len(held) > 0 {
 		what = append(what, "the handlers of "+some(held)+" have not returned")
 	}
 	if len(left) > 0 {

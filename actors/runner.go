@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,9 @@ type holding struct {
 type request struct {
 	ctx    context.Context
 	tenure *tenure // of the session that asks; nil where nothing is granted
-	worker string
+	// session is the number of the session that asks; 0 where everything is given up.
+	session uint64
+	worker  string
 	// target is everything that shall be held afterwards.
 	target map[string]holding
 	// everything says that all is given up; target is empty.
@@ -105,10 +108,11 @@ func (w waiting) pop() (q request, ok bool) {
 	return q, ok
 }
 
-func (w waiting) len() int {
+// any reports whether a request waits of which that is true.
+func (w waiting) any(is func(request) bool) bool {
 	requests := <-w
 	w <- requests
-	return len(requests)
+	return slices.ContainsFunc(requests, is)
 }
 
 var errUntrusted = errors.New("trust ended before the hook was called")
@@ -150,7 +154,7 @@ func (r *runner) loop() {
 			r.handlers.hosted()
 			r.serveAll()
 		case o := <-r.handlers.over:
-			r.handlers.ended(o)
+			r.handlers.allEnded(o)
 			r.handlers.tell()
 		case <-retry:
 			r.handlers.retry()
@@ -176,6 +180,13 @@ func (r *runner) handlerEnded(o *Ownership) {
 	}
 }
 
+// another reports whether a request waits for which the handlers of this one are not waited for any longer. One that gives
+// everything up is superseded only by another of its kind: a follower that was still at work when its session ended may ask
+// for something, and tells nobody that everything is given up.
+func (r *runner) another(q request) func() bool {
+	return func() bool { return r.queue.any(func(next request) bool { return q.until == nil || next.everything }) }
+}
+
 func (r *runner) serve(q request) error {
 	if q.shrink {
 		q.target = common(r.told, q.target)
@@ -191,9 +202,11 @@ func (r *runner) serve(q request) error {
 	r.told = q.target
 	r.holds.Store(int64(len(q.target)))
 	r.handlers.become(q)
-	r.handlers.note() // who asks meanwhile is told what has not returned
+	if r.handlers.note(); q.until != nil {
+		r.handlers.tell() // it may take long
+	}
 	err := r.tellUser(q, a, added, removed)
-	settled := r.handlers.settle(q.until, func() bool { return r.queue.len() > 0 }, r.asked)
+	settled := r.handlers.settle(q.until, r.another(q), r.asked)
 	r.handlers.tell()
 	if settled != nil {
 		return settled
@@ -229,7 +242,7 @@ func (r *runner) call(ctx context.Context, added, removed []strategy.Partition) 
 		case err := <-returned:
 			return err
 		case o := <-r.handlers.over:
-			r.handlers.ended(o)
+			r.handlers.allEnded(o)
 			r.handlers.tell()
 		}
 	}

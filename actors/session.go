@@ -66,9 +66,9 @@ func (m *manager) idClaimed(msg *claimed) {
 	if m.carrying && lease.Key != m.previous {
 		// What is kept belongs to another ID, whose record this session does not read.
 		m.carry(false)
-		m.life.tenure.wind(ErrRevoked)
+		m.life.tenure.end(ErrFenced)
 		m.life.runner.become(request{
-			ctx: m.life.tenure.held, everything: true, trusted: func() bool { return false }, why: because(ErrRevoked), done: func(error) {},
+			ctx: m.life.tenure.held, everything: true, trusted: func() bool { return false }, why: because(ErrFenced), done: func(error) {},
 		})
 	}
 	if !m.carrying {

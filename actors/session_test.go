@@ -364,3 +364,8 @@ func TestNobodyWaitsForARunningHook(t *testing.T) {
 		require.Equal(t, 38, superseded)
 	})
 }
+
+func (w waiting) len() (n int) {
+	w.any(func(request) bool { n++; return false })
+	return n
+}

@@ -1,8 +1,10 @@
 package actors
 
 import (
+	"fmt"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/kv"
@@ -22,6 +24,7 @@ type View struct {
 	store      atomic.Pointer[kv.Store]
 	readied    atomic.Bool
 	toLeave    atomic.Bool
+	drained    atomic.Bool
 	ready      chan struct{}
 	done       chan struct{}
 	removing   atomic.Pointer[[]strategy.Partition] // what the hook is giving up at this moment; nil for nothing
@@ -38,6 +41,9 @@ func newView() *View {
 	v.waits.Store(&[]awaits{})
 	return v
 }
+
+// Drained says that everything was handed over before the worker left, or that there was nothing to hand over.
+func (v *View) Drained() bool { return v.drained.Load() }
 
 // LeaveAsked says that the tree is asked to leave, for the case that the manager fails over the message.
 func (v *View) LeaveAsked() { v.toLeave.Store(true) }
@@ -94,6 +100,14 @@ func (v *View) Left() error {
 		return *p
 	}
 	return nil
+}
+
+// Abandon says that the tree has not ended in time: an actor of the user's that hangs can keep it from that.
+func (v *View) Abandon(timeout time.Duration) {
+	err := fmt.Errorf("%w: the actors of the worker have not ended after ShutdownTimeout %s; what is left in the store expires with its TTL",
+		ErrShutdownTimeout, timeout)
+	v.left.CompareAndSwap(nil, &err)
+	v.blame(err)
 }
 
 // markReady closes ready, once.

@@ -99,8 +99,10 @@ func (m *manager) beginWindDown(keep bool) {
 		}
 	}
 	if keep {
+		if !m.carrying || m.ready { // else what is carried is of an earlier session still
+			m.life.carried = m.session.number
+		}
 		m.carry(true)
-		m.life.carried = m.session.number
 		m.publishStatus()
 		w.gaveUp = true
 		m.windDownStep(func(*windDown) {})
@@ -138,6 +140,9 @@ func (m *manager) giveUp() {
 		m.winding.hurry = func() { earlier(); cancel() }
 	}
 	m.after(time.Until(until), &hurryDue{generation})
+	if m.winding.rejoin && m.set.Handling.used() {
+		m.after(m.set.HandoffTimeout, &giveUpDue{generation})
+	}
 	m.life.runner.become(request{
 		ctx: ctx, worker: m.session.id, everything: true, trusted: func() bool { return false },
 		why: because(why), until: abandoned.Done(),
@@ -179,6 +184,17 @@ func (m *manager) hurryUp(generation uint64) {
 		// Others may own it all by now. A handler that is deaf holds up the next one of its own partition only.
 		w.abandon()
 	}
+}
+
+// giveUpExpired ends a session that is still good because a handler does not return from giving up for a rejoin. Its leases
+// run out, and the others take over everything that this worker has stopped already.
+func (m *manager) giveUpExpired(msg *giveUpDue) {
+	w := m.winding
+	if w == nil || w.generation != msg.generation || w.gaveUp || w.fenced {
+		return
+	}
+	m.stopChild(kindHeartbeat)
+	m.sessionIsLost(ErrHandoffTimeout)
 }
 
 func (m *manager) partitionsGivenUp(msg *gaveUp) {

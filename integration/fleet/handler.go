@@ -46,10 +46,11 @@ func (h *handled) between(o *parti.Ownership, takeBack func() bool) {
 
 // run is the handler: the user's between the checker's notes.
 func (p *Process) run(ctx context.Context, o *parti.Ownership) error {
+	again := p.handled.again(o) // it runs from here on, also while it is frozen
 	p.LastIDKept()
 	p.pass()
 	id, epoch := o.Partition().ID(), o.Epoch()
-	if p.handled.again(o) {
+	if again {
 		p.fleet.Checker.Again(p.Name, id, epoch)
 	} else {
 		p.fleet.Checker.Runs(p.Name, o.WorkerID(), id, epoch)

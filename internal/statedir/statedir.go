@@ -25,7 +25,8 @@ var (
 	ErrInUse = errors.New("state directory is in use")
 	// ErrUnusable says that the directory cannot be used: it is not on a local file system, or cannot be written.
 	ErrUnusable  = errors.New("state directory cannot be used")
-	errClosed    = errors.New("state directory is closed")     // whoever holds the lock now owns the file
+	errClosed    = errors.New("state directory is closed") // whoever holds the lock now owns the file
+	errOtherLock = errors.New("it was written under another lock: before a reboot, on another machine, or in the directory that this one is a copy of")
 	errNotLocked = errors.New("state directory is not locked") // a bug of ours
 )
 
@@ -45,6 +46,8 @@ type State struct {
 	Group string `json:"group"`
 	// Worker is the ID that the process had last; "" before its first.
 	Worker string `json:"worker"`
+	// Seal names the lock under which this was written, see seal. Under another one the file proves nothing.
+	Seal string `json:"seal"`
 	// Holders begin the tokens of what was written to the store by the process, and by those before it whose entries it had
 	// not taken over yet. None where nothing is proved: the worker has left.
 	Holders []string `json:"holders"`
@@ -57,6 +60,7 @@ type Dir struct {
 	mu     sync.Mutex
 	lock   *flock.Flock // nil before Lock
 	closed bool
+	seal   string
 	own    []string // holders of this process, oldest first
 	state  State    // as it is in the file
 }
@@ -88,8 +92,15 @@ func (d *Dir) Lock() (ignored, err error) {
 	case !held:
 		return nil, fmt.Errorf("%w: StateDir is %q, allowed: one directory for each worker", ErrInUse, d.path)
 	}
+	if d.seal, err = seal(lock.Path()); err != nil {
+		return nil, errors.Join(d.unusable(err), lock.Unlock())
+	}
 	d.lock = lock
 	d.state, ignored = read(filepath.Join(d.path, stateFile))
+	if len(d.state.Holders) > 0 && d.state.Seal != d.seal {
+		d.state.Holders = nil
+		ignored = errOtherLock
+	}
 	return ignored, nil
 }
 
@@ -193,7 +204,7 @@ func (d *Dir) write(s State) error {
 	case d.lock == nil:
 		return errNotLocked
 	}
-	s.Format = format
+	s.Format, s.Seal = format, d.seal
 	text, err := json.Marshal(s)
 	if err == nil {
 		err = replace(filepath.Join(d.path, stateFile), append(text, '\n'))

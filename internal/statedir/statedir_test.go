@@ -188,3 +188,30 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 	_, _, err := d.Begin("g", first)
 	require.ErrorIs(t, err, ErrUnusable)
 }
+
+// TestAFileUnderAnotherLockProvesNothing: the directory was copied, or somebody removed the lock file. Whoever holds the
+// first lock may live.
+func TestAFileUnderAnotherLockProvesNothing(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	d := New(first)
+	_, err := d.Lock()
+	require.NoError(t, err)
+	_, _, err = d.Begin("g", "AAAAAAAAAAAAAAAA/")
+	require.NoError(t, err)
+	require.NoError(t, d.Claimed("worker-3"))
+	text, err := os.ReadFile(filepath.Join(first, stateFile))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(second, stateFile), text, 0o600))
+	require.NoError(t, os.Remove(filepath.Join(first, lockFile)))
+	for _, path := range []string{first, second} {
+		other := New(path)
+		ignored, err := other.Lock()
+		require.NoError(t, err)
+		require.ErrorIs(t, ignored, errOtherLock)
+		worker, dead, err := other.Begin("g", "BBBBBBBBBBBBBBBB/")
+		require.NoError(t, err)
+		require.Equal(t, "worker-3", worker)
+		require.Empty(t, dead)
+		require.NoError(t, other.Close())
+	}
+}
