@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/integration/checker"
 	"github.com/parti-go/parti/integration/link"
+	"github.com/parti-go/parti/internal/statedir"
 )
 
 // Process is one life of one worker.
@@ -215,7 +215,7 @@ func (p *Process) Crash() {
 	p.LastIDKept()
 	if dir := p.spec.Config.StateDir; dir != "" {
 		p.spec.Config.StateDir = p.fleet.t.TempDir()
-		if err := os.CopyFS(p.spec.Config.StateDir, os.DirFS(dir)); err != nil {
+		if err := statedir.Copy(dir, p.spec.Config.StateDir); err != nil {
 			p.fleet.t.Errorf("%s: copy the state directory: %v", p.Name, err)
 		}
 	}
