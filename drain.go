@@ -1,6 +1,7 @@
 package parti
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -27,21 +28,15 @@ func (m *Manager) Drain(ctx context.Context) error {
 		return nil
 	}
 	m.send(&actors.Drain{})
-	why := ErrStopped
+	var late error
 	select {
 	case <-m.done:
 	case <-ctx.Done():
-		why = context.Cause(ctx)
+		late = context.Cause(ctx)
 		m.leave()
 		<-m.done // bounded, see Stop
 	}
-	if left := m.view.Undrained(); len(left) > 0 {
-		why = fmt.Errorf("%w: %d partitions were left when it became a Stop: %s: %w", ErrDrainIncomplete, len(left), firstOf(left), why)
-	} else if m.view.Drained() || m.view.Err() != nil {
-		why = nil
-	} else {
-		why = fmt.Errorf("%w: the leader had not handed everything over when it became a Stop: %w", ErrDrainIncomplete, why)
-	}
+	why := m.undrained(late)
 	switch err := m.Err(); {
 	case err != nil && why != nil:
 		return fmt.Errorf("drain: %w; then: %w", why, err)
@@ -49,6 +44,19 @@ func (m *Manager) Drain(ctx context.Context) error {
 		return fmt.Errorf("drain: %w", err)
 	case why != nil:
 		return fmt.Errorf("drain: %w", why)
+	}
+	return nil
+}
+
+// undrained says what a drain that has ended has not handed over; late is why it became a Stop, nil where somebody else
+// stopped the worker, or where it ended by itself.
+func (m *Manager) undrained(late error) error {
+	left := m.view.Undrained()
+	switch {
+	case len(left) > 0:
+		return fmt.Errorf("%w: %d partitions were left when it became a Stop: %s: %w", ErrDrainIncomplete, len(left), firstOf(left), cmp.Or(late, ErrStopped))
+	case late != nil && !m.view.Drained(): // it was fenced, and others take over when its heartbeat has expired
+		return fmt.Errorf("%w: everything had to be given up before it was handed over: %w", ErrDrainIncomplete, late)
 	}
 	return nil
 }

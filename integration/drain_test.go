@@ -574,3 +574,15 @@ func TestATreeOfActorsIsCordonedAndDrainedByMessages(t *testing.T) {
 		<-time.After(time.Second)
 	})
 }
+
+func TestADrainThatIsFencedIsIncomplete(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 20)
+		p := f.Begin(2)[0]
+		f.Settle(window + 11*time.Second)
+		p.Link.Cut()
+		ctx, cancel := context.WithTimeout(t.Context(), 12*time.Second)
+		defer cancel()
+		require.ErrorIs(t, p.Drain(ctx), parti.ErrDrainIncomplete, "what it had was given up without a next owner")
+	})
+}

@@ -307,3 +307,65 @@ func TestAnActorThatHangsDoesNotKeepAFencedWorkerOut(t *testing.T) {
 		way.Close()
 	})
 }
+
+// TestADeafHandlerDoesNotKeepEverythingOfAWorkerThatRejoins: the follower fails under a session that is still good. What its
+// worker has stopped must not wait for the one handler that does not.
+func TestADeafHandlerDoesNotKeepEverythingOfAWorkerThatRejoins(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		free := make(chan struct{})
+		var deaf atomic.Pointer[parti.Ownership]
+		f.Begin(1, fleet.Runs(nil))
+		p := f.Start(1, fleet.Runs(func(ctx context.Context, o *parti.Ownership) error {
+			<-ctx.Done()
+			if errors.Is(context.Cause(ctx), parti.ErrRevoked) && deaf.CompareAndSwap(nil, o) {
+				<-free
+			}
+			return nil
+		}))[0]
+		f.Settle(window + 11*time.Second)
+		p.Panic("follower")
+		f.Source.Set(f.Source.List()[1:]...)
+		require.NoError(t, f.Leader().Manager.RefreshPartitions(t.Context()))
+		f.Wait(time.Minute, "it has failed", func() bool { return f.Panicked() && deaf.Load() != nil })
+		f.Wait(2*time.Minute, "it rejoins, and everything but one partition is run", func() bool {
+			return p.Manager.State() == parti.StateStable && len(p.Running()) > 5
+		})
+		require.Contains(t, p.Running(), deaf.Load().Partition().ID(), "the deaf one still does")
+		close(free)
+		f.Settle(window + 15*time.Second)
+	})
+}
+
+// TestKeepServingOutlivesASessionWithoutARecord: the store comes back for a moment, too short for a leader to be there, and
+// goes away again.
+func TestKeepServingOutlivesASessionWithoutARecord(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		var dropped atomic.Int32
+		f := fleet.New(t, s, 20, fleet.Config(func(c *parti.Config) {
+			c.OnStoreLoss, c.ShutdownTimeout = parti.OnStoreLossKeepServing, time.Second
+		}), fleet.Handler(func(_ context.Context, _, removed []parti.Partition) error {
+			dropped.Add(int32(len(removed)))
+			return nil
+		}))
+		procs := f.Begin(2)
+		sessions := func() (n int) {
+			for _, p := range procs {
+				if p.Manager.WorkerID() != "" && p.Manager.Degraded() {
+					n++
+				}
+			}
+			return n
+		}
+		s.Stop()
+		<-time.After(40 * time.Second) // the claims have expired as well
+		require.Zero(t, dropped.Load())
+		s.Start()
+		f.Wait(20*time.Second, "both have a session, and no record yet", func() bool { return sessions() == 2 })
+		s.Stop()
+		<-time.After(40 * time.Second)
+		s.Start()
+		f.Settle(time.Minute)
+		require.Zero(t, dropped.Load(), "nobody has given anything up")
+	})
+}
