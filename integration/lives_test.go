@@ -3,4 +3,4 @@
 package integration
 
 // lives is how many lives an ordinary test run simulates.
-const lives = 80
+const lives = 40
