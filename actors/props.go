@@ -94,7 +94,7 @@ func (l *life) end(limit time.Duration) {
 	status := *l.view.status.Load()
 	status.WorkerID, status.Session = "", 0
 	l.view.status.Store(&status)
-	l.closeState(limit / 64)
+	l.closeState(limit)
 	close(l.view.done)
 }
 
