@@ -143,6 +143,17 @@ func (b book) obedient(ctx context.Context, o *Ownership) error {
 	return nil
 }
 
+// deaf is a handler that returns only when it is freed.
+func (b book) deaf(free <-chan struct{}) func(context.Context, *Ownership) error {
+	return func(ctx context.Context, o *Ownership) error {
+		b.enter(o)
+		<-ctx.Done()
+		<-free
+		b.leave(o, context.Cause(ctx))
+		return nil
+	}
+}
+
 func TestAHandlerRunsForEachOwnedPartitionUnderItsEpoch(t *testing.T) {
 	b := newBook()
 	h := newHosted(t, Handling{Run: b.obedient})
@@ -280,13 +291,7 @@ func TestAFencedOwnershipIsValidForNothing(t *testing.T) {
 func TestNothingBeginsWithoutTrust(t *testing.T) {
 	b := newBook()
 	free := make(chan struct{})
-	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
-		b.enter(o)
-		<-ctx.Done()
-		<-free
-		b.leave(o, context.Cause(ctx))
-		return nil
-	}})
+	h := newHosted(t, Handling{Run: b.deaf(free)})
 	h.give(t, "a@1")
 	eventually(t, "it runs", func() bool { return b.running()["a"] == 1 })
 	h.give(t, "a@2")
@@ -379,13 +384,7 @@ func TestAWorkerAcknowledgesNothingNewWhileItsListOfWhatIsHeldCannotBeRead(t *te
 func TestGivingEverythingUpOutlivesALateFollower(t *testing.T) {
 	b := newBook()
 	free := make(chan struct{})
-	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
-		b.enter(o)
-		<-ctx.Done()
-		<-free
-		b.leave(o, context.Cause(ctx))
-		return nil
-	}})
+	h := newHosted(t, Handling{Run: b.deaf(free)})
 	h.give(t, "a@1")
 	eventually(t, "it runs", func() bool { return len(b.running()) == 1 })
 	gaveUp, late := make(chan error, 1), make(chan error, 1)

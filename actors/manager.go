@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -501,61 +500,4 @@ func (m *manager) publishStatus() {
 func transient(err error) bool {
 	return !errors.Is(err, ErrSourceFailed) &&
 		(errors.Is(err, kv.ErrUnknown) || errors.Is(err, kv.ErrNotDone) || errors.Is(err, context.DeadlineExceeded))
-}
-
-// childPanicked hears of a child that panicked and is being stopped; it is never restarted, and what follows is decided
-// on a turn of the manager's own.
-func (m *manager) childPanicked(who *actor.PID, reason any) {
-	for _, c := range m.children {
-		if c.pid.Equal(who) {
-			m.tell(&childFailed{c.kind, c.tag, asError(reason)})
-		}
-	}
-}
-
-func asError(reason any) error {
-	if err, ok := reason.(error); ok {
-		return err
-	}
-	return fmt.Errorf("%w: %v", ErrPanic, reason)
-}
-
-// childHasFailed decides who falls with a child. What only acts is replaced; when one fails that knows what is held,
-// or that keeps the session alive, everything is given up and the worker rejoins as a newcomer.
-func (m *manager) childHasFailed(f *childFailed) {
-	c := m.children[f.kind]
-	if c == nil || c.tag != f.tag {
-		return
-	}
-	delete(m.children, f.kind)
-	m.awaitedOf(f.kind)
-	m.reportFailure(f)
-	if m.winding != nil {
-		m.windDownStep(func(*windDown) {})
-		return
-	}
-	delay, ok := m.failures.add(time.Now())
-	if !ok {
-		m.leave(fmt.Errorf("%w: %w", ErrGivingUp, f.err))
-		return
-	}
-	switch f.kind {
-	case kindCalculator:
-		m.after(delay, &leadDue{m.session.fence})
-		m.setLeads(false)
-	case kindElector:
-		m.stopChild(kindCalculator)
-		m.setLeads(false)
-		m.after(delay, &electorDue{m.session.number})
-	default:
-		m.endSession(f.err, f.kind == kindFollower || f.kind == kindHost, delay)
-	}
-}
-
-func (m *manager) reportFailure(f *childFailed) {
-	var p *PanicError
-	if errors.As(f.err, &p) {
-		m.log.Error("actor panicked", "actor", f.kind, "panic", p.Value, slog.String("stack", string(p.Stack)))
-	}
-	m.problem(f.err)
 }

@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -130,49 +129,4 @@ func isClosed(ended <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// supervisor is the guard of the manager: the one actor that has children to answer for.
-type supervisor struct {
-	*guard
-	manager *manager
-}
-
-// HandleFailure implements actor.SupervisorStrategy.
-func (s *supervisor) HandleFailure(_ *actor.ActorSystem, children actor.Supervisor, who *actor.PID,
-	_ *actor.RestartStatistics, reason, _ any,
-) {
-	children.StopChildren(who)
-	if !s.ended {
-		s.manager.childPanicked(who, reason)
-	}
-}
-
-// failures is a sliding window: who fails more than failureLimit times within failureWindow is given up.
-type failures struct{ times []time.Time }
-
-const (
-	failureLimit  = 5
-	failureWindow = time.Minute
-	backoffFirst  = 100 * time.Millisecond
-	backoffMost   = 5 * time.Second
-)
-
-// add records a failure and returns how long to wait before what failed is begun again: doubling, capped, with a jitter
-// of a fifth.
-func (f *failures) add(now time.Time) (delay time.Duration, ok bool) {
-	kept := f.times[:0]
-	for _, t := range f.times {
-		if now.Sub(t) < failureWindow {
-			kept = append(kept, t)
-		}
-	}
-	f.times = append(kept, now)
-	delay = min(backoffFirst<<(len(f.times)-1), backoffMost)
-	return jitter(delay), len(f.times) <= failureLimit
-}
-
-// jitter returns d give or take a fifth.
-func jitter(d time.Duration) time.Duration {
-	return d - d/5 + time.Duration(rand.Int64N(int64(2*d/5)+1))
 }

@@ -14,7 +14,7 @@ import (
 // windDown is the end of a session, for a rejoin or for good. Its order is what keeps a partition from running twice:
 //
 //  1. the follower and the calculator stop, the lease on leadership is deleted;
-//  2. the user is told that everything is removed, and the hook returns;
+//  2. the handlers are told to end and the hook that everything is removed, and all of them return;
 //  3. only then is the heartbeat deleted, which frees the partitions for others;
 //  4. the claim is deleted (for good) or kept for the next session (rejoin).
 //
@@ -26,7 +26,7 @@ type windDown struct {
 	rejoin     bool
 	delay      time.Duration // before the rejoin
 	fenced     bool          // the trust is over
-	gaveUp     bool          // the hook has returned
+	gaveUp     bool          // the hook and the handlers have returned
 	letGo      bool          // heartbeat and claim are not renewed any more
 	removing   perBucket     // what the worker has there is being deleted
 	gone       perBucket     // nothing of the worker is there
@@ -113,7 +113,7 @@ func (m *manager) beginWindDown(keep bool) {
 	m.windDownStep(func(*windDown) {})
 }
 
-// giveUp tells the user that everything is removed. The context of that call ends when others may take over: with the
+// giveUp ends the handlers and tells the hook that everything is removed. The context of that call ends when others may take over: with the
 // lease, if that is what ran out, however late this worker noticed.
 func (m *manager) giveUp() {
 	m.awaitGiveUp()
@@ -265,7 +265,7 @@ func (m *manager) letGo(w *windDown) {
 	m.stopChild(kindClaimer)
 }
 
-// windDownExpired: the store does not answer, or a hook does not return. What is left of a worker that leaves is named
+// windDownExpired: the store does not answer, or a hook or a handler does not return. What is left of a worker that leaves is named
 // when its tree has ended.
 func (m *manager) windDownExpired(msg *windDownDue) {
 	w := m.winding

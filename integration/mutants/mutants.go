@@ -809,19 +809,19 @@ var mutants = []mutant{
 	},
 	{
 		name: "acknowledged-by-any-version", breaks: "Any acknowledgement frees what is being released, however old.",
-		file: "internal/ledger/ledger.go",
+		file: "internal/ledger/sessions.go",
 		old:  `	if w.applied < p.since {`,
 		new:  `	if w.applied == 0 {`,
 	},
 	{
 		name: "old-news-believed", breaks: "What a session that has ended says counts.",
-		file: "internal/ledger/ledger.go",
+		file: "internal/ledger/sessions.go",
 		old:  `if number <= w.ended || number < w.number {`,
 		new:  `if number < w.ended {`,
 	},
 	{
 		name: "end-of-another-session", breaks: "The end of an earlier session frees what the present one holds.",
-		file: "internal/ledger/ledger.go",
+		file: "internal/ledger/sessions.go",
 		old:  `if p.session <= number {`,
 		new:  `if p.session >= 0 {`,
 	},
@@ -1088,7 +1088,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "grant-not-touched", breaks: "A worker that begins a new session is not granted what is meant for it.",
-		file: "internal/ledger/ledger.go",
+		file: "internal/ledger/sessions.go",
 		old: `	for _, p := range w.targets {
 		l.touch(p)
 	}
@@ -1240,7 +1240,7 @@ var mutants = []mutant{
 	// Handlers of partitions.
 	{
 		name: "held-counts-as-free", breaks: "A partition is granted to the next worker while its handler has not returned.",
-		file: "internal/ledger/ledger.go",
+		file: "internal/ledger/sessions.go",
 		old: `	return !held
 }`,
 		new: `	return !held || held
@@ -1248,13 +1248,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "unread-held-counts-as-known", breaks: "What only an unreadable record named is granted while a handler of it has not returned.",
-		file: "internal/ledger/ledger.go",
+		file: "internal/ledger/sessions.go",
 		old:  `w.applied >= u.since && len(w.holding) == 0 {`,
 		new:  `w.applied >= u.since {`,
 	},
 	{
 		name: "fewer-held-is-no-news", breaks: "A partition that is let go after its version was acknowledged is never granted.",
-		file: "internal/ledger/ledger.go",
+		file: "internal/ledger/sessions.go",
 		old:  `applied == w.applied && slices.Equal(holding, w.holding) {`,
 		new:  `applied == w.applied {`,
 	},

@@ -1,0 +1,103 @@
+package ledger
+
+import "slices"
+
+// This file is what the ledger hears of sessions: that they begin, what they have applied and let go, and that they end.
+
+// SessionSeen says that a session is alive and has applied a version, but for the partitions it is still holding: those
+// that a record up to this version took away and whose handlers have not returned yet. The list is sorted and complete. A
+// session that has ended stays ended, and a lower number than the highest seen is old news. A higher number ends the
+// lower ones.
+func (l *Ledger) SessionSeen(id string, number uint64, applied int64, holding ...string) {
+	w := l.worker(id)
+	if number <= w.ended || number < w.number {
+		return
+	}
+	if number > w.number {
+		l.sessionBegins(w, number)
+	}
+	if applied < w.applied || applied == w.applied && slices.Equal(holding, w.holding) {
+		return
+	}
+	w.applied, w.holding = applied, holding
+	if w.unread != nil {
+		l.version = max(l.version, applied) // what it is asked to acknowledge is newer than anything it has
+		l.acknowledgeUnread(w)
+	}
+	if l.pending == 0 {
+		return
+	}
+	for _, p := range slices.Clone(w.held) {
+		if p.releasing && p.session == number && w.letGo(p) {
+			l.acknowledge(p)
+		}
+	}
+}
+
+// letGo reports whether the worker, as far as it was heard, runs a partition no more that it has been asked to let go.
+func (w *worker) letGo(p *part) bool {
+	if w.applied < p.since {
+		return false
+	}
+	_, held := slices.BinarySearch(w.holding, p.id)
+	return !held
+}
+
+// acknowledgeUnread: a worker whose record could not be read has applied the one in its place. What it still holds may be
+// what only the record that could not be read has named.
+func (l *Ledger) acknowledgeUnread(w *worker) {
+	if u := w.unread; u.since > 0 && w.applied >= u.since && len(w.holding) == 0 {
+		l.known(w)
+	}
+}
+
+func (l *Ledger) sessionBegins(w *worker, number uint64) {
+	replaced := w.number > 0
+	w.number, w.applied, w.holding = number, 0, nil
+	l.end(w, number-1)
+	if replaced {
+		l.known(w)
+	}
+	if !w.stored || w.record.Session != number {
+		l.touchWorker(w)
+	}
+	for _, p := range w.targets {
+		l.touch(p)
+	}
+	for _, p := range w.held { // what it could not be told to let go of before
+		if !p.listed() || p.target != nil && p.target != w {
+			l.touch(p)
+		}
+	}
+}
+
+// acknowledge: the holder has let go.
+func (l *Ledger) acknowledge(p *part) {
+	l.touchWorker(p.holder)
+	l.drop(p)
+	p.last = nil
+}
+
+// SessionEnded says that a session, and every earlier one of that worker, is over: what it held is free.
+func (l *Ledger) SessionEnded(id string, number uint64) {
+	w := l.worker(id)
+	l.end(w, number)
+	l.touchWorker(w)
+}
+
+func (l *Ledger) end(w *worker, number uint64) {
+	w.ended = max(w.ended, number)
+	if u := w.unread; u != nil && (number >= w.number || u.session > 0 && number >= u.session) {
+		l.known(w)
+	}
+	for _, p := range slices.Clone(w.held) {
+		if p.session <= number {
+			released := p.releasing
+			l.drop(p)
+			if p.last = w; released {
+				p.last = nil
+			}
+			l.touchWorker(w)
+		}
+	}
+}
