@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/internal/record"
 )
 
 func TestEveryRecordSurvivesItsEncoding(t *testing.T) {
@@ -86,5 +88,18 @@ func TestIDsHaveOneSpelling(t *testing.T) {
 	for _, id := range []string{"worker-042", "worker-+1", "worker-100", "worker--1", "worker-", "worker", "other-1", "worker-1 "} {
 		_, ok := cfg.ParseID(id)
 		require.False(t, ok, id)
+	}
+}
+
+// TestAHeartbeatThatListsWhatIsHeldHasAFormatOfItsOwn: a release that ignored the list would take it for let go.
+func TestAHeartbeatThatListsWhatIsHeldHasAFormatOfItsOwn(t *testing.T) {
+	for _, h := range []Heartbeat{{Session: 7}, {Session: 7, Holding: []string{"a", "b"}}} {
+		value, err := encode("a/1/1", h)
+		require.NoError(t, err)
+		format, _ := record.Envelope(value)
+		require.Equal(t, len(h.Holding) > 0, format == FormatHolding, "format %d", format)
+		again, err := DecodeHeartbeat(value)
+		require.NoError(t, err)
+		require.Equal(t, h, again)
 	}
 }
