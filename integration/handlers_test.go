@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -360,10 +361,21 @@ func TestKeepServingOutlivesASessionWithoutARecord(t *testing.T) {
 		s.Stop()
 		<-time.After(40 * time.Second) // the claims have expired as well
 		require.Zero(t, dropped.Load())
+		for _, p := range procs { // nobody can lead, so nobody is given a record
+			p.Link.Fail(func(subject string) link.Fault {
+				if strings.Contains(subject, "$KV."+parti.DefaultConfig().KVBuckets.Election+".") {
+					return link.Refused
+				}
+				return link.None
+			})
+		}
 		s.Start()
 		f.Wait(20*time.Second, "both have a session, and no record yet", func() bool { return sessions() == 2 })
 		s.Stop()
 		<-time.After(40 * time.Second)
+		for _, p := range procs {
+			p.Link.Fail(nil)
+		}
 		s.Start()
 		f.Settle(time.Minute)
 		require.Zero(t, dropped.Load(), "nobody has given anything up")
