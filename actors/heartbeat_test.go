@@ -78,3 +78,25 @@ func TestASessionWhoseHeartbeatAnotherWritesEnds(t *testing.T) {
 		require.ErrorIs(t, lost.(*sessionLost).err, kv.ErrLost)
 	})
 }
+
+// TestTheEndOfAHandlerIsToldAtOnce: the next owner of its partition waits for that.
+func TestTheEndOfAHandlerIsToldAtOnce(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		set, store := openStore(t, server)
+		beats := make(chan *beat, 10)
+		report := func(message reported) {
+			if b, ok := message.(*beat); ok {
+				beats <- b
+			}
+		}
+		tell := make(chan func(any), 1)
+		begin(t, func(g *guard) body {
+			tell <- g.tell
+			return newHeartbeat(g, report, set, store, "worker-0", 1, false, (&handlers{}).Held)
+		})
+		first := <-beats
+		<-time.After(set.Topology.HeartbeatInterval / 4)
+		(<-tell)(&heldChanged{})
+		require.Less(t, (<-beats).lease.Sent.Sub(first.lease.Sent), set.Topology.HeartbeatInterval/2)
+	})
+}
