@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -14,9 +15,9 @@ import (
 )
 
 // TestALostLeaseOnLeadershipCostsFewTerms: somebody overwrites the lease while its holder still trusts it, so that another
-// worker leads. The two do not answer each other's terms, on one processor either.
+// worker leads. The two do not answer each other's terms: not on one processor, and not on all that the test may use.
 func TestALostLeaseOnLeadershipCostsFewTerms(t *testing.T) {
-	for _, processors := range []int{1, max(2, runtime.NumCPU())} {
+	for _, processors := range slices.Compact([]int{1, runtime.GOMAXPROCS(0)}) {
 		for _, latency := range []time.Duration{0, 10 * time.Microsecond, 200 * time.Microsecond, time.Millisecond} {
 			for _, kind := range []string{"foreign JSON", "empty"} {
 				t.Run(fmt.Sprintf("%s at %s on %d processors", kind, latency, processors), func(t *testing.T) {
