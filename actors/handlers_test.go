@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"runtime"
 	"testing"
@@ -17,47 +16,25 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// hosted is a runner with a host, and what a manager would tell them.
+// hosted is a worker's half without a store: what is granted is asked of the runner.
 type hosted struct {
+	*Workbench
 	*runner
-	tenure   *tenure
-	trust    trust
 	problems chan error
 }
 
-// newHosted returns a worker's half without a store: what is granted is asked of the runner.
 func newHosted(t testing.TB, how Handling) *hosted {
 	t.Helper()
 	if how.RestartFirst == 0 {
 		how.RestartFirst, how.RestartMost = time.Millisecond, time.Second
 	}
-	quiet := slog.New(slog.DiscardHandler)
-	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }))
-	h := &hosted{tenure: newTenure(), problems: make(chan error, 1000)}
-	s := &warrant{}
-	s.trust.Store(&h.trust)
-	h.trust.extend(time.Now().Add(time.Hour))
-	handlers := newHandlers(true, s, func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) })
-	h.runner = newRunner(Hooks{}, handlers, newView(), func(*AssignmentChanged) {})
-	report := func(r reported) {
-		if p, ok := r.(*problem); ok {
-			h.problems <- p.err
-		}
-	}
-	ended := make(chan struct{})
-	host := system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
-		return &housekeeper{newGuard(kindHost, "", quiet, func() { close(ended) }, func(g *guard) body {
-			return newHost(g, report, Settings{Handling: how}, h.runner)
-		})}
-	}))
+	h := &hosted{problems: make(chan error, 1000)}
+	h.Workbench = NewWorkbench("worker-0", how, func(err error) { h.problems <- err }, func() {})
+	h.runner = h.Workbench.runner
 	t.Cleanup(func() {
 		h.tenure.end(ErrStopping)
 		h.give(t)
-		system.Root.Stop(host)
-		<-ended
-		h.close()
-		<-h.ended
-		system.Shutdown()
+		h.Close()
 	})
 	return h
 }

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/partitest"
 )
 
 func TestTheHandlersBeginEndFailAndWait(t *testing.T) {
@@ -29,5 +31,27 @@ func TestTheHandlersBeginEndFailAndWait(t *testing.T) {
 			require.Regexp(t, line, out.String())
 		}
 		t.Log(out.String())
+	})
+}
+
+func TestTheHandlerReturnsWhenItIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		f := &fleet{out: &out, began: time.Now()}
+		w := partitest.New(t, parti.HandlerFunc(f.work))
+		w.Grant("city.lima", clumsy, stubborn)
+
+		began := time.Now()
+		w.Revoke("city.lima")
+		require.Zero(t, time.Since(began))
+		w.Revoke(stubborn)
+		require.Equal(t, 2*time.Second, time.Since(began), "it finishes what it has begun")
+
+		f.fail()
+		<-time.After(time.Second)
+		require.Len(t, w.Errors(), 1)
+		w.Fence(clumsy)
+		w.Await()
+		require.Regexp(t, `worker-0 ends city\.rome: .*trust`, out.String())
 	})
 }
