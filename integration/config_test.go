@@ -45,9 +45,9 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.HeartbeatInterval = time.Second }))
 		f.Begin(4)
 		<-time.After(time.Minute)
-		before := writes(t, f.JS)
+		before := f.Writes()
 		<-time.After(time.Minute)
-		require.InDelta(t, 4*(1+0.1)+1, float64(writes(t, f.JS)-before)/60, 0.3)
+		require.InDelta(t, 4*(1+0.1)+1, float64(f.Writes()-before)/60, 0.3)
 	},
 	"HeartbeatTTL": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.HeartbeatTTL = 12 * time.Second }))
@@ -145,7 +145,7 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		<-time.After(time.Minute)
 		block.Store(true)
 		f.Start(1)
-		f.Wait(window+6*time.Second, "the leader complains", func() bool { return saw(f.Leader(), parti.ErrHandoffTimeout) })
+		f.Wait(window+6*time.Second, "the leader complains", func() bool { return f.Leader().Saw(parti.ErrHandoffTimeout) })
 	},
 	"OperationTimeout": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.OperationTimeout = 3 * time.Second }), func(spec *fleet.Spec) {
@@ -166,7 +166,7 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		_, err = kv.Create(background(), "worker-9", []byte(`{"format":99}`), jetstream.KeyTTL(20*time.Second))
 		require.NoError(t, err)
 		f.Wait(time.Second, "it leads no more", func() bool { return !p.Manager.IsLeader() })
-		took := f.Wait(20*time.Second, "no leader for so long", func() bool { return saw(p, parti.ErrNoLeader) })
+		took := f.Wait(20*time.Second, "no leader for so long", func() bool { return p.Saw(parti.ErrNoLeader) })
 		require.InDelta(t, 12, took.Seconds(), 0.5)
 	},
 	"StartupTimeout": func(t *testing.T, s *bubble.Server) {

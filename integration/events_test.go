@@ -115,7 +115,7 @@ func usualEvents() []event {
 			list = append(list, fleet.Partition(eventPartitions+i))
 		}
 		f.Source.Set(list...)
-		require.NoError(t, refresh(t, f.Leader()))
+		require.NoError(t, f.Leader().Refresh())
 		return 0
 	}})
 }

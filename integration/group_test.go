@@ -162,7 +162,7 @@ func TestAFirstRecordWaitsUntilSourceAndGroupAreCompared(t *testing.T) {
 		})[0]
 		f.Settle(coldStart + 5*time.Second)
 		require.NoError(t, late.Begun())
-		require.True(t, saw(late, cause))
+		require.True(t, late.Saw(cause))
 		require.NotEmpty(t, late.Running())
 		require.EqualValues(t, 3, asked.Load())
 	})
@@ -176,19 +176,19 @@ func TestALeaderWhoseSourceSuddenlyListsSomethingElseKeepsTheGroup(t *testing.T)
 		list, calls := f.Source.List(), f.Checker.Calls()
 		invoices := edition{name: "invoice", to: 7}
 		f.Source.Set(invoices.list()...)
-		err := refresh(t, f.Followers()[0])
+		err := f.Followers()[0].Refresh()
 		require.ErrorIs(t, err, parti.ErrRefused)
 		require.ErrorContains(t, err, "invoice.0000")
 		<-time.After(time.Minute)
-		require.True(t, saw(f.Leader(), parti.ErrForeignGroup))
+		require.True(t, f.Leader().Saw(parti.ErrForeignGroup))
 		require.Equal(t, calls, f.Checker.Calls())
 		f.Leader().Crash() // the next one has never listed anything else
 		f.Wait(heartbeatTTL+time.Second, "what the group has divided", func() bool {
 			return f.Leader() != nil && f.Checker.Complete(fleetIDs(list)) == nil
 		})
-		require.True(t, saw(f.Leader(), parti.ErrForeignGroup))
+		require.True(t, f.Leader().Saw(parti.ErrForeignGroup))
 		f.Source.Set(list...)
-		require.NoError(t, refresh(t, f.Followers()[0]))
+		require.NoError(t, f.Followers()[0].Refresh())
 		f.Settle(time.Second)
 	})
 }
@@ -263,7 +263,7 @@ func TestARollingDeployThatChangesTheListNeitherLosesNorSwapsPartitions(t *testi
 			f.Settle(30 * time.Second)
 			require.EqualValues(t, 2, storedPlan(t, f).SourceVersion)
 			if f.Leader() != procs[0] {
-				require.True(t, saw(f.Leader(), parti.ErrOlderSource), "it goes on with a list that it does not have")
+				require.True(t, f.Leader().Saw(parti.ErrOlderSource), "it goes on with a list that it does not have")
 			}
 		}
 		require.Positive(t, changes)

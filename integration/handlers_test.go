@@ -172,8 +172,8 @@ func TestAHandlerThatPanicsIsRunAgainAndReported(t *testing.T) {
 		require.ErrorIs(t, status[0].Err, parti.ErrPanic)
 		require.Equal(t, parti.PhaseRunning, status[0].Phase)
 		require.Zero(t, status[1].Restarts)
-		require.True(t, saw(p, parti.ErrHandlerFailed))
-		require.True(t, saw(p, parti.ErrPanic))
+		require.True(t, p.Saw(parti.ErrHandlerFailed))
+		require.True(t, p.Saw(parti.ErrPanic))
 		require.Len(t, p.Running(), 5)
 	})
 }

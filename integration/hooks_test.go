@@ -14,15 +14,6 @@ import (
 	"github.com/parti-go/parti/internal/bubble"
 )
 
-func saw(p *fleet.Process, target error) bool {
-	for _, err := range p.Errors() {
-		if errors.Is(err, target) {
-			return true
-		}
-	}
-	return false
-}
-
 func TestAHookThatPanicsOrFailsIsReportedAndCountsAsReturned(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 40)
@@ -33,10 +24,10 @@ func TestAHookThatPanicsOrFailsIsReportedAndCountsAsReturned(t *testing.T) {
 		f.Settle(coldStart + time.Second)
 		f.Start(2)
 		f.Settle(window + time.Second)
-		require.True(t, saw(a, parti.ErrHookPanic))
-		require.True(t, saw(a, boom))
-		require.True(t, saw(b, parti.ErrHookFailed))
-		require.True(t, saw(b, boom))
+		require.True(t, a.Saw(parti.ErrHookPanic))
+		require.True(t, a.Saw(boom))
+		require.True(t, b.Saw(parti.ErrHookFailed))
+		require.True(t, b.Saw(boom))
 	})
 }
 
@@ -60,7 +51,7 @@ func TestAHookThatBlocksKeepsItsPartitionsAndHoldsUpNobodyElse(t *testing.T) {
 		f.Wait(window+time.Second, "the joiners have what the others gave", func() bool {
 			return len(joined[0].Running()) > 0 && len(joined[1].Running()) > 0
 		})
-		f.Wait(time.Minute, "the leader complains", func() bool { return saw(f.Leader(), parti.ErrHandoffTimeout) })
+		f.Wait(time.Minute, "the leader complains", func() bool { return f.Leader().Saw(parti.ErrHandoffTimeout) })
 		f.Wait(time.Second, "everyone else goes on", func() bool { return f.Leader().Manager.State() == parti.StateStable })
 		close(release)
 		f.Settle(time.Second)

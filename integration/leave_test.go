@@ -254,7 +254,7 @@ func TestAHookThatStopsItsOwnWorkerIsNotWaitedForByItself(t *testing.T) {
 						armed.Store(true)
 						f.Source.Set(append(f.Source.List()[:8], fleet.Partition(50), fleet.Partition(51), fleet.Partition(52))...)
 						if in == "giving up" {
-							require.NoError(t, refresh(t, f.Followers()[0]))
+							require.NoError(t, f.Followers()[0].Refresh())
 						} else {
 							f.Start(1)
 						}
@@ -396,7 +396,7 @@ func TestARejoinDeletesOnlyWhatTheSessionBeforeLeft(t *testing.T) {
 		})
 		p.Panic("follower")
 		f.Source.Set(append(f.Source.List(), fleet.Partition(50), fleet.Partition(51), fleet.Partition(52))...)
-		_ = refresh(t, f.Leader())
+		_ = f.Leader().Refresh()
 		f.Wait(time.Minute, "it rejoins", func() bool { return p.Manager.State() == parti.StateClaimingID })
 		f.Wait(time.Minute, "and has an ID again", func() bool { return p.Manager.State() == parti.StateElection })
 		<-time.After(100 * time.Millisecond)

@@ -158,7 +158,7 @@ func TestNewPartitionsAreNotGivenToMembersThatAreAbsent(t *testing.T) {
 					added = append(added, fleet.Partition(100+i).ID())
 				}
 				f.Source.Set(list...)
-				require.NoError(t, refresh(t, f.Leader()))
+				require.NoError(t, f.Leader().Refresh())
 				f.Wait(reaction, "the new ones have owners", func() bool { return allRun(f, added) })
 			})
 		})
@@ -190,7 +190,7 @@ func TestASourceThatGrowsAgainAndAgainStarvesNobodysPartitions(t *testing.T) {
 				c := begin(f)
 				for i := range 15 {
 					f.Source.Set(append(f.Source.List(), fleet.Partition(100+i))...)
-					require.NoError(t, refresh(t, f.Leader()))
+					require.NoError(t, f.Leader().Refresh())
 					if i == 2 {
 						goes.away(t, f.Followers()[0])
 					}

@@ -1,10 +1,23 @@
 package integration
 
 import (
+	"context"
 	"os"
 	"runtime/debug"
 	"testing"
+
+	"github.com/parti-go/parti/integration/fleet"
 )
+
+const (
+	heartbeatTTL = fleet.HeartbeatTTL
+	leaderTTL    = fleet.LeaderTTL
+	window       = fleet.Window
+	coldStart    = fleet.ColdStart
+	recovery     = fleet.Recovery
+)
+
+func background() context.Context { return context.Background() }
 
 // TestMain has the garbage collected less often. A fleet and its server in one process allocate all the time and keep little,
 // and virtual time makes that the better part of what a test costs.

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"errors"
 	"testing"
 	"time"
@@ -12,13 +11,6 @@ import (
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
 )
-
-func refresh(t *testing.T, p *fleet.Process) error {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(background(), 10*time.Second)
-	defer cancel()
-	return p.Manager.RefreshPartitions(ctx)
-}
 
 func TestPartitionsThatComeAndGoAreTakenUpAtOnceByRefresh(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
@@ -31,7 +23,7 @@ func TestPartitionsThatComeAndGoAreTakenUpAtOnceByRefresh(t *testing.T) {
 		}
 		f.Source.Set(list[5:]...)
 		began := time.Now()
-		require.NoError(t, refresh(t, f.Followers()[0]))
+		require.NoError(t, f.Followers()[0].Refresh())
 		f.Settle(time.Second)
 		require.Less(t, time.Since(began), 500*time.Millisecond)
 	})
@@ -44,7 +36,7 @@ func TestARefreshThatChangesNothingWritesNothing(t *testing.T) {
 		<-time.After(time.Minute)
 		versions, calls, plans := f.Checker.Versions(), f.Checker.Calls(), len(f.Checker.Plans())
 		for _, p := range f.Live() {
-			require.NoError(t, refresh(t, p))
+			require.NoError(t, p.Refresh())
 		}
 		<-time.After(time.Minute)
 		require.Equal(t, versions, f.Checker.Versions())
@@ -69,7 +61,7 @@ func TestOtherWeightsWaitForAPlannedWindow(t *testing.T) {
 		}
 		f.Source.Set(list...)
 		moves := f.Checker.Moves()
-		require.NoError(t, refresh(t, f.Followers()[0]))
+		require.NoError(t, f.Followers()[0].Refresh())
 		<-time.After(window / 2)
 		require.Equal(t, moves, f.Checker.Moves())
 		f.Wait(window, "heavy partitions spread", func() bool { return f.Checker.Moves() > moves })
@@ -93,13 +85,13 @@ func TestASourceThatFailsOrListsNothingTakesNothingAway(t *testing.T) {
 		<-time.After(time.Minute)
 		cause := errors.New("the database of topics is down")
 		f.Source.Fail(cause)
-		err := refresh(t, f.Followers()[0])
+		err := f.Followers()[0].Refresh()
 		require.ErrorIs(t, err, parti.ErrRefused)
 		require.ErrorContains(t, err, cause.Error())
 		list := f.Source.List()
 		f.Source.Fail(nil)
 		f.Source.Set()
-		require.ErrorContains(t, refresh(t, f.Followers()[0]), "no partitions")
+		require.ErrorContains(t, f.Followers()[0].Refresh(), "no partitions")
 		f.Source.Set(list...)
 		require.NoError(t, f.Unsettled())
 		f.Source.Fail(cause)

@@ -27,7 +27,7 @@ func weigh(t *testing.T, f *fleet.Fleet, worker int, weight int64) {
 		}
 	}
 	f.Source.Set(list...)
-	require.NoError(t, refresh(t, f.Live()[worker]))
+	require.NoError(t, f.Live()[worker].Refresh())
 }
 
 func TestWeightsThatDriftALittleMoveNothingUntilItAddsUp(t *testing.T) {
@@ -65,7 +65,7 @@ func TestWeightsThatGoBackBeforeTheWindowIsOverMakeNoPlan(t *testing.T) {
 		weigh(t, f, 0, 1000)
 		f.Wait(time.Second, "the window opens", func() bool { return f.Leader().Manager.State() == parti.StateScaling })
 		f.Source.Set(before...)
-		require.NoError(t, refresh(t, f.Live()[0]))
+		require.NoError(t, f.Live()[0].Refresh())
 		<-time.After(time.Minute)
 		require.Zero(t, asked.Load())
 		require.Equal(t, parti.StateStable, f.Leader().Manager.State())
@@ -337,7 +337,7 @@ func TestAnotherCapacityIsPlannedForWhateverWasPlannedWhileItsWorkerWasAway(t *t
 		f.Wait(leaderTTL, "a leader that has never seen the other", func() bool { return f.Leader() != nil })
 		<-time.After(time.Second)
 		f.Source.Set(f.Source.List()[:59]...)
-		require.NoError(t, refresh(t, f.Leader()))
+		require.NoError(t, f.Leader().Refresh())
 		p = f.Restart(p, fleet.Config(func(c *parti.Config) { c.Capacity = 300 }))
 		f.Wait(time.Minute, "three times the capacity, half of all", func() bool { return len(p.Running()) >= 29 })
 		f.Settle(time.Second)

@@ -45,7 +45,7 @@ func TestAHubThatIsAwayForLongerThanTheTrustEndsNoWorker(t *testing.T) {
 		<-time.After(5 * time.Minute)
 		require.Len(t, f.Live(), 3)
 		for _, p := range procs {
-			require.True(t, saw(p, parti.ErrNoJetStream), "it is reported")
+			require.True(t, p.Saw(parti.ErrNoJetStream), "it is reported")
 			require.True(t, p.Manager.Degraded())
 			p.Link.Heal()
 		}
@@ -77,7 +77,7 @@ func TestABucketThatTakesAnotherFormEndsNoRunningWorker(t *testing.T) {
 		<-time.After(time.Minute)
 		require.Len(t, f.Live(), 3)
 		for _, p := range procs {
-			require.True(t, saw(p, parti.ErrBucketMismatch), "it is reported")
+			require.True(t, p.Saw(parti.ErrBucketMismatch), "it is reported")
 		}
 		late := f.Start(1)[0]
 		require.ErrorIs(t, late.Begun(), parti.ErrBucketMismatch, "a start ends with it")
@@ -148,7 +148,7 @@ func TestAnIntervalShorterThanTheRoundTripIsNoObstacle(t *testing.T) {
 		f.Settle(coldStart + time.Minute)
 		<-time.After(time.Minute)
 		for _, p := range f.Live() {
-			require.False(t, saw(p, parti.ErrIdentityLost))
+			require.False(t, p.Saw(parti.ErrIdentityLost))
 			require.False(t, p.Manager.Degraded())
 		}
 	})

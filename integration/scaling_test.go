@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -12,15 +11,6 @@ import (
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
 )
-
-const (
-	heartbeatTTL = 6 * time.Second
-	leaderTTL    = 3 * time.Second
-	window       = 10 * time.Second
-	coldStart    = 30 * time.Second
-)
-
-func background() context.Context { return context.Background() }
 
 func TestEightWorkersStartedInTheSameInstantAllStart(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {

@@ -232,17 +232,14 @@ func TestANoticeHookThatHangsIsAWait(t *testing.T) {
 
 func TestASourceAndAStrategyThatHangAreWaitsOfTheLeader(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-		var source slowSource
+		var source fleet.SlowSource
 		var shut atomic.Bool
 		open := make(chan struct{})
-		f := fleet.New(t, s, 30, func(spec *fleet.Spec) {
-			source.Source = spec.Source.(*fleet.Source)
-			spec.Source = &source
-		}, fleet.Strategy(hangs{strategy.NewRoundRobin(), &shut, open}))
-		source.over = f.Closing()
+		f := fleet.New(t, s, 30, fleet.Slowly(&source), fleet.Strategy(hangs{strategy.NewRoundRobin(), &shut, open}))
+		source.Over = f.Closing()
 		f.Begin(3)
 		<-time.After(time.Minute)
-		source.delay.Store(int64(time.Hour))
+		source.Delay.Store(int64(time.Hour))
 		f.Leader().Crash() // the next leader lists the source first
 		shut.Store(true)
 		f.Wait(30*time.Second, "it waits for the source", func() bool {
@@ -252,7 +249,7 @@ func TestASourceAndAStrategyThatHangAreWaitsOfTheLeader(t *testing.T) {
 		leader := f.Leader()
 		require.Equal(t, "the source", leader.Manager.Status().Waits[0].Who)
 		require.Positive(t, told(leader, parti.ErrSourceFailed, ""))
-		source.delay.Store(0)
+		source.Delay.Store(0)
 		f.Wait(time.Minute, "the source answers", func() bool { return !errors.Is(leader.Manager.Healthy(), parti.ErrSourceFailed) })
 		f.Start(1)
 		f.Wait(time.Minute, "it waits for the strategy", func() bool { return errors.Is(leader.Manager.Healthy(), parti.ErrStrategyFailed) })

@@ -76,7 +76,8 @@ type stage struct {
 	args   []string
 }
 
-const fleet = "integration"
+// fleets are the packages of scenarios. The first one has the simulated lives as well.
+var fleets = []string{"integration", "integration/faults"}
 
 // stages lists what could catch a mutant, cheapest first.
 func (l *laboratory) stages(m mutant) []stage {
@@ -87,16 +88,20 @@ func (l *laboratory) stages(m mutant) []stage {
 		stages = append(stages, stage{folder: filepath.FromSlash(user)})
 	}
 	if m.likely != "" {
-		stages = append(stages, stage{folder: fleet, run: m.likely, skip: "Simulated"})
+		for _, folder := range fleets {
+			stages = append(stages, stage{folder: folder, run: m.likely, skip: "Simulated"})
+		}
 	}
 	for _, folder := range []string{"actors", "."} {
 		if filepath.Dir(m.file) != folder {
 			stages = append(stages, stage{folder: folder})
 		}
 	}
-	stages = append(stages, stage{folder: fleet, skip: "Simulated"})
+	for _, folder := range fleets {
+		stages = append(stages, stage{folder: folder, skip: "Simulated"})
+	}
 	if l.seeds > 0 {
-		stages = append(stages, stage{folder: fleet, run: "Simulated", args: []string{"-base", "1000", "-seeds", fmt.Sprint(l.seeds)}})
+		stages = append(stages, stage{folder: fleets[0], run: "Simulated", args: []string{"-base", "1000", "-seeds", fmt.Sprint(l.seeds)}})
 	}
 	return stages
 }

@@ -1,4 +1,4 @@
-package integration
+package faults
 
 import (
 	"runtime"
@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
@@ -14,27 +13,15 @@ import (
 	"github.com/parti-go/parti/internal/bubble"
 )
 
-// writes sums the last sequences of the four streams.
-func writes(t *testing.T, js jetstream.JetStream) (n uint64) {
-	t.Helper()
-	b := parti.DefaultConfig().KVBuckets
-	for _, name := range []string{b.StableID, b.Election, b.Heartbeat, b.Assignment} {
-		stream, err := js.Stream(background(), "KV_"+name)
-		require.NoError(t, err)
-		n += stream.CachedInfo().State.LastSeq
-	}
-	return n
-}
-
 func TestASteadyGroupWritesLittle(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		const workers, seconds = 8, 600
 		f := fleet.New(t, s, 64)
 		f.Begin(workers)
 		<-time.After(time.Minute)
-		before := writes(t, f.JS)
+		before := f.Writes()
 		<-time.After(seconds * time.Second)
-		rate := float64(writes(t, f.JS)-before) / seconds
+		rate := float64(f.Writes()-before) / seconds
 		t.Logf("%.2f writes per second of %d workers", rate, workers)
 		require.LessOrEqual(t, rate, 0.6*workers+1+0.05)
 	})

@@ -1,4 +1,4 @@
-package integration
+package faults
 
 import (
 	"context"
@@ -78,9 +78,6 @@ func crashLeader(f *fleet.Fleet) {
 // seconds.
 const noticed = 15 * time.Second
 
-// recovery is how long a group may need to be whole again, whatever it was that was lost.
-const recovery = coldStart + 2*time.Minute
-
 func TestGarbageInPlaceOfAnyEntryIsSurvived(t *testing.T) {
 	for name, e := range entries() {
 		t.Run(name, func(t *testing.T) {
@@ -158,7 +155,7 @@ func TestARecordThatCannotBeReadAndAHookThatDoesNotReturnAreReported(t *testing.
 		timeout := parti.DefaultConfig().HandoffTimeout
 		<-time.After(heartbeatTTL)
 		require.NotEqual(t, parti.StateStable, f.Leader().Manager.State(), "there is something to wait for")
-		f.Wait(timeout+time.Second, "it is reported", func() bool { return saw(f.Leader(), parti.ErrHandoffTimeout) })
+		f.Wait(timeout+time.Second, "it is reported", func() bool { return f.Leader().Saw(parti.ErrHandoffTimeout) })
 		victim.Crash()
 		f.Settle(recovery)
 	})
@@ -193,13 +190,13 @@ func TestGarbageInPlaceOfAnAssignmentTakesNothingAway(t *testing.T) {
 				require.Equal(t, calls, f.Checker.Calls())
 				said := 0
 				for _, p := range f.Live() {
-					if saw(p, kv.ErrCorrupt) {
+					if p.Saw(kv.ErrCorrupt) {
 						said++
 					}
 				}
 				require.Equal(t, 1, said, "whose record it is says so")
 				f.Source.Set(f.Source.List()[:9]...) // the next plan writes the record anew
-				require.NoError(t, refresh(t, f.Leader()))
+				require.NoError(t, f.Leader().Refresh())
 				f.Settle(window + noticed)
 			})
 		})

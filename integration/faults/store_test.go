@@ -1,4 +1,4 @@
-package integration
+package faults
 
 import (
 	"testing"
@@ -41,7 +41,7 @@ func TestRecordsOfAnUnknownFormatAreLeftAlone(t *testing.T) {
 		require.NoError(t, err)
 		f.Wait(5*time.Second, "the leader says so and leads no more", func() bool {
 			for _, p := range f.Live() {
-				if saw(p, parti.ErrNewerFormat) {
+				if p.Saw(parti.ErrNewerFormat) {
 					return true
 				}
 			}
@@ -85,7 +85,7 @@ func TestAStolenHeartbeatEndsTheSession(t *testing.T) {
 		claims, err := f.JS.KeyValue(background(), parti.DefaultConfig().KVBuckets.StableID)
 		require.NoError(t, err)
 		require.NoError(t, claims.Delete(background(), victim.Manager.WorkerID()))
-		f.Wait(15*time.Second, "the worker notices", func() bool { return saw(victim, parti.ErrIdentityLost) })
+		f.Wait(15*time.Second, "the worker notices", func() bool { return victim.Saw(parti.ErrIdentityLost) })
 		f.Settle(45 * time.Second)
 	})
 }
@@ -102,7 +102,7 @@ func TestABucketThatIsDeletedUnderTheFleetIsSurvived(t *testing.T) {
 				require.NoError(t, f.JS.DeleteStream(background(), "KV_"+name))
 				f.Wait(2*time.Minute, "somebody noticed", func() bool {
 					for _, p := range f.Live() {
-						if saw(p, parti.ErrStoreRolledBack) || saw(p, parti.ErrIdentityLost) {
+						if p.Saw(parti.ErrStoreRolledBack) || p.Saw(parti.ErrIdentityLost) {
 							return true
 						}
 					}

@@ -1,4 +1,4 @@
-package integration
+package faults
 
 import (
 	"testing"
@@ -22,7 +22,7 @@ func copyStore(s *bubble.Server) string {
 // rolledBack counts the processes that have said that the store was rolled back.
 func rolledBack(f *fleet.Fleet) (n int) {
 	for _, p := range f.Live() {
-		if saw(p, parti.ErrStoreRolledBack) {
+		if p.Saw(parti.ErrStoreRolledBack) {
 			n++
 		}
 	}
@@ -99,7 +99,7 @@ func TestABucketThatIsRestoredAloneIsNoticed(t *testing.T) {
 					f.Source.Set(append(f.Source.List(), fleet.Partition(100+i))...)
 					<-time.After(130 * time.Millisecond)
 					for _, p := range f.Live() {
-						go func() { _ = refresh(t, p) }()
+						go func() { _ = p.Refresh() }()
 					}
 				}
 				f.Settle(coldStart + 2*time.Minute)

@@ -1,4 +1,4 @@
-package integration
+package faults
 
 import (
 	"context"
@@ -29,46 +29,30 @@ func TestASourceThatChangesWhileAPlanIsWrittenIsPlannedFor(t *testing.T) {
 		list, followers := f.Source.List(), f.Followers()
 		var asked sync.WaitGroup
 		f.Source.Set(append(list, fleet.Partition(100))...)
-		asked.Go(func() { assert.NoError(t, refresh(t, followers[0])) })
+		asked.Go(func() { assert.NoError(t, followers[0].Refresh()) })
 		<-time.After(150 * time.Millisecond) // the list takes 100 ms, the write 200 ms more
 		f.Source.Set(append(list, fleet.Partition(100), fleet.Partition(101))...)
-		asked.Go(func() { assert.NoError(t, refresh(t, followers[1])) })
+		asked.Go(func() { assert.NoError(t, followers[1].Refresh()) })
 		asked.Wait()
 		f.Settle(5 * time.Second)
 	})
 }
 
-// slowSource lists what is there when it is asked and answers some time later.
-type slowSource struct {
-	*fleet.Source
-	delay atomic.Int64
-	over  <-chan struct{}
-}
-
-func (s *slowSource) ListPartitions(ctx context.Context) ([]parti.Partition, error) {
-	list, err := s.Source.ListPartitions(ctx)
-	select {
-	case <-time.After(time.Duration(s.delay.Load())):
-	case <-s.over:
-	}
-	return list, err
-}
-
 func TestAnOlderListNeverReplacesANewerOne(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-		var source slowSource
-		f := fleet.New(t, s, 30, func(spec *fleet.Spec) { source.Source = spec.Source.(*fleet.Source); spec.Source = &source })
-		source.over = f.Closing()
+		var source fleet.SlowSource
+		f := fleet.New(t, s, 30, fleet.Slowly(&source))
+		source.Over = f.Closing()
 		f.Begin(3)
 		<-time.After(time.Minute)
 		followers := f.Followers()
 		var asked sync.WaitGroup
-		source.delay.Store(int64(time.Second))
-		asked.Go(func() { assert.NoError(t, refresh(t, followers[0])) })
+		source.Delay.Store(int64(time.Second))
+		asked.Go(func() { assert.NoError(t, followers[0].Refresh()) })
 		<-time.After(100 * time.Millisecond)
-		source.delay.Store(0)
+		source.Delay.Store(0)
 		f.Source.Set(append(f.Source.List(), fleet.Partition(100))...)
-		require.NoError(t, refresh(t, followers[1]))
+		require.NoError(t, followers[1].Refresh())
 		asked.Wait()
 		f.Settle(5 * time.Second)
 	})
@@ -76,13 +60,13 @@ func TestAnOlderListNeverReplacesANewerOne(t *testing.T) {
 
 func TestASourceThatHangsHoldsUpNobody(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-		var source slowSource
-		f := fleet.New(t, s, 30, func(spec *fleet.Spec) { source.Source = spec.Source.(*fleet.Source); spec.Source = &source })
-		source.over = f.Closing()
+		var source fleet.SlowSource
+		f := fleet.New(t, s, 30, fleet.Slowly(&source))
+		source.Over = f.Closing()
 		f.Begin(3)
 		<-time.After(time.Minute)
-		source.delay.Store(int64(time.Hour))
-		require.Error(t, refresh(t, f.Followers()[0]))
+		source.Delay.Store(int64(time.Hour))
+		require.Error(t, f.Followers()[0].Refresh())
 		f.Followers()[0].Crash()
 		f.Settle(heartbeatTTL + 2*time.Second)
 	})
