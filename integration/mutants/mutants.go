@@ -155,20 +155,21 @@ var mutants = []mutant{
 	{
 		name: "claim-lost-and-kept", breaks: "A claim that is lost is not told, and the session goes on.",
 		file: "actors/claimer.go",
-		old:  `		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", lost.Key, msg.err)})`,
-		new:  `		_ = lost`,
+		old:  `		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", c.lease.Key, err)})`,
+		new:  `		_ = err`,
 	},
 	{
 		name: "heartbeat-lost-and-kept", breaks: "A heartbeat that somebody else wrote is not told, and the session goes on.",
-		file: "actors/heartbeat.go",
-		old:  `errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate) || errors.Is(err, kv.ErrTaken)`,
-		new:  `errors.Is(err, kv.ErrLate)`,
+		file: "internal/lease/lease.go",
+		old:  `errors.Is(err, store.ErrLost), errors.Is(err, store.ErrLate), errors.Is(err, store.ErrTaken):`,
+		new:  `errors.Is(err, store.ErrLate):`,
 	},
 	{
 		name: "late-first-heartbeat", breaks: "A session may begin with a heartbeat that the leader has already seen expire.",
 		file: "actors/heartbeat.go",
-		old:  `	return kv.Lease{Sent: h.begun, TTL: h.set.Store.HeartbeatTTL}.TrustedUntil()`,
-		new:  `	return kv.Lease{Sent: h.begun, TTL: 1000 * h.set.Store.HeartbeatTTL}.TrustedUntil()`,
+		old:  `	h.hold = lease.New(h.keeping(), h.begun)`,
+		new:  `	h.hold = lease.New(h.keeping(), h.begun.Add(1000*h.set.Store.HeartbeatTTL))
+	_ = h.hold.Hurry(time.Now())`,
 	},
 	{
 		name: "prior-claim-not-trusted", breaks: "A worker takes its earlier claim over although that may have expired.",
@@ -180,14 +181,14 @@ var mutants = []mutant{
 	{
 		name: "claim-not-retried", breaks: "A renewal of the claim that failed once is not tried again.",
 		file: "actors/claimer.go",
-		old:  `		c.after(jitter(200*time.Millisecond), &keepDue{})`,
-		new:  ``,
+		old:  `200*time.Millisecond`,
+		new:  `time.Hour`,
 	},
 	{
 		name: "heartbeat-not-retried", breaks: "A heartbeat that failed once is not tried again.",
-		file: "actors/heartbeat.go",
-		old:  `h.set.Topology.HeartbeatInterval/2, longestRetry)), &beatDue{})`,
-		new:  `h.set.Topology.HeartbeatInterval/2, longestRetry)+time.Hour), &beatDue{})`,
+		file: "internal/lease/lease.go",
+		old:  `		h.due, h.spread = now.Add(pause-pause/5), 2*pause/5`,
+		new:  `		h.due, h.spread = now.Add(pause+time.Hour), 0`,
 	},
 	{
 		name: "leadership-not-retried", breaks: "A renewal of the lease on leadership that failed once is not tried again.",
@@ -198,14 +199,14 @@ var mutants = []mutant{
 	{
 		name: "heartbeat-hangs", breaks: "A heartbeat that nobody answers may take as long as any operation.",
 		file: "actors/heartbeat.go",
-		old:  `context.WithTimeout(ctx, timeout)`,
-		new:  `context.WithTimeout(ctx, max(timeout, h.set.Store.OperationTimeout))`,
+		old:  `context.WithTimeout(ctx, limit)`,
+		new:  `context.WithTimeout(ctx, max(limit, h.set.Store.OperationTimeout))`,
 	},
 	{
 		name: "heartbeat-hurried", breaks: "A heartbeat has to be answered before the next one is due.",
-		file: "actors/heartbeat.go",
-		old:  `max(h.set.Topology.HeartbeatInterval, min(time.Until(end)/2, h.set.Store.HeartbeatTTL/4))`,
-		new:  `min(h.set.Topology.HeartbeatInterval, time.Until(end))`,
+		file: "internal/lease/lease.go",
+		old:  `	return &Write{max(h.cfg.Shortest, min(end.Sub(now)/2, h.cfg.Longest))}`,
+		new:  `	return &Write{min(h.cfg.Shortest, end.Sub(now))}`,
 	},
 	{
 		name: "restore-not-proven", breaks: "A renewal that finds an earlier write of its key does not see that the store was restored.",
@@ -740,8 +741,27 @@ var mutants = []mutant{
 	{
 		name: "question-forgotten", breaks: "A leader whose first heartbeat failed never begins to lead.",
 		file: "actors/heartbeat.go",
-		old:  `		h.asked = msg.asked`,
-		new:  `		h.asked = nil`,
+		old:  `		h.report(&beatMissed{h.why(msg.err)})`,
+		new: `		h.report(&beatMissed{h.why(msg.err)})
+		h.asked = nil`,
+	},
+	{
+		name: "question-answered-too-early", breaks: "A heartbeat that was under way when it was asked for counts as the answer.",
+		file: "internal/lease/lease.go",
+		old:  `h.answered = true, sent, 0, h.carried`,
+		new:  `h.answered = true, sent, 0, h.asked`,
+	},
+	{
+		name: "urgent-waits", breaks: "What becomes urgent while a write is under way waits for the next interval.",
+		file: "internal/lease/lease.go",
+		old:  `		if h.asked > h.carried {`,
+		new:  `		if h.asked < h.carried {`,
+	},
+	{
+		name: "trust-counts-from-the-answer", breaks: "A hold whose renewals are slow is trusted longer than its entry lives.",
+		file: "internal/lease/lease.go",
+		old:  `h.held, h.sent, h.failures, h.answered = true, sent,`,
+		new:  `h.held, h.sent, h.failures, h.answered = true, now,`,
 	},
 
 	// The ledger.
