@@ -168,7 +168,7 @@ var mutants = []mutant{
 		name: "late-first-heartbeat", breaks: "A session may begin with a heartbeat that the leader has already seen expire.",
 		file: "actors/heartbeat.go",
 		old:  `	h.hold = lease.New(h.keeping(), h.begun)`,
-		new:  `	h.hold = lease.New(h.keeping(), h.begun.Add(1000*h.set.Store.HeartbeatTTL))
+		new: `	h.hold = lease.New(h.keeping(), h.begun.Add(1000*h.set.Store.HeartbeatTTL))
 	_ = h.hold.Hurry(time.Now())`,
 	},
 	{
@@ -192,9 +192,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "leadership-not-retried", breaks: "A renewal of the lease on leadership that failed once is not tried again.",
-		file: "actors/elector.go",
-		old:  `		e.renewAfter(jitter(100 * time.Millisecond))`,
-		new:  ``,
+		file: "internal/member/election.go",
+		old:  `Pause: electionRetry, LongestPause: electionRetry,`,
+		new:  `Pause: time.Hour, LongestPause: time.Hour,`,
 	},
 	{
 		name: "heartbeat-hangs", breaks: "A heartbeat that nobody answers may take as long as any operation.",
@@ -504,15 +504,11 @@ var mutants = []mutant{
 	// Who leads, and until when.
 	{
 		name: "deposed-elector-silent", breaks: "A leader whose lease has ended keeps its calculator.",
-		file: "actors/elector.go",
-		old: `	e.lease, e.fence = nil, kv.Fence{}
-	if led {
-		e.report(&deposed{err})
-	}
-	// What`,
-		new: `	e.lease, e.fence = nil, kv.Fence{}
-	_ = led
-	// What`,
+		file: "internal/member/election.go",
+		old: `		e.do(&ElectionYield{err})
+	}`,
+		new: `		_ = err
+	}`,
 	},
 	{
 		name: "deposed-leader-goes-on", breaks: "A leader that is told of its end keeps its calculator.",
@@ -525,7 +521,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "higher-term-ignored", breaks: "A leader that meets a higher term goes on under its own.",
-		file: "actors/elector.go",
+		file: "internal/member/election.go",
 		old:  `if e.fence.Term != 0 && term > e.fence.Term {`,
 		new:  `if e.fence.Term != 0 && term < e.fence.Term {`,
 	},
@@ -543,39 +539,45 @@ var mutants = []mutant{
 	{
 		name: "refences-at-once", breaks: "A leader that loses its fence begins a new term without renewing its lease before.",
 		file: "actors/elector.go", likely: "TestALostLease",
-		old: `lease, err := e.store.Renew(ctx, lease, record)`,
-		new: `_, err := record, error(nil)`,
+		old: `lease, err := e.store.Renew(ctx, f.Lease, record)`,
+		new: `lease, err := f.Lease, error(nil)
+		_ = record`,
 	},
 	{
 		name: "terms-without-pace", breaks: "A worker begins as many terms as it has reason to.",
-		file: "actors/pace.go",
+		file: "internal/member/electionpace.go",
 		old:  `	p.due = p.due.Add(p.step)`,
 		new:  `	p.due = now`,
 	},
 	{
 		name: "passed-while-stored", breaks: "A worker leads under a term below one that was stored meanwhile.",
-		file: "actors/elector.go",
-		old:  `case msg.fence.Term < e.floor:`,
-		new:  `case msg.fence.Term < e.floor && msg.err != nil:`,
+		file: "internal/member/election.go",
+		old:  `case f.Fence.Term < e.floor:`,
+		new:  `case f.Fence.Term < e.floor && f.Err != nil:`,
+	},
+	{
+		name: "new-term-waits", breaks: "A leader that needs a new term begins it when it would have renewed its lease anyway.",
+		file: "internal/member/election.go",
+		old: `			e.hold.Hurry(now) // the renewal of a new term goes with the next write
+`,
+		new: ``,
 	},
 	{
 		name: "abstained-for-good", breaks: "A campaign that comes due while its worker abstains is not planned for later.",
-		file: "actors/elector.go",
-		old: `wait > 0 {
-		e.plan(wait)
+		file: "internal/member/election.go",
+		old: `		e.plan(at, 0)
 		return
 	}
-	e.busy = true`,
-		new: `wait > 0 {
-		return
+	e.busy`,
+		new: `		return
 	}
-	e.busy = true`,
+	e.busy`,
 	},
 	{
 		name: "abstains-and-keeps-the-lease", breaks: "A leader that abstains lets its lease run out.",
-		file: "actors/elector.go",
-		old:  `			_ = e.store.Release(ctx, lease) // else it expires`,
-		new:  `			_ = lease`,
+		file: "internal/member/election.go",
+		old:  `		e.do(&ElectionRelease{released})`,
+		new:  `		_ = released`,
 	},
 	{
 		name: "unknown-plan-is-stored", breaks: "A plan that nobody answered counts as stored.",
