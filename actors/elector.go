@@ -165,15 +165,6 @@ func (e *elector) release(lease kv.Lease) {
 	})
 }
 
-// changes passes on what is stored. A feed that sees nothing for a while is no news to those who hear of an outage
-// because their own writes fail.
-func changes(u kv.Update, message any) any {
-	if u.Kind == kv.UpdateBlind || u.Kind == kv.UpdateStale {
-		return nil
-	}
-	return message
-}
-
 // feed follows a bucket on a goroutine of the guard until stop is called, and tells what wrap makes of each update, nil for
 // nothing; when it ends for another reason it tells feedEnded. A feed that sees nothing reports a wait; report is nil for a
 // leader's, which decides about that itself.

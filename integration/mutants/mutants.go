@@ -228,37 +228,37 @@ var mutants = []mutant{
 	// What a worker takes up, and when it says that it has let go.
 	{
 		name: "session-not-compared", breaks: "A worker takes up a record that names another session of its ID.",
-		file: "actors/follower.go",
-		old:  `case record.Session == f.session.number:`,
-		new:  `case record.Session <= f.session.number:`,
+		file: "internal/member/following.go",
+		old:  `case r.Session == f.cfg.Session:`,
+		new:  `case r.Session <= f.cfg.Session:`,
 	},
 	{
 		name: "older-record-applied", breaks: "A record of an older version replaces a newer one.",
-		file: "actors/follower.go",
-		old:  `if f.wanted == nil || record.Version >= f.wanted.Version {`,
-		new:  `if f.wanted == nil || record.Version >= 0 {`,
+		file: "internal/member/following.go",
+		old:  `f.wanted.Session != r.Session || r.Version >= f.wanted.Version {`,
+		new:  `f.wanted.Session != r.Session || r.Version >= 0 {`,
 	},
 	{
 		name: "rollback-not-noticed", breaks: "A follower accepts a term or a version below one it has seen.",
-		file: "actors/follower.go",
+		file: "internal/member/following.go",
 		old:  `if p.Term < f.position.Term || p.Version < f.position.Version {`,
 		new:  `if p.Term < f.position.Term && p.Version < 0 {`,
 	},
 	{
 		name: "unknown-format-applied", breaks: "A worker goes on although the group's records have a format it does not know.",
-		file: "actors/follower.go",
-		old:  `f.wanted == nil || len(f.unknown) > 0 {`,
-		new:  `f.wanted == nil {`,
+		file: "internal/member/following.go",
+		old:  `f.wanted != nil && len(f.unknown) == 0 &&`,
+		new:  `f.wanted != nil &&`,
 	},
 	{
 		name: "acknowledged-before-hook", breaks: "A record is acknowledged when the hook is called, not when it has returned.",
 		file: "actors/follower.go",
-		old: `		done: func(err error) { f.tell(&served{err}) },
+		old: `		done: func(err error) { f.tell(served(err)) },
 	})
 `,
 		new: `		done: func(error) {},
 	})
-	f.tell(&served{})
+	f.tell(served(nil))
 `,
 	},
 	{
@@ -370,17 +370,16 @@ var mutants = []mutant{
 	},
 	{
 		name: "foreign-first-record", breaks: "A worker runs what another application lists that started together with it.",
-		file:   "actors/group.go",
-		old:    `case !f.own.Suspect(f.plan):`,
+		file:   "internal/member/following.go",
+		old:    `case !f.cfg.Suspect(f.plan):`,
 		new:    `case f.wanted != nil:`,
 		likely: "StartTogether",
 	},
 	{
 		name: "compared-once", breaks: "A worker whose source fails while it is compared with the group is never given anything.",
-		file: "actors/group.go",
-		old: `		f.after(comparePause, &compareDue{})
-`,
-		new:    ``,
+		file:   "internal/member/following.go",
+		old:    `		f.notBefore = now.Add(followingCompare)`,
+		new:    `		f.foreign = true`,
 		likely: "FirstRecordWaits",
 	},
 	{
@@ -1532,7 +1531,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "drained-before-granted", breaks: "A leader that drains leaves before what it had is granted to others.",
-		file:   "actors/drain.go",
+		file:   "internal/member/following.go",
 		old:    `is := f.synced && !f.recorded`,
 		new:    `is := f.synced`,
 		likely: "ADrainHandsEverythingOver",
