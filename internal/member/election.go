@@ -278,7 +278,9 @@ func (e *Election) renewed(now time.Time, f *ElectionRenewed) {
 		renewed := f.Lease
 		e.lease = &renewed
 	case lease.NotDone, lease.Unknown:
-		e.rest(now)
+		if e.fence.Term == 0 {
+			e.rest(now)
+		}
 	case lease.Over: // keep deposes
 	}
 }

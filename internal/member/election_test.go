@@ -22,8 +22,8 @@ var electionStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
 const electionTTL = 9 * time.Second
 
-// playScripts plays the scripts of a folder: a sentence that says what must be true, commands, "----", what follows.
-func playScripts(t *testing.T, folder string, play func(t *testing.T, lines []string) string) {
+// electionScripts plays the scripts of a folder: a sentence that says what must be true, commands, "----", what follows.
+func electionScripts(t *testing.T, folder string, play func(t *testing.T, lines []string) string) {
 	t.Helper()
 	files, err := filepath.Glob("testdata/" + folder + "/*.txt")
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func playScripts(t *testing.T, folder string, play func(t *testing.T, lines []st
 //	refence 3           the fence of this term may not be used any more
 //	abstain 20s         the lead is left to others for so long; "abstain no" takes that back
 func TestElectionScripts(t *testing.T) {
-	playScripts(t, "election", func(t *testing.T, lines []string) string {
+	electionScripts(t, "election", func(t *testing.T, lines []string) string {
 		p := &electionPlayer{now: electionStart}
 		var effects []ElectionEffect
 		p.election, effects = NewElection(p.now, ElectionConfig{Worker: "a", LeaderTTL: electionTTL})

@@ -29,7 +29,7 @@ import (
 //	same, foreign, failed  what the comparison has found
 //	tick                 the shell wakes up as late as it was asked to
 func TestFollowingScripts(t *testing.T) {
-	playScripts(t, "following", func(t *testing.T, lines []string) string {
+	electionScripts(t, "following", func(t *testing.T, lines []string) string {
 		p := &followingPlayer{now: electionStart, cfg: FollowingConfig{Worker: "a", Session: 7}}
 		for _, line := range lines {
 			words := strings.Fields(line)
