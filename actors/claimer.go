@@ -10,6 +10,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/parti-go/parti/internal/lease"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -29,9 +30,11 @@ type claimer struct {
 	legacy legacy
 	wish   wish
 
-	lease    *kv.Lease
+	lease    *kv.Lease  // ours
+	hold     lease.Hold // on it: decides when it is renewed
+	next     func()     // stops the timer of the hold
 	record   kv.Claim
-	busy     bool
+	busy     bool // a claim is under way
 	waiting  bool // for an ID to come free
 	freed    bool // something came free while busy
 	attempts int
@@ -67,7 +70,7 @@ const reopenAfter = 10
 func newClaimer(g *guard, report func(reported), set Settings, store *kv.Store, prefer string, prior *kv.Lease, l legacy) body {
 	host, _ := os.Hostname()
 	return &claimer{
-		guard: g, report: report, set: set, store: store, prefer: prefer, prior: prior, legacy: l, unwatch: func() {},
+		guard: g, report: report, set: set, store: store, prefer: prefer, prior: prior, legacy: l, unwatch: func() {}, next: func() {},
 		record: kv.Claim{Host: host, Process: os.Getpid(), Since: time.Now()},
 	}
 }
@@ -97,7 +100,7 @@ func (c *claimer) receive(_ actor.Context, message any) {
 	case *feedEnded:
 		c.report(&sessionLost{msg.err}) // the store is another: open it anew
 	case *keepDue:
-		c.keep()
+		c.proceed()
 	case *claimKept:
 		c.kept(msg)
 	case *legacyFailed:
@@ -150,7 +153,8 @@ func (c *claimer) claimMade(msg *claimMade) {
 		c.record.Session, c.worker = msg.number, msg.lease.Key
 		c.report(&claimed{msg.lease, msg.number})
 		c.settleLegacy(msg.lease.Key)
-		c.scheduleRenewal()
+		c.hold = lease.Held(c.keeping(), msg.lease.Sent)
+		c.proceed()
 	case isCanceled(c.ctx, msg.err):
 	case msg.lease.Revision != 0:
 		// The ID is ours, and not yet known how to number the session: the next attempt takes the claim over.
@@ -199,18 +203,35 @@ func (c *claimer) updated(u kv.Update) {
 	}
 }
 
-func (c *claimer) scheduleRenewal() {
-	c.after(time.Until(c.lease.Sent.Add(c.set.Store.WorkerIDTTL/3)), &keepDue{})
+// keeping is how a claim is kept.
+func (c *claimer) keeping() lease.Config {
+	ttl, pause := c.set.Store.WorkerIDTTL, 200*time.Millisecond
+	limit := min(c.set.Store.OperationTimeout, ttl/6)
+	return lease.Config{TTL: ttl, Interval: ttl / 3, Pause: pause, LongestPause: pause, Shortest: limit, Longest: limit}
 }
 
-func (c *claimer) keep() {
-	if c.busy || c.lease == nil {
-		return
+// proceed does what the hold says.
+func (c *claimer) proceed() {
+	switch next := c.hold.Next(time.Now()).(type) {
+	case *lease.Write:
+		c.renew(next.Limit)
+		c.proceed()
+	case *lease.Wait:
+		c.next()
+		c.next = c.at(next.At, next.Spread, &keepDue{})
+	case *lease.End:
+		err := next.Err
+		if err == nil {
+			err = ranOut(*c.lease)
+		}
+		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", c.lease.Key, err)})
 	}
-	c.busy = true
+}
+
+func (c *claimer) renew(limit time.Duration) {
 	lease := *c.lease
 	c.run(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, min(c.set.Store.OperationTimeout, c.set.Store.WorkerIDTTL/6))
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		next, err := c.store.Renew(ctx, lease, c.record)
 		return &claimKept{next, err}
@@ -218,18 +239,15 @@ func (c *claimer) keep() {
 }
 
 func (c *claimer) kept(msg *claimKept) {
-	c.busy = false
-	switch {
-	case msg.err == nil:
+	if c.ctx.Err() != nil {
+		return
+	}
+	if c.hold.Answered(time.Now(), msg.lease.Sent, msg.err) == lease.Done {
 		c.lease = &msg.lease
 		c.report(&claimRenewed{msg.lease})
-		c.scheduleRenewal()
-	case isCanceled(c.ctx, msg.err):
-	case errors.Is(msg.err, kv.ErrLost), errors.Is(msg.err, kv.ErrLate):
-		lost := *c.lease
-		c.lease = nil
-		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", lost.Key, msg.err)})
-	default:
-		c.after(jitter(200*time.Millisecond), &keepDue{})
 	}
+	c.proceed()
 }
+
+// ranOut says that a lease was not renewed in time, as the store would say it.
+func ranOut(l kv.Lease) error { return fmt.Errorf("renew %s %q: %w", l.Bucket, l.Key, kv.ErrLate) }

@@ -97,22 +97,3 @@ func (h *heartbeat) stand(s standing) {
 		h.hurry()
 	}
 }
-
-// noteRecord follows what the store has of this worker, and tells when nothing is left of it.
-func (f *follower) noteRecord(u kv.Update) {
-	switch {
-	case u.Kind == kv.UpdateSynced:
-		f.synced = true
-	case u.Entry.Key == f.session.id:
-		f.recorded = u.Kind == kv.UpdatePut
-	}
-	f.tellVacated()
-}
-
-func (f *follower) tellVacated() {
-	is := f.synced && !f.recorded && !f.applying && (f.wanted == nil || len(f.wanted.Owned) == 0)
-	if is != f.vacated {
-		f.vacated = is
-		f.report(&vacated{is})
-	}
-}

@@ -10,59 +10,6 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// newIdleElector returns an elector that leads in term 5, with a lease that was renewed just now, and that starts nothing.
-func newIdleElector() (e *elector, ends *[]error) {
-	ends = new([]error)
-	report := func(message reported) {
-		if d, ok := message.(*deposed); ok {
-			*ends = append(*ends, d.err)
-		}
-	}
-	nothing := func() {}
-	return &elector{
-		store: &kv.Store{},
-		guard: &guard{ended: true}, report: report, id: "worker-0", leader: "worker-0", fence: kv.Fence{Term: 5, Revision: 50}, undue: nothing,
-		lease: &kv.Lease{Revision: 1, Sent: time.Now(), TTL: time.Minute}, renewal: nothing, retry: nothing, expiry: nothing,
-		set: Settings{Store: kv.Config{LeaderTTL: time.Minute}},
-	}, ends
-}
-
-func TestALeaderThatMeetsAHigherTermIsDeposed(t *testing.T) {
-	e, ends := newIdleElector()
-	e.termIsSeen(4)
-	e.termIsSeen(5)
-	require.Empty(t, *ends)
-	e.termIsSeen(6)
-	require.Len(t, *ends, 1)
-	require.ErrorIs(t, (*ends)[0], kv.ErrDeposed)
-	require.EqualValues(t, 6, e.floor, "the next term is higher still")
-}
-
-func TestALeaderIsDeposedWhenItsLeaseEnds(t *testing.T) {
-	e, ends := newIdleElector()
-	e.leaseExpired()
-	require.Empty(t, *ends, "the lease was renewed meanwhile")
-	e.lease.Sent = time.Now().Add(-time.Minute)
-	e.leaseExpired()
-	require.Len(t, *ends, 1)
-	require.ErrorIs(t, (*ends)[0], kv.ErrLate)
-	require.Zero(t, e.fence)
-	require.Nil(t, e.lease)
-}
-
-func TestALeaderIsDeposedWhenItsLeaseIsLost(t *testing.T) {
-	for _, err := range []error{kv.ErrLost, kv.ErrLate} {
-		e, ends := newIdleElector()
-		e.ctx = t.Context()
-		e.renewed(&renewed{from: 99, err: err})
-		require.Empty(t, *ends, "that was an earlier lease")
-		e.renewed(&renewed{from: 1, err: err})
-		require.Len(t, *ends, 1)
-		require.ErrorIs(t, (*ends)[0], err)
-		require.Zero(t, e.fence)
-	}
-}
-
 // election is an elector that leads, with a stranger beside it who can write what the elector writes.
 type election struct {
 	*guard
@@ -205,40 +152,6 @@ func TestALeaderThatAbstainsLetsOthersLeadAtOnceAndCampaignsAgain(t *testing.T) 
 		require.Greater(t, e.elected(t).Term, e.fence.Term)
 		require.InDelta(t, pause, time.Since(began), float64(100*time.Millisecond), "a shorter one does not end it")
 	})
-}
-
-// TestAnAbstentionEndsInACampaign: what was planned before it is planned for its end.
-func TestAnAbstentionEndsInACampaign(t *testing.T) {
-	until := time.Now().Add(time.Minute)
-	for name, before := range map[string]func(e *elector){
-		"nobody led":             func(*elector) {},
-		"a campaign was due":     func(e *elector) { e.plan(time.Millisecond) },
-		"a campaign is due then": func(e *elector) { e.plan(time.Minute) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			e, _ := newIdleElector()
-			e.lease, e.fence, e.leader, e.synced = nil, kv.Fence{}, "", true
-			before(e)
-			e.abstain(until)
-			if e.dueAt.Before(until) {
-				e.campaign() // the timer that was set before
-			}
-			require.False(t, e.busy, "it abstains")
-			require.WithinDuration(t, until, e.dueAt, time.Second)
-		})
-	}
-}
-
-func TestATermThatWasPassedWhileItWasStoredIsNotLed(t *testing.T) {
-	e, _ := newIdleElector()
-	e.fence = kv.Fence{}
-	lease := *e.lease
-	e.termIsSeen(7)
-	e.campaigned(&campaigned{lease: &lease, fence: kv.Fence{Term: 6, Revision: 60}})
-	require.Zero(t, e.fence)
-	require.True(t, e.busy, "another one is begun")
-	e.campaigned(&campaigned{lease: &lease, fence: kv.Fence{Term: 8, Revision: 80}})
-	require.EqualValues(t, 8, e.fence.Term)
 }
 
 func isLeaderSeen(r reported) bool {

@@ -3,216 +3,118 @@ package actors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/kv"
 )
 
-// follower reads what the leader wrote for this worker's session and has it applied, one record at a time; a record
-// that comes meanwhile waits, and only the newest waits, because a record lists everything the worker owns.
+// follower is the shell around a [member.Following]: it follows the term, the plan and this worker's record, has the runner
+// show the user what the following decides, and hands the outcomes back.
 type follower struct {
 	*guard
-	report  func(reported)
-	store   *kv.Store
-	runner  *runner
-	session session
-	// carried is the session before, whose partitions are kept until this one has a record; 0 for none. Its record can
-	// still take partitions away.
-	carried uint64
-
-	position kv.Position // the highest met in the store
-	plan     kv.Plan
-	wanted   *kv.Assignment // the newest record of this session
-	applying bool
-	shown    picture   // what the user was last shown, or is being shown
-	applied  int64     // the version of the newest record of this session that is in force
-	held     time.Time // until when the leader gives this worker nothing, as told last
-	unknown  map[string]bool
-	synced   bool // everything stored has been read once
-	recorded bool // the store has a record under this worker's ID
-	vacated  bool // as told last
-
-	own       leader.Edition // of what a worker that starts lists, until that and the group are compared; else zero
-	compare   func(context.Context) error
-	comparing bool
+	report    func(reported)
+	store     *kv.Store
+	runner    *runner
+	session   session
+	following *member.Following
+	compare   func(context.Context) error // the source with the group
+	wake      func()                      // stops the timer
 }
 
-// picture is everything that a worker's Assignment is made of.
-type picture struct {
-	record    *kv.Assignment
-	position  kv.Position
-	lifecycle kv.Lifecycle
-}
-
-// untrustedRetry is the pause before a record is tried again that was refused because the trust seemed to be over.
-const untrustedRetry = 100 * time.Millisecond
-
-type (
-	applyDue         struct{}
-	assignmentUpdate struct{ kv.Update }
-	served           struct{ err error }
-)
+type followDue struct{}
 
 func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64, own leader.Edition, compare func(context.Context) error) body {
+	cfg := member.FollowingConfig{Worker: s.id, Session: s.number, Carried: carried, Position: p}
+	if own != (leader.Edition{}) {
+		cfg.Suspect = own.Suspect
+	}
 	return &follower{
-		guard: g, report: report, store: store, runner: r, session: s, position: p, carried: carried, unknown: map[string]bool{},
-		own: own, compare: compare,
+		guard: g, report: report, store: store, runner: r, session: s, following: member.NewFollowing(cfg), compare: compare, wake: func() {},
 	}
 }
 
 func (f *follower) started() {
 	f.log.Info("waiting for the leader's assignment", "session", f.session.number)
 	keys := []string{kv.TermKey, kv.PlanKey, f.session.id}
-	feed(f.guard, f.report, f.store, kv.Assignments, keys, 0, func(u kv.Update) any { return changes(u, &assignmentUpdate{u}) })
+	feed(f.guard, f.report, f.store, kv.Assignments, keys, 0, func(u kv.Update) any { return &member.FollowingUpdate{Update: u} })
 }
 
 func (f *follower) stopping(bool) {}
 
 func (f *follower) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
-	case *assignmentUpdate:
-		f.assignmentUpdated(msg.Update)
-		f.noteRecord(msg.Update)
-	case *applyDue:
-		f.apply()
+	case member.FollowingFact:
+		f.step(msg)
+	case *followDue:
+		f.step(&member.FollowingTicked{})
 	case *feedEnded:
 		f.report(&sessionLost{msg.err})
-	case *served:
-		f.served(msg.err)
-		f.tellVacated()
-	case *compared:
-		f.compared(msg.err)
-	case *compareDue:
-		f.comparing = false
-		f.apply()
 	}
 }
 
-func (f *follower) assignmentUpdated(u kv.Update) {
-	switch {
-	case u.Kind == kv.UpdatePut:
-		f.updated(u.Entry)
-	case f.carried == 0:
-	case u.Kind == kv.UpdateSynced && f.wanted == nil, u.Kind != kv.UpdateSynced && u.Entry.Key == f.session.id:
-		// The record of what is carried is gone: all of it was given to others.
-		f.wanted = &kv.Assignment{Worker: f.session.id, Session: f.carried}
-		f.apply()
+func (f *follower) step(fact member.FollowingFact) {
+	for _, effect := range f.following.Step(time.Now(), fact, nil) {
+		f.perform(effect)
 	}
 }
 
-func (f *follower) updated(e kv.Entry) {
-	var err error
-	switch e.Key {
-	case kv.TermKey:
-		err = f.termUpdated(e)
-	case kv.PlanKey:
-		err = f.planUpdated(e)
-	default:
-		err = f.recordUpdated(e)
-	}
-	f.noteFormat(e.Key, err)
-	f.apply()
-}
-
-// noteFormat says when records of an unknown format turn up and when the last of them is gone.
-func (f *follower) noteFormat(key string, err error) {
-	switch {
-	case errors.Is(err, kv.ErrFormat):
-		f.unknown[key] = true
-		f.report(&formatMet{err})
-	case err != nil:
-		f.report(&problem{err})
-	case f.unknown[key]:
-		delete(f.unknown, key)
-		if len(f.unknown) == 0 {
-			f.report(&formatMet{nil})
-		}
-	}
-}
-
-func (f *follower) termUpdated(e kv.Entry) error {
-	term, err := kv.DecodeTerm(e.Value)
-	if err != nil {
-		return err
-	}
-	f.meet(kv.Position{Term: term.Number, Version: f.position.Version})
-	return nil
-}
-
-func (f *follower) planUpdated(e kv.Entry) error {
-	plan, err := kv.DecodePlan(e.Value)
-	if err != nil {
-		return err
-	}
-	f.plan = plan
-	f.meet(kv.Position{Term: max(plan.Term, f.position.Term), Version: plan.Version})
-	f.report(&phaseSeen{plan.Phase, plan.Lifecycle, plan.Reads})
-	for _, d := range plan.Damped {
-		if d.Worker == f.session.id && !d.Until.Equal(f.held) {
-			f.held = d.Until
-			f.report(&held{d.Until})
-		}
-	}
-	return nil
-}
-
-// meet follows the store's position. It never goes back: where it does, the store is not the one it was.
-func (f *follower) meet(p kv.Position) {
-	if p.Term < f.position.Term || p.Version < f.position.Version {
-		f.report(&sessionLost{fmt.Errorf("%w: it is at term %d version %d, term %d version %d was seen", kv.ErrRolledBack,
-			p.Term, p.Version, f.position.Term, f.position.Version)})
-		return
-	}
-	if p != f.position {
-		f.position = p
-		f.report(&seen{p})
+// perform does what the following decided.
+func (f *follower) perform(effect member.FollowingEffect) {
+	switch e := effect.(type) {
+	case *member.FollowingShow:
+		f.show(e)
+	case *member.FollowingCompare:
+		f.run(func(ctx context.Context) any {
+			err := f.compare(ctx)
+			return &member.FollowingCompared{Foreign: errors.Is(err, ErrForeignGroup), Err: err}
+		})
+	case *member.FollowingSeen:
+		f.report(&seen{e.Position})
+	case *member.FollowingPhase:
+		f.report(&phaseSeen{e.Phase, e.Lifecycle, e.Reads})
+	case *member.FollowingApplied:
+		f.report(&applied{e.Position, e.Acknowledge})
+	case *member.FollowingHeld:
+		f.report(&held{e.Until})
+	case *member.FollowingVacated:
+		f.report(&vacated{e.Is})
+	case *member.FollowingFormat:
+		f.report(&formatMet{e.Err})
+	case *member.FollowingForeign:
+		f.report(&foreignMet{e.Err})
+	case *member.FollowingLost:
+		f.report(&sessionLost{e.Err})
+	case *member.FollowingProblem:
+		f.report(&problem{e.Err})
+	case *member.FollowingWake:
+		f.wake()
+		f.wake = f.at(e.At, 0, &followDue{})
 	}
 }
 
-func (f *follower) recordUpdated(e kv.Entry) error {
-	record, err := kv.DecodeAssignment(e.Value)
-	if err != nil {
-		return err
-	}
-	switch {
-	case record.Session == f.session.number:
-		f.carried = 0
-		if f.wanted == nil || record.Version >= f.wanted.Version {
-			f.wanted = &record
-		}
-	case record.Session == f.carried && f.carried != 0:
-		f.wanted = &record
-	case record.Session > f.session.number:
-		f.report(&sessionLost{fmt.Errorf("%w: the leader knows session %d of %s, this is %d", kv.ErrLost, record.Session,
-			f.session.id, f.session.number)})
-	}
-	return nil
-}
-
-// apply hands the newest record to the user, or shows the user a newer plan in which nothing changed for this worker.
-func (f *follower) apply() {
-	if f.applying || f.wanted == nil || len(f.unknown) > 0 {
-		return
-	}
-	if !f.belongs() {
-		return
-	}
-	now := picture{f.wanted, f.position, f.plan.Lifecycle}
-	now.position.Version = max(f.wanted.Version, f.position.Version)
-	if now == f.shown {
-		return
-	}
-	f.applying, f.shown = true, now
+// show has the runner bring about what the record says.
+func (f *follower) show(e *member.FollowingShow) {
 	f.runner.become(request{
-		ctx: f.session.tenure.ctx, tenure: f.session.tenure, session: f.session.number, worker: f.session.id, target: target(*now.record),
-		shrink: now.record.Session == f.carried, why: why(*now.record),
-		position: now.position, lifecycle: now.lifecycle, trusted: f.session.trust.mayTake,
-		done: func(err error) { f.tell(&served{err}) },
+		ctx: f.session.tenure.ctx, tenure: f.session.tenure, session: f.session.number, worker: f.session.id, target: target(e.Record),
+		shrink: e.Shrink, why: why(e.Record), position: e.Position, lifecycle: e.Lifecycle, trusted: f.session.trust.mayTake,
+		done: func(err error) { f.tell(served(err)) },
 	})
+}
+
+// served is the outcome of a request as a fact.
+func served(err error) *member.FollowingServed {
+	switch {
+	case errors.Is(err, errSuperseded):
+		return &member.FollowingServed{Outcome: member.FollowingSuperseded}
+	case errors.Is(err, errUntrusted):
+		return &member.FollowingServed{Outcome: member.FollowingRefused}
+	default:
+		return &member.FollowingServed{Err: err}
+	}
 }
 
 // target is what the record grants.
@@ -236,24 +138,4 @@ func why(record kv.Assignment) func(partition string) error {
 		}
 		return ErrRevoked
 	}
-}
-
-func (f *follower) served(err error) {
-	f.applying = false
-	switch {
-	case errors.Is(err, errSuperseded):
-		return // nobody was told anything: the session is over
-	case errors.Is(err, errUntrusted):
-		// The session is over, and the manager knows; or the manager was held up, and a renewal is still to be told.
-		f.shown = picture{}
-		f.after(untrustedRetry, &applyDue{})
-		return
-	case err != nil:
-		f.report(&problem{err})
-	}
-	if record := f.shown.record; record.Session == f.session.number && record.Version > f.applied {
-		f.applied = record.Version
-		f.report(&applied{kv.Position{Term: record.Term, Version: record.Version}, len(record.Releasing) > 0})
-	}
-	f.apply()
 }

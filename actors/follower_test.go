@@ -1,81 +1,63 @@
 package actors
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/kv"
 )
 
-// newIdleFollower returns a follower of session 7 that only notes what it is shown, and the errors for which it would end
-// the session.
-func newIdleFollower() (*follower, *[]error) {
-	var ends []error
-	report := func(message reported) {
-		if lost, ok := message.(*sessionLost); ok {
-			ends = append(ends, lost.err)
-		}
-	}
-	s := session{id: "worker-0", number: 7, tenure: newTenure()}
-	return &follower{session: s, report: report, applying: true, unknown: map[string]bool{}}, &ends
+// newIdleFollower returns a follower of session 7 whose runner only queues, and what the follower reports.
+func newIdleFollower() (*follower, *[]reported) {
+	var reports []reported
+	r := &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}
+	s := session{id: "worker-0", number: 7, tenure: newTenure(), trust: &trust{}}
+	f := newFollower(&guard{ended: true}, func(m reported) { reports = append(reports, m) }, nil, r, s, kv.Position{}, 0, leader.Edition{}, nil)
+	return f.(*follower), &reports
 }
 
-func recordEntry(session uint64, version int64) kv.Entry {
-	value := fmt.Sprintf(`{"format":1,"worker":"worker-0","session":%d,"term":1,"version":%d}`, session, version)
-	return kv.Entry{Key: "worker-0", Value: []byte(value)}
+func followed(key, value string) *member.FollowingUpdate {
+	return &member.FollowingUpdate{Update: kv.Update{Kind: kv.UpdatePut, Entry: kv.Entry{Key: key, Value: []byte(value)}}}
 }
 
-func termEntry(number uint64) kv.Entry {
-	return kv.Entry{Key: kv.TermKey, Value: fmt.Appendf(nil, `{"format":1,"number":%d}`, number)}
+func assigned(session uint64, version int64, more string) *member.FollowingUpdate {
+	return followed("worker-0", fmt.Sprintf(`{"format":1,"worker":"worker-0","session":%d,"term":1,"version":%d%s}`, session, version, more))
 }
 
-func planEntry(term uint64, version int64) kv.Entry {
-	value := fmt.Sprintf(`{"format":1,"term":%d,"version":%d,"phase":"idle","lifecycle":"stable"}`, term, version)
-	return kv.Entry{Key: kv.PlanKey, Value: []byte(value)}
-}
-
-func TestOnlyTheNewestRecordOfTheSessionIsTakenUp(t *testing.T) {
-	f, ends := newIdleFollower()
-	f.updated(recordEntry(6, 9))
-	require.Nil(t, f.wanted, "an earlier session's")
-	f.updated(recordEntry(7, 5))
-	require.EqualValues(t, 5, f.wanted.Version)
-	f.updated(recordEntry(7, 4))
-	require.EqualValues(t, 5, f.wanted.Version, "older")
-	f.updated(recordEntry(6, 9))
-	require.EqualValues(t, 7, f.wanted.Session)
-	f.updated(recordEntry(7, 8))
-	require.EqualValues(t, 8, f.wanted.Version)
-	require.Empty(t, *ends)
-	f.updated(recordEntry(8, 9))
-	require.EqualValues(t, 7, f.wanted.Session)
-	require.Len(t, *ends, 1, "a later session of this ID")
-	require.ErrorIs(t, (*ends)[0], kv.ErrLost)
-}
-
-func TestAStoreThatGoesBackEndsTheSession(t *testing.T) {
-	for name, back := range map[string]kv.Entry{"term": termEntry(2), "version": planEntry(3, 4)} {
-		f, ends := newIdleFollower()
-		f.updated(termEntry(3))
-		f.updated(planEntry(3, 5))
-		f.updated(planEntry(3, 5))
-		require.Empty(t, *ends, name)
-		f.updated(back)
-		require.Len(t, *ends, 1, name)
-		require.ErrorIs(t, (*ends)[0], kv.ErrRolledBack, name)
-		require.Equal(t, kv.Position{Term: 3, Version: 5}, f.position, name)
-	}
+// TestWhatIsShownIsAskedOfTheRunnerWithItsReasons: what a record grants, and why it takes away what it does.
+func TestWhatIsShownIsAskedOfTheRunnerWithItsReasons(t *testing.T) {
+	f, _ := newIdleFollower()
+	f.step(assigned(7, 5, `,"owned":[{"partition":"a.b","weight":3,"epoch":4}],"releasing":[{"partition":"c","unlisted":true},{"partition":"d"}]`))
+	require.Equal(t, 1, f.runner.queue.len())
+	q, _ := f.runner.queue.pop()
+	require.Equal(t, map[string]holding{"a.b": {named("a.b", 3), 4}}, q.target)
+	require.Equal(t, kv.Position{Version: 5}, q.position)
+	require.Equal(t, "worker-0", q.worker)
+	require.EqualValues(t, 7, q.session)
+	require.False(t, q.shrink)
+	require.ErrorIs(t, q.why("c"), ErrUnlisted)
+	require.ErrorIs(t, q.why("d"), ErrRevoked)
 }
 
 func TestNothingIsTakenUpWhileARecordHasAnUnknownFormat(t *testing.T) {
-	f, ends := newIdleFollower()
-	f.applying, f.runner, f.session.trust = false, &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}, &trust{}
-	f.updated(kv.Entry{Key: kv.PlanKey, Value: []byte(`{"format":99}`)})
-	f.updated(recordEntry(7, 5))
+	f, reports := newIdleFollower()
+	f.step(followed(kv.PlanKey, `{"format":99}`))
+	f.step(assigned(7, 5, ""))
 	require.Zero(t, f.runner.queue.len())
-	f.updated(planEntry(1, 5))
+	require.ErrorIs(t, (*reports)[0].(*formatMet).err, kv.ErrFormat)
+	f.step(followed(kv.PlanKey, `{"format":1,"term":1,"version":5,"phase":"idle","lifecycle":"stable"}`))
 	require.Equal(t, 1, f.runner.queue.len(), "the group has gone back to a format that is known")
-	require.Empty(t, *ends)
+}
+
+func TestWhatTheRunnerAnswersIsToldToTheFollowing(t *testing.T) {
+	problem := errors.New("the hook failed")
+	require.Equal(t, &member.FollowingServed{Outcome: member.FollowingShown}, served(nil))
+	require.Equal(t, &member.FollowingServed{Outcome: member.FollowingShown, Err: problem}, served(problem))
+	require.Equal(t, member.FollowingRefused, served(fmt.Errorf("hook: %w", errUntrusted)).Outcome)
+	require.Equal(t, member.FollowingSuperseded, served(fmt.Errorf("hook: %w", errSuperseded)).Outcome)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
@@ -12,45 +11,6 @@ import (
 
 // This file is how a worker that starts finds out that the group is another application's: before it claims an ID, and
 // again before it applies its first record, because two applications that start together find no plan.
-
-type (
-	// compared is the outcome of comparing the source with the group.
-	compared   struct{ err error }
-	compareDue struct{}
-)
-
-// comparePause is between two attempts to compare.
-const comparePause = time.Second
-
-// belongs reports whether records may be applied. A worker that starts waits for the plan of its first record, which is
-// stored with it. Where that was made for another list than the worker's, the source is compared with the group before.
-func (f *follower) belongs() bool {
-	switch {
-	case f.own == leader.Edition{}:
-		return true
-	case f.comparing, f.plan.Version < f.wanted.Version:
-		return false
-	case !f.own.Suspect(f.plan):
-		f.own = leader.Edition{}
-		return true
-	}
-	f.comparing = true
-	f.run(func(ctx context.Context) any { return &compared{f.compare(ctx)} })
-	return false
-}
-
-func (f *follower) compared(err error) {
-	switch {
-	case errors.Is(err, ErrForeignGroup):
-		f.report(&foreignMet{err}) // and nothing is applied any more
-	case err != nil:
-		f.report(&problem{err})
-		f.after(comparePause, &compareDue{})
-	default:
-		f.comparing, f.own = false, leader.Edition{}
-		f.apply()
-	}
-}
 
 // comparer compares the source with the group once more.
 func comparer(set Settings, store *kv.Store) func(context.Context) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -222,6 +223,14 @@ func (g *guard) after(d time.Duration, message any) (stop func()) {
 		f.timer.Stop()
 		delete(g.timers, f.timer)
 	}
+}
+
+// at tells this incarnation the message at a time, or up to a spread later; never where that is the zero time.
+func (g *guard) at(t time.Time, spread time.Duration, message any) (stop func()) {
+	if t.IsZero() {
+		return func() {}
+	}
+	return g.after(time.Until(t)+rand.N(spread+1), message)
 }
 
 // run does blocking work on a goroutine of its own with the incarnation's context and tells the outcome, unless that is

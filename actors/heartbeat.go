@@ -2,18 +2,18 @@ package actors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/parti-go/parti/internal/lease"
 	"github.com/parti-go/parti/kv"
 )
 
-// heartbeat keeps the worker's entry in the heartbeat bucket alive and carries its acknowledgements. One write is under
-// way at a time; what comes meanwhile goes with the next.
+// heartbeat keeps the worker's entry in the heartbeat bucket alive and carries its acknowledgements. When it is written is
+// the decision of a [lease.Hold].
 type heartbeat struct {
 	*guard
 	begun   time.Time // when the claim was sent that began the session
@@ -26,48 +26,55 @@ type heartbeat struct {
 	held    func() Held
 	standing
 
+	hold     lease.Hold
 	lease    kv.Lease    // zero before the first acknowledged write
 	applied  kv.Position // by this session: nothing, at first
 	told     kv.Position // what of it the last heartbeat has told
 	holding  []string    // what that one listed
 	reads    int         // the newest format that everybody in the group reads
 	stuck    []string    // what is waited for past its deadline
-	asked    *kv.Fence   // to be answered by the next write that is begun
-	sending  bool
-	urgent   bool // something to say that does not wait for the next interval
-	lost     bool
-	next     func() // stops the timer of the next write
-	attempts int
+	asked    *kv.Fence   // a question that no acknowledged write has answered yet
+	question uint64      // its number
+	next     func()      // stops the timer
 }
 
 type (
 	beatDue  struct{}
 	beatSent struct {
 		lease kv.Lease
-		asked *kv.Fence
 		err   error
 	}
 )
 
-// longestRetry is the pause between failed heartbeats at most: after a short outage there is not much trust left.
-const longestRetry = 250 * time.Millisecond
+// The pauses after failed heartbeats grow, and stay short: after a short outage there is not much trust left.
+const (
+	firstRetry   = 100 * time.Millisecond
+	longestRetry = 250 * time.Millisecond
+)
 
 func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool, held func() Held) *heartbeat {
 	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, anew: anew, held: held, next: func() {}}
 }
 
-func (h *heartbeat) started()      { h.send() }
+func (h *heartbeat) started() {
+	if h.begun.IsZero() {
+		h.begun = time.Now()
+	}
+	h.hold = lease.New(h.keeping(), h.begun)
+	h.proceed()
+}
+
 func (h *heartbeat) stopping(bool) {}
 
 func (h *heartbeat) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
 	case *beatDue:
-		h.send()
+		h.proceed()
 	case *beatSent:
 		h.sent(msg)
 	case *beatNow:
 		h.asked = &msg.fence
-		h.hurry()
+		h.question = h.hurry()
 	case *position:
 		h.applied = msg.Position
 		if msg.now {
@@ -87,35 +94,61 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 	}
 }
 
-// hurry sends now, or as soon as the write under way is over.
-func (h *heartbeat) hurry() {
-	h.urgent = true
-	h.send()
+// keeping is how a heartbeat is kept. The first one must have been acknowledged while it can be trusted, counted from the
+// claim: one whose answer was lost is stored, and expires. The leader then takes the session for over, and what is over must
+// not be begun again under the same number. So do those who want the ID of a claim that is older than HeartbeatTTL.
+//
+// An answer may come later than the next heartbeat is due: how long it takes says nothing about how often one is wanted. But
+// a write that nobody answers must leave time for another before the trust ends, so it has not more than a quarter of
+// HeartbeatTTL, of which three are the trust.
+func (h *heartbeat) keeping() lease.Config {
+	interval, ttl := h.set.Topology.HeartbeatInterval, h.set.Store.HeartbeatTTL
+	return lease.Config{
+		TTL: ttl, Interval: interval, Pause: firstRetry, LongestPause: min(interval/2, longestRetry), Shortest: interval, Longest: ttl / 4,
+	}
 }
 
-func (h *heartbeat) send() {
-	if h.sending || h.lost {
-		return
+// hurry sends now, or as soon as the write under way is over.
+func (h *heartbeat) hurry() (request uint64) {
+	request = h.hold.Hurry(time.Now())
+	h.proceed()
+	return request
+}
+
+// proceed does what the hold says.
+func (h *heartbeat) proceed() {
+	switch next := h.hold.Next(time.Now()).(type) {
+	case *lease.Write:
+		h.send(next.Limit)
+		h.proceed()
+	case *lease.Wait:
+		h.next()
+		h.next = h.at(next.At, next.Spread, &beatDue{})
+	case *lease.End:
+		h.next()
+		h.report(&sessionLost{h.why(next.Err)})
 	}
-	if h.begun.IsZero() {
-		h.begun = time.Now()
+}
+
+// why is the error with which the hold has ended.
+func (h *heartbeat) why(err error) error {
+	switch {
+	case err != nil:
+	case h.lease.Revision == 0:
+		err = fmt.Errorf("the first was not acknowledged: %w", kv.ErrLate)
+	default:
+		err = ranOut(h.lease)
 	}
-	if h.lease.Revision == 0 && !time.Now().Before(h.firstBy()) {
-		h.lose(fmt.Errorf("heartbeat of %s session %d: the first was not acknowledged: %w", h.id, h.session, kv.ErrLate))
-		return
-	}
-	h.next()
-	h.sending, h.urgent = true, false
-	asked := h.asked
-	h.asked = nil
-	lease := h.lease
-	timeout := h.timeout()
-	record := h.record()
+	return fmt.Errorf("heartbeat of %s session %d: %w", h.id, h.session, err)
+}
+
+func (h *heartbeat) send(limit time.Duration) {
+	lease, record := h.lease, h.record()
 	h.run(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, timeout)
+		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		next, err := h.write(ctx, lease, record)
-		return &beatSent{next, asked, err}
+		return &beatSent{next, err}
 	})
 }
 
@@ -141,29 +174,6 @@ func (h *heartbeat) record() kv.Heartbeat {
 	}
 }
 
-// timeout is how long the next write may take. An answer may come later than the next heartbeat is due: how long it takes
-// says nothing about how often one is wanted. But a write that nobody answers must leave time for another before the trust
-// ends, so it has half of what is left, and not more than a quarter of HeartbeatTTL, of which three are the trust.
-func (h *heartbeat) timeout() time.Duration {
-	end := h.firstBy()
-	if h.lease.Revision != 0 {
-		end = h.lease.TrustedUntil()
-	}
-	return max(h.set.Topology.HeartbeatInterval, min(time.Until(end)/2, h.set.Store.HeartbeatTTL/4))
-}
-
-// firstBy is when the first heartbeat must have been acknowledged. One whose answer was lost is stored, and expires: the
-// leader then takes the session for over, and what is over must not be begun again under the same number. It counts from the
-// claim: a session without a heartbeat, whose claim is older than HeartbeatTTL, is over for those who want its ID.
-func (h *heartbeat) firstBy() time.Time {
-	return kv.Lease{Sent: h.begun, TTL: h.set.Store.HeartbeatTTL}.TrustedUntil()
-}
-
-func (h *heartbeat) lose(err error) {
-	h.lost = true
-	h.report(&sessionLost{err})
-}
-
 func (h *heartbeat) write(ctx context.Context, lease kv.Lease, record kv.Heartbeat) (kv.Lease, error) {
 	if lease.Revision != 0 {
 		return h.store.Renew(ctx, lease, record)
@@ -176,41 +186,24 @@ func (h *heartbeat) write(ctx context.Context, lease kv.Lease, record kv.Heartbe
 }
 
 func (h *heartbeat) sent(msg *beatSent) {
-	h.sending = false
-	if msg.err == nil && h.lease.Revision == 0 && !time.Now().Before(h.firstBy()) {
-		msg.err = kv.ErrLate
+	if h.ctx.Err() != nil {
+		return
 	}
-	if msg.err == nil {
-		h.attempts = 0
+	switch h.hold.Answered(time.Now(), msg.lease.Sent, msg.err) {
+	case lease.Done:
 		h.lease = msg.lease
-		h.report(&beat{msg.lease, msg.asked})
-	} else {
-		h.failed(msg)
+		h.report(&beat{msg.lease, h.answer()})
+	case lease.NotDone, lease.Unknown:
+		h.report(&beatMissed{h.why(msg.err)})
+	case lease.Over:
 	}
-	switch {
-	case h.lost:
-	case h.urgent && msg.err == nil:
-		h.send()
-	case msg.err == nil:
-		// From the send, not from the answer: a slow store must not thin out the heartbeats.
-		h.next = h.after(time.Until(h.lease.Sent.Add(h.set.Topology.HeartbeatInterval)), &beatDue{})
-	default:
-		h.attempts++
-		h.next = h.after(jitter(min(50*time.Millisecond<<min(h.attempts, 5), h.set.Topology.HeartbeatInterval/2, longestRetry)), &beatDue{})
-	}
+	h.proceed()
 }
 
-func (h *heartbeat) failed(msg *beatSent) {
-	if isCanceled(h.ctx, msg.err) {
-		return
+// answer is the question that the write which was just acknowledged answers, if any.
+func (h *heartbeat) answer() (asked *kv.Fence) {
+	if h.asked != nil && h.hold.Settled(h.question) {
+		asked, h.asked = h.asked, nil
 	}
-	if h.asked == nil {
-		h.asked = msg.asked
-	}
-	err := fmt.Errorf("heartbeat of %s session %d: %w", h.id, h.session, msg.err)
-	if errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate) || errors.Is(err, kv.ErrTaken) {
-		h.lose(err)
-		return
-	}
-	h.report(&beatMissed{err})
+	return asked
 }

@@ -144,6 +144,35 @@ func TestAQuestionGoesWithTheNextHeartbeatWhenItsOwnFails(t *testing.T) {
 	}
 }
 
+// TestAQuestionIsAnsweredByAHeartbeatThatWasBegunAfterIt: what was under way may have been stored before the term was.
+func TestAQuestionIsAnsweredByAHeartbeatThatWasBegunAfterIt(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		way := link.New(server, func(string) {})
+		t.Cleanup(way.Close)
+		set, store := openStore(t, way)
+		way.Slow(200 * time.Millisecond)
+		reports := make(chan reported, 100)
+		sending := make(chan *guard, 100)
+		begin(t, func(g *guard) body {
+			held := func() Held { sending <- g; return Held{} }
+			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, held)
+		})
+		g := <-sending
+		<-time.After(100 * time.Millisecond) // the first is under way
+		require.Empty(t, reports)
+		fence, asked := kv.Fence{Term: 3, Revision: 30}, time.Now()
+		g.tell(&beatNow{fence: fence})
+		first := next(t, reports)
+		require.IsType(t, &beat{}, first)
+		require.Nil(t, first.(*beat).asked)
+		answer := next(t, reports)
+		require.IsType(t, &beat{}, answer)
+		require.Equal(t, &fence, answer.(*beat).asked)
+		require.True(t, answer.(*beat).lease.Sent.After(asked))
+		require.Less(t, answer.(*beat).lease.Sent.Sub(first.(*beat).lease.Sent), set.Topology.HeartbeatInterval, "it does not wait for the interval")
+	})
+}
+
 // TestAHeartbeatThatHangsLeavesTimeForTheNext: however short the interval, and however much of the trust is over.
 func TestAHeartbeatThatHangsLeavesTimeForTheNext(t *testing.T) {
 	for _, interval := range []time.Duration{10 * time.Millisecond, 200 * time.Millisecond, time.Second, 2 * time.Second} {

@@ -115,6 +115,9 @@ func (w waiting) any(is func(request) bool) bool {
 	return slices.ContainsFunc(requests, is)
 }
 
+// untrustedRetry is the pause before it is looked again whether the trust is back.
+const untrustedRetry = 100 * time.Millisecond
+
 var errUntrusted = errors.New("trust ended before the hook was called")
 
 // errSuperseded says that the user was not told, because a later request came before.

@@ -155,20 +155,21 @@ var mutants = []mutant{
 	{
 		name: "claim-lost-and-kept", breaks: "A claim that is lost is not told, and the session goes on.",
 		file: "actors/claimer.go",
-		old:  `		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", lost.Key, msg.err)})`,
-		new:  `		_ = lost`,
+		old:  `		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", c.lease.Key, err)})`,
+		new:  `		_ = err`,
 	},
 	{
 		name: "heartbeat-lost-and-kept", breaks: "A heartbeat that somebody else wrote is not told, and the session goes on.",
-		file: "actors/heartbeat.go",
-		old:  `errors.Is(err, kv.ErrLost) || errors.Is(err, kv.ErrLate) || errors.Is(err, kv.ErrTaken)`,
-		new:  `errors.Is(err, kv.ErrLate)`,
+		file: "internal/lease/lease.go",
+		old:  `errors.Is(err, store.ErrLost), errors.Is(err, store.ErrLate), errors.Is(err, store.ErrTaken):`,
+		new:  `errors.Is(err, store.ErrLate):`,
 	},
 	{
 		name: "late-first-heartbeat", breaks: "A session may begin with a heartbeat that the leader has already seen expire.",
 		file: "actors/heartbeat.go",
-		old:  `	return kv.Lease{Sent: h.begun, TTL: h.set.Store.HeartbeatTTL}.TrustedUntil()`,
-		new:  `	return kv.Lease{Sent: h.begun, TTL: 1000 * h.set.Store.HeartbeatTTL}.TrustedUntil()`,
+		old:  `	h.hold = lease.New(h.keeping(), h.begun)`,
+		new: `	h.hold = lease.New(h.keeping(), h.begun.Add(1000*h.set.Store.HeartbeatTTL))
+	_ = h.hold.Hurry(time.Now())`,
 	},
 	{
 		name: "prior-claim-not-trusted", breaks: "A worker takes its earlier claim over although that may have expired.",
@@ -180,32 +181,32 @@ var mutants = []mutant{
 	{
 		name: "claim-not-retried", breaks: "A renewal of the claim that failed once is not tried again.",
 		file: "actors/claimer.go",
-		old:  `		c.after(jitter(200*time.Millisecond), &keepDue{})`,
-		new:  ``,
+		old:  `200*time.Millisecond`,
+		new:  `time.Hour`,
 	},
 	{
 		name: "heartbeat-not-retried", breaks: "A heartbeat that failed once is not tried again.",
-		file: "actors/heartbeat.go",
-		old:  `h.set.Topology.HeartbeatInterval/2, longestRetry)), &beatDue{})`,
-		new:  `h.set.Topology.HeartbeatInterval/2, longestRetry)+time.Hour), &beatDue{})`,
+		file: "internal/lease/lease.go",
+		old:  `		h.due, h.spread = now.Add(pause-pause/5), 2*pause/5`,
+		new:  `		h.due, h.spread = now.Add(pause+time.Hour), 0`,
 	},
 	{
 		name: "leadership-not-retried", breaks: "A renewal of the lease on leadership that failed once is not tried again.",
-		file: "actors/elector.go",
-		old:  `		e.renewAfter(jitter(100 * time.Millisecond))`,
-		new:  ``,
+		file: "internal/member/election.go",
+		old:  `Pause: electionRetry, LongestPause: electionRetry,`,
+		new:  `Pause: time.Hour, LongestPause: time.Hour,`,
 	},
 	{
 		name: "heartbeat-hangs", breaks: "A heartbeat that nobody answers may take as long as any operation.",
 		file: "actors/heartbeat.go",
-		old:  `context.WithTimeout(ctx, timeout)`,
-		new:  `context.WithTimeout(ctx, max(timeout, h.set.Store.OperationTimeout))`,
+		old:  `context.WithTimeout(ctx, limit)`,
+		new:  `context.WithTimeout(ctx, max(limit, h.set.Store.OperationTimeout))`,
 	},
 	{
 		name: "heartbeat-hurried", breaks: "A heartbeat has to be answered before the next one is due.",
-		file: "actors/heartbeat.go",
-		old:  `max(h.set.Topology.HeartbeatInterval, min(time.Until(end)/2, h.set.Store.HeartbeatTTL/4))`,
-		new:  `min(h.set.Topology.HeartbeatInterval, time.Until(end))`,
+		file: "internal/lease/lease.go",
+		old:  `	return &Write{max(h.cfg.Shortest, min(end.Sub(now)/2, h.cfg.Longest))}`,
+		new:  `	return &Write{min(h.cfg.Shortest, end.Sub(now))}`,
 	},
 	{
 		name: "restore-not-proven", breaks: "A renewal that finds an earlier write of its key does not see that the store was restored.",
@@ -227,37 +228,37 @@ var mutants = []mutant{
 	// What a worker takes up, and when it says that it has let go.
 	{
 		name: "session-not-compared", breaks: "A worker takes up a record that names another session of its ID.",
-		file: "actors/follower.go",
-		old:  `case record.Session == f.session.number:`,
-		new:  `case record.Session <= f.session.number:`,
+		file: "internal/member/following.go",
+		old:  `case r.Session == f.cfg.Session:`,
+		new:  `case r.Session <= f.cfg.Session:`,
 	},
 	{
 		name: "older-record-applied", breaks: "A record of an older version replaces a newer one.",
-		file: "actors/follower.go",
-		old:  `if f.wanted == nil || record.Version >= f.wanted.Version {`,
-		new:  `if f.wanted == nil || record.Version >= 0 {`,
+		file: "internal/member/following.go",
+		old:  `f.wanted.Session != r.Session || r.Version >= f.wanted.Version {`,
+		new:  `f.wanted.Session != r.Session || r.Version >= 0 {`,
 	},
 	{
 		name: "rollback-not-noticed", breaks: "A follower accepts a term or a version below one it has seen.",
-		file: "actors/follower.go",
+		file: "internal/member/following.go",
 		old:  `if p.Term < f.position.Term || p.Version < f.position.Version {`,
 		new:  `if p.Term < f.position.Term && p.Version < 0 {`,
 	},
 	{
 		name: "unknown-format-applied", breaks: "A worker goes on although the group's records have a format it does not know.",
-		file: "actors/follower.go",
-		old:  `f.wanted == nil || len(f.unknown) > 0 {`,
-		new:  `f.wanted == nil {`,
+		file: "internal/member/following.go",
+		old:  `f.wanted != nil && len(f.unknown) == 0 &&`,
+		new:  `f.wanted != nil &&`,
 	},
 	{
 		name: "acknowledged-before-hook", breaks: "A record is acknowledged when the hook is called, not when it has returned.",
 		file: "actors/follower.go",
-		old: `		done: func(err error) { f.tell(&served{err}) },
+		old: `		done: func(err error) { f.tell(served(err)) },
 	})
 `,
 		new: `		done: func(error) {},
 	})
-	f.tell(&served{})
+	f.tell(served(nil))
 `,
 	},
 	{
@@ -369,17 +370,16 @@ var mutants = []mutant{
 	},
 	{
 		name: "foreign-first-record", breaks: "A worker runs what another application lists that started together with it.",
-		file:   "actors/group.go",
-		old:    `case !f.own.Suspect(f.plan):`,
+		file:   "internal/member/following.go",
+		old:    `case !f.cfg.Suspect(f.plan):`,
 		new:    `case f.wanted != nil:`,
 		likely: "StartTogether",
 	},
 	{
 		name: "compared-once", breaks: "A worker whose source fails while it is compared with the group is never given anything.",
-		file: "actors/group.go",
-		old: `		f.after(comparePause, &compareDue{})
-`,
-		new:    ``,
+		file:   "internal/member/following.go",
+		old:    `		f.notBefore = now.Add(followingCompare)`,
+		new:    `		f.foreign = true`,
 		likely: "FirstRecordWaits",
 	},
 	{
@@ -503,15 +503,11 @@ var mutants = []mutant{
 	// Who leads, and until when.
 	{
 		name: "deposed-elector-silent", breaks: "A leader whose lease has ended keeps its calculator.",
-		file: "actors/elector.go",
-		old: `	e.lease, e.fence = nil, kv.Fence{}
-	if led {
-		e.report(&deposed{err})
-	}
-	// What`,
-		new: `	e.lease, e.fence = nil, kv.Fence{}
-	_ = led
-	// What`,
+		file: "internal/member/election.go",
+		old: `		e.do(&ElectionYield{err})
+	}`,
+		new: `		_ = err
+	}`,
 	},
 	{
 		name: "deposed-leader-goes-on", breaks: "A leader that is told of its end keeps its calculator.",
@@ -524,7 +520,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "higher-term-ignored", breaks: "A leader that meets a higher term goes on under its own.",
-		file: "actors/elector.go",
+		file: "internal/member/election.go",
 		old:  `if e.fence.Term != 0 && term > e.fence.Term {`,
 		new:  `if e.fence.Term != 0 && term < e.fence.Term {`,
 	},
@@ -542,39 +538,45 @@ var mutants = []mutant{
 	{
 		name: "refences-at-once", breaks: "A leader that loses its fence begins a new term without renewing its lease before.",
 		file: "actors/elector.go", likely: "TestALostLease",
-		old: `lease, err := e.store.Renew(ctx, lease, record)`,
-		new: `_, err := record, error(nil)`,
+		old: `lease, err := e.store.Renew(ctx, f.Lease, record)`,
+		new: `lease, err := f.Lease, error(nil)
+		_ = record`,
 	},
 	{
 		name: "terms-without-pace", breaks: "A worker begins as many terms as it has reason to.",
-		file: "actors/pace.go",
+		file: "internal/member/electionpace.go",
 		old:  `	p.due = p.due.Add(p.step)`,
 		new:  `	p.due = now`,
 	},
 	{
 		name: "passed-while-stored", breaks: "A worker leads under a term below one that was stored meanwhile.",
-		file: "actors/elector.go",
-		old:  `case msg.fence.Term < e.floor:`,
-		new:  `case msg.fence.Term < e.floor && msg.err != nil:`,
+		file: "internal/member/election.go",
+		old:  `case f.Fence.Term < e.floor:`,
+		new:  `case f.Fence.Term < e.floor && f.Err != nil:`,
+	},
+	{
+		name: "new-term-waits", breaks: "A leader that needs a new term begins it when it would have renewed its lease anyway.",
+		file: "internal/member/election.go",
+		old: `			e.hold.Hurry(now) // the renewal of a new term goes with the next write
+`,
+		new: ``,
 	},
 	{
 		name: "abstained-for-good", breaks: "A campaign that comes due while its worker abstains is not planned for later.",
-		file: "actors/elector.go",
-		old: `wait > 0 {
-		e.plan(wait)
+		file: "internal/member/election.go",
+		old: `		e.plan(at, 0)
 		return
 	}
-	e.busy = true`,
-		new: `wait > 0 {
-		return
+	e.busy`,
+		new: `		return
 	}
-	e.busy = true`,
+	e.busy`,
 	},
 	{
 		name: "abstains-and-keeps-the-lease", breaks: "A leader that abstains lets its lease run out.",
-		file: "actors/elector.go",
-		old:  `			_ = e.store.Release(ctx, lease) // else it expires`,
-		new:  `			_ = lease`,
+		file: "internal/member/election.go",
+		old:  `		e.do(&ElectionRelease{released})`,
+		new:  `		_ = released`,
 	},
 	{
 		name: "unknown-plan-is-stored", breaks: "A plan that nobody answered counts as stored.",
@@ -740,8 +742,27 @@ var mutants = []mutant{
 	{
 		name: "question-forgotten", breaks: "A leader whose first heartbeat failed never begins to lead.",
 		file: "actors/heartbeat.go",
-		old:  `		h.asked = msg.asked`,
-		new:  `		h.asked = nil`,
+		old:  `		h.report(&beatMissed{h.why(msg.err)})`,
+		new: `		h.report(&beatMissed{h.why(msg.err)})
+		h.asked = nil`,
+	},
+	{
+		name: "question-answered-too-early", breaks: "A heartbeat that was under way when it was asked for counts as the answer.",
+		file: "internal/lease/lease.go",
+		old:  `h.answered = true, sent, 0, h.carried`,
+		new:  `h.answered = true, sent, 0, h.asked`,
+	},
+	{
+		name: "urgent-waits", breaks: "What becomes urgent while a write is under way waits for the next interval.",
+		file: "internal/lease/lease.go",
+		old:  `		if h.asked > h.carried {`,
+		new:  `		if h.asked < h.carried {`,
+	},
+	{
+		name: "trust-counts-from-the-answer", breaks: "A hold whose renewals are slow is trusted longer than its entry lives.",
+		file: "internal/lease/lease.go",
+		old:  `h.held, h.sent, h.failures, h.answered = true, sent,`,
+		new:  `h.held, h.sent, h.failures, h.answered = true, now,`,
 	},
 
 	// The ledger.
@@ -1510,7 +1531,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "drained-before-granted", breaks: "A leader that drains leaves before what it had is granted to others.",
-		file:   "actors/drain.go",
+		file:   "internal/member/following.go",
 		old:    `is := f.synced && !f.recorded`,
 		new:    `is := f.synced`,
 		likely: "ADrainHandsEverythingOver",
