@@ -29,6 +29,7 @@ var imports = map[string][]string{
 	"internal/member": {"internal/lease", "internal/record", "internal/store"},
 	"internal/store":  {"internal/record"},
 	"kv":              {"internal/inject", "internal/record", "internal/store"},
+	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},
 }
