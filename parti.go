@@ -287,6 +287,10 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 	if v, ok := source.(VersionedSource); ok {
 		version = v.SourceVersion
 	}
+	var watch func(context.Context, func()) error
+	if w, ok := source.(WatchedSource); ok {
+		watch = w.Watch
+	}
 	return actors.Settings{
 		Store: kv.Config{
 			StableID: cfg.KVBuckets.StableID, Election: cfg.KVBuckets.Election, Heartbeat: cfg.KVBuckets.Heartbeat,
@@ -307,9 +311,11 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		PreferredIDWait: cfg.PreferredIDWait, StateDir: cfg.StateDir,
 		Capacity: cfg.Capacity, Labels: cfg.Labels, Cordoned: cfg.Cordoned,
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
+		RelistInterval: cfg.RelistInterval, ShrinkConfirmations: cfg.SourceShrinkConfirmations,
 		JetStream: js, Strategy: s, Hooks: o.hooks, Handling: o.handling, Logger: o.logger,
 		Source:        func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
 		SourceVersion: version,
+		SourceWatch:   watch,
 	}, nil
 }
 
