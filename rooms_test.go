@@ -27,6 +27,7 @@ var imports = map[string][]string{
 	"internal/ledger": {"internal/record", "strategy"},
 	"internal/store":  {"internal/record"},
 	"kv":              {"internal/inject", "internal/record", "internal/store"},
+	"source":          {"strategy"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},
 }
