@@ -10,11 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/source"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -295,4 +298,66 @@ func TestAWatchThatMisbehavesIsContained(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestABucketThatSeveralEditAtOnceIsTheListOfTheGroup runs a fleet on source.KV: each edit is acted upon a second later, a
+// value that is no weight takes nothing away, and a bucket that is emptied takes nothing away either.
+func TestABucketThatSeveralEditAtOnceIsTheListOfTheGroup(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		nc, err := nats.Connect("", append(parti.ConnectOptions(), nats.InProcessServer(s))...)
+		require.NoError(t, err)
+		t.Cleanup(nc.Close)
+		js, err := jetstream.New(nc)
+		require.NoError(t, err)
+		bucket, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "topics"})
+		require.NoError(t, err)
+		put := func(p parti.Partition, value string) {
+			_, err := bucket.PutString(t.Context(), p.ID(), value)
+			require.NoError(t, err)
+		}
+		f := fleet.New(t, s, 20, func(spec *fleet.Spec) { spec.Source = source.KV(js, "topics") })
+		for _, p := range f.Source.List() {
+			put(p, "")
+		}
+		f.Begin(3)
+		<-time.After(time.Minute)
+
+		list := f.Source.List()
+		var editors sync.WaitGroup
+		for i := range 4 {
+			editors.Go(func() {
+				for j := range 10 {
+					put(fleet.Partition(100+10*i+j), "200")
+				}
+			})
+			for j := range 10 {
+				list = append(list, fleet.Partition(100+10*i+j))
+			}
+		}
+		f.Source.Set(list...)
+		editors.Wait()
+		f.Settle(seen)
+
+		calls := f.Checker.Calls()
+		put(list[0], "much")
+		<-time.After(seen)
+		require.Equal(t, calls, f.Checker.Calls())
+		require.True(t, saw(f.Leader(), parti.ErrInvalidWeight), "%v", f.Leader().Errors())
+		put(list[0], "1")
+		<-time.After(time.Minute)
+
+		calls = f.Checker.Calls()
+		for _, p := range list {
+			require.NoError(t, bucket.Delete(t.Context(), p.ID()))
+		}
+		<-time.After(time.Minute)
+		require.Equal(t, calls, f.Checker.Calls())
+		require.True(t, saw(f.Leader(), parti.ErrNoPartitions))
+		require.NoError(t, f.Unsettled())
+		for _, p := range list {
+			put(p, "")
+		}
+		<-time.After(time.Minute)
+		require.NoError(t, f.Unsettled())
+	})
 }
