@@ -232,8 +232,8 @@ func (m *Manager) Assignment() Assignment { return m.view.Assignment() }
 func (m *Manager) Degraded() bool { return m.view.Present().Degraded }
 
 // RefreshPartitions has the leader, wherever it is, list its source again. It returns when new and gone partitions have
-// been planned for (changed weights wait for a planned window), and waits for a leader as long as ctx allows. An error
-// of the leader's source is returned.
+// been planned for (changed weights wait for a planned window), and waits for a leader as long as ctx allows. A list that
+// lacks most of the partitions is confirmed first, which takes two seconds. An error of the leader's source is returned.
 func (m *Manager) RefreshPartitions(ctx context.Context) error {
 	store := m.view.Store()
 	select {

@@ -361,3 +361,13 @@ func TestABucketThatSeveralEditAtOnceIsTheListOfTheGroup(t *testing.T) {
 		require.NoError(t, f.Unsettled())
 	})
 }
+
+func TestABadArgumentOfASourceEndsTheStart(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 1, func(spec *fleet.Spec) { spec.Source = source.File("") })
+		err := f.Start(1)[0].Begun()
+		require.ErrorIs(t, err, parti.ErrInvalidConfig)
+		require.ErrorIs(t, err, parti.ErrSourceFailed)
+		require.ErrorContains(t, err, "path")
+	})
+}

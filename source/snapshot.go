@@ -86,6 +86,8 @@ func (r reader) last(ctx context.Context, subjects []string, upTo uint64, entrie
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, leastPatience)
+	defer cancel()
 	nc := r.js.Conn()
 	inbox := nc.NewInbox()
 	sub, err := nc.SubscribeSync(inbox)
@@ -93,14 +95,7 @@ func (r reader) last(ctx context.Context, subjects []string, upTo uint64, entrie
 		return err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	api := r.js.Options().APIPrefix
-	if domain := r.js.Options().Domain; domain != "" {
-		api = "$JS." + domain + ".API"
-	}
-	if api == "" {
-		api = jetstream.DefaultAPIPrefix
-	}
-	if err := nc.PublishRequest(strings.TrimSuffix(api, ".")+".DIRECT.GET."+r.stream.CachedInfo().Config.Name, inbox, request); err != nil {
+	if err := nc.PublishRequest(apiPrefix(r.js)+"DIRECT.GET."+r.stream.CachedInfo().Config.Name, inbox, request); err != nil {
 		return err
 	}
 	for {
@@ -121,6 +116,18 @@ func (r reader) last(ctx context.Context, subjects []string, upTo uint64, entrie
 			return fmt.Errorf("read the keys: %s %s", m.Header.Get("Status"), m.Header.Get("Description"))
 		}
 	}
+}
+
+// apiPrefix is what the subjects of JetStream's API begin with.
+func apiPrefix(js jetstream.JetStream) string {
+	o := js.Options()
+	switch {
+	case o.APIPrefix != "":
+		return strings.TrimSuffix(o.APIPrefix, ".") + "."
+	case o.Domain != "":
+		return "$JS." + o.Domain + ".API."
+	}
+	return jetstream.DefaultAPIPrefix
 }
 
 // complete looks at the end of an answer.

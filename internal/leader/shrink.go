@@ -34,7 +34,7 @@ func (l *Leader) believe(now time.Time, list *Listing) *Listing {
 	base := s.divided()
 	if !l.draft.planned || base.empty() || list.version > base.version || !list.lostMost(base) {
 		if s.shrunk.base != nil {
-			l.do(&Say{fmt.Sprintf("the source lists %d partitions; what the listing before it lacked was not taken away", len(list.ids))})
+			l.do(&Say{fmt.Sprintf("the source lists %d partitions; the shorter list before it took nothing away", len(list.ids))})
 		}
 		s.shrunk = shrunk{}
 		return list
@@ -67,13 +67,16 @@ func (l *Leader) believe(now time.Time, list *Listing) *Listing {
 
 // both is a list together with what it lacks of another one.
 func (l *Leader) both(list, base *Listing, shared int) *Listing {
+	inForce := l.source.current()
+	if shared == len(list.ids) && inForce == base && list.weighs(base) {
+		return base
+	}
 	partitions := slices.Clone(list.partitions)
 	for i, id := range base.ids {
 		if _, listed := slices.BinarySearch(list.ids, id); !listed {
 			partitions = append(partitions, base.partitions[i])
 		}
 	}
-	inForce := l.source.current()
 	whole, err := NewListing(partitions, base.version)
 	switch {
 	case err != nil: // each of the two is fit for a plan, and both together are not
