@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/inject"
+	"github.com/parti-go/parti/internal/leader"
 )
 
 // term is a term as an onlooker sees it.
@@ -134,7 +136,14 @@ func TestAWatchThatIgnoresTheEndOfItsTermIsReportedAndNeverDoubled(t *testing.T)
 func TestHoweverOftenASourceSaysThatItHasChangedTheLeaderIsNotFlooded(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		l, beat := newLeading(t, server)
-		var says atomic.Int64
+		var says, heard atomic.Int64
+		tap := func(_, _ string, message any) {
+			if _, is := message.(*leader.SourceChanged); is {
+				heard.Add(1)
+			}
+		}
+		inject.Receive.Store(&tap)
+		defer inject.Receive.Store(nil)
 		l.set.onlooker = newOnlooker(func(ctx context.Context, changed func()) error {
 			for ctx.Err() == nil {
 				for range 1000 {
@@ -156,6 +165,7 @@ func TestHoweverOftenASourceSaysThatItHasChangedTheLeaderIsNotFlooded(t *testing
 		<-time.After(20 * time.Second)
 		require.Greater(t, says.Load(), int64(100_000))
 		require.InDelta(t, 19, len(l.listed), 2, "once a second, neither more often nor never")
+		require.Less(t, heard.Load(), says.Load()/10, "one message is under way at a time")
 	})
 }
 
