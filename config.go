@@ -102,6 +102,14 @@ type Config struct {
 	// Standby makes a worker that finds no ID free wait for one without limit, instead of failing with ErrNoFreeID after
 	// StartupTimeout. Default false.
 	Standby bool `yaml:"standby"`
+	// RelistInterval is after how long the leader lists its source again, counted from the last listing. For sources that
+	// cannot say when their list has changed, and as a second line for those that can (see WatchedSource). Default 0: never.
+	RelistInterval time.Duration `yaml:"relistInterval"`
+	// SourceShrinkConfirmations is how many listings in a row have to lack the same partitions before they are taken away,
+	// where they are more than half of the list. The leader asks once a second, and reports ErrSourceShrunk; each
+	// RefreshPartitions is a listing too. A list of a higher version (see VersionedSource) needs none. 1 takes every list as it
+	// is, at once. At least 1, default 3.
+	SourceShrinkConfirmations int `yaml:"sourceShrinkConfirmations"`
 	// Capacity is this worker's share of the load in relation to the others'. A worker that is restarted with another one
 	// is planned for after PlannedScaleWindow. At least 1, default 100.
 	Capacity int64 `yaml:"capacity"`
@@ -170,7 +178,7 @@ func ClusteredConfig() Config {
 }
 
 // ApplyDefaults fills in what is zero and has a default. FlapBackoff stays 0 where everything else is set, as in what
-// DefaultConfig returned. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
+// DefaultConfig returned. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers, RelistInterval,
 // PreferredID, StateDir, Standby, Labels and Cordoned mean something as they are.
 func (c *Config) ApplyDefaults() {
 	c.regroup()
@@ -204,6 +212,7 @@ func (c *Config) ApplyDefaults() {
 	set(&c.KVBuckets.Assignment, c.bucket("assignment"))
 	set(&c.KVBuckets.Storage, "file")
 	set(&c.KVBuckets.Replicas, 1)
+	set(&c.SourceShrinkConfirmations, 3)
 	set(&c.Capacity, 100)
 	set(&c.Assignment.MinRebalanceThreshold, 0.15)
 	set(&c.Assignment.HomeRetention, 10*time.Minute)
@@ -318,7 +327,9 @@ const (
 	maxLabels = 32
 	maxLabel  = 256
 	maxIDs    = 100_000
-	maxTime   = 1000 * time.Hour // and no sum of two overflows
+
+	maxConfirmations = 100
+	maxTime          = 1000 * time.Hour // and no sum of two overflows
 )
 
 func (c Config) validateIDs(v *validation) {
@@ -333,6 +344,8 @@ func (c Config) validateIDs(v *validation) {
 	v.check(c.ExpectedWorkers >= 0 && c.ExpectedWorkers <= c.WorkerIDMax-c.WorkerIDMin+1, "ExpectedWorkers", c.ExpectedWorkers,
 		"0 (unknown) to the number of IDs, %d", c.WorkerIDMax-c.WorkerIDMin+1)
 	v.check(c.Capacity >= 1 && c.Capacity <= 1<<40, "Capacity", c.Capacity, "1 to %d", int64(1)<<40)
+	v.check(c.SourceShrinkConfirmations >= 1 && c.SourceShrinkConfirmations <= maxConfirmations, "SourceShrinkConfirmations",
+		c.SourceShrinkConfirmations, "1 to %d", maxConfirmations)
 	v.check(len(c.Labels) <= maxLabels, "Labels", len(c.Labels), "at most %d labels", maxLabels)
 	for _, key := range slices.Sorted(maps.Keys(c.Labels)) {
 		value := c.Labels[key]
@@ -366,6 +379,8 @@ func (c Config) validateTimes(v *validation) {
 	within("ElectionTimeout", c.ElectionTimeout, time.Millisecond)
 	within("StartupTimeout", c.StartupTimeout, time.Millisecond)
 	within("PreferredIDWait", c.PreferredIDWait, time.Nanosecond)
+	v.check(c.RelistInterval == 0 || c.RelistInterval >= time.Second && c.RelistInterval <= maxTime, "RelistInterval", c.RelistInterval,
+		"0 (never), or 1s to %s", maxTime)
 	within("ShutdownTimeout", c.ShutdownTimeout, time.Millisecond)
 	v.check(c.StartupTimeout > c.ColdStartWindow+c.ElectionTimeout, "StartupTimeout", c.StartupTimeout,
 		"more than ColdStartWindow + ElectionTimeout (%s)", c.ColdStartWindow+c.ElectionTimeout)

@@ -27,7 +27,8 @@ func TestDefaultsAreWhatTheDocumentationSays(t *testing.T) {
 			StableID: "parti-stableid", Election: "parti-election", Heartbeat: "parti-heartbeat",
 			Assignment: "parti-assignment", Storage: "file", Replicas: 1,
 		},
-		PreferredID: "", PreferredIDWait: 7 * time.Second, StateDir: "", Standby: false, Capacity: 100, Labels: nil, Cordoned: false,
+		PreferredID: "", PreferredIDWait: 7 * time.Second, StateDir: "", Standby: false, SourceShrinkConfirmations: 3,
+		Capacity: 100, Labels: nil, Cordoned: false,
 		Assignment: AssignmentConfig{MinRebalanceThreshold: 0.15, HomeRetention: 10 * time.Minute},
 	}
 	assert.Equal(t, want, DefaultConfig())
@@ -138,7 +139,8 @@ func changed(t *testing.T) Config {
 		StartupTimeout: 2 * time.Minute, ShutdownTimeout: 15 * time.Second, OnStoreLoss: OnStoreLossKeepServing,
 		Group:       "orders",
 		KVBuckets:   KVBuckets{StableID: "a", Election: "b", Heartbeat: "c", Assignment: "d", Storage: "memory", Replicas: 5},
-		PreferredID: "node-7", PreferredIDWait: 5 * time.Second, StateDir: "/var/lib/node", Standby: true, Capacity: 250, Labels: map[string]string{"zone": "eu-1", "odd: key": "# \"value\""},
+		PreferredID: "node-7", PreferredIDWait: 5 * time.Second, StateDir: "/var/lib/node", Standby: true, RelistInterval: 5 * time.Minute,
+		SourceShrinkConfirmations: 7, Capacity: 250, Labels: map[string]string{"zone": "eu-1", "odd: key": "# \"value\""},
 		Cordoned: true, Assignment: AssignmentConfig{MinRebalanceThreshold: 0.5, HomeRetention: time.Hour},
 	}
 	require.NoError(t, c.Validate())
@@ -215,6 +217,8 @@ preferredID: node-7
 preferredIDWait: 5s
 stateDir: /var/lib/node
 standby: true
+relistInterval: 5m
+sourceShrinkConfirmations: 7
 capacity: 250
 labels:
   zone: eu-1
@@ -283,6 +287,10 @@ func TestValidateNamesTheFieldTheValueAndWhatIsAllowed(t *testing.T) {
 		{"PreferredID", func(c *Config) { c.PreferredID = "worker-07" }, "worker-0 to worker-99"},
 		{"PreferredID", func(c *Config) { c.PreferredID = "node-7" }, "worker-0 to worker-99"},
 		{"PreferredIDWait", func(c *Config) { c.PreferredIDWait = -1 }, "is -1ns, allowed: 1ns to"},
+		{"RelistInterval", func(c *Config) { c.RelistInterval = time.Millisecond }, "is 1ms, allowed: 0 (never), or 1s to 1000h"},
+		{"RelistInterval", func(c *Config) { c.RelistInterval = -time.Second }, "is -1s, allowed: 0 (never)"},
+		{"SourceShrinkConfirmations", func(c *Config) { c.SourceShrinkConfirmations = -1 }, "is -1, allowed: 1 to 100"},
+		{"SourceShrinkConfirmations", func(c *Config) { c.SourceShrinkConfirmations = 101 }, "is 101, allowed: 1 to 100"},
 		{"ExpectedWorkers", func(c *Config) { c.ExpectedWorkers = 101 }, "the number of IDs, 100"},
 		{"ExpectedWorkers", func(c *Config) { c.ExpectedWorkers = -1 }, "is -1"},
 		{"Capacity", func(c *Config) { c.Capacity = -1 }, "is -1, allowed: 1 to"},

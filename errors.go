@@ -39,6 +39,7 @@ var (
 	ErrIdentityLost     = actors.ErrIdentityLost     // the session is over; the worker rejoins as a newcomer
 	ErrSourceFailed     = actors.ErrSourceFailed     // the last good list stays; at the start the worker ends
 	ErrOlderSource      = actors.ErrOlderSource      // the group divides a newer version of the list; the newer one stays
+	ErrSourceShrunk     = actors.ErrSourceShrunk     // the list lacks most partitions; all stay until it is confirmed
 	ErrForeignGroup     = actors.ErrForeignGroup     // source and group have no partition in common; ends a start
 	ErrStrategyFailed   = actors.ErrStrategyFailed   // what has an owner stays; Sticky places the rest
 	ErrStartupTimeout   = actors.ErrStartupTimeout   // no first assignment within StartupTimeout

@@ -232,8 +232,8 @@ func (m *Manager) Assignment() Assignment { return m.view.Assignment() }
 func (m *Manager) Degraded() bool { return m.view.Present().Degraded }
 
 // RefreshPartitions has the leader, wherever it is, list its source again. It returns when new and gone partitions have
-// been planned for (changed weights wait for a planned window), and waits for a leader as long as ctx allows. An error
-// of the leader's source is returned.
+// been planned for (changed weights wait for a planned window), and waits for a leader as long as ctx allows. A list that
+// lacks most of the partitions is confirmed first, which takes two seconds. An error of the leader's source is returned.
 func (m *Manager) RefreshPartitions(ctx context.Context) error {
 	store := m.view.Store()
 	select {
@@ -287,6 +287,10 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 	if v, ok := source.(VersionedSource); ok {
 		version = v.SourceVersion
 	}
+	var watch func(context.Context, func()) error
+	if w, ok := source.(WatchedSource); ok {
+		watch = w.Watch
+	}
 	return actors.Settings{
 		Store: kv.Config{
 			StableID: cfg.KVBuckets.StableID, Election: cfg.KVBuckets.Election, Heartbeat: cfg.KVBuckets.Heartbeat,
@@ -307,9 +311,11 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		PreferredIDWait: cfg.PreferredIDWait, StateDir: cfg.StateDir,
 		Capacity: cfg.Capacity, Labels: cfg.Labels, Cordoned: cfg.Cordoned,
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
+		RelistInterval: cfg.RelistInterval, ShrinkConfirmations: cfg.SourceShrinkConfirmations,
 		JetStream: js, Strategy: s, Hooks: o.hooks, Handling: o.handling, Logger: o.logger,
 		Source:        func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
 		SourceVersion: version,
+		SourceWatch:   watch,
 	}, nil
 }
 

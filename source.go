@@ -9,14 +9,15 @@ import (
 )
 
 // PartitionSource lists the partitions to divide. Every worker's source is asked once at its start, the leader's again
-// when it begins to lead and at each RefreshPartitions; all workers of a group should have the same one. A call is
+// when it begins to lead and at each RefreshPartitions, every RelistInterval and when a WatchedSource says so; all workers of a group should have the same one. A call is
 // bounded by OperationTimeout.
 //
 // A worker whose source has no partition in common with what the group divides does not start (ErrForeignGroup): it is
 // another application with the same buckets, see [Config.Group]. [VersionedSource] says how to change the list of a group.
 //
 // A source that fails after the start, or lists nothing, or lists something invalid, takes nothing away: the last good
-// list stays in force, and Hooks.OnError is told. The same holds for a list that has nothing in common with it.
+// list stays in force, and Hooks.OnError is told. The same holds for a list that has nothing in common with it. A list that
+// lacks more than half of the partitions takes nothing away before [Config.SourceShrinkConfirmations] listings agree.
 type PartitionSource interface {
 	ListPartitions(ctx context.Context) ([]Partition, error)
 }
@@ -32,6 +33,21 @@ type VersionedSource interface {
 	PartitionSource
 	// SourceVersion is asked just before ListPartitions, on the same goroutine. It must not block.
 	SourceVersion() uint64
+}
+
+// WatchedSource is a source that says when its list has changed, so that nobody has to call RefreshPartitions.
+type WatchedSource interface {
+	PartitionSource
+	// Watch runs on the leader only, on a goroutine of its own, from the begin of its term to the end. It calls changed when
+	// the list may be another one: from any goroutine, as often as it likes; changed never blocks. The leader lists the source
+	// one second after the first change of a burst. A needless call costs a listing, and a missing one leaves the old list in
+	// force until the next term, the next RefreshPartitions or the next RelistInterval.
+	//
+	// Watch returns when ctx ends. What it returns then is ignored. A Watch that returns earlier, with an error or without one,
+	// or that panics, is reported to Hooks.OnError and called again, after a pause that grows from 1s to 30s; the source is
+	// listed again then. The end of the term does not wait for Watch: one that is still running OperationTimeout after that is
+	// reported, and Watch is not called again before it has returned. Calls of Watch and of ListPartitions overlap.
+	Watch(ctx context.Context, changed func()) error
 }
 
 // SourceFunc is a function that is a PartitionSource.

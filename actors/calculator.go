@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -27,6 +28,7 @@ type calculator struct {
 	strategist *strategist
 	refreshes  map[uint64]func(error) // those to answer
 	asked      uint64                 // refreshes so far
+	changed    atomic.Bool            // the source has, and that is on its way here
 	wake       func()
 	stop       func()
 }
@@ -49,7 +51,7 @@ func newCalculator(g *guard, report func(reported), set Settings, strategist *st
 	c.leader, c.begin = leader.New(leader.Config{
 		Term: fence.Term, Group: store.Group(), Worker: s.id, Session: s.number, Joined: s.joined, Floor: floor, Seen: seen, Topology: set.Topology,
 		HandoffTimeout: set.HandoffTimeout, HomeRetention: set.HomeRetention, OperationTimeout: set.Store.OperationTimeout,
-		MinRebalanceThreshold: set.MinRebalanceThreshold,
+		MinRebalanceThreshold: set.MinRebalanceThreshold, RelistInterval: set.RelistInterval, ShrinkConfirmations: set.ShrinkConfirmations,
 	})
 	return c
 }
@@ -62,6 +64,7 @@ func (c *calculator) started() {
 		c.stop = stop
 	}
 	c.perform(c.begin)
+	c.watchSource()
 }
 
 func (c *calculator) stopping(bool) {
@@ -73,6 +76,11 @@ func (c *calculator) stopping(bool) {
 
 func (c *calculator) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
+	case *leader.SourceChanged:
+		c.changed.Store(false) // what changes from here on is told again
+		c.step(msg)
+	case *watchFailed:
+		c.report(&problem{msg.err})
 	case leader.Fact:
 		c.step(msg)
 	case *written:

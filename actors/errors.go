@@ -26,7 +26,7 @@ var (
 	ErrStopping = errors.New("worker is leaving")
 	ErrUnlisted = errors.New("partition is not listed by the source any more")
 	ErrFenced   = errors.New("trust is over: another worker may own the partition")
-	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced, ErrBlind, ErrForeignGroup and ErrOlderSource are what a leader reports.
+	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced, ErrBlind, ErrForeignGroup, ErrOlderSource and ErrSourceShrunk are what a leader reports.
 	// ErrForeignGroup also ends a start.
 	ErrHandoffTimeout = leader.ErrHandoffTimeout
 	ErrFlapping       = leader.ErrFlapping
@@ -34,6 +34,7 @@ var (
 	ErrBlind          = leader.ErrBlind
 	ErrForeignGroup   = leader.ErrForeignGroup
 	ErrOlderSource    = leader.ErrOlderSource
+	ErrSourceShrunk   = leader.ErrSourceShrunk
 	// ErrNoLeader says that no leader was seen for ElectionTimeout.
 	ErrNoLeader = errors.New("no leader elected")
 	// ErrStuck says that something is waited for past its deadline. None of the others says that: they name what failed, and

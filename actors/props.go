@@ -41,6 +41,7 @@ func New(set Settings) (*actor.Props, *View) {
 	props := actor.PropsFromProducerWithActorSystem(func(system *actor.ActorSystem) actor.Actor {
 		if l == nil {
 			hooks, publish := watched(view, set, func(e *AssignmentChanged) { system.EventStream.Publish(e) })
+			set.onlooker = newOnlooker(set.SourceWatch, set.Store.OperationTimeout)
 			l = &life{view: view, notifier: newNotifier(set.Logger), strategist: newStrategist(set.Strategy, set.Store.OperationTimeout)}
 			l.standing = standing{cordoned: view.Status().Cordoned}
 			poke := func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) }

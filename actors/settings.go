@@ -40,16 +40,24 @@ type Settings struct {
 	MinRebalanceThreshold float64
 	// HomeRetention is how long a leader remembers what was whose that is gone.
 	HomeRetention time.Duration
+	// RelistInterval is after how long the leader lists its source again; 0 for never.
+	RelistInterval time.Duration
+	// ShrinkConfirmations is how many listings in a row have to lack most of the partitions before they are taken away.
+	ShrinkConfirmations int
 
 	JetStream jetstream.JetStream
 	// Source lists the partitions and has checked the list.
 	Source func(ctx context.Context) ([]strategy.Partition, error)
 	// SourceVersion is asked just before each listing; nil says that the source is not versioned.
 	SourceVersion func() uint64
-	Strategy      strategy.Strategy
-	Hooks         Hooks
-	Handling      Handling
-	Logger        *slog.Logger
+	// SourceWatch says when the source has changed; nil for a source that cannot.
+	SourceWatch func(ctx context.Context, changed func()) error
+	Strategy    strategy.Strategy
+	Hooks       Hooks
+	Handling    Handling
+	Logger      *slog.Logger
+
+	onlooker *onlooker // calls SourceWatch
 }
 
 // Hooks are the user's side of the worker. Each may be nil. A hook that panics or returns an error is reported through

@@ -239,6 +239,23 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 		took := f.Wait(wait+time.Second, "another ID", func() bool { return second.Manager.WorkerID() != "" })
 		require.GreaterOrEqual(t, took, wait)
 	},
+	"RelistInterval": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RelistInterval = 7 * time.Second }))
+		f.Begin(3)
+		<-time.After(time.Minute)
+		f.Source.Set(append(f.Source.List(), fleet.Partition(100))...)
+		f.Settle(7*time.Second + 100*time.Millisecond)
+	},
+	"SourceShrinkConfirmations": func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.SourceShrinkConfirmations = 6 }))
+		f.Begin(3)
+		<-time.After(time.Minute)
+		f.Source.Set(f.Source.List()[:10]...)
+		began := time.Now()
+		require.NoError(t, f.Leader().Refresh())
+		require.InDelta(t, 5*time.Second, time.Since(began), float64(500*time.Millisecond))
+		f.Settle(100 * time.Millisecond)
+	},
 	"StateDir": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 3)
 		dir := t.TempDir()

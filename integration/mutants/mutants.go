@@ -469,6 +469,287 @@ var mutants = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "most-lost-at-once", breaks: "A list that lost most of its partitions is taken over at once.",
+		file:   "internal/leader/shrink.go",
+		old:    `if s.shrunk.times >= l.cfg.ShrinkConfirmations {`,
+		new:    `if s.shrunk.times >= 1 {`,
+		likely: "Scripts",
+	},
+	{
+		name: "half-lost-counts-as-most", breaks: "A list that lost half of its partitions is not taken as it is.",
+		file:   "internal/leader/shrink.go",
+		old:    `return 2*kept < len(base.ids)+base.unknown`,
+		new:    `return 2*kept <= len(base.ids)+base.unknown`,
+		likely: "Scripts",
+	},
+	{
+		name: "any-loss-confirms", breaks: "Listings count as in agreement although they lack different partitions.",
+		file:   "internal/leader/shrink.go",
+		old:    `if s.shrunk.times > 0 && slices.Equal(kept, s.shrunk.kept) {`,
+		new:    `if s.shrunk.times > 0 {`,
+		likely: "Scripts",
+	},
+	{
+		name: "failure-confirms", breaks: "A listing that fails does not end a row of listings that agree.",
+		file: "internal/leader/sources.go",
+		old: `	l.source.shrunk.times = 0 // listings in a row agree only where each of them is one
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "loss-compared-with-additions", breaks: "What an unconfirmed list adds counts when the next one is compared.",
+		file: "internal/leader/shrink.go",
+		old: `	base := s.divided()
+`,
+		new: `	base := s.current()
+`,
+		likely: "Scripts|Promises",
+	},
+	{
+		name: "additions-wait", breaks: "What an unconfirmed list adds gets no owner before it is confirmed.",
+		file: "internal/leader/shrink.go",
+		old: `	return l.both(list, base, len(kept))
+`,
+		new: `	_ = l.both(list, base, len(kept))
+	return l.source.current()
+`,
+		likely: "Scripts",
+	},
+	{
+		name: "unconfirmed-answered", breaks: "A refresh is answered before the list that it found is confirmed.",
+		file:   "internal/leader/write.go",
+		old:    `l.source.pending != topology.Partitions && l.source.shrunk.base == nil {`,
+		new:    `l.source.pending != topology.Partitions {`,
+		likely: "Scripts",
+	},
+	{
+		name: "meant-loss-confirmed", breaks: "A list of a higher version has to be confirmed as well.",
+		file:   "internal/leader/shrink.go",
+		old:    `base.empty() || list.version > base.version || `,
+		new:    `base.empty() || `,
+		likely: "Scripts",
+	},
+	{
+		name: "nobody-asks-again", breaks: "A leader waits for somebody else to confirm a list.",
+		file: "internal/leader/shrink.go",
+		old: `	l.pace.list = now.Add(pause)
+	return`,
+		new:    `	return`,
+		likely: "Scripts",
+	},
+	{
+		name: "restless-asked-every-second", breaks: "A source that says something else each time is asked once a second for ever.",
+		file:   "internal/leader/shrink.go",
+		old:    `min(max(2*s.shrunk.pause, relistFirst), relistMost)`,
+		new:    `relistFirst`,
+		likely: "Scripts",
+	},
+	{
+		name: "empty-list-taken", breaks: "A list of nothing counts as one that lost most.",
+		file: "internal/leader/version.go",
+		old: `	case f.List.empty():
+		return fmt.Errorf("%w: it lists nothing", ErrSourceShrunk)
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "last-change-counts", breaks: "The pause before a listing counts from the last change instead of the first: a stream of changes starves it.",
+		file:   "internal/leader/sources.go",
+		old:    `if l.stage != reading && l.pace.relist.IsZero() {`,
+		new:    `if l.stage != reading {`,
+		likely: "Scripts",
+	},
+	{
+		name: "change-while-listing-lost", breaks: "A change that comes while the source is being listed is forgotten.",
+		file:   "internal/leader/sources.go",
+		old:    `l.source.again = l.source.listing`,
+		new:    `l.source.again = false`,
+		likely: "Scripts",
+	},
+	{
+		name: "listed-for-nothing", breaks: "A refresh does not save the listing for the change before it.",
+		file: "internal/leader/sources.go",
+		old: `	l.pace.relist, l.pace.resync = time.Time{}, time.Time{} // this listing is what they are for
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "change-tried-once", breaks: "A source that has changed and fails is not asked again.",
+		file: "internal/leader/sources.go",
+		old: `	if due(l.pace.relist) {
+		l.source.again = l.source.listing
+		l.list(true)
+		l.pace.relist = time.Time{}
+`,
+		new: `	if due(l.pace.relist) {
+		l.source.again = l.source.listing
+		l.pace.relist = time.Time{}
+		l.list(false)
+`,
+		likely: "Scripts",
+	},
+	{
+		name: "never-resynced", breaks: "RelistInterval is ignored.",
+		file: "internal/leader/sources.go",
+		old: `	if l.cfg.RelistInterval > 0 {
+`,
+		new: `	if l.cfg.RelistInterval < 0 {
+`,
+		likely: "Scripts",
+	},
+	{
+		name: "watch-doubled", breaks: "A worker calls Watch although an earlier one runs.",
+		file: "actors/onlooker.go",
+		old: `	select {
+	case o.running <- struct{}{}:
+		return true
+	default:
+	}
+`,
+		new: `	if o.running <- struct{}{}; true {
+		<-o.running
+		o.running = make(chan struct{}, 1)
+		o.running <- struct{}{}
+		return true
+	}
+`,
+		likely: "Watch",
+	},
+	{
+		name: "watch-given-up", breaks: "A Watch that has ended is not begun again.",
+		file: "actors/onlooker.go",
+		old: `		case <-time.After(pause):
+			changed()
+`,
+		new: `		case <-time.After(pause):
+			return
+`,
+		likely: "Watch",
+	},
+	{
+		name: "watch-gap", breaks: "What changed between two Watches is not listed.",
+		file: "actors/onlooker.go",
+		old: `		case <-time.After(pause):
+			changed()
+`,
+		new: `		case <-time.After(pause):
+`,
+		likely: "Watch",
+	},
+	{
+		name: "watch-hammered", breaks: "A Watch that ends is called again without a growing pause.",
+		file:   "actors/onlooker.go",
+		old:    `pause = min(2*pause, rewatchMost) {`,
+		new:    `pause = rewatchFirst {`,
+		likely: "Watch",
+	},
+	{
+		name: "watch-told-each-time", breaks: "Each end of a Watch is reported.",
+		file: "actors/onlooker.go",
+		old: `			told = err.Error()
+`,
+		new:    ``,
+		likely: "Watch",
+	},
+	{
+		name: "watch-awaited", breaks: "The end of a term waits for Watch.",
+		file: "actors/onlooker.go",
+		old: `	case <-ctx.Done():
+	}
+	time.AfterFunc`,
+		new: `	}
+	time.AfterFunc`,
+		likely: "Watch",
+	},
+	{
+		name: "late-watch-not-told", breaks: "A Watch that ignores the end of its term is not reported.",
+		file: "actors/onlooker.go",
+		old: `		if len(ended) == 0 {
+`,
+		new: `		if len(ended) > 1 {
+`,
+		likely: "Watch",
+	},
+	{
+		name: "changes-flood", breaks: "Each call of changed is a message of its own.",
+		file: "actors/onlooker.go",
+		old: `		if c.changed.CompareAndSwap(false, true) {
+			c.tell(`,
+		new: `		if c.changed.Store(true); true {
+			c.tell(`,
+	},
+	{
+		name: "change-told-once", breaks: "Only the first change of a term is told.",
+		file: "actors/calculator.go",
+		old: `		c.changed.Store(false) // what changes from here on is told again
+`,
+		new:    ``,
+		likely: "Flooded",
+	},
+	{
+		name: "bucket-behind", breaks: "A bucket is read from a replica that is behind.",
+		file: "source/snapshot.go",
+		old: `	if known < upTo {
+`,
+		new: `	if known < 0 {
+`,
+		likely: "Replica",
+	},
+	{
+		name: "deleted-key-listed", breaks: "A key that was deleted stays in the list.",
+		file:   "source/snapshot.go",
+		old:    `if m.Header.Get("KV-Operation") == "" && m.Header.Get(jetstream.MarkerReasonHeader) == "" {`,
+		new:    `if true {`,
+		likely: "Bucket",
+	},
+	{
+		name: "bucket-made-anew-unseen", breaks: "A Watch goes on for a bucket that was made anew.",
+		file: "source/kv.go",
+		old: `			if !is.created.Equal(was.created) {
+`,
+		new: `			if is.created.Equal(was.created) && false {
+`,
+		likely: "Bucket",
+	},
+	{
+		name: "file-by-time-alone", breaks: "A file counts as unchanged by its size and time even while it is young.",
+		file: "source/file.go",
+		old: `.Equal(info.ModTime()) &&
+			time.Since(info.ModTime()) > settled {`,
+		new:    `.Equal(info.ModTime()) && settled > 0 {`,
+		likely: "File",
+	},
+	{
+		name: "broken-result-listed", breaks: "A result that broke off counts as a list.",
+		file: "source/sql.go",
+		old: `	if err := rows.Err(); err != nil { // a result that broke off is no list
+`,
+		new: `	if err := rows.Err(); err != nil && b.list == nil {
+`,
+		likely: "Result",
+	},
+	{
+		name: "order-is-a-change", breaks: "The rows of a query in another order count as another list.",
+		file: "source/poll.go",
+		old: `	slices.Sort(lines)
+`,
+		new: `	_ = slices.Sorted[string]
+`,
+		likely: "Query",
+	},
+	{
+		name: "failing-poll-unseen", breaks: "Nobody finds out that a source cannot be polled any more.",
+		file: "source/poll.go",
+		old: `			return failing
+`,
+		new: `			return was
+`,
+		likely: "Query",
+	},
+	{
 		name: "version-asked-late", breaks: "The source is asked for its version after it has listed.",
 		file: "actors/listing.go",
 		old: `		a.partitions, a.err = set.Source(ctx)

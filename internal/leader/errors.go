@@ -18,6 +18,8 @@ var (
 	ErrForeignGroup = errors.New("the group is another application's")
 	// ErrOlderSource says that the group already divides a newer version of what the source lists.
 	ErrOlderSource = errors.New("partition source is out of date")
+	// ErrSourceShrunk says that a source lacks most of what is divided. Nothing is taken away before several listings agree.
+	ErrSourceShrunk = errors.New("partition source lacks most of the partitions")
 	// ErrBlind says that a leader does not see the heartbeats any more. It leaves the lead to others.
 	ErrBlind = errors.New("leader does not see the heartbeats")
 

@@ -31,6 +31,8 @@ type (
 	}
 	// RefreshAsked says that somebody wants the source listed again, and to be told when that is planned for.
 	RefreshAsked struct{ ID uint64 }
+	// SourceChanged says that the source may list something else than before.
+	SourceChanged struct{}
 	// Beat is a heartbeat.
 	Beat struct {
 		Worker   string
@@ -93,20 +95,21 @@ type (
 	Ticked struct{}
 )
 
-func (*Restored) fact()     {}
-func (*Listed) fact()       {}
-func (*RefreshAsked) fact() {}
-func (*Beat) fact()         {}
-func (*Garbled) fact()      {}
-func (*Gone) fact()         {}
-func (*Synced) fact()       {}
-func (*Blind) fact()        {}
-func (*Stale) fact()        {}
-func (*LookedUp) fact()     {}
-func (*TargetMade) fact()   {}
-func (*Written) fact()      {}
-func (*Foreign) fact()      {}
-func (*Ticked) fact()       {}
+func (*Restored) fact()      {}
+func (*Listed) fact()        {}
+func (*RefreshAsked) fact()  {}
+func (*SourceChanged) fact() {}
+func (*Beat) fact()          {}
+func (*Garbled) fact()       {}
+func (*Gone) fact()          {}
+func (*Synced) fact()        {}
+func (*Blind) fact()         {}
+func (*Stale) fact()         {}
+func (*LookedUp) fact()      {}
+func (*TargetMade) fact()    {}
+func (*Written) fact()       {}
+func (*Foreign) fact()       {}
+func (*Ticked) fact()        {}
 
 // Outcome is what became of a write.
 type Outcome int

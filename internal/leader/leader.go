@@ -35,6 +35,8 @@ type Config struct {
 	HomeRetention         time.Duration
 	OperationTimeout      time.Duration
 	MinRebalanceThreshold float64
+	RelistInterval        time.Duration // 0 for never
+	ShrinkConfirmations   int           // listings in a row that have to lack most of the partitions before they are taken away
 }
 
 // stage is how far a leader has come.
@@ -92,6 +94,8 @@ type pace struct {
 	strategy, write, list time.Time     // not before; zero for at once
 	failing, refused      time.Duration // the present backoffs
 	listing               time.Duration
+	relist                time.Time // because the source said that it has changed; zero for never, as all of these
+	resync                time.Time // because RelistInterval is over
 	changed               time.Time // when this leader last changed the plan
 	waited                map[string]time.Time
 	tooLarge              bool      // the last write was
@@ -162,6 +166,8 @@ func (l *Leader) note(now time.Time, f Fact) {
 		l.listed(now, f)
 	case *RefreshAsked:
 		l.refreshAsked(f)
+	case *SourceChanged:
+		l.sourceChanged(now)
 	case *Beat:
 		l.fresh = l.beat(now, f) || l.fresh
 		return
@@ -201,10 +207,7 @@ func (l *Leader) watch(now time.Time) {
 	for _, id := range l.roster.overdue(now) {
 		l.gone(now, id, false)
 	}
-	if !l.pace.list.IsZero() && !now.Before(l.pace.list) {
-		l.pace.list = time.Time{}
-		l.list(true)
-	}
+	l.relist(now)
 }
 
 // sight is how long a leader may lead on without verified heartbeats: for as long as a worker may be silent. While it
@@ -273,6 +276,8 @@ func (l *Leader) sleep(now time.Time) {
 		}
 	}
 	at(l.pace.list)
+	at(l.pace.relist)
+	at(l.pace.resync)
 	at(l.roster.nextOverdue())
 	if !l.blind.IsZero() {
 		at(l.blind.Add(l.sight()))
@@ -337,10 +342,13 @@ func (l *Leader) valid() error {
 	if !slices.IsSorted(l.draft.members) {
 		return fmt.Errorf("members %v are not sorted", l.draft.members)
 	}
-	waits := !l.decision.Wake.IsZero() || !l.blind.IsZero() || !l.pace.list.IsZero() || len(l.roster.garbled) > 0 ||
+	waits := !l.decision.Wake.IsZero() || !l.blind.IsZero() || !l.pace.list.IsZero() || !l.pace.relist.IsZero() || !l.pace.resync.IsZero() || len(l.roster.garbled) > 0 ||
 		l.ledger.Waiting() && l.writing == nil && l.question == nil && len(l.releases) > 0
 	if waits && l.wake.IsZero() {
 		return fmt.Errorf("nobody wakes a leader that waits: %+v", l.decision)
+	}
+	if l.source.shrunk.base != nil && !l.Lists() {
+		return fmt.Errorf("nobody confirms a list that lacks most of %d partitions", len(l.source.shrunk.base.ids))
 	}
 	if l.ledger.Waiting() && len(l.releases) == 0 && l.writing == nil {
 		return fmt.Errorf("let-goes are waited for without a deadline: %v", l.ledger.Pending())

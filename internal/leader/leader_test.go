@@ -135,10 +135,30 @@ func (l *life) event() {
 		l.unlisted = l.rng.IntN(3) == 0
 	case n == 13:
 		l.rise(id) // a new session without goodbye
+	case n == 15:
+		l.lose()
 	case n == 14:
 		l.stale = l.versioned && l.rng.IntN(3) == 0
 		l.takeOver()
 	}
+}
+
+// lose has the source list a few of its partitions for a while, and tells the leader each time.
+func (l *life) lose() {
+	whole := l.source
+	few := 1 + l.rng.IntN(max(len(whole)/2, 1))
+	for range 1 + l.rng.IntN(4) {
+		l.source = whole[:few]
+		l.tell(&SourceChanged{})
+		l.run(time.Duration(l.rng.IntN(4000)) * time.Millisecond)
+		if l.rng.IntN(2) == 0 {
+			l.source = whole
+			l.tell(&SourceChanged{})
+			l.run(time.Duration(l.rng.IntN(2000)) * time.Millisecond)
+		}
+	}
+	l.source = whole
+	l.tell(&SourceChanged{})
 }
 
 // takeOver ends the term; another worker, or the same, begins the next.

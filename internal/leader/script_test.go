@@ -34,6 +34,9 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	is a leaving               what a heartbeat says from now on, as for up; "is a" takes it back
 //	garble a                   somebody overwrites a heartbeat
 //	refresh                    somebody asks for a listing
+//	changed, changed 100ms 50  the source says that its list has changed: once, or so many times with that pause
+//	takes 3s                   how long the source takes from now on
+//	shows                      listings are among the effects from now on
 //	strategy, store, listing, lookup  ok or how they fail: fails, hangs; refuses, too large, unknown, silent; fails; fails
 //	pools                      the strategy gives partitions x… to nobody
 //	careless                   the strategy gives everything to the last worker, whether it may or not
@@ -60,7 +63,8 @@ func TestScripts(t *testing.T) {
 
 type player struct {
 	*world
-	out strings.Builder
+	out   strings.Builder
+	lists bool
 }
 
 func play(t *testing.T, script string) string {
@@ -68,7 +72,11 @@ func play(t *testing.T, script string) string {
 	p := &player{world: newWorld(t)}
 	p.show = func(e Effect) {
 		switch e.(type) {
-		case *Wake, *Read, *List, *Follow:
+		case *Wake, *Read, *Follow:
+		case *List:
+			if p.lists {
+				p.print(e.String())
+			}
 		default:
 			p.print(e.String())
 		}
@@ -143,6 +151,12 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 	case "refresh":
 		p.refreshes++
 		p.tell(&RefreshAsked{p.refreshes})
+	case "changed":
+		p.changed(t, args)
+	case "takes":
+		p.slow, _ = time.ParseDuration(rest)
+	case "shows":
+		p.lists = true
 	case "strategy":
 		p.failing = strings.TrimPrefix(rest, "ok")
 	case "pools":
@@ -181,8 +195,26 @@ func (p *player) release() {
 	p.unanswered = nil
 }
 
+func (p *player) changed(t *testing.T, args []string) {
+	t.Helper()
+	if len(args) == 0 {
+		p.tell(&SourceChanged{})
+		return
+	}
+	pause, err := time.ParseDuration(args[0])
+	require.NoError(t, err)
+	for range number(t, args[1]) {
+		p.tell(&SourceChanged{})
+		p.run(pause)
+	}
+}
+
 func (p *player) set(t *testing.T, key, value string) {
 	t.Helper()
+	if key == "confirmations" {
+		p.cfg.ShrinkConfirmations = int(number(t, value))
+		return
+	}
 	d, err := time.ParseDuration(value)
 	require.NoError(t, err)
 	switch key {
@@ -192,6 +224,8 @@ func (p *player) set(t *testing.T, key, value string) {
 		p.cfg.Topology.ColdStartWindow = d
 	case "handoff":
 		p.cfg.HandoffTimeout = d
+	case "relist":
+		p.cfg.RelistInterval = d
 	default:
 		t.Fatalf("unknown setting %q", key)
 	}

@@ -14,7 +14,9 @@ import (
 type sources struct {
 	newest     *Listing
 	remembered *Listing // what the records name, for when the source fails from the beginning
+	shrunk     shrunk   // what newest has beyond what the source lists
 	listing    bool     // the source is being asked
+	again      bool     // and its list changed meanwhile
 	due        bool     // it is being asked for the term, not only for refreshes
 	asked      []uint64 // refreshes that the listing under way is for
 	unasked    []uint64 // refreshes that came while a listing was under way
@@ -26,6 +28,8 @@ type sources struct {
 const (
 	relistFirst = time.Second
 	relistMost  = 30 * time.Second
+	// changePause is from the first of several changes to the listing that is to see all of them.
+	changePause = time.Second
 
 	// sourceCause is the cause of reports of lists that are not taken up.
 	sourceCause = "source"
@@ -54,19 +58,46 @@ func (l *Leader) list(due bool, refreshes ...uint64) {
 		s.unasked, s.dueNext = append(s.unasked, refreshes...), s.dueNext || due
 		return
 	}
-	s.listing, s.due, s.asked = true, due, refreshes
+	s.listing, s.due, s.asked = true, due || !l.pace.relist.IsZero(), refreshes
+	l.pace.relist, l.pace.resync = time.Time{}, time.Time{} // this listing is what they are for
 	l.do(&List{})
 }
 
-// Lists reports whether the source is being asked, or will be asked again because it failed.
+// sourceChanged books that the source may list something else. The time counts from the first change: a source that changes
+// all the time is listed once every changePause, and not never. While the records are being read the first listing is yet to
+// come.
+func (l *Leader) sourceChanged(now time.Time) {
+	if l.stage != reading && l.pace.relist.IsZero() {
+		l.pace.relist = now.Add(changePause)
+	}
+}
+
+// relist lists when it is time to. A listing that is under way may be older than a change, which has it done once more.
+func (l *Leader) relist(now time.Time) {
+	due := func(at time.Time) bool { return !at.IsZero() && !now.Before(at) }
+	if due(l.pace.list) {
+		l.pace.list = time.Time{}
+		l.list(true)
+	}
+	if due(l.pace.relist) {
+		l.source.again = l.source.listing
+		l.list(true)
+		l.pace.relist = time.Time{}
+	}
+	if due(l.pace.resync) {
+		l.list(true)
+	}
+}
+
+// Lists reports whether the source is being asked, or will be asked again because it failed or is not believed yet.
 func (l *Leader) Lists() bool { return l.source.listing || !l.pace.list.IsZero() }
 
 func (l *Leader) listed(now time.Time, f *Listed) {
 	s := &l.source
 	asked, due := s.asked, s.due || s.dueNext
 	s.listing, s.asked, s.due, s.dueNext = false, nil, false, false
-	next := s.unasked
-	s.unasked = nil
+	next, again := s.unasked, s.again
+	s.unasked, s.again = nil, false
 	err := f.Err
 	if err == nil {
 		err = l.refuses(f)
@@ -77,15 +108,19 @@ func (l *Leader) listed(now time.Time, f *Listed) {
 		l.pace.listing, l.pace.list = 0, time.Time{}
 		delete(l.told, sourceCause)
 		s.waiting = append(s.waiting, asked...)
-		l.take(now, f.List)
+		l.take(now, l.believe(now, f.List))
 	}
-	if len(next) > 0 { // a listing that begins now is new enough for all of them
-		l.list(false, next...)
+	if l.cfg.RelistInterval > 0 {
+		l.pace.resync = now.Add(l.cfg.RelistInterval)
+	}
+	if len(next) > 0 || again { // a listing that begins now is new enough for all of them
+		l.list(again, next...)
 	}
 }
 
 func (l *Leader) listFailed(now time.Time, err error, asked []uint64, due bool) {
 	l.answer(asked, err)
+	l.source.shrunk.times = 0 // listings in a row agree only where each of them is one
 	keeps := ""
 	if list := l.source.current(); list != nil {
 		keeps = fmt.Sprintf("; keeping the last list of %d partitions", len(list.ids))

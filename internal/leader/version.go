@@ -16,14 +16,16 @@ import (
 // it, or where the two have nothing in common: then the source is that of another application, unless a higher version
 // says that the naming has changed. An empty list, on either side, is no evidence.
 func (l *Leader) refuses(f *Listed) error {
-	inForce := l.source.current()
+	inForce := l.source.divided()
 	switch {
 	case inForce.empty():
 		return nil
+	case f.List.empty():
+		return fmt.Errorf("%w: it lists nothing", ErrSourceShrunk)
 	case f.List.version < inForce.version:
 		if l.stage == listing {
 			l.completeRemembered(f.List)
-			inForce = l.source.current()
+			inForce = l.source.divided()
 		}
 		unknown := ""
 		if inForce.unknown > 0 {

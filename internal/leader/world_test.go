@@ -57,10 +57,12 @@ type world struct {
 	before     []string // what the source of the version before listed
 	stale      bool     // the leader's source is that one
 	strategy   strategy.Strategy
-	failing    string // strategy: "", "fails", "hangs"
-	refusing   string // store: "", "refuses", "too large", "unknown", "silent"
-	unlisted   bool   // source fails
-	lost       bool   // nobody answers how members went
+	failing    string        // strategy: "", "fails", "hangs"
+	refusing   string        // store: "", "refuses", "too large", "unknown", "silent"
+	unlisted   bool          // source fails
+	lastLists  [][]string    // what the last listings of the term named, without a failure between them
+	slow       time.Duration // how long the source takes
+	lost       bool          // nobody answers how members went
 	unanswered []Effect
 	beat       time.Time
 	wake       time.Time
@@ -80,7 +82,7 @@ func newWorld(t *testing.T) *world {
 		epochs: map[string]int64{}, strategy: strategy.NewSticky(), left: map[string]time.Time{}, show: func(Effect) {},
 		cfg: Config{
 			Term: 2, Group: "parti-assignment", Worker: "a", Joined: start, HandoffTimeout: 30 * time.Second, HomeRetention: 10 * time.Minute, OperationTimeout: 10 * time.Second,
-			MinRebalanceThreshold: 0.15, Topology: topology.Config{
+			MinRebalanceThreshold: 0.15, ShrinkConfirmations: 3, Topology: topology.Config{
 				ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2,
 				HeartbeatInterval: beatEvery, HeartbeatTTL: beatTTL, RebalanceCooldown: 10 * time.Second, FlapBackoff: 5 * time.Minute,
 			},
@@ -91,7 +93,7 @@ func newWorld(t *testing.T) *world {
 // lead begins a term.
 func (w *world) lead() {
 	var effects []Effect
-	w.cfg.Joined = w.now
+	w.cfg.Joined, w.lastLists = w.now, nil
 	w.leader, effects = New(w.cfg)
 	w.perform(effects)
 }
@@ -111,12 +113,47 @@ func (w *world) tell(f Fact) {
 		require.Less(w.t, n, 20_000, "facts and effects without end")
 		next := w.facts[0]
 		w.facts = w.facts[1:]
+		before := w.leader.source.current()
 		effects := w.leader.Step(w.now, next, nil)
+		w.believed(next, before)
 		require.NoError(w.t, w.leader.valid())
 		if w.leader.ledger != nil && w.leader.stage == leading {
 			require.NoError(w.t, w.leader.topo.Valid())
 		}
 		w.perform(effects)
+	}
+}
+
+// believed sees to it that most of the partitions are only taken away when enough listings in a row did not name them.
+func (w *world) believed(f Fact, before *Listing) {
+	l, is := f.(*Listed)
+	if !is {
+		return
+	}
+	if l.Err != nil {
+		w.lastLists = nil
+		return
+	}
+	w.lastLists = append(w.lastLists, l.List.ids)
+	after := w.leader.source.current()
+	if before.empty() || !w.leader.draft.planned || after.version > before.version {
+		return
+	}
+	var gone []string
+	for _, id := range before.ids {
+		if !slices.Contains(after.ids, id) {
+			gone = append(gone, id)
+		}
+	}
+	if 2*len(gone) <= len(before.ids) {
+		return
+	}
+	n := w.cfg.ShrinkConfirmations
+	require.GreaterOrEqual(w.t, len(w.lastLists), n, "%v are taken away", gone)
+	for _, ids := range w.lastLists[len(w.lastLists)-n:] {
+		for _, id := range gone {
+			require.NotContains(w.t, ids, id, "%v are taken away", gone)
+		}
 	}
 }
 
@@ -183,6 +220,14 @@ func (w *world) readable() (list []record.Assignment) {
 }
 
 func (w *world) listed() {
+	if w.slow > 0 {
+		w.later(w.now.Add(w.slow), w.lists)
+		return
+	}
+	w.lists()
+}
+
+func (w *world) lists() {
 	if w.unlisted {
 		w.tell(&Listed{Err: errors.New("the source fails")})
 		return

@@ -42,7 +42,7 @@ func (l *Leader) write(now time.Time) {
 			return
 		}
 		l.draft.owed = false
-		if l.source.pending != topology.Partitions {
+		if l.source.pending != topology.Partitions && l.source.shrunk.base == nil {
 			l.answer(l.source.waiting, nil)
 			l.source.waiting = nil
 		}

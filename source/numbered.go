@@ -1,0 +1,41 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/strategy"
+)
+
+// mostNumbered bounds a slip of the finger.
+const mostNumbered = 10_000_000
+
+// Numbered lists prefix.0 to prefix.(n-1). The numbers are padded with zeros to one width, so that they sort: 12 partitions
+// of "orders" are orders.00 to orders.11. An empty prefix leaves the number alone.
+//
+// The width is that of n-1. So another number of digits renames every partition, which a group takes over only from a source
+// of a higher version (see [Versioned]); from 100 on, up to 1000 is no renaming.
+func Numbered(prefix string, n int) parti.PartitionSource {
+	return parti.SourceFunc(func(context.Context) ([]parti.Partition, error) {
+		if n < 1 || n > mostNumbered {
+			return nil, argument("Numbered", "n", n, fmt.Sprintf("1 to %d", mostNumbered))
+		}
+		var keys []string
+		if prefix != "" {
+			keys = strings.Split(prefix, ".")
+		}
+		width := len(strconv.Itoa(n - 1))
+		list := make([]parti.Partition, n)
+		for i := range list {
+			number := fmt.Sprintf("%0*d", width, i)
+			list[i].Keys = append(keys[:len(keys):len(keys)], number)
+		}
+		if err := strategy.ValidatePartitions(list[n-1:]); err != nil {
+			return nil, fmt.Errorf("source.Numbered: prefix is %q: %w", prefix, err)
+		}
+		return list, nil
+	})
+}

@@ -1,0 +1,111 @@
+package source
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/parti-go/parti"
+)
+
+// SQL lists the rows of a query: the first column is the ID of a partition, the second one, if there is one, its weight.
+// NULL is no weight. An ID twice, a NULL for one, and a result without a row are errors.
+//
+//	source.SQL(db, "SELECT id, weight FROM topics WHERE active", 10*time.Second)
+//
+// Watch runs the query that often, at least a second apart, and says that the list has changed when the rows are different
+// ones; their order means nothing. The query should be cheap, and should give what one transaction sees: a partition that is
+// missing for a moment is taken away for a moment. It runs on the leader only, and once in each worker when that starts.
+func SQL(db *sql.DB, query string, every time.Duration) parti.WatchedSource {
+	return table{db, query, every}
+}
+
+type table struct {
+	db    *sql.DB
+	query string
+	every time.Duration
+}
+
+func (t table) check() error {
+	var errs []error
+	if t.db == nil {
+		errs = append(errs, missing("SQL", "db", "a *sql.DB"))
+	}
+	if strings.TrimSpace(t.query) == "" {
+		errs = append(errs, argument("SQL", "query", `""`, "a query whose rows are IDs, or IDs and weights"))
+	}
+	return errors.Join(append(errs, checkEvery("SQL", t.every))...)
+}
+
+func checkEvery(constructor string, every time.Duration) error {
+	if every < leastEvery {
+		return argument(constructor, "every", every, leastEvery.String()+" or more")
+	}
+	return nil
+}
+
+// ListPartitions implements parti.PartitionSource.
+func (t table) ListPartitions(ctx context.Context) (list []parti.Partition, err error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	rows, err := t.db.QueryContext(ctx, t.query)
+	if err != nil {
+		return nil, fmt.Errorf("list of partitions: %w", err)
+	}
+	defer func() {
+		if e := rows.Close(); err == nil && e != nil {
+			list, err = nil, fmt.Errorf("list of partitions: %w", e)
+		}
+	}()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, fmt.Errorf("list of partitions: %w", err)
+	}
+	if len(columns) < 1 || len(columns) > 2 {
+		return nil, argument("SQL", "query", fmt.Sprintf("one with the columns %q", columns), "one column, the ID, or two, the ID and the weight")
+	}
+	b := newBuilder("query")
+	var id, weight sql.NullString
+	into := []any{&id, &weight}[:len(columns)]
+	for number := 1; rows.Next(); number++ {
+		if err := rows.Scan(into...); err != nil {
+			return nil, fmt.Errorf("list of partitions: row %d: %w", number, err)
+		}
+		place := fmt.Sprintf("row %d", number)
+		switch {
+		case !id.Valid:
+			b.problem(fmt.Errorf("%w: %s: %s is NULL, allowed: an ID", parti.ErrInvalidKey, place, columns[0]))
+		case weight.Valid && weight.String == "":
+			b.problem(fmt.Errorf("%w: %s: the weight of %q is empty, allowed: NULL, or a number", parti.ErrInvalidWeight, place, id.String))
+		default:
+			b.add(place, id.String, weight.String)
+		}
+	}
+	if err := rows.Err(); err != nil { // a result that broke off is no list
+		return nil, fmt.Errorf("list of partitions: %w", err)
+	}
+	return b.done()
+}
+
+// Watch implements parti.WatchedSource.
+func (t table) Watch(ctx context.Context, changed func()) error {
+	if err := t.check(); err != nil {
+		return err
+	}
+	return poll(ctx, t.every, looksAt(t), changed)
+}
+
+// looksAt is the look of a source that is listed for each of them.
+func looksAt(s parti.PartitionSource) func(ctx context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		list, err := s.ListPartitions(ctx)
+		if err != nil {
+			return "", err
+		}
+		return fingerprint(list), nil
+	}
+}

@@ -1,0 +1,44 @@
+package source
+
+import (
+	"context"
+
+	"github.com/parti-go/parti"
+)
+
+// Versioned gives a source a version: raise it with each deploy that changes the list, see [parti.VersionedSource]. A source
+// that says when it has changed still does. Version 0 counts as none.
+func Versioned(version uint64, s parti.PartitionSource) parti.VersionedSource {
+	if w, watched := s.(parti.WatchedSource); watched {
+		return watchedVersion{versioned{version, s}, w}
+	}
+	return versioned{version, s}
+}
+
+// versioned is a source with a version.
+type versioned struct {
+	version uint64
+	source  parti.PartitionSource
+}
+
+// SourceVersion implements parti.VersionedSource.
+func (v versioned) SourceVersion() uint64 { return v.version }
+
+// ListPartitions implements parti.PartitionSource.
+func (v versioned) ListPartitions(ctx context.Context) ([]parti.Partition, error) {
+	if v.source == nil {
+		return nil, missing("Versioned", "s", "a PartitionSource")
+	}
+	return v.source.ListPartitions(ctx)
+}
+
+// watchedVersion is one that can be watched.
+type watchedVersion struct {
+	versioned
+	watched parti.WatchedSource
+}
+
+// Watch implements parti.WatchedSource.
+func (v watchedVersion) Watch(ctx context.Context, changed func()) error {
+	return v.watched.Watch(ctx, changed)
+}
