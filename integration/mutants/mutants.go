@@ -742,11 +742,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "failing-poll-unseen", breaks: "Nobody finds out that a source cannot be polled any more.",
-		file: "source/poll.go",
-		old: `			return failing
-`,
-		new: `			return was
-`,
+		file:   "source/poll.go",
+		old:    `if is != was {`,
+		new:    `if is != was && is != failing {`,
 		likely: "Query",
 	},
 	{
