@@ -22,9 +22,10 @@ const module = "github.com/parti-go/parti"
 // imports says which rooms a room may know. Whatever is not listed here may know none.
 var imports = map[string][]string{
 	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
-	"actors":          {"fsm", "internal/inject", "internal/leader", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
+	"actors":          {"fsm", "internal/inject", "internal/leader", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
 	"internal/leader": {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
 	"internal/ledger": {"internal/record", "strategy"},
+	"internal/member": {"fsm", "internal/leader", "internal/record", "internal/store"},
 	"internal/store":  {"internal/record"},
 	"kv":              {"internal/inject", "internal/record", "internal/store"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
@@ -32,7 +33,7 @@ var imports = map[string][]string{
 }
 
 // pure rooms decide: they have no goroutine, channel or clock, and do not wait.
-var pure = []string{"strategy", "internal/leader", "internal/ledger", "internal/record", "internal/topology"}
+var pure = []string{"strategy", "internal/leader", "internal/ledger", "internal/member", "internal/record", "internal/topology"}
 
 func TestImportsRunOneWay(t *testing.T) {
 	for room, files := range rooms(t) {

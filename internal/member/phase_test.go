@@ -1,0 +1,52 @@
+package member
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/record"
+)
+
+// TestEveryPhaseIsReachedOverEdgesOfTheTable: from wherever a worker stands, following any phase takes allowed steps
+// only, ends, and ends in the state that the phase asks for.
+func TestEveryPhaseIsReachedOverEdgesOfTheTable(t *testing.T) {
+	want := map[record.Phase]fsm.State{
+		record.PhaseIdle: fsm.Stable, record.PhaseScaling: fsm.Scaling, record.PhaseRebalancing: fsm.Rebalancing, record.PhaseEmergency: fsm.Emergency,
+	}
+	target := func(from fsm.State, event fsm.Event) (fsm.State, bool) {
+		for _, row := range fsm.Transitions() {
+			for _, s := range row.From {
+				if s == from && row.Event == event {
+					return row.To, true
+				}
+			}
+		}
+		return "", false
+	}
+	for _, from := range []fsm.State{fsm.WaitingAssignment, fsm.Stable, fsm.Scaling, fsm.Rebalancing, fsm.Emergency} {
+		for phase, end := range want {
+			state := from
+			for steps := 0; ; steps++ {
+				require.Less(t, steps, 5, "%s at %s", phase, from)
+				event, more := towards(state, phase, true)
+				if !more {
+					break
+				}
+				next, allowed := target(state, event)
+				require.True(t, allowed, "%s in %s", event, state)
+				state = next
+			}
+			require.Equal(t, end, state, "%s at %s", phase, from)
+		}
+		_, more := towards(from, record.PhaseIdle, false)
+		require.False(t, more, "without an assignment nobody becomes Stable")
+	}
+	for _, from := range []fsm.State{fsm.Init, fsm.ClaimingID, fsm.Election, fsm.Shutdown} {
+		for phase := range want {
+			_, more := towards(from, phase, true)
+			require.False(t, more, "%s at %s", phase, from)
+		}
+	}
+}
