@@ -162,6 +162,8 @@ func TestWhateverHappensTheWorkerKeepsItsPromises(t *testing.T) {
 			require.Empty(t, l.member.Step(l.now, &Ticked{l.now}, nil))
 		})
 	}
-	require.Positive(t, left)
-	require.Positive(t, held)
+	if uint64(left+held) == *lives && *lives > 100 { // otherwise somebody wants to see a few
+		require.Positive(t, left)
+		require.Positive(t, held)
+	}
 }
