@@ -98,7 +98,7 @@ func (m *manager) stopping(restarts bool) {
 		g.hurry() // nobody is left who would tell that hook when the leases end
 	}
 	m.facts, m.steps = nil, false // it may have failed over one of them
-	m.step(&member.Interrupted{Restarts: restarts})
+	m.step(&member.Interrupted{State: m.machine.State(), Restarts: restarts})
 }
 
 func (m *manager) receive(ctx actor.Context, message any) {

@@ -3,6 +3,7 @@ package member
 import (
 	"time"
 
+	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
 )
@@ -129,8 +130,12 @@ type (
 	}
 	// Awaited says that a wait is over.
 	Awaited struct{ Key string }
-	// Interrupted says that the tree is stopped from outside, or restarts because one of its parts has failed.
-	Interrupted struct{ Restarts bool }
+	// Interrupted says that the tree is stopped from outside, or restarts because one of its parts has failed. State is the
+	// one that the state machine is in: who failed may have made fewer steps than were decided.
+	Interrupted struct {
+		State    fsm.State
+		Restarts bool
+	}
 	// Ticked says that it is time for what Wake was asked for. What happened before that time has been told before.
 	Ticked struct{ At time.Time }
 )

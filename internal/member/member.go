@@ -143,7 +143,7 @@ func New(cfg Config) *Member {
 
 // Step notes a fact, and appends what follows from it to out.
 func (m *Member) Step(now time.Time, f Fact, out []Effect) []Effect {
-	if m.ended {
+	if _, last := f.(*Interrupted); m.ended && !last {
 		return out
 	}
 	m.out = out
@@ -270,6 +270,7 @@ func (m *Member) begin(now time.Time, f *Began) {
 
 // interrupted is the last fact of an incarnation: nobody performs anything but what is said here.
 func (m *Member) interrupted(f *Interrupted) {
+	m.state = f.State
 	switch {
 	case m.state == fsm.Shutdown, f.Restarts && (m.state == fsm.Init || m.state == fsm.ClaimingID):
 	case f.Restarts:

@@ -50,3 +50,31 @@ func TestEveryPhaseIsReachedOverEdgesOfTheTable(t *testing.T) {
 		}
 	}
 }
+
+// TestAnInterruptionGoesByTheStepsThatWereMade: who failed while it performed effects has not made every step. The next
+// incarnation gives up what is held only if it begins in ClaimingID.
+func TestAnInterruptionGoesByTheStepsThatWereMade(t *testing.T) {
+	for _, reached := range fsm.States() {
+		for _, restarts := range []bool{true, false} {
+			m := New(Config{Before: Before{State: fsm.Emergency}})
+			var fired []*Fire
+			for _, e := range m.Step(start, &Interrupted{reached, restarts}, nil) {
+				if f, is := e.(*Fire); is {
+					fired = append(fired, f)
+				}
+			}
+			end := fsm.Shutdown
+			if restarts && reached != fsm.Shutdown {
+				end = fsm.ClaimingID
+			}
+			if reached == fsm.Shutdown || restarts && (reached == fsm.Init || reached == fsm.ClaimingID) {
+				require.Empty(t, fired, "%s", reached)
+				continue
+			}
+			require.Len(t, fired, 1)
+			require.Equal(t, reached, fired[0].From)
+			require.Equal(t, end, fired[0].To)
+			require.Empty(t, m.Step(start, &Interrupted{fired[0].To, true}, nil))
+		}
+	}
+}

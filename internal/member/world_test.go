@@ -326,7 +326,7 @@ func (w *world) holdUp(d time.Duration) {
 
 // restart fails the worker and begins its next incarnation, as its shell does.
 func (w *world) restart() {
-	w.tell(&Interrupted{Restarts: true})
+	w.tell(&Interrupted{w.state, true})
 	w.cfg.Before = Before{
 		State: w.state, Ready: w.ready, Standing: w.standing, LetGo: w.letGo, Leaving: w.leaving, LeaveBy: w.leaveBy,
 	}
@@ -436,6 +436,7 @@ func (j *judge) sees(e Effect) {
 			j.over = true
 		}
 	case *Carry:
+		require.True(t, j.w.cfg.KeepServing || !e.Does)
 		j.carries = e.Does
 		j.over = j.over || e.Does
 	case *Rejoin:
