@@ -1714,7 +1714,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "wait-without-timer", breaks: "A wait past its deadline is in the status, but no error.",
-		file: "internal/member/member.go",
+		file: "internal/member/deadline.go",
 		old: `		if !p.told {
 			at(p.Due)
 		}
