@@ -335,7 +335,7 @@ var mutants = []mutant{
 		}
 	case *member.Abandon:`,
 		new: `		for id, g := range m.giving {
-			if m.giving[id+1] == (giving{}) {
+			if _, after := m.giving[id+1]; !after {
 				g.hurry()
 			}
 		}
