@@ -226,7 +226,7 @@ func (m *Member) begin(now time.Time, f *Began) {
 	if m.cfg.Before.Leaving {
 		// It failed on its way out. What the user still holds is taken back by this one.
 		m.do(&Blame{ErrPanic, true})
-		m.carry(false)
+		m.do(&Carry{false})
 		m.winding = m.newWindDown(ErrPanic)
 		m.winding.fenced = true
 		m.leaveGoesOn(now, ErrPanic)
