@@ -26,7 +26,7 @@ var imports = map[string][]string{
 	"internal/leader": {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
 	"internal/lease":  {"internal/store"},
 	"internal/ledger": {"internal/record", "strategy"},
-	"internal/member": {"internal/lease", "internal/record", "internal/store"},
+	"internal/member": {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
 	"internal/store":  {"internal/record"},
 	"kv":              {"internal/inject", "internal/record", "internal/store"},
 	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/internal/statedir"
 )
 
@@ -11,9 +12,9 @@ import (
 var (
 	// ErrGivingUp says that actors of the tree failed too often in too short a time. It wraps the last cause and is
 	// what a supervisor of the tree is asked to decide about: Restart and Stop are safe answers, Resume is not.
-	ErrGivingUp = errors.New("too many failures, giving up")
+	ErrGivingUp = member.ErrGivingUp
 	// ErrPanic wraps what an actor of the tree panicked with.
-	ErrPanic = errors.New("actor panicked")
+	ErrPanic = member.ErrPanic
 	// ErrHookPanic wraps what a hook panicked with. The hook counts as returned.
 	ErrHookPanic = errors.New("hook panicked")
 	// ErrHookFailed wraps the error a hook returned. The change it was told of stands.
@@ -22,10 +23,10 @@ var (
 	ErrHandlerFailed = errors.New("partition handler failed")
 	// ErrRevoked, ErrStopping, ErrUnlisted and ErrFenced are why the work on a partition ends: the cause of a handler's
 	// context.
-	ErrRevoked  = errors.New("partition is handed to another worker")
-	ErrStopping = errors.New("worker is leaving")
+	ErrRevoked  = member.ErrRevoked
+	ErrStopping = member.ErrStopping
 	ErrUnlisted = errors.New("partition is not listed by the source any more")
-	ErrFenced   = errors.New("trust is over: another worker may own the partition")
+	ErrFenced   = member.ErrFenced
 	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced, ErrBlind, ErrForeignGroup, ErrOlderSource and ErrSourceShrunk are what a leader reports.
 	// ErrForeignGroup also ends a start.
 	ErrHandoffTimeout = leader.ErrHandoffTimeout
@@ -44,7 +45,7 @@ var (
 	ErrConnectionClosed = errors.New("connection to the store is closed")
 	// ErrIdentityLost says that the worker's session ended without its consent: another claimed its ID, or its leases
 	// could not be renewed in time. The worker gives everything up and rejoins as a newcomer.
-	ErrIdentityLost = errors.New("identity lost")
+	ErrIdentityLost = member.ErrIdentityLost
 	// ErrSourceFailed says that the partition source returned an error, an invalid list or an empty one. The last good
 	// list stays in force.
 	ErrSourceFailed = errors.New("partition source failed")
@@ -52,7 +53,7 @@ var (
 	// OperationTimeout. What has an owner stays with it, and Sticky places what has none.
 	ErrStrategyFailed = errors.New("strategy failed")
 	// ErrStartupTimeout says that no first assignment was applied within StartupTimeout.
-	ErrStartupTimeout = errors.New("no assignment in time")
+	ErrStartupTimeout = member.ErrStartupTimeout
 	// ErrNotJoined says that the worker is not in the group: not yet, or not any more.
 	ErrNotJoined = errors.New("worker has not joined the group")
 	// ErrShutdownTimeout says that a clean leave was not done within ShutdownTimeout: what is left in the store expires
@@ -66,5 +67,5 @@ var (
 	ErrStateDir = statedir.ErrUnusable
 	// ErrNewerFormat says that a record in the store was written by a release this one does not know. The worker does
 	// not lead and takes nothing up while such a record is there.
-	ErrNewerFormat = errors.New("record of an unknown format in the store")
+	ErrNewerFormat = member.ErrNewerFormat
 )

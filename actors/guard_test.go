@@ -194,18 +194,3 @@ func TestAFiredTimerIsForgottenAndAStoppedOneIsSilent(t *testing.T) {
 	system.Root.Spawn(props)
 	require.Zero(t, <-sizes)
 }
-
-func TestFailuresSlideOutOfTheWindow(t *testing.T) {
-	var f failures
-	now := time.Now()
-	for i := range failureLimit {
-		delay, ok := f.add(now)
-		require.True(t, ok)
-		require.GreaterOrEqual(t, delay, (backoffFirst<<i)*4/5)
-		require.LessOrEqual(t, delay, backoffMost*6/5)
-	}
-	_, ok := f.add(now)
-	require.False(t, ok)
-	_, ok = f.add(now.Add(failureWindow))
-	require.True(t, ok)
-}

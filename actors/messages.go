@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/fsm"
-	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
@@ -183,27 +182,7 @@ type (
 
 // What the manager tells itself.
 type (
-	opened struct {
-		store  *kv.Store
-		own    leader.Edition // of what the source lists; zero where it was not asked
-		legacy legacy
-		err    error
-	}
-	openDue      struct{}
-	startupDue   struct{}
-	trustDue     struct{ session uint64 }
+	// gaveUp: everything is given up that was asked for under this number.
 	gaveUp       struct{ generation uint64 }
-	giveUpDue    struct{ generation uint64 }
-	windDownDue  struct{ generation uint64 }
-	respawnDue   struct{ generation uint64 }
-	hurryDue     struct{ generation uint64 }
-	leadDue      struct{ fence kv.Fence }
-	electorDue   struct{ session uint64 }
 	hookReported struct{ err error }
-	connClosed   struct{}
-	childFailed  struct {
-		kind string
-		tag  uint64
-		err  error
-	}
 )

@@ -22,14 +22,10 @@ type life struct {
 	tenure     *tenure       // of the present session, or of the one whose partitions are carried
 	warrant    warrant
 	standing   standing
-	carried    uint64    // the session whose partitions are kept while the store is away
 	letGoBy    time.Time // when what is left of the last session must be let go, as others may take over then
 	leaving    bool      // asked to leave: an incarnation that begins now goes on with that
 	leaveBy    time.Time // when a leave must be done, for hooks and deletions alike; zero while nobody leaves
 }
-
-// hooksBy is when a hook that gives up for a leave must have returned: there has to be time left to delete the entries.
-func (l *life) hooksBy(timeout time.Duration) time.Time { return l.leaveBy.Add(-timeout / 8) }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may
 // be restarted by its supervisor: it then gives up what the user still holds and begins anew. It does not survive

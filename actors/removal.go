@@ -10,17 +10,12 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/kv"
 )
 
 // This file is how a worker's entries leave the store. The store's own book says what may be there, unanswered writes
 // included, so it does not matter which actor wrote an entry, or whether that actor lived to hear the answer.
-
-// removed: nothing of the worker is left in the bucket, or nothing more can be done about it.
-type removed struct {
-	generation uint64
-	bucket     kv.Bucket
-}
 
 const (
 	removalAttempt = 2 * time.Second // bounds one attempt to delete an entry
@@ -28,31 +23,19 @@ const (
 	removalMost    = 500 * time.Millisecond // between two attempts
 )
 
-// perBucket says something of each bucket in which a worker holds entries. Assignments, the last one, is the leader's.
-type perBucket [kv.Assignments]bool
-
-// writers are the actors that write the worker's entries.
-var writers = map[kv.Bucket]string{kv.Heartbeats: kindHeartbeat, kv.StableIDs: kindClaimer, kv.Election: kindElector}
-
-// remove deletes what the worker has in a bucket, once the actor that writes there has ended, and tries until nothing of
-// that is left. The wind-down asks as often as it likes. Before a rejoin the store lets go by itself of what is not
-// trusted any more; what the next session stores there is never touched.
-func (m *manager) remove(b kv.Bucket) {
-	w := m.winding
-	if w.removing[b] || m.runs(writers[b]) || w.rejoin && w.fenced {
-		return
-	}
-	w.removing[b] = true
+// remove deletes what the worker has in a bucket, and tries until nothing of that is left. What the next session stores there
+// is never touched.
+func (m *manager) remove(e *member.Delete) {
+	deleted := &member.Deleted{ID: e.ID, Bucket: e.Bucket}
 	var own []kv.Lease
 	store := m.life.view.Store()
 	if store != nil {
-		own = store.Left(b)
+		own = store.Left(e.Bucket)
 	}
 	if len(own) == 0 {
-		w.gone[b] = true
+		m.step(deleted)
 		return
 	}
-	generation := w.generation
 	m.run(func(ctx context.Context) any {
 		ended := make(chan struct{})
 		go func() {
@@ -61,7 +44,7 @@ func (m *manager) remove(b kv.Bucket) {
 		}()
 		select {
 		case <-ended:
-			return &removed{generation, b}
+			return deleted
 		case <-ctx.Done(): // on a stalled link the client may hang for a while, whatever its context says
 			return nil
 		}
@@ -100,20 +83,10 @@ func release(ctx context.Context, store *kv.Store, lease kv.Lease) error {
 	return store.Release(ctx, lease)
 }
 
-// runs says that an actor of a kind has not terminated. One that is stopped may still write.
-func (m *manager) runs(kind string) bool {
-	for name := range m.running {
-		if kindOf(name) == kind {
-			return true
-		}
-	}
-	return false
-}
-
 // kindOf is the kind of a child by its name.
-func kindOf(name string) string {
+func kindOf(name string) member.Kind {
 	kind, _, _ := strings.Cut(name[strings.LastIndexByte(name, '/')+1:], "-")
-	return kind
+	return member.Kind(kind)
 }
 
 // some names the first of many.

@@ -3,61 +3,17 @@ package actors
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
-	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
-
-// TestEveryPhaseIsReachedOverEdgesOfTheTable: from wherever a worker stands, following any phase takes allowed steps
-// only, ends, and ends in the state that the phase asks for.
-func TestEveryPhaseIsReachedOverEdgesOfTheTable(t *testing.T) {
-	want := map[kv.Phase]fsm.State{
-		kv.PhaseIdle: fsm.Stable, kv.PhaseScaling: fsm.Scaling, kv.PhaseRebalancing: fsm.Rebalancing, kv.PhaseEmergency: fsm.Emergency,
-	}
-	target := func(from fsm.State, event fsm.Event) (fsm.State, bool) {
-		for _, row := range fsm.Transitions() {
-			for _, s := range row.From {
-				if s == from && row.Event == event {
-					return row.To, true
-				}
-			}
-		}
-		return "", false
-	}
-	for _, from := range []fsm.State{fsm.WaitingAssignment, fsm.Stable, fsm.Scaling, fsm.Rebalancing, fsm.Emergency} {
-		for phase, end := range want {
-			state := from
-			for steps := 0; ; steps++ {
-				require.Less(t, steps, 5, "%s at %s", phase, from)
-				event, more := towards(state, phase, true)
-				if !more {
-					break
-				}
-				next, allowed := target(state, event)
-				require.True(t, allowed, "%s in %s", event, state)
-				state = next
-			}
-			require.Equal(t, end, state, "%s at %s", phase, from)
-		}
-		_, more := towards(from, kv.PhaseIdle, false)
-		require.False(t, more, "without an assignment nobody becomes Stable")
-	}
-	for _, from := range []fsm.State{fsm.Init, fsm.ClaimingID, fsm.Election, fsm.Shutdown} {
-		for phase := range want {
-			_, more := towards(from, phase, true)
-			require.False(t, more, "%s at %s", phase, from)
-		}
-	}
-}
 
 func holdings(epoch int64, ids ...string) map[string]holding {
 	h := map[string]holding{}
@@ -200,94 +156,40 @@ func TestASlowNoticeHookLosesNoticesAndHoldsUpNobody(t *testing.T) {
 	within(t, n.ended, "end of the notifier")
 }
 
-func TestASessionIsTrustedAsLongAsBothOfItsLeases(t *testing.T) {
-	now := time.Now()
-	long, short := kv.Lease{Revision: 1, Sent: now, TTL: time.Minute}, kv.Lease{Revision: 1, Sent: now, TTL: time.Second}
-	for name, s := range map[string]session{
-		"the heartbeat ends first": {beat: short, claim: long, trust: &trust{}}, "the claim ends first": {beat: long, claim: short, trust: &trust{}},
-	} {
-		m := &manager{session: s}
-		m.extendTrust()
-		require.Equal(t, short.TrustedUntil(), *s.trust.until.Load(), name)
-	}
-}
-
-// newLeadingManager returns a manager with nothing but a calculator and an elector. The channels are closed when the
-// calculator has ended, and when the elector is asked for a new term in place of the fence.
-func newLeadingManager(t *testing.T, fence kv.Fence) (m *manager, ended, asked chan struct{}) {
-	t.Helper()
-	system := quietSystem(t)
-	ended, asked = make(chan struct{}), make(chan struct{})
-	calculator := system.Root.Spawn(guarded(func(*guard) body { return &script{} }, func() { close(ended) }))
-	elector := system.Root.Spawn(guarded(func(*guard) body {
-		return &script{onMessage: func(_ actor.Context, message any) {
-			if r, ok := message.(*refence); ok && r.fence == fence {
-				close(asked)
-			}
-		}}
-	}, nil))
-	return &manager{
-		guard: &guard{root: system.Root}, session: session{fence: fence}, running: map[string]struct{}{},
-		children: map[string]*child{kindCalculator: {pid: calculator}, kindElector: {pid: elector}},
-	}, ended, asked
-}
-
-func TestADeposedLeaderStopsItsCalculator(t *testing.T) {
-	m, ended, _ := newLeadingManager(t, kv.Fence{Term: 3, Revision: 30})
-	m.lostElection(nil)
-	within(t, ended, "end of the calculator")
-	require.Zero(t, m.session.fence)
-}
-
-func TestALeaderThatMayNotUseItsFenceBeginsANewTerm(t *testing.T) {
-	fence := kv.Fence{Term: 3, Revision: 30}
-	m, ended, asked := newLeadingManager(t, fence)
-	m.fenceIsLost(&fenceLost{fence: kv.Fence{Term: 2, Revision: 20}})
-	require.Contains(t, m.children, kindCalculator, "that fence is an earlier one")
-	m.fenceIsLost(&fenceLost{fence: fence})
-	within(t, ended, "end of the calculator")
-	within(t, asked, "request for a new term")
-}
-
-func TestASessionThatIsBeingWoundDownIsFencedWhenItsTrustEnds(t *testing.T) {
-	tenure := newTenure()
-	m := &manager{
-		guard: &guard{ended: true}, life: &life{tenure: tenure, view: newView()}, winding: &windDown{}, session: session{number: 7, trust: &trust{}},
-		set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
-	}
-	m.session.trust.extend(time.Now().Add(time.Minute))
-	m.trustExpired(&trustDue{7})
-	require.False(t, m.winding.fenced, "it was renewed meanwhile")
-	m.session.trust.extend(time.Now())
-	m.trustExpired(&trustDue{6})
-	require.False(t, m.winding.fenced, "that was an earlier session")
-	m.trustExpired(&trustDue{7})
-	require.True(t, m.winding.fenced)
-	require.ErrorIs(t, context.Cause(tenure.ctx), ErrFenced, "a hook that runs is told to return")
-	require.ErrorIs(t, context.Cause(tenure.held), ErrFenced, "and may finish nothing")
-}
-
-func TestALeaderWhoseLeaseProvesARestoreOfTheStoreEndsItsSession(t *testing.T) {
-	for cause, ends := range map[error]bool{kv.ErrLost: false, fmt.Errorf("%w: %w", kv.ErrLost, kv.ErrRolledBack): true} {
-		tenure := newTenure()
-		m := &manager{
-			guard: &guard{ended: true, log: slog.New(slog.DiscardHandler)}, life: &life{tenure: tenure, view: newView()}, winding: &windDown{},
-			session: session{trust: &trust{}}, set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second}},
-		}
-		m.lostElection(cause)
-		require.Equal(t, ends, m.winding.fenced, cause)
-		require.Equal(t, ends, tenure.ctx.Err() != nil, cause)
-	}
-}
-
-func TestASessionThatEndsTakesUpNothingMore(t *testing.T) {
-	r := &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}
-	m := &manager{guard: &guard{ended: true}, life: &life{view: newView(), runner: r}, winding: &windDown{}, session: session{number: 7, trust: &trust{}}}
-	m.session.trust.extend(time.Now().Add(time.Minute))
+func TestTheTrustIsWrittenDownWhereItIsUsed(t *testing.T) {
+	m := &manager{life: &life{}, session: session{trust: &trust{}}}
+	until := time.Now().Add(time.Minute)
+	m.perform(&member.Trust{Until: until, Takes: true, LetGo: until.Add(time.Second)})
 	require.True(t, m.session.trust.mayTake())
-	m.beginWindDown(false)
-	require.Equal(t, 1, r.queue.len(), "everything is to be given up")
+	require.Equal(t, until, *m.session.trust.until.Load())
+	require.Equal(t, until.Add(time.Second), m.life.letGoBy)
+	m.perform(&member.Trust{Until: until})
 	require.False(t, m.session.trust.mayTake(), "though its leases are still good")
+	require.True(t, m.session.trust.valid())
+	m.perform(&member.Trust{Until: time.Now(), Takes: true})
+	require.False(t, m.session.trust.mayTake())
+}
+
+// TestWhoStopsWhileItRejoinsHurriesEveryHook: the one that gives up for the rejoin may still run.
+func TestWhoStopsWhileItRejoinsHurriesEveryHook(t *testing.T) {
+	r := &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}
+	m := &manager{guard: &guard{ended: true}, life: &life{runner: r}, giving: map[uint64]giving{}}
+	until := time.Now().Add(time.Hour)
+	m.perform(&member.GiveUp{ID: 1, Why: ErrFenced, Until: until})
+	first, _ := r.queue.pop() // it runs
+	m.perform(&member.GiveUp{ID: 2, Why: ErrStopping, Until: until})
+	second, _ := r.queue.pop()
+	require.NoError(t, first.ctx.Err())
+	m.perform(&member.Hurry{})
+	require.Error(t, first.ctx.Err())
+	require.Error(t, second.ctx.Err())
+	m.perform(&member.Abandon{ID: 2})
+	<-second.until
+	select {
+	case <-first.until:
+		t.Error("that one is not waited for anyway")
+	default:
+	}
 }
 
 // TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver: nobody deletes its entries, so they expire as after a crash.
@@ -305,15 +207,13 @@ func TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver(t *testing.T) {
 		l := &life{view: view, runner: newRunner(hooks, &handlers{}, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
 		p := strategy.Partition{Keys: []string{"a"}}
 		require.NoError(t, ask(t, l.runner, request{target: map[string]holding{p.ID(): {partition: p, epoch: 1}}}))
-		m := &manager{
-			guard: &guard{}, life: l, machine: fsm.New(), set: Settings{Store: kv.Config{HeartbeatTTL: 6 * time.Second, WorkerIDTTL: 30 * time.Second}},
-			session: session{beat: kv.Lease{Revision: 1, Sent: time.Now()}, claim: kv.Lease{Revision: 1, Sent: time.Now()}},
-		}
-		by := m.letGoBy()
+		by := time.Now().Add(5 * time.Second)
+		m := newManager(&guard{log: slog.New(slog.DiscardHandler), ctx: t.Context()}, Settings{Logger: slog.New(slog.DiscardHandler)}, l)
+		m.session.trust = &trust{}
+		m.perform(&member.Trust{Until: time.Now().Add(4 * time.Second), Takes: true, LetGo: by})
 		m.stopping(true)
 		l.end(time.Minute)
 		require.Equal(t, by, gaveUp)
-		require.Less(t, gaveUp.Sub(m.session.beat.Sent), m.set.Store.HeartbeatTTL)
 	})
 }
 

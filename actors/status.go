@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
@@ -119,7 +120,7 @@ func (v *View) Present() Status {
 		s.TrustedFor = t.left(now)
 	}
 	for _, w := range v.overdue(now) {
-		s.Waits = append(s.Waits, w.Wait)
+		s.Waits = append(s.Waits, Wait{w.What, w.Who, w.Since})
 	}
 	return s
 }
@@ -137,19 +138,19 @@ func (v *View) Healthy() error {
 	now := time.Now()
 	var stuck []error
 	for _, w := range v.overdue(now) {
-		stuck = append(stuck, w.problem(now))
+		stuck = append(stuck, w.Problem(now))
 	}
 	return errors.Join(stuck...)
 }
 
-func (v *View) overdue(now time.Time) (list []awaits) {
+func (v *View) overdue(now time.Time) (list []member.Wait) {
 	select {
 	case <-v.done:
 		return nil // nobody waits any more
 	default:
 	}
 	for _, w := range *v.waits.Load() {
-		if !now.Before(w.due) {
+		if !now.Before(w.Due) {
 			list = append(list, w)
 		}
 	}

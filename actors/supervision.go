@@ -10,14 +10,14 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// This file is what follows when an actor of the tree fails: who falls with it, what is begun again, and when it is too much.
+// This file is how a manager hears that an actor of its tree has failed. What follows its member decides.
 
 // childPanicked hears of a child that panicked and is being stopped; it is never restarted, and what follows is decided
 // on a turn of the manager's own.
 func (m *manager) childPanicked(who *actor.PID, reason any) {
 	for _, c := range m.children {
 		if c.pid.Equal(who) {
-			m.tell(&childFailed{c.kind, c.tag, asError(reason)})
+			m.tell(&childFailed{string(c.kind), c.tag, asError(reason)})
 		}
 	}
 }
@@ -29,44 +29,18 @@ func asError(reason any) error {
 	return fmt.Errorf("%w: %v", ErrPanic, reason)
 }
 
-// childHasFailed decides who falls with a child. What only acts is replaced; when one fails that knows what is held,
-// or that keeps the session alive, everything is given up and the worker rejoins as a newcomer.
-func (m *manager) childHasFailed(f *childFailed) {
-	c := m.children[f.kind]
-	if c == nil || c.tag != f.tag {
-		return
-	}
-	delete(m.children, f.kind)
-	m.awaitedOf(f.kind)
-	m.reportFailure(f)
-	if m.winding != nil {
-		m.windDownStep(func(*windDown) {})
-		return
-	}
-	delay, ok := m.failures.add(time.Now())
-	if !ok {
-		m.leave(fmt.Errorf("%w: %w", ErrGivingUp, f.err))
-		return
-	}
-	switch f.kind {
-	case kindCalculator:
-		m.after(delay, &leadDue{m.session.fence})
-		m.setLeads(false)
-	case kindElector:
-		m.stopChild(kindCalculator)
-		m.setLeads(false)
-		m.after(delay, &electorDue{m.session.number})
-	default:
-		m.endSession(f.err, f.kind == kindFollower || f.kind == kindHost, delay)
-	}
+// childFailed: a child panicked and is being stopped.
+type childFailed struct {
+	kind string
+	tag  uint64
+	err  error
 }
 
-func (m *manager) reportFailure(f *childFailed) {
+func (f *childFailed) log(log *slog.Logger) {
 	var p *PanicError
 	if errors.As(f.err, &p) {
-		m.log.Error("actor panicked", "actor", f.kind, "panic", p.Value, slog.String("stack", string(p.Stack)))
+		log.Error("actor panicked", "actor", f.kind, "panic", p.Value, slog.String("stack", string(p.Stack)))
 	}
-	m.problem(f.err)
 }
 
 // supervisor is the guard of the manager: the one actor that has children to answer for.
@@ -83,30 +57,6 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, children actor.Supervis
 	if !s.ended {
 		s.manager.childPanicked(who, reason)
 	}
-}
-
-// failures is a sliding window: who fails more than failureLimit times within failureWindow is given up.
-type failures struct{ times []time.Time }
-
-const (
-	failureLimit  = 5
-	failureWindow = time.Minute
-	backoffFirst  = 100 * time.Millisecond
-	backoffMost   = 5 * time.Second
-)
-
-// add records a failure and returns how long to wait before what failed is begun again: doubling, capped, with a jitter
-// of a fifth.
-func (f *failures) add(now time.Time) (delay time.Duration, ok bool) {
-	kept := f.times[:0]
-	for _, t := range f.times {
-		if now.Sub(t) < failureWindow {
-			kept = append(kept, t)
-		}
-	}
-	f.times = append(kept, now)
-	delay = min(backoffFirst<<(len(f.times)-1), backoffMost)
-	return jitter(delay), len(f.times) <= failureLimit
 }
 
 // jitter returns d give or take a fifth.

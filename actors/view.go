@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
@@ -20,7 +21,7 @@ type View struct {
 	hook       watch
 	handled    bool                  // partitions have handlers of their own
 	trust      atomic.Pointer[trust] // of the session; nil for none
-	waits      atomic.Pointer[[]awaits]
+	waits      atomic.Pointer[[]member.Wait]
 	store      atomic.Pointer[kv.Store]
 	readied    atomic.Bool
 	toLeave    atomic.Bool
@@ -38,7 +39,7 @@ func newView() *View {
 	v.status.Store(&Status{State: fsm.Init})
 	v.assignment.Store(&Assignment{})
 	v.grants.Store(&grants{})
-	v.waits.Store(&[]awaits{})
+	v.waits.Store(&[]member.Wait{})
 	return v
 }
 

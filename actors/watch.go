@@ -1,12 +1,12 @@
 package actors
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
 	"time"
 
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -60,9 +60,9 @@ func (w *watch) follow(m *manager) {
 	}
 }
 
-// callHasBegun bounds a call: a hook should not last longer than a handoff. That a strategy does is reported where its answer
-// is missed.
-func (m *manager) callHasBegun(c *call) {
+// fact is the beginning of a call. A hook that is told of partitions and lasts too long holds up a handoff; that a strategy
+// lasts too long is reported where its answer is missed.
+func (c *call) fact() *member.CallBegan {
 	what := c.name + " returns"
 	if len(c.added) > 0 {
 		what += ", which adds " + counted(c.added)
@@ -70,22 +70,14 @@ func (m *manager) callHasBegun(c *call) {
 	if len(c.removed) > 0 {
 		what += ", which gives up " + counted(c.removed)
 	}
-	a := awaits{key: c.name, Wait: Wait{what, m.whom(), c.since}, due: c.since.Add(m.set.HandoffTimeout)}
-	if len(c.added)+len(c.removed) > 0 {
-		a.err = ErrHandoffTimeout
+	f := &member.CallBegan{Name: c.name, What: what, Since: c.since, Limit: c.limit}
+	switch {
+	case c.limit > 0:
+		f.Err = ErrStrategyFailed
+	case len(c.added)+len(c.removed) > 0:
+		f.Err = ErrHandoffTimeout
 	}
-	if c.limit > 0 {
-		a.due, a.Who, a.err, a.quiet = c.since.Add(c.limit), c.name, ErrStrategyFailed, true
-	}
-	m.await("", a)
-}
-
-// whom names this worker, which is known by its last ID while it has none.
-func (m *manager) whom() string {
-	if m.session.id == "" && m.previous == "" {
-		return "this worker"
-	}
-	return cmp.Or(m.session.id, m.previous)
+	return f
 }
 
 func counted(p []strategy.Partition) string {

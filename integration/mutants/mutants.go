@@ -136,21 +136,21 @@ var mutants = []mutant{
 	},
 	{
 		name: "trust-ignores-claim", breaks: "The session is trusted as long as its heartbeat is, whatever became of its claim.",
-		file: "actors/session.go",
-		old:  `m.session.trust.extend(earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil()))`,
-		new:  `m.session.trust.extend(m.session.beat.TrustedUntil())`,
+		file: "internal/member/session.go",
+		old:  `earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil())`,
+		new:  `m.session.beat.TrustedUntil()`,
 	},
 	{
 		name: "trust-ignores-heartbeat", breaks: "The session is trusted as long as its claim is, whatever became of its heartbeat.",
-		file: "actors/session.go",
-		old:  `m.session.trust.extend(earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil()))`,
-		new:  `m.session.trust.extend(m.session.claim.TrustedUntil())`,
+		file: "internal/member/session.go",
+		old:  `earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil())`,
+		new:  `m.session.claim.TrustedUntil()`,
 	},
 	{
 		name: "no-self-fencing", breaks: "A session whose trust has ended goes on until the store says so.",
-		file: "actors/session.go",
-		old:  `	m.sessionIsLost(fmt.Errorf("no heartbeat or claim renewal was acknowledged in time: %w", kv.ErrLate))`,
-		new:  `	_ = fmt.Errorf("%w", kv.ErrLate)`,
+		file: "internal/member/session.go",
+		old:  `	m.lose(now, fmt.Errorf("no heartbeat or claim renewal was acknowledged in time: %w", store.ErrLate))`,
+		new:  `	_ = fmt.Errorf("%w", store.ErrLate)`,
 	},
 	{
 		name: "claim-lost-and-kept", breaks: "A claim that is lost is not told, and the session goes on.",
@@ -216,13 +216,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "restored-leader-goes-on", breaks: "A session goes on although the lease on leadership proves that the store was restored.",
-		file: "actors/session.go",
-		old: `		m.sessionIsLost(err)
+		file: "internal/member/lead.go",
+		old: `		m.lose(now, err)
 		return
 	}
-	m.problem(err)`,
+	m.report(err)`,
 		new: `	}
-	m.problem(err)`,
+	m.report(err)`,
 	},
 
 	// What a worker takes up, and when it says that it has let go.
@@ -282,13 +282,13 @@ var mutants = []mutant{
 	},
 	{
 		name: "taken-up-while-leaving", breaks: "New partitions are taken up after everything was given up.",
-		file: "actors/winddown.go",
-		old:  `		m.session.trust.closed.Store(true)`,
-		new:  `		m.session.trust.closed.Store(false)`,
+		file: "internal/member/winddown.go",
+		old:  `		m.session.closed = true`,
+		new:  `		m.session.closed = false`,
 	},
 	{
 		name: "released-before-hook", breaks: "A worker that leaves deletes its heartbeat before the hook has returned.",
-		file: "actors/winddown.go",
+		file: "internal/member/winddown.go",
 		old: `	if !w.gaveUp {
 		return
 	}
@@ -297,9 +297,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "hook-not-hurried", breaks: "A hook that gives up when the trust ends has all the time that a clean leave has.",
-		file:   "actors/session.go",
-		old:    "\t\tm.after(time.Until(m.letGoBy()), &hurryDue{m.winding.generation})\n",
-		new:    "",
+		file: "internal/member/session.go",
+		old: `		m.dueBy(dueHurry, now, m.letGoBy())
+`,
+		new:    ``,
 		likely: "LosesItsSessionWhileItStops",
 	},
 	{
@@ -323,15 +324,23 @@ var mutants = []mutant{
 	{
 		name: "hook-not-hurried-after-a-panic", breaks: "When the manager panics, a hook that gives up keeps all the time of a clean leave.",
 		file:   "actors/manager.go",
-		old:    "		m.winding.hurry() // nobody",
-		new:    "		_ = 0 // nobody",
+		old:    `		g.hurry() // nobody`,
+		new:    `		_ = g // nobody`,
 		likely: "LosesItsSessionWhileItStops",
 	},
 	{
 		name: "stop-forgets-the-rejoin", breaks: "A worker that stops while it rejoins does not hurry the hook that gives up for the rejoin.",
-		file:   "actors/winddown.go",
-		old:    `m.winding.hurry = func() { earlier(); cancel() }`,
-		new:    `m.winding.hurry = func() { _ = earlier; cancel() }`,
+		file: "actors/perform.go",
+		old: `		for _, g := range m.giving {
+			g.hurry()
+		}
+	case *member.Abandon:`,
+		new: `		for id, g := range m.giving {
+			if _, after := m.giving[id+1]; !after {
+				g.hurry()
+			}
+		}
+	case *member.Abandon:`,
 		likely: "StopsWhileItRejoins",
 	},
 	{
@@ -790,12 +799,11 @@ var mutants = []mutant{
 	},
 	{
 		name: "deposed-leader-goes-on", breaks: "A leader that is told of its end keeps its calculator.",
-		file: "actors/session.go",
-		old: `	m.problem(err)
-	m.stopChild(kindCalculator)
-	m.setLeads(false)
-	m.session.fence = kv.Fence{}`,
-		new: `	m.problem(err)`,
+		file: "internal/member/lead.go",
+		old: `	m.report(err)
+	m.ceaseToLead(now)
+	m.session.fence = store.Fence{}`,
+		new: `	m.report(err)`,
 	},
 	{
 		name: "higher-term-ignored", breaks: "A leader that meets a higher term goes on under its own.",
@@ -805,14 +813,10 @@ var mutants = []mutant{
 	},
 	{
 		name: "no-refence", breaks: "A leader that may not use its fence any more begins no new term.",
-		file: "actors/session.go",
-		old: `	m.problem(msg.err)
-	m.stopChild(kindCalculator)
-	m.setLeads(false)
-	m.tellChild(kindElector, &refence{fence: msg.fence})`,
-		new: `	m.problem(msg.err)
-	m.stopChild(kindCalculator)
-	m.setLeads(false)`,
+		file: "internal/member/lead.go",
+		old: `	m.tellElector(&NewTerm{f.Fence})
+`,
+		new: ``,
 	},
 	{
 		name: "refences-at-once", breaks: "A leader that loses its fence begins a new term without renewing its lease before.",
@@ -1417,9 +1421,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "running-ends-like-a-start", breaks: "A worker that has been ready ends when the store says no.",
-		file: "actors/manager.go",
-		old:  `if m.everDone || transient(msg.err) {`,
-		new:  `if transient(msg.err) {`,
+		file: "internal/member/start.go",
+		old:  `if !m.ready && !f.Transient {`,
+		new:  `if !f.Transient {`,
 	},
 	{
 		name: "waiting-requests-pile-up", breaks: "What a session asked of the runner waits for the hook though the session is over.",
@@ -1429,8 +1433,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "full-is-no-free-id", breaks: "A start that failed for another reason says that there was no free ID.",
-		file: "actors/manager.go",
-		old:  `if errors.Is(m.claimErr, kv.ErrNoFreeID) {`,
+		file: "internal/member/start.go",
+		old:  `if errors.Is(m.claimErr, store.ErrNoFreeID) {`,
 		new:  `if m.claimErr != nil {`,
 	},
 	{
@@ -1453,8 +1457,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "stable-without-assignment", breaks: "A worker that waits for its first assignment becomes Stable with the group.",
-		file: "actors/session.go",
-		old:  `case state == fsm.WaitingAssignment && ready:`,
+		file: "internal/member/phase.go",
+		old:  `case state == fsm.WaitingAssignment && applied:`,
 		new:  `case state == fsm.WaitingAssignment:`,
 	},
 	{
@@ -1532,9 +1536,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "id-may-be-free", breaks: "A hook that gives up may run until the heartbeat expires, although the ID is free sooner.",
-		file:   "actors/winddown.go",
-		old:    `return earlier(by(m.session.beat, m.set.Store.HeartbeatTTL), by(m.session.claim, m.set.Store.WorkerIDTTL))`,
-		new:    `return by(m.session.beat, m.set.Store.HeartbeatTTL)`,
+		file:   "internal/member/session.go",
+		old:    `return earlier(by(m.session.beat, m.cfg.HeartbeatTTL), by(m.session.claim, m.cfg.WorkerIDTTL))`,
+		new:    `return by(m.session.beat, m.cfg.HeartbeatTTL)`,
 		likely: "HookHasToReturn",
 	},
 	// Handlers of partitions.
@@ -1622,8 +1626,8 @@ var mutants = []mutant{
 	},
 	{
 		name: "deaf-handler-keeps-its-worker-out", breaks: "A fenced worker does not rejoin while one handler is deaf.",
-		file: "actors/winddown.go",
-		old: `		w.abandon()
+		file: "internal/member/winddown.go",
+		old: `		m.do(&Abandon{w.generation})
 `,
 		new: ``,
 	},
@@ -1679,35 +1683,36 @@ var mutants = []mutant{
 	},
 	{
 		name: "removal-beside-its-writer", breaks: "What a worker has in a bucket is deleted while an actor may still write there.",
-		file: "actors/removal.go",
-		old:  `m.runs(writers[b]) || `,
+		file: "internal/member/winddown.go",
+		old:  `m.runs[writers[b]] > 0 || `,
 		new:  ``,
 	},
 	{
 		name: "fenced-rejoin-deletes", breaks: "A session that is lost deletes its heartbeat, and its worker seems to have left cleanly.",
-		file: "actors/removal.go",
-		old:  ` || w.rejoin && w.fenced {`,
-		new:  ` {`,
+		file: "internal/member/winddown.go",
+		old:  `m.runs[writers[b]] > 0 || w.rejoin && w.fenced {`,
+		new:  `m.runs[writers[b]] > 0 {`,
 	},
 	{
 		name: "fenced-leave-leaves-entries", breaks: "A leave without trust takes its entries for gone.",
-		file: "actors/winddown.go",
-		old:  `	return w.gone[kv.Election] && w.gone[kv.Heartbeats] && w.gone[kv.StableIDs]`,
-		new:  `	return w.fenced || w.gone[kv.Election] && w.gone[kv.Heartbeats] && w.gone[kv.StableIDs]`,
+		file: "internal/member/winddown.go",
+		old:  `	return w.gone[store.Election] && w.gone[store.Heartbeats] && w.gone[store.StableIDs]`,
+		new:  `	return w.fenced || w.gone[store.Election] && w.gone[store.Heartbeats] && w.gone[store.StableIDs]`,
 	},
 	{
 		name: "stop-lets-the-hook-run", breaks: "A stop leaves the hook that runs its context.",
-		file: "actors/winddown.go",
-		old: `	m.life.tenure.wind(ErrStopping) // what is running is told to return
-	m.leaveGoesOn(cause)`,
-		new:    `	m.leaveGoesOn(cause)`,
+		file: "actors/perform.go",
+		old: `		m.life.tenure.wind(e.Why)
+`,
+		new: `		_ = e.Why
+`,
 		likely: "AStopCancels",
 	},
 	{
 		name: "hooks-take-the-whole-budget", breaks: "A hook that heeds its context leaves no time to delete the entries.",
-		file:   "actors/props.go",
-		old:    `return l.leaveBy.Add(-timeout / 8)`,
-		new:    `return l.leaveBy.Add(timeout)`,
+		file:   "internal/member/winddown.go",
+		old:    `return m.leaveBy.Add(-m.cfg.ShutdownTimeout / 8)`,
+		new:    `return m.leaveBy.Add(m.cfg.ShutdownTimeout)`,
 		likely: "ShareOneBudget",
 	},
 	{
@@ -1733,9 +1738,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "panic-ends-the-leave", breaks: "A manager that panics while it leaves leaves its entries in the store.",
-		file:   "actors/manager.go",
-		old:    `		m.leaveGoesOn(ErrPanic)`,
-		new:    `		m.root.Stop(m.self)`,
+		file:   "internal/member/member.go",
+		old:    `		m.leaveGoesOn(now, ErrPanic)`,
+		new:    `		m.finish(false)`,
 		likely: "PanicsWhileItLeaves",
 	},
 	{
@@ -1782,16 +1787,16 @@ var mutants = []mutant{
 	},
 	{
 		name: "drain-forgotten-on-rejoin", breaks: "A worker that drains and loses its session is a newcomer like any other in the next.",
-		file:   "actors/session.go",
-		old:    `		h.standing = standing`,
-		new:    `		h.cordoned = standing.cordoned`,
+		file:   "internal/member/session.go",
+		old:    `Standing: m.standing, Begun`,
+		new:    `Standing: Standing{Cordoned: m.standing.Cordoned}, Begun`,
 		likely: "TheNextSessionOfADraining",
 	},
 	{
 		name: "cordon-forgotten-on-rejoin", breaks: "A cordon ends with the session.",
-		file:   "actors/session.go",
-		old:    `		h.standing = standing`,
-		new:    `		h.leaving = standing.leaving`,
+		file:   "internal/member/session.go",
+		old:    `Standing: m.standing, Begun`,
+		new:    `Standing: Standing{Leaving: m.standing.Leaving}, Begun`,
 		likely: "ACordon",
 	},
 	{
@@ -1803,9 +1808,9 @@ var mutants = []mutant{
 	},
 	{
 		name: "drain-of-a-starter-waits", breaks: "A worker without an assignment waits for the leader when it is asked to drain.",
-		file:   "actors/drain.go",
-		old:    `	if !m.everDone {`,
-		new:    `	if m.everDone && !m.ready {`,
+		file:   "internal/member/stand.go",
+		old:    `	if !m.ready {`,
+		new:    `	if m.ready && !m.applied {`,
 		likely: "WaitsForItsFirstAssignmentJustStops",
 	},
 	{
@@ -1817,16 +1822,18 @@ var mutants = []mutant{
 	},
 	{
 		name: "drained-leader-leaves-others", breaks: "A leader that drains leaves while the handoffs of others are under way.",
-		file:   "actors/drain.go",
+		file:   "internal/member/stand.go",
 		old:    `	if m.session.leads && (`,
 		new:    `	if !m.session.leads && m.session.leads && (`,
 		likely: "ALeaderThatDrainsStays",
 	},
 	{
 		name: "drain-left-unsaid", breaks: "A drain that ends early says that it is complete.",
-		file:   "actors/manager.go",
-		old:    "\t\tm.noteLeft()\n",
-		new:    ``,
+		file: "internal/member/winddown.go",
+		old: `		m.do(&NoteLeft{})
+`,
+		new: `		_ = f.Cause
+`,
 		likely: "AStopEndsADrain",
 	},
 	{
@@ -1940,9 +1947,11 @@ var mutants = []mutant{
 	},
 	{
 		name: "first-heartbeat-any-time", breaks: "A session may begin long after its claim, when others take it for over.",
-		file: "actors/session.go",
-		old:  `		h.begun = lease.Sent`,
-		new:  ``, likely: "FirstHeartbeat",
+		file: "actors/perform.go",
+		old: `			h.begun = e.Begun
+`,
+		new:    ``,
+		likely: "FirstHeartbeat",
 	},
 	{
 		name: "preferred-id-not-awaited", breaks: "A preferred ID that is taken is given up at once.",
@@ -1990,14 +1999,14 @@ var mutants = []mutant{
 	// What is told of a wait.
 	{
 		name: "call-not-bounded", breaks: "A hook that hangs is nobody's wait.",
-		file:   "actors/watch.go",
-		old:    `	m.await("", a)`,
-		new:    `	_ = a`,
+		file:   "internal/member/waits.go",
+		old:    `	m.await("", w)`,
+		new:    `	_ = w`,
 		likely: "HookThatHangs",
 	},
 	{
 		name: "wait-told-again", breaks: "The end of a wait does not end what is said of it.",
-		file: "actors/waits.go",
+		file: "internal/member/waits.go",
 		old: `	delete(m.waits, key)
 `,
 		new:    ``,
@@ -2005,29 +2014,35 @@ var mutants = []mutant{
 	},
 	{
 		name: "wait-without-timer", breaks: "A wait past its deadline is in the status, but no error.",
-		file:   "actors/waits.go",
-		old:    `	p.stop = m.after(time.Until(a.due), &waitDue{p})`,
-		new:    `	p.stop = func() {}`,
+		file: "internal/member/deadline.go",
+		old: `		if !p.told {
+			at(p.Due)
+		}
+`,
+		new: `		_ = p
+`,
 		likely: "HookThatHangs",
 	},
 	{
 		name: "stuck-not-in-heartbeat", breaks: "The heartbeat does not say what its worker waits for.",
-		file:   "actors/waits.go",
-		old:    `	m.tellChild(kindHeartbeat, &stuck{lines: lines})`,
+		file: "internal/member/waits.go",
+		old: `	m.tellHeartbeat(&Complain{lines})
+`,
 		new:    ``,
 		likely: "HookThatHangs",
 	},
 	{
 		name: "wait-before-deadline", breaks: "What is waited for counts as stuck from the beginning.",
 		file:   "actors/status.go",
-		old:    `		if !now.Before(w.due) {`,
+		old:    `		if !now.Before(w.Due) {`,
 		new:    `		if !now.Before(w.Since) {`,
 		likely: "HookThatHangs",
 	},
 	{
 		name: "give-up-not-bounded", breaks: "That a session does not end because a hook does not return is nobody's wait.",
-		file:   "actors/winddown.go",
-		old:    `	m.awaitGiveUp()`,
+		file: "internal/member/winddown.go",
+		old: `	m.awaitGiveUp(now)
+`,
 		new:    ``,
 		likely: "AfterSelfFencing",
 	},
@@ -2089,16 +2104,21 @@ var mutants = []mutant{
 	},
 	{
 		name: "id-wait-not-bounded", breaks: "A worker that finds no ID again waits in silence.",
-		file:   "actors/session.go",
-		old:    `	m.awaitID()`,
+		file: "internal/member/start.go",
+		old: `	m.awaitID(now)
+`,
 		new:    ``,
 		likely: "FindsNoIDAgain",
 	},
 	{
 		name: "standby-is-stuck", breaks: "A standby counts as stuck after StartupTimeout.",
-		file:   "actors/waits.go",
-		old:    `if now := time.Now(); m.everDone {`,
-		new:    `if now := time.Now(); m.set.Standby || m.everDone {`,
+		file: "internal/member/waits.go",
+		old: `	if m.ready {
+		m.await("", Wait{
+			Key: waitsForID`,
+		new: `	if m.cfg.Standby || m.ready {
+		m.await("", Wait{
+			Key: waitsForID`,
 		likely: "FindsNoIDAgain",
 	},
 	{
@@ -2152,9 +2172,11 @@ var mutants = []mutant{
 	},
 	{
 		name: "format-not-bounded", breaks: "A worker that cannot read its record takes nothing up and is healthy.",
-		file:   "actors/session.go",
-		old:    `		m.awaitFormat(err)`,
-		new:    `		_ = m.awaitFormat`,
+		file: "internal/member/lead.go",
+		old: `		m.awaitFormat(now, f.Err)
+`,
+		new: `		_ = m.awaitFormat
+`,
 		likely: "CannotApplyWhatItReads",
 	},
 	{
@@ -2166,9 +2188,42 @@ var mutants = []mutant{
 	},
 	{
 		name: "request-to-leave-lost", breaks: "A request to leave is lost with the manager that fails over it.",
-		file:   "actors/manager.go",
-		old:    `	if m.life.view.toLeave.Load() {`,
-		new:    `	if m.life == nil {`,
+		file:   "internal/member/member.go",
+		old:    `	if f.LeaveAsked {`,
+		new:    `	if f == nil {`,
 		likely: "OverTheRequest",
+	},
+	// What a member decides.
+	{
+		name: "held-up-is-late", breaks: "A worker that was held up judges that nothing happened before it hears what did.",
+		file: "internal/member/member.go",
+		old:  "	case *Ticked:\n		m.tick(now, f.At)",
+		new:  "	case *Ticked:\n		m.tick(now, now)",
+	},
+	{
+		name: "ended-session-trusted-again", breaks: "A heartbeat that is acknowledged late extends the trust in a session that is over.",
+		file: "internal/member/session.go",
+		old: `		m.degrade(false)
+		return // what is over stays over`,
+		new: `		m.degrade(false)`,
+	},
+	{
+		name: "store-opened-twice", breaks: "A worker opens the store while it is being opened, and two claimers follow.",
+		file: "internal/member/start.go",
+		old:  `	m.opens = true`,
+		new:  `	m.opens = false`,
+	},
+	{
+		name: "elected-without-trust", breaks: "A worker that hears late of the heartbeat for its term leads without trust.",
+		file: "internal/member/lead.go",
+		old: `		m.tellHeartbeat(&Beat{m.session.fence}) // this was heard of late; what comes next decides
+		return`,
+		new: ``,
+	},
+	{
+		name: "elector-without-trust", breaks: "An elector is replaced although the trust is over and only not said to be.",
+		file: "internal/member/lead.go",
+		old:  `	case m.trusted(now):`,
+		new:  `	case now.After(m.session.joined):`,
 	},
 }
