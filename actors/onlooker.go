@@ -64,12 +64,14 @@ func (o *onlooker) keep(ctx context.Context, changed func(), tell, late func(mes
 	}
 }
 
-// begin waits for a Watch of an earlier term to return.
+// begin waits for a Watch of an earlier term to return, and reports one that does not within the grace.
 func (o *onlooker) begin(ctx context.Context, tell func(message any)) bool {
 	select {
 	case o.running <- struct{}{}:
 		return true
-	default:
+	case <-ctx.Done():
+		return false
+	case <-time.After(o.grace):
 	}
 	tell(&watchFailed{fmt.Errorf("%w: a Watch of an earlier term has not returned although its context has ended; the source is not watched before "+
 		"it does", ErrSourceFailed)})

@@ -133,6 +133,29 @@ func TestAWatchThatIgnoresTheEndOfItsTermIsReportedAndNeverDoubled(t *testing.T)
 	})
 }
 
+func TestATermThatBeginsWhileTheWatchBeforeItEndsReportsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		o := newOnlooker(func(ctx context.Context, _ func()) error {
+			calls.Add(1)
+			<-ctx.Done()
+			<-time.After(time.Second) // it takes its leave of a server
+			return ctx.Err()
+		}, 10*time.Second)
+		first := o.begins(t)
+		<-time.After(time.Minute)
+		first.ends(t)
+		second := o.begins(t)
+		<-time.After(time.Minute)
+		require.EqualValues(t, 2, calls.Load())
+		require.Empty(t, second.told)
+		require.Empty(t, first.late)
+		second.ends(t)
+		<-time.After(time.Minute)
+		require.Empty(t, second.late)
+	})
+}
+
 func TestHoweverOftenASourceSaysThatItHasChangedTheLeaderIsNotFlooded(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		l, beat := newLeading(t, server)

@@ -33,7 +33,8 @@ const (
 var errBehind = errors.New("the replicas of the bucket are behind")
 
 // read returns the entries whose keys match a filter. A key that is there all the time is in it, with a value that it had
-// after read was called or that was its last before.
+// after read was called or that was its last before. Beyond 100,000 keys the leader answers in pages, and that holds only
+// while none is removed.
 func read(ctx context.Context, js jetstream.JetStream, bucket, filter string) (map[string][]byte, error) {
 	stream, err := js.Stream(ctx, "KV_"+bucket)
 	if err != nil {

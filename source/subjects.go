@@ -18,7 +18,8 @@ import (
 // work queue, lets partitions vanish when they have been read, and come back with the next message. For such a stream keep
 // the list elsewhere, in [KV] for instance.
 //
-// Watch asks that often, at least a second apart.
+// Watch asks that often, at least a second apart. More than 100,000 subjects take several questions, and where subjects vanish
+// between two of them, another one can be missing from that listing.
 func Subjects(js jetstream.JetStream, stream, filter string, every time.Duration) parti.WatchedSource {
 	return subjects{js, stream, filter, every}
 }

@@ -612,19 +612,13 @@ var mutants = []mutant{
 	{
 		name: "watch-doubled", breaks: "A worker calls Watch although an earlier one runs.",
 		file: "actors/onlooker.go",
-		old: `	select {
-	case o.running <- struct{}{}:
-		return true
-	default:
+		old: `	case <-time.After(o.grace):
 	}
-`,
-		new: `	if o.running <- struct{}{}; true {
-		<-o.running
+	tell(`,
+		new: `	case <-time.After(o.grace):
 		o.running = make(chan struct{}, 1)
-		o.running <- struct{}{}
-		return true
 	}
-`,
+	tell(`,
 		likely: "Watch",
 	},
 	{
