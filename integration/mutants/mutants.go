@@ -1895,7 +1895,7 @@ var mutants = []mutant{
 	},
 	// What a member decides.
 	{
-		name: "prior-claim-as-it-was", breaks: "A worker that takes long to give up takes its own claim for expired, and rejoins under another ID.",
+		name: "prior-claim-as-it-was", breaks: "A worker that takes long to give up takes its own claim for expired, and waits for it.",
 		file: "internal/member/session.go",
 		old: `		m.prior = &claim
 	}
