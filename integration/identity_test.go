@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -279,4 +280,33 @@ func TestAFrozenHolderFindsOutThatItsIDWasTakenOver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAWorkerThatTakesLongToGiveUpRejoinsAtOnce: its claim is renewed all the while, so it is still its own.
+func TestAWorkerThatTakesLongToGiveUpRejoinsAtOnce(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.ShutdownTimeout = 2 * time.Minute }))
+		f.Begin(2)
+		var returned atomic.Bool
+		slow := f.Start(1, fleet.Handler(func(ctx context.Context, _, removed []parti.Partition) error {
+			if len(removed) > 5 {
+				defer returned.Store(true)
+				select {
+				case <-time.After(parti.DefaultConfig().WorkerIDTTL - 2*time.Second):
+				case <-ctx.Done():
+				}
+			}
+			return nil
+		}))[0]
+		f.Settle(window + 11*time.Second)
+		id := slow.Manager.WorkerID()
+		slow.Panic("follower")
+		f.Source.Set(append(f.Source.List(), fleet.Partition(30))...)
+		require.NoError(t, f.Leader().Manager.RefreshPartitions(t.Context()))
+		f.Wait(time.Minute, "it gives up to rejoin", func() bool { return slow.Manager.State() == parti.StateClaimingID })
+		f.Wait(time.Minute, "it has given up", returned.Load)
+		f.Wait(2*time.Second, "it has another session", func() bool { return slow.Manager.State() != parti.StateClaimingID })
+		require.Equal(t, id, slow.Manager.WorkerID())
+		f.Settle(window + 30*time.Second)
+	})
 }

@@ -2189,6 +2189,16 @@ var mutants = []mutant{
 	},
 	// What a member decides.
 	{
+		name: "prior-claim-as-it-was", breaks: "A worker that takes long to give up takes its own claim for expired, and waits for it.",
+		file: "internal/member/session.go",
+		old: `		m.prior = &claim
+	}
+	if`,
+		new: `		_ = claim
+	}
+	if`,
+	},
+	{
 		name: "held-up-is-late", breaks: "A worker that was held up judges that nothing happened before it hears what did.",
 		file: "internal/member/member.go",
 		old:  "	case *Ticked:\n		m.tick(now, f.At)",

@@ -30,7 +30,7 @@ func (e *Spawn) String() string {
 			text += ", prefer " + e.Prefer
 		}
 		if e.Prior != nil {
-			text += ", after the claim of " + e.Prior.Key
+			text += fmt.Sprintf(", after claim %d of %s", e.Prior.Revision, e.Prior.Key)
 		}
 	case Heartbeat:
 		text += either(e.Anew, ", after a panic", "") + e.Standing.String()

@@ -98,6 +98,10 @@ func (m *Member) trusted(now time.Time) bool { return now.Before(m.session.until
 func (m *Member) fenced() bool { return m.winding != nil && m.winding.fenced }
 
 func (m *Member) renewed(now time.Time, f *Renewed) {
+	if m.prior != nil { // the session is being wound down, and the next one takes over what is in the store then
+		claim := f.Lease
+		m.prior = &claim
+	}
 	if !m.fenced() {
 		m.session.claim = f.Lease
 		m.extendTrust(now)
