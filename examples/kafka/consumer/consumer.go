@@ -1,0 +1,173 @@
+// Package consumer reads a Kafka topic whose partitions Parti divides, instead of a consumer group. Each partition is read in
+// order by the worker that owns it, and offsets are committed so that Kafka refuses the commits of a stale owner.
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/parti-go/parti"
+)
+
+// Process works on one record. ctx is [parti.Ownership.Held]: it outlives the order to let the partition go, so that what has
+// begun can be finished, and ends when nothing may be written any more. The records of a partition come one after the
+// other; those of different partitions at the same time.
+//
+// A record may come again when its worker ended before its offset was committed: Process is called at least once. Send
+// o.Epoch() along with writes to a store that can compare it.
+type Process func(ctx context.Context, o *parti.Ownership, r *kgo.Record) error
+
+// Config says what is read and when offsets are committed.
+type Config struct {
+	Topic string
+	Group string // the offsets are stored under this group ID; no consumer group of that ID may be running
+
+	CommitEvery    int           // after so many records; default 500
+	CommitInterval time.Duration // and so long after the first record that is not committed yet; default 1s
+}
+
+// Consumer is a [parti.Handler] for the partitions of a topic. One per worker: all its partitions share one client.
+type Consumer struct {
+	cfg     Config
+	client  *kgo.Client
+	feeds   *feeds
+	process Process
+}
+
+// New returns a consumer with a client of its own. The options say where Kafka is and how to log in; what is consumed is up to
+// the consumer.
+func New(cfg Config, process Process, opts ...kgo.Opt) (*Consumer, error) {
+	if cfg.Topic == "" || cfg.Group == "" || process == nil {
+		return nil, fmt.Errorf("consumer of topic %q in group %q: allowed: a topic, a group and a Process", cfg.Topic, cfg.Group)
+	}
+	if cfg.CommitEvery <= 0 {
+		cfg.CommitEvery = 500
+	}
+	if cfg.CommitInterval <= 0 {
+		cfg.CommitInterval = time.Second
+	}
+	client, err := kgo.NewClient(append(opts[:len(opts):len(opts)],
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{}), // none yet: each Run adds its own
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.MaxVersions(classicTransactions()),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("consumer of topic %s: %w", cfg.Topic, err)
+	}
+	return &Consumer{cfg: cfg, client: client, feeds: newFeeds(client, cfg.Topic), process: process}, nil
+}
+
+// Close closes the client. Stop the worker first: its last commits need the client.
+func (c *Consumer) Close() { c.feeds.close() }
+
+// Run implements [parti.Handler]. It reads the partition from the committed offset until ctx ends.
+func (c *Consumer) Run(ctx context.Context, o *parti.Ownership) (err error) {
+	number, err := partitionNumber(c.cfg.Topic, o.Partition())
+	if err != nil {
+		return err
+	}
+	w := &work{consumer: c, o: o, fence: newFence(c.client, c.cfg, number, o.Epoch())}
+	if w.done, err = w.fence.raise(o.Held(), o.Valid); err != nil {
+		return ended(ctx, o, err)
+	}
+	w.committed = w.done
+	feed, err := c.feeds.attach(number, w.done)
+	if err != nil {
+		return ended(ctx, o, err)
+	}
+	defer c.feeds.detach(feed)
+	return ended(ctx, o, w.run(ctx, feed))
+}
+
+// ended is what Run returns. What fails after the order to end needs no report and no second call. What fails before is
+// reported to OnError, and Run is called again after a pause: it raises the fence anew and goes on at the committed offset.
+func ended(ctx context.Context, o *parti.Ownership, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(o.Valid(), parti.ErrFenced) {
+		return nil
+	}
+	return err
+}
+
+// work is one call of Run.
+type work struct {
+	consumer  *Consumer
+	o         *parti.Ownership
+	fence     *fence
+	done      int64 // the offset after the last record that was processed
+	committed int64
+	since     time.Time // when the first record was processed that is not committed
+}
+
+// run processes records until ctx ends, and commits what it has processed however it ends, except after the trust is over.
+func (w *work) run(ctx context.Context, f *feed) error {
+	err := w.follow(ctx, f)
+	if errors.Is(err, errFenced) || w.o.Valid() != nil {
+		return err // write nothing more: another worker may own the partition already
+	}
+	return errors.Join(err, w.commit())
+}
+
+func (w *work) follow(ctx context.Context, f *feed) error {
+	for {
+		records, err := f.next(ctx, w.dueIn())
+		if err != nil {
+			return err
+		}
+		for _, r := range records {
+			if ctx.Err() != nil {
+				return nil // what is not begun is left to the next owner
+			}
+			if err := w.handle(r); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		if w.dueIn() <= 0 {
+			if err := w.commit(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (w *work) handle(r *kgo.Record) error {
+	if err := w.o.Valid(); err != nil {
+		return err
+	}
+	if err := w.consumer.process(w.o.Held(), w.o, r); err != nil {
+		return fmt.Errorf("record %s/%d at offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	if w.done == w.committed {
+		w.since = time.Now()
+	}
+	w.done = r.Offset + 1
+	if w.done-w.committed < int64(w.consumer.cfg.CommitEvery) {
+		return nil
+	}
+	return w.commit()
+}
+
+// dueIn is the time until the next commit: the least of the interval where there is nothing to commit.
+func (w *work) dueIn() time.Duration {
+	if w.done == w.committed {
+		return w.consumer.cfg.CommitInterval
+	}
+	return time.Until(w.since.Add(w.consumer.cfg.CommitInterval))
+}
+
+func (w *work) commit() error {
+	if w.done == w.committed {
+		return nil
+	}
+	if err := w.fence.commit(w.o.Held(), w.done); err != nil {
+		return err
+	}
+	w.committed = w.done
+	return nil
+}
