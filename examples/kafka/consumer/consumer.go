@@ -66,7 +66,7 @@ func (c *Consumer) Close() { c.feeds.close() }
 
 // Run implements [parti.Handler]. It reads the partition from the committed offset until ctx ends.
 func (c *Consumer) Run(ctx context.Context, o *parti.Ownership) (err error) {
-	number, err := partitionNumber(c.cfg.Topic, o.Partition())
+	number, err := Number(c.cfg.Topic, o.Partition())
 	if err != nil {
 		return err
 	}

@@ -288,12 +288,12 @@ func TestATopicIsASource(t *testing.T) {
 	require.NoError(t, err)
 	for i, p := range list {
 		require.Equal(t, fmt.Sprintf("eu.orders.%d", i), p.ID())
-		number, err := partitionNumber(topic, p)
+		number, err := Number(topic, p)
 		require.NoError(t, err)
 		require.EqualValues(t, i, number)
 	}
 	require.Len(t, list, 3)
-	_, err = partitionNumber("orders", list[0])
+	_, err = Number("orders", list[0])
 	require.ErrorContains(t, err, "eu.orders.0 is none of topic orders")
 	_, err = Partitions(b.client, "missing").ListPartitions(t.Context())
 	require.ErrorContains(t, err, "missing")

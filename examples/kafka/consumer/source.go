@@ -37,8 +37,8 @@ func partition(topic string, number int32) parti.Partition {
 	return parti.Partition{Keys: append(strings.Split(topic, "."), strconv.Itoa(int(number)))}
 }
 
-// partitionNumber is the way back.
-func partitionNumber(topic string, p parti.Partition) (int32, error) {
+// Number returns the number that Kafka knows a partition of the topic by.
+func Number(topic string, p parti.Partition) (int32, error) {
 	rest, ok := strings.CutPrefix(p.ID(), topic+".")
 	number, err := strconv.ParseInt(rest, 10, 32)
 	if !ok || err != nil {
