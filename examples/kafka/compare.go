@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const commitInterval = time.Second // of everybody
@@ -25,26 +21,6 @@ type plan struct {
 	patience            time.Duration // for each restart
 }
 
-// A fleet starts workers. A slot is a place for one: the pod 3, the machine 3. What starts there takes over from what was there.
-type fleet interface {
-	start(ctx context.Context, slot int) (member, error)
-}
-
-// member is a worker at work.
-type member interface {
-	stop(ctx context.Context) error
-}
-
-// contender is a fleet in the comparison.
-type contender struct {
-	name, how string
-	group     string
-	newFirst  bool // the next process is started before the one before it is stopped
-	fleet     fleet
-	book      *book
-	members   []member
-}
-
 // outcome is what a rolling restart cost.
 type outcome struct {
 	median, worst    time.Duration // the longest time between two records of a partition
@@ -56,46 +32,20 @@ type outcome struct {
 	errs             []error
 }
 
-// contenders are two fleets of Parti's and three groups of Kafka's.
-func contenders(p plan, k *kafka, connect func(...nats.Option) (*nats.Conn, error), run, dir string) []*contender {
-	divided := func(name, how, dir string, newFirst bool) *contender {
-		c := &contender{name: name, how: how, newFirst: newFirst, group: fmt.Sprintf("%s-%t", run, newFirst), book: newBook(p.partitions)}
-		cfg := partiConfig(c.group, p.workers)
-		cfg.Standby = newFirst
-		c.fleet = &partiFleet{kafka: k, cfg: cfg, connect: connect, dir: dir, book: c.book}
-		return c
-	}
-	group := func(name, how string, extras func(slot int) []kgo.Opt) *contender {
-		c := &contender{name: name, how: how, group: run + "-" + name, book: newBook(p.partitions)}
-		c.fleet = &groupFleet{kafka: k, group: c.group, book: c.book, extras: extras}
-		return c
-	}
-	return []*contender{
-		divided("parti", "StateDir", filepath.Join(dir, "parti"), false),
-		divided("parti", "new first", "", true),
-		group("cooperative", "sticky", func(int) []kgo.Opt {
-			return []kgo.Opt{kgo.Balancers(kgo.CooperativeStickyBalancer())}
-		}),
-		group("static", "instance ID", func(slot int) []kgo.Opt {
-			return []kgo.Opt{kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.InstanceID(fmt.Sprint("worker-", slot))}
-		}),
-		group("kip-848", "server side", func(int) []kgo.Opt {
-			return []kgo.Opt{kgo.Balancers(kgo.StickyBalancer()), kgo.ServerSideBalancer()}
-		}),
-	}
-}
-
 // compare has all contenders restart at the same time, on the same records.
 func compare(ctx context.Context, out io.Writer, p plan, k *kafka, all []*contender) ([]outcome, error) {
 	records := k.produce(p.every)
 	outcomes, errs := make([]outcome, len(all)), make([]error, len(all)+1)
 	var running sync.WaitGroup
+	var printing sync.Mutex
 	for i, c := range all {
 		running.Go(func() {
 			if outcomes[i], errs[i] = c.roll(ctx, p); errs[i] != nil {
 				errs[i] = fmt.Errorf("%s, %s: %w", c.name, c.how, errs[i])
 				return
 			}
+			printing.Lock()
+			defer printing.Unlock()
 			fmt.Fprintf(out, "  %s, %s: %d workers were restarted in %.1fs\n", c.name, c.how, p.workers, outcomes[i].took.Seconds())
 		})
 	}
@@ -103,7 +53,7 @@ func compare(ctx context.Context, out io.Writer, p plan, k *kafka, all []*conten
 	ends, err := records.stop()
 	errs[len(all)] = err
 	for i, c := range all {
-		running.Go(func() { errs[i] = errors.Join(errs[i], c.finish(p, ends, &outcomes[i])) })
+		running.Go(func() { errs[i] = errors.Join(errs[i], c.finish(p, ends, errs[i] == nil, &outcomes[i])) })
 	}
 	running.Wait()
 	return outcomes, errors.Join(errs...)
@@ -207,11 +157,13 @@ func waitFor(ctx context.Context, met func() bool) bool {
 	return true
 }
 
-// finish waits until every record has been processed, stops the workers, and completes the outcome.
-func (c *contender) finish(p plan, ends []int64, o *outcome) error {
+// finish waits until every record has been processed, if that can be expected, stops the workers, and completes the outcome.
+func (c *contender) finish(p plan, ends []int64, whole bool, o *outcome) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.patience)
 	defer cancel()
-	waitFor(ctx, func() bool { return c.book.lost(ends) == 0 })
+	if whole {
+		waitFor(ctx, func() bool { return c.book.lost(ends) == 0 })
+	}
 	errs := make([]error, len(c.members))
 	var stops sync.WaitGroup
 	for i, m := range c.members {

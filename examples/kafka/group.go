@@ -58,7 +58,7 @@ func (f *groupFleet) start(ctx context.Context, slot int) (member, error) {
 	case <-m.ready:
 		return m, nil
 	case <-ctx.Done():
-		return m, errors.Join(fmt.Errorf("start worker %d: no assignment: %w", slot, context.Cause(ctx)), m.stop(context.Background()))
+		return nil, errors.Join(fmt.Errorf("start worker %d: no assignment: %w", slot, context.Cause(ctx)), m.stop(context.Background()))
 	}
 }
 
