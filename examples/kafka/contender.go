@@ -33,7 +33,8 @@ type contender struct {
 func contenders(p plan, k *kafka, connect func(...nats.Option) (*nats.Conn, error), run, dir string) []*contender {
 	var all []*contender
 	add := func(name, how string, newFirst bool) *contender {
-		c := &contender{name: name, how: how, newFirst: newFirst, group: fmt.Sprintf("%s-%d", run, len(all)), book: newBook(p.partitions)}
+		group := fmt.Sprintf("%s-%d", run, len(all))
+		c := &contender{name: name, how: how, newFirst: newFirst, group: group, book: newBook(p.partitions)}
 		all = append(all, c)
 		return c
 	}

@@ -40,6 +40,10 @@ type reader struct {
 	done    chan struct{}
 }
 
+func newReader(rank int64) *reader {
+	return &reader{rank: rank, records: make(chan []*kgo.Record, 16), quit: make(chan struct{}), done: make(chan struct{})}
+}
+
 func (f *groupFleet) start(ctx context.Context, slot int) (member, error) {
 	m := &groupMember{book: f.book, slot: slot, ready: make(chan struct{}), readers: map[int32]*reader{}}
 	client, err := kgo.NewClient(append(f.extras(slot), f.kafka.seed(),
@@ -58,7 +62,8 @@ func (f *groupFleet) start(ctx context.Context, slot int) (member, error) {
 	case <-m.ready:
 		return m, nil
 	case <-ctx.Done():
-		return nil, errors.Join(fmt.Errorf("start worker %d: no assignment: %w", slot, context.Cause(ctx)), m.stop(context.Background()))
+		err := fmt.Errorf("start worker %d: no assignment: %w", slot, context.Cause(ctx))
+		return nil, errors.Join(err, m.stop(context.WithoutCancel(ctx)))
 	}
 }
 
@@ -93,7 +98,7 @@ func (m *groupMember) assigned(_ context.Context, client *kgo.Client, added map[
 	defer m.mu.Unlock()
 	for _, partitions := range added {
 		for _, p := range partitions {
-			r := &reader{rank: m.book.begin(p, m.slot), records: make(chan []*kgo.Record, 16), quit: make(chan struct{}), done: make(chan struct{})}
+			r := newReader(m.book.begin(p, m.slot))
 			m.readers[p] = r
 			go r.run(client, m.book)
 		}

@@ -15,8 +15,8 @@ func title(out io.Writer, s setting) {
 		return server
 	}
 	fmt.Fprintf(out, "Kafka: %s. NATS: %s.\n", where(strings.Join(s.brokers, ",")), where(s.nats))
-	fmt.Fprintf(out, "%d partitions, a record every %s in each. %d workers in each fleet, restarted one after the other; a process is away for %s.\n\n",
-		s.plan.partitions, s.plan.every, s.plan.workers, s.plan.away)
+	fmt.Fprintf(out, "%d partitions, a record every %s in each. %d workers in each fleet, restarted one after the other; "+
+		"a process is away for %s.\n\n", s.plan.partitions, s.plan.every, s.plan.workers, s.plan.away)
 }
 
 // table prints the outcomes side by side.

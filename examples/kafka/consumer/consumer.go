@@ -28,6 +28,9 @@ type Config struct {
 
 	CommitEvery    int           // after so many records; default 500
 	CommitInterval time.Duration // and so long after the first record that is not committed yet; default 1s
+	// Refresh is after how long an offset that has not changed is committed again. Without it Kafka forgets the offset of a
+	// partition that is idle for offsets.retention.minutes, because the group has no members. Default 1h.
+	Refresh time.Duration
 }
 
 // Consumer is a [parti.Handler] for the partitions of a topic. One per worker: all its partitions share one client.
@@ -49,6 +52,9 @@ func New(cfg Config, process Process, opts ...kgo.Opt) (*Consumer, error) {
 	}
 	if cfg.CommitInterval <= 0 {
 		cfg.CommitInterval = time.Second
+	}
+	if cfg.Refresh <= 0 {
+		cfg.Refresh = time.Hour
 	}
 	client, err := kgo.NewClient(append(opts[:len(opts):len(opts)],
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{}), // none yet: each Run adds its own
@@ -74,7 +80,7 @@ func (c *Consumer) Run(ctx context.Context, o *parti.Ownership) (err error) {
 	if w.done, err = w.fence.raise(o.Held(), o.Valid); err != nil {
 		return ended(ctx, o, err)
 	}
-	w.committed = w.done
+	w.committed, w.at = w.done, time.Now()
 	feed, err := c.feeds.attach(number, w.done)
 	if err != nil {
 		return ended(ctx, o, err)
@@ -99,6 +105,7 @@ type work struct {
 	fence     *fence
 	done      int64 // the offset after the last record that was processed
 	committed int64
+	at        time.Time // of the last commit
 	since     time.Time // when the first record was processed that is not committed
 }
 
@@ -107,6 +114,9 @@ func (w *work) run(ctx context.Context, f *feed) error {
 	err := w.follow(ctx, f)
 	if errors.Is(err, errFenced) || w.o.Valid() != nil {
 		return err // write nothing more: another worker may own the partition already
+	}
+	if w.done == w.committed {
+		return err
 	}
 	return errors.Join(err, w.commit())
 }
@@ -119,7 +129,7 @@ func (w *work) follow(ctx context.Context, f *feed) error {
 		}
 		for _, r := range records {
 			if ctx.Err() != nil {
-				return nil // what is not begun is left to the next owner
+				break // what is not begun is left to the next owner
 			}
 			if err := w.handle(r); err != nil {
 				return err
@@ -128,10 +138,11 @@ func (w *work) follow(ctx context.Context, f *feed) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if w.dueIn() <= 0 {
-			if err := w.commit(); err != nil {
-				return err
-			}
+		if w.dueIn() > 0 {
+			continue
+		}
+		if err := w.commit(); err != nil {
+			return err
 		}
 	}
 }
@@ -147,27 +158,24 @@ func (w *work) handle(r *kgo.Record) error {
 		w.since = time.Now()
 	}
 	w.done = r.Offset + 1
-	if w.done-w.committed < int64(w.consumer.cfg.CommitEvery) {
-		return nil
+	if w.done-w.committed >= int64(w.consumer.cfg.CommitEvery) || w.dueIn() <= 0 {
+		return w.commit()
 	}
-	return w.commit()
+	return nil
 }
 
-// dueIn is the time until the next commit: the least of the interval where there is nothing to commit.
+// dueIn is the time until the next commit.
 func (w *work) dueIn() time.Duration {
 	if w.done == w.committed {
-		return w.consumer.cfg.CommitInterval
+		return time.Until(w.at.Add(w.consumer.cfg.Refresh))
 	}
 	return time.Until(w.since.Add(w.consumer.cfg.CommitInterval))
 }
 
 func (w *work) commit() error {
-	if w.done == w.committed {
-		return nil
-	}
 	if err := w.fence.commit(w.o.Held(), w.done); err != nil {
 		return err
 	}
-	w.committed = w.done
+	w.committed, w.at = w.done, time.Now()
 	return nil
 }

@@ -11,8 +11,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/partitest"
@@ -26,6 +28,7 @@ const (
 // broker is a Kafka in this process.
 type broker struct {
 	t      *testing.T
+	fake   *kfake.Cluster
 	seeds  kgo.Opt
 	client *kgo.Client
 	next   int // the value of the next record
@@ -36,7 +39,7 @@ func newBroker(t *testing.T, partitions int32) *broker {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, topic))
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
-	b := &broker{t: t, seeds: kgo.SeedBrokers(cluster.ListenAddrs()...)}
+	b := &broker{t: t, fake: cluster, seeds: kgo.SeedBrokers(cluster.ListenAddrs()...)}
 	b.client, err = kgo.NewClient(b.seeds, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	require.NoError(t, err)
 	t.Cleanup(b.client.Close)
@@ -57,6 +60,9 @@ func (b *broker) produce(partition int32, n int) {
 func (b *broker) stored(partition int32) (int64, int64) {
 	b.t.Helper()
 	offsets, err := kadm.NewClient(b.client).FetchOffsets(b.t.Context(), group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return -1, 0
+	}
 	require.NoError(b.t, err)
 	at, ok := offsets.Lookup(topic, partition)
 	if !ok {
@@ -205,6 +211,24 @@ func TestARecordThatFailsComesAgainAndNoneBeforeIt(t *testing.T) {
 	require.ErrorContains(t, w.Errors()[0], "eu.orders/0 at offset 7: no")
 }
 
+func TestASlowRecordDoesNotHoldUpTheCommit(t *testing.T) {
+	b := newBroker(t, 1)
+	c := b.consumer(Config{CommitInterval: time.Millisecond}, func(ctx context.Context, _ *parti.Ownership, r *kgo.Record) error {
+		switch {
+		case r.Offset < 5:
+			<-time.After(2 * time.Millisecond)
+		case r.Offset == 6:
+			<-ctx.Done()
+		}
+		return nil
+	})
+	w := partitest.New(t, c)
+	b.produce(0, 20) // one batch
+	w.Grant("eu.orders.0")
+	eventually(t, "what is processed is committed", func() bool { offset, _ := b.stored(0); return offset >= 2 })
+	w.Fence()
+}
+
 func TestTheCommitOfAStaleOwnerIsRefused(t *testing.T) {
 	b, l := newBroker(t, 1), newLog()
 	frozen, thaw := make(chan struct{}), make(chan struct{})
@@ -280,6 +304,22 @@ func TestAnOffsetThatWasSetByHandIsWhereItGoesOn(t *testing.T) {
 	w.Grant("eu.orders.0")
 	eventually(t, "the rest is processed", func() bool { return len(l.of(0)) == 5 })
 	require.EqualValues(t, []int64{15, 16, 17, 18, 19}, l.of(0))
+}
+
+func TestTheOffsetOfAnIdlePartitionIsRefreshed(t *testing.T) {
+	b := newBroker(t, 1)
+	var commits atomic.Int32
+	b.fake.ControlKey(int16(kmsg.TxnOffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		b.fake.KeepControl()
+		commits.Add(1)
+		return nil, nil, false
+	})
+	w := partitest.New(t, b.consumer(Config{Refresh: time.Millisecond}, newLog().process))
+	w.Grant("eu.orders.0")
+	eventually(t, "the same offset is committed again and again", func() bool { return commits.Load() > 3 })
+	w.Revoke()
+	offset, _ := b.stored(0)
+	require.Zero(t, offset)
 }
 
 func TestATopicIsASource(t *testing.T) {

@@ -41,7 +41,7 @@ type fence struct {
 	epoch    int16
 }
 
-// transactionTimeout is how long Kafka leaves a transaction open whose owner has gone. The next owner does not wait for it.
+// transactionTimeout is how long Kafka leaves a transaction open whose owner is gone. The next owner does not wait for it.
 const transactionTimeout = 10 * time.Second
 
 func newFence(client *kgo.Client, cfg Config, partition int32, epoch int64) *fence {
@@ -51,13 +51,14 @@ func newFence(client *kgo.Client, cfg Config, partition int32, epoch int64) *fen
 	}
 }
 
-// classicTransactions are the requests as every Kafka since 2.5 takes them. In newer versions the producer's epoch changes with
-// each transaction, and topics have IDs in place of names.
+// classicTransactions are the requests as every Kafka since 2.5 takes them. In newer versions the epoch of the producer changes
+// with each transaction, and topics have IDs in place of names.
 func classicTransactions() *kversion.Versions {
 	v := kversion.Stable()
-	for key, most := range map[kmsg.Key]int16{kmsg.AddOffsetsToTxn: 3, kmsg.TxnOffsetCommit: 4, kmsg.EndTxn: 4, kmsg.OffsetFetch: 9} {
-		v.SetMaxKeyVersion(int16(key), most)
-	}
+	v.SetMaxKeyVersion(int16(kmsg.AddOffsetsToTxn), 3)
+	v.SetMaxKeyVersion(int16(kmsg.TxnOffsetCommit), 4)
+	v.SetMaxKeyVersion(int16(kmsg.EndTxn), 4)
+	v.SetMaxKeyVersion(int16(kmsg.OffsetFetch), 9)
 	return v
 }
 
