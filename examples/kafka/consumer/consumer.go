@@ -28,6 +28,7 @@ type Config struct {
 
 	CommitEvery    int           // after so many records; default 500
 	CommitInterval time.Duration // and so long after the first record that is not committed yet; default 1s
+	CommitTimeout  time.Duration // of one commit: so long a partition that is taken away waits for Kafka; default 5s
 	// Refresh is after how long an offset that has not changed is committed again. Without it Kafka forgets the offset of a
 	// partition that is idle for offsets.retention.minutes, because the group has no members. Default 1h.
 	Refresh time.Duration
@@ -53,6 +54,9 @@ func New(cfg Config, process Process, opts ...kgo.Opt) (*Consumer, error) {
 	if cfg.CommitInterval <= 0 {
 		cfg.CommitInterval = time.Second
 	}
+	if cfg.CommitTimeout <= 0 {
+		cfg.CommitTimeout = 5 * time.Second
+	}
 	if cfg.Refresh <= 0 {
 		cfg.Refresh = time.Hour
 	}
@@ -77,7 +81,7 @@ func (c *Consumer) Run(ctx context.Context, o *parti.Ownership) (err error) {
 		return err
 	}
 	w := &work{consumer: c, o: o, fence: newFence(c.client, c.cfg, number, o.Epoch())}
-	if w.done, err = w.fence.raise(o.Held(), o.Valid); err != nil {
+	if w.done, err = w.fence.raise(ctx, o.Valid); err != nil {
 		return ended(ctx, o, err)
 	}
 	w.committed, w.at = w.done, time.Now()
@@ -173,7 +177,9 @@ func (w *work) dueIn() time.Duration {
 }
 
 func (w *work) commit() error {
-	if err := w.fence.commit(w.o.Held(), w.done); err != nil {
+	ctx, cancel := context.WithTimeout(w.o.Held(), w.consumer.cfg.CommitTimeout)
+	defer cancel()
+	if err := w.fence.commit(ctx, w.done); err != nil {
 		return err
 	}
 	w.committed, w.at = w.done, time.Now()

@@ -306,6 +306,25 @@ func TestAnOffsetThatWasSetByHandIsWhereItGoesOn(t *testing.T) {
 	require.EqualValues(t, []int64{15, 16, 17, 18, 19}, l.of(0))
 }
 
+func TestAKafkaThatDoesNotAnswerDoesNotHoldUpTheNextOwner(t *testing.T) {
+	b, l := newBroker(t, 1), newLog()
+	w := partitest.New(t, b.consumer(Config{CommitInterval: time.Hour, CommitTimeout: 50 * time.Millisecond}, l.process))
+	b.produce(0, 20)
+	w.Grant("eu.orders.0")
+	eventually(t, "all are processed", func() bool { return len(l.of(0)) == 20 })
+	b.fake.ControlKey(int16(kmsg.AddOffsetsToTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		b.fake.KeepControl()
+		resp := req.ResponseKind().(*kmsg.AddOffsetsToTxnResponse)
+		resp.ErrorCode = kerr.ConcurrentTransactions.Code // come again
+		return resp, nil, true
+	})
+	began := time.Now()
+	w.Revoke() // or the test fails after 10 s
+	require.GreaterOrEqual(t, time.Since(began), 50*time.Millisecond, "it has tried")
+	offset, _ := b.stored(0)
+	require.Zero(t, offset)
+}
+
 func TestTheOffsetOfAnIdlePartitionIsRefreshed(t *testing.T) {
 	b := newBroker(t, 1)
 	var commits atomic.Int32
