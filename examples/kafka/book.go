@@ -12,7 +12,7 @@ type book struct {
 	watching   bool
 	ranks      int64
 	changed    time.Time // when a partition was last begun
-	duplicates int
+	duplicates int64
 	stale      int
 	interrupts int
 	moves      int
@@ -80,11 +80,14 @@ func (b *book) failed(err error) {
 	b.errs = append(b.errs, err)
 }
 
-// watch begins to measure.
+// watch begins to measure, the pauses anew.
 func (b *book) watch() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.watching = true
+	for i := range b.partitions {
+		b.partitions[i].longest = 0
+	}
 }
 
 // unwatch ends the measuring of pauses, moves and interruptions. Duplicates, stale owners and losses count until the end.
@@ -128,9 +131,19 @@ func (b *book) pauses() []time.Duration {
 	return list
 }
 
-// sum writes the counts into an outcome.
+// sum writes the counts so far into an outcome.
 func (b *book) sum(o *outcome) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	o.interrupts, o.moves, o.duplicates, o.stale, o.errs = b.interrupts, b.moves, int64(b.duplicates), b.stale, b.errs
+	o.interrupts, o.moves, o.duplicates = b.interrupts, b.moves, b.duplicates
+}
+
+// finish writes into it what counts until the end.
+func (b *book) finish(o *outcome) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o.later, o.stale, o.errs = b.duplicates-o.duplicates, b.stale, b.errs
+	if o.crashed == 0 {
+		o.duplicates, o.later = b.duplicates, 0
+	}
 }

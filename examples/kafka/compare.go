@@ -19,6 +19,8 @@ type plan struct {
 	away                time.Duration // from the end of a process to the start of the next
 	quiet               time.Duration // for which nothing must change before the next worker is restarted
 	patience            time.Duration // for each restart
+	crash               bool          // have a worker crash afterwards
+	session             time.Duration // the session timeout of the groups
 }
 
 // outcome is what a rolling restart cost.
@@ -27,7 +29,9 @@ type outcome struct {
 	interrupts       int           // partitions that a worker began anew
 	moves            int           // of these, in another slot than before
 	duplicates, lost int64
+	later            int64 // duplicates after that
 	stale            int
+	crashed          time.Duration // the longest time between two records after a crash
 	took             time.Duration
 	errs             []error
 }
@@ -74,7 +78,16 @@ func (c *contender) roll(ctx context.Context, p plan) (outcome, error) {
 	c.book.unwatch()
 	pauses := c.book.pauses()
 	slices.Sort(pauses)
-	return outcome{median: pauses[len(pauses)/2], worst: pauses[len(pauses)-1], took: time.Since(began)}, nil
+	o := outcome{median: pauses[len(pauses)/2], worst: pauses[len(pauses)-1], took: time.Since(began)}
+	c.book.sum(&o)
+	if !p.crash {
+		return o, nil
+	}
+	var err error
+	if o.crashed, err = c.crash(ctx, p); err != nil {
+		return outcome{}, fmt.Errorf("after a crash: %w", err)
+	}
+	return o, nil
 }
 
 func (c *contender) begin(ctx context.Context, p plan) error {
@@ -173,6 +186,6 @@ func (c *contender) finish(p plan, ends []int64, whole bool, o *outcome) error {
 	}
 	stops.Wait()
 	o.lost = c.book.lost(ends)
-	c.book.sum(o)
+	c.book.finish(o)
 	return errors.Join(errs...)
 }

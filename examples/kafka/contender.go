@@ -17,6 +17,7 @@ type fleet interface {
 // member is a worker at work.
 type member interface {
 	stop(ctx context.Context) error
+	crash()
 }
 
 // contender is a fleet in the comparison.
@@ -44,7 +45,7 @@ func contenders(p plan, k *kafka, connect func(...nats.Option) (*nats.Conn, erro
 		c.fleet = &partiFleet{kafka: k, cfg: cfg, connect: connect, dir: dir, book: c.book}
 	}
 	grouped := func(c *contender, extras func(slot int) []kgo.Opt) {
-		c.fleet = &groupFleet{kafka: k, group: c.group, book: c.book, extras: extras}
+		c.fleet = &groupFleet{kafka: k, group: c.group, session: p.session, book: c.book, extras: extras}
 	}
 	cooperative := func(int) []kgo.Opt { return []kgo.Opt{kgo.Balancers(kgo.CooperativeStickyBalancer())} }
 	divided(add("parti", "StateDir", false), filepath.Join(dir, "parti"))

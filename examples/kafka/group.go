@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -16,6 +17,8 @@ type groupFleet struct {
 	group  string
 	book   *book
 	extras func(slot int) []kgo.Opt // which kind of group
+
+	session time.Duration // after how long without a heartbeat a worker is seen as dead
 }
 
 // groupMember is one worker.
@@ -25,6 +28,7 @@ type groupMember struct {
 	client *kgo.Client
 	cancel context.CancelFunc
 	polls  sync.WaitGroup
+	wire   wire
 	ready  chan struct{} // closed at the first assignment
 	once   sync.Once
 
@@ -46,8 +50,9 @@ func newReader(rank int64) *reader {
 
 func (f *groupFleet) start(ctx context.Context, slot int) (member, error) {
 	m := &groupMember{book: f.book, slot: slot, ready: make(chan struct{}), readers: map[int32]*reader{}}
-	client, err := kgo.NewClient(append(f.extras(slot), f.kafka.seed(),
-		kgo.ConsumerGroup(f.group), kgo.ConsumeTopics(f.kafka.topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	client, err := kgo.NewClient(append(f.extras(slot), f.kafka.seed(), m.wire.option(),
+		kgo.ConsumerGroup(f.group), kgo.ConsumeTopics(f.kafka.topic), kgo.SessionTimeout(f.session),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.OnPartitionsAssigned(m.assigned), kgo.OnPartitionsRevoked(m.revoked), kgo.OnPartitionsLost(m.lost),
 		kgo.BlockRebalanceOnPoll(), kgo.AutoCommitMarks(), kgo.AutoCommitInterval(commitInterval),
@@ -78,6 +83,14 @@ func (m *groupMember) stop(ctx context.Context) error {
 	return err
 }
 
+// crash cuts the connections: nothing is committed, and the group is not left.
+func (m *groupMember) crash() {
+	m.wire.cut()
+	m.cancel()
+	m.polls.Wait()
+	go m.client.CloseAllowingRebalance() // it tries to reach Kafka for a while
+}
+
 func (m *groupMember) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		fetches := m.client.PollRecords(ctx, 1000)
@@ -100,13 +113,13 @@ func (m *groupMember) assigned(_ context.Context, client *kgo.Client, added map[
 		for _, p := range partitions {
 			r := newReader(m.book.begin(p, m.slot))
 			m.readers[p] = r
-			go r.run(client, m.book)
+			go r.run(client, m)
 		}
 	}
 	m.once.Do(func() { close(m.ready) })
 }
 
-func (r *reader) run(client *kgo.Client, b *book) {
+func (r *reader) run(client *kgo.Client, m *groupMember) {
 	defer close(r.done)
 	for {
 		select {
@@ -114,7 +127,10 @@ func (r *reader) run(client *kgo.Client, b *book) {
 			return
 		case records := <-r.records:
 			for _, record := range records {
-				b.processed(record.Partition, record.Offset, r.rank)
+				if m.wire.dead() {
+					break
+				}
+				m.book.processed(record.Partition, record.Offset, r.rank)
 				client.MarkCommitRecords(record)
 			}
 		}
@@ -124,7 +140,7 @@ func (r *reader) run(client *kgo.Client, b *book) {
 // revoked ends the readers of the partitions, or of all, and commits what they have processed.
 func (m *groupMember) revoked(ctx context.Context, client *kgo.Client, gone map[string][]int32) {
 	m.end(gone)
-	if err := client.CommitMarkedOffsets(ctx); err != nil && !errors.Is(err, kgo.ErrClientClosed) {
+	if err := client.CommitMarkedOffsets(ctx); err != nil && !m.wire.dead() {
 		m.book.failed(err)
 	}
 }

@@ -30,6 +30,8 @@ func main() {
 	flag.IntVar(&s.plan.partitions, "partitions", 30, "partitions of the topic")
 	flag.DurationVar(&s.plan.every, "every", 50*time.Millisecond, "time between two records of a partition")
 	flag.DurationVar(&s.plan.away, "away", 2*time.Second, "time from the end of a process to the start of the next")
+	flag.BoolVar(&s.plan.crash, "crash", false, "have a worker of each fleet crash afterwards; takes a session timeout longer")
+	flag.DurationVar(&s.plan.session, "session", 45*time.Second, "session timeout of the consumer groups")
 	flag.Parse()
 	s.plan.quiet, s.plan.patience = 2*time.Second, time.Minute
 	if *brokers != "" {
@@ -81,7 +83,7 @@ func run(ctx context.Context, out io.Writer, s setting) (outcomes []outcome, err
 	if err != nil {
 		return nil, err
 	}
-	table(out, all, outcomes)
+	table(out, all, outcomes, s.plan.crash)
 	return outcomes, verdict(all, outcomes)
 }
 

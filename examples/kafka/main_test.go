@@ -16,11 +16,13 @@ import (
 )
 
 // The servers are reached as real ones are, by their addresses.
-func TestARollingRestartMovesNothingAndLosesNothing(t *testing.T) {
+func TestARollingRestartMovesNothingAndNothingIsLostByACrash(t *testing.T) {
 	server, err := embedded.Start(embedded.WithPort(embedded.RandomPort))
 	require.NoError(t, err)
 	defer server.Shutdown()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(2))
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(2), kfake.BrokerConfigs(map[string]string{
+		"group.consumer.session.timeout.ms": "6000", "group.consumer.heartbeat.interval.ms": "1000",
+	}))
 	require.NoError(t, err)
 	defer cluster.Close()
 
@@ -28,17 +30,21 @@ func TestARollingRestartMovesNothingAndLosesNothing(t *testing.T) {
 	outcomes, err := run(t.Context(), &out, setting{brokers: cluster.ListenAddrs(), nats: server.URL(), plan: plan{
 		workers: 3, partitions: 6, every: 20 * time.Millisecond,
 		away: 200 * time.Millisecond, quiet: 500 * time.Millisecond, patience: 40 * time.Second,
+		crash: true, session: 6 * time.Second,
 	}})
 	t.Log(out.String())
 	require.NoError(t, err, "nothing is lost, and no stale owner is at work")
 	require.Len(t, outcomes, 6)
 	for i, o := range outcomes[:2] {
 		require.Zero(t, o.moves, "contender %d", i)
-		require.Zero(t, o.duplicates, "contender %d", i)
+		require.Zero(t, o.duplicates, "contender %d: before the crash", i)
 		require.Equal(t, 6, o.interrupts, "contender %d: each partition is begun anew once", i)
 		require.Greater(t, o.worst, 20*time.Millisecond)
 	}
-	require.Contains(t, out.String(), "partitions moved to another worker")
+	for i, o := range outcomes {
+		require.Greater(t, o.crashed, time.Second, "contender %d: nobody sees a crash at once", i)
+	}
+	require.Contains(t, out.String(), "after a crash: longest pause")
 	nothingIsLeft(t, cluster, server)
 }
 
@@ -74,6 +80,7 @@ func TestTheBookCountsWhatGoesWrong(t *testing.T) {
 	b.begin(0, 1) // is not watched
 	o := outcome{lost: b.lost([]int64{4, 2})}
 	b.sum(&o)
+	b.finish(&o)
 	require.Equal(t, outcome{interrupts: 2, moves: 1, duplicates: 1, stale: 1, lost: 3}, o)
 	require.Positive(t, b.pauses()[0])
 	require.Zero(t, b.pauses()[1])

@@ -40,6 +40,7 @@ type partiMember struct {
 	manager  *parti.Manager
 	consumer *consumer.Consumer
 	conn     *nats.Conn
+	wire     wire // to Kafka
 }
 
 func (f *partiFleet) start(ctx context.Context, slot int) (member, error) {
@@ -57,10 +58,14 @@ func (f *partiFleet) start(ctx context.Context, slot int) (member, error) {
 
 func (f *partiFleet) build(m *partiMember, slot int) (err error) {
 	process := func(_ context.Context, o *parti.Ownership, r *kgo.Record) error {
+		if m.wire.dead() {
+			return errCut
+		}
 		f.book.processed(r.Partition, r.Offset, o.Epoch())
 		return nil
 	}
-	m.consumer, err = consumer.New(consumer.Config{Topic: f.kafka.topic, Group: f.cfg.Group}, process, f.kafka.seed())
+	m.consumer, err = consumer.New(consumer.Config{Topic: f.kafka.topic, Group: f.cfg.Group}, process,
+		f.kafka.seed(), m.wire.option())
 	if err != nil {
 		return err
 	}
@@ -77,7 +82,7 @@ func (f *partiFleet) build(m *partiMember, slot int) (err error) {
 	}
 	m.manager, err = parti.NewManager(cfg, js, consumer.Partitions(f.kafka.client, f.kafka.topic), strategy.NewSticky(),
 		parti.WithHandler(f.noted(m.consumer, slot)),
-		parti.WithHooks(parti.Hooks{OnError: func(_ context.Context, err error) { f.book.failed(err) }}),
+		parti.WithHooks(parti.Hooks{OnError: func(_ context.Context, err error) { m.failed(f.book, err) }}),
 		parti.WithLogger(slog.New(slog.DiscardHandler)))
 	return err
 }
@@ -92,6 +97,20 @@ func (f *partiFleet) noted(c *consumer.Consumer, slot int) parti.Handler {
 		f.book.begin(number, slot)
 		return c.Run(ctx, o)
 	})
+}
+
+func (m *partiMember) failed(b *book, err error) {
+	if !m.wire.dead() {
+		b.failed(err)
+	}
+}
+
+// crash cuts both connections: nothing is committed, and nobody is told.
+func (m *partiMember) crash() {
+	m.wire.cut()
+	m.conn.Close()
+	<-m.manager.Done()
+	go m.consumer.Close() // it tries to reach Kafka for a while
 }
 
 func (m *partiMember) stop(ctx context.Context) error {

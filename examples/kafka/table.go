@@ -20,11 +20,12 @@ func title(out io.Writer, s setting) {
 }
 
 // table prints the outcomes side by side.
-func table(out io.Writer, all []*contender, outcomes []outcome) {
-	rows := []struct {
+func table(out io.Writer, all []*contender, outcomes []outcome, crashed bool) {
+	type row struct {
 		name  string
 		value func(i int) string
-	}{
+	}
+	rows := []row{
 		{"", func(i int) string { return all[i].name }},
 		{"", func(i int) string { return all[i].how }},
 		{"longest pause, worst partition", func(i int) string { return seconds(outcomes[i].worst) }},
@@ -35,6 +36,10 @@ func table(out io.Writer, all []*contender, outcomes []outcome) {
 		{"records lost", func(i int) string { return fmt.Sprint(outcomes[i].lost) }},
 		{"records processed by a stale owner", func(i int) string { return fmt.Sprint(outcomes[i].stale) }},
 		{"errors that workers survived", func(i int) string { return fmt.Sprint(len(outcomes[i].errs)) }},
+	}
+	if crashed {
+		rows = append(rows, row{"after a crash: longest pause", func(i int) string { return seconds(outcomes[i].crashed) }},
+			row{"after a crash: processed twice", func(i int) string { return fmt.Sprint(outcomes[i].later) }})
 	}
 	fmt.Fprintln(out)
 	for _, row := range rows {

@@ -74,7 +74,9 @@ func New(cfg Config, process Process, opts ...kgo.Opt) (*Consumer, error) {
 // Close closes the client. Stop the worker first: its last commits need the client.
 func (c *Consumer) Close() { c.feeds.close() }
 
-// Run implements [parti.Handler]. It reads the partition from the committed offset until ctx ends.
+// Run implements [parti.Handler]. It reads the partition from the committed offset until ctx ends. What fails is reported to
+// OnError, the last commit included. If ctx has not ended, Run is called again after a pause: it raises the fence anew, and goes
+// on at the committed offset.
 func (c *Consumer) Run(ctx context.Context, o *parti.Ownership) (err error) {
 	number, err := Number(c.cfg.Topic, o.Partition())
 	if err != nil {
@@ -82,24 +84,15 @@ func (c *Consumer) Run(ctx context.Context, o *parti.Ownership) (err error) {
 	}
 	w := &work{consumer: c, o: o, fence: newFence(c.client, c.cfg, number, o.Epoch())}
 	if w.done, err = w.fence.raise(ctx, o.Valid); err != nil {
-		return ended(ctx, o, err)
+		return err
 	}
 	w.committed, w.at = w.done, time.Now()
 	feed, err := c.feeds.attach(number, w.done)
 	if err != nil {
-		return ended(ctx, o, err)
+		return err
 	}
 	defer c.feeds.detach(feed)
-	return ended(ctx, o, w.run(ctx, feed))
-}
-
-// ended is what Run returns. What fails after the order to end needs no report and no second call. What fails before is
-// reported to OnError, and Run is called again after a pause: it raises the fence anew and goes on at the committed offset.
-func ended(ctx context.Context, o *parti.Ownership, err error) error {
-	if err == nil || ctx.Err() != nil || errors.Is(o.Valid(), parti.ErrFenced) {
-		return nil
-	}
-	return err
+	return w.run(ctx, feed)
 }
 
 // work is one call of Run.

@@ -132,6 +132,29 @@ func TestTheNextOwnerGoesOnWhereTheLastOneStopped(t *testing.T) {
 	require.Empty(t, w.Errors())
 }
 
+func TestWhatIsNotBegunIsLeftToTheNextOwner(t *testing.T) {
+	b, l := newBroker(t, 1), newLog()
+	begun, ends := make(chan struct{}), make(chan (<-chan struct{}), 2)
+	c := b.consumer(Config{}, func(ctx context.Context, o *parti.Ownership, r *kgo.Record) error {
+		if r.Offset == 3 {
+			close(begun)
+			<-<-ends // it is told to end in the midst of this record
+		}
+		return l.process(ctx, o, r)
+	})
+	w := partitest.New(t, parti.HandlerFunc(func(ctx context.Context, o *parti.Ownership) error {
+		ends <- ctx.Done()
+		return c.Run(ctx, o)
+	}))
+	b.produce(0, 20) // one batch
+	w.Grant("eu.orders.0")
+	<-begun
+	w.Revoke()
+	require.Equal(t, upTo(4), l.of(0))
+	offset, _ := b.stored(0)
+	require.EqualValues(t, 4, offset)
+}
+
 func TestAPartitionThatIsTakenAwayWithAFullFeedLosesNothing(t *testing.T) {
 	const records = 5 * feedFull
 	b, l := newBroker(t, 1), newLog()
@@ -184,6 +207,7 @@ func TestAfterTheTrustIsOverNothingIsCommitted(t *testing.T) {
 	eventually(t, "all are processed", func() bool { return len(l.of(0)) == 20 })
 	w.Fence()
 	w.Await()
+	require.Empty(t, w.Errors(), "that is no failure of the handler")
 	offset, _ := b.stored(0)
 	require.Zero(t, offset)
 	w.Grant("eu.orders.0")
@@ -321,6 +345,8 @@ func TestAKafkaThatDoesNotAnswerDoesNotHoldUpTheNextOwner(t *testing.T) {
 	began := time.Now()
 	w.Revoke() // or the test fails after 10 s
 	require.GreaterOrEqual(t, time.Since(began), 50*time.Millisecond, "it has tried")
+	require.Len(t, w.Errors(), 1)
+	require.ErrorContains(t, w.Errors()[0], "commit offset 20 of eu.orders/0 in group billing")
 	offset, _ := b.stored(0)
 	require.Zero(t, offset)
 }
