@@ -36,16 +36,22 @@ type outcome struct {
 	errs             []error
 }
 
-// compare has all contenders restart at the same time, on the same records.
+// leaving bounds the end of a worker whose outcome does not count any more.
+const leaving = 5 * time.Second
+
+// compare has all contenders restart at the same time, on the same records. When one fails, all end.
 func compare(ctx context.Context, out io.Writer, p plan, k *kafka, all []*contender) ([]outcome, error) {
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
 	records := k.produce(p.every)
-	outcomes, errs := make([]outcome, len(all)), make([]error, len(all)+1)
+	outcomes, errs := make([]outcome, len(all)), make([]error, len(all))
 	var running sync.WaitGroup
 	var printing sync.Mutex
 	for i, c := range all {
 		running.Go(func() {
-			if outcomes[i], errs[i] = c.roll(ctx, p); errs[i] != nil {
-				errs[i] = fmt.Errorf("%s, %s: %w", c.name, c.how, errs[i])
+			var err error
+			if outcomes[i], err = c.roll(ctx, p); err != nil {
+				fail(fmt.Errorf("%s, %s: %w", c.name, c.how, err)) // the first one counts
 				return
 			}
 			printing.Lock()
@@ -55,11 +61,17 @@ func compare(ctx context.Context, out io.Writer, p plan, k *kafka, all []*conten
 	}
 	running.Wait()
 	ends, err := records.stop()
-	errs[len(all)] = err
+	if err != nil {
+		fail(err)
+	}
+	failed := context.Cause(ctx)
 	for i, c := range all {
-		running.Go(func() { errs[i] = errors.Join(errs[i], c.finish(p, ends, errs[i] == nil, &outcomes[i])) })
+		running.Go(func() { errs[i] = c.finish(p, ends, failed == nil, &outcomes[i]) })
 	}
 	running.Wait()
+	if failed != nil {
+		return nil, failed
+	}
 	return outcomes, errors.Join(errs...)
 }
 
@@ -100,7 +112,10 @@ func (c *contender) begin(ctx context.Context, p plan) error {
 		starts.Go(func() { c.members[slot], errs[slot] = c.fleet.start(ctx, slot) })
 	}
 	starts.Wait()
-	return errors.Join(errors.Join(errs...), c.settle(ctx, p))
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return c.settle(ctx, p)
 }
 
 func (c *contender) restart(ctx context.Context, p plan, slot int) error {
@@ -172,7 +187,11 @@ func waitFor(ctx context.Context, met func() bool) bool {
 
 // finish waits until every record has been processed, if that can be expected, stops the workers, and completes the outcome.
 func (c *contender) finish(p plan, ends []int64, whole bool, o *outcome) error {
-	ctx, cancel := context.WithTimeout(context.Background(), p.patience)
+	patience := leaving
+	if whole {
+		patience = p.patience
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if whole {
 		waitFor(ctx, func() bool { return c.book.lost(ends) == 0 })

@@ -68,7 +68,9 @@ func (f *groupFleet) start(ctx context.Context, slot int) (member, error) {
 		return m, nil
 	case <-ctx.Done():
 		err := fmt.Errorf("start worker %d: no assignment: %w", slot, context.Cause(ctx))
-		return nil, errors.Join(err, m.stop(context.WithoutCancel(ctx)))
+		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaving)
+		defer cancel()
+		return nil, errors.Join(err, m.stop(leave))
 	}
 }
 
@@ -79,8 +81,12 @@ func (m *groupMember) stop(ctx context.Context) error {
 	m.client.AllowRebalance()
 	err := m.client.LeaveGroupContext(ctx)
 	m.revoked(ctx, m.client, nil) // what is left, if it did not
+	if err != nil {
+		go m.client.CloseAllowingRebalance() // it tries to leave once more, for as long as it takes
+		return fmt.Errorf("leave the group: %w", err)
+	}
 	m.client.CloseAllowingRebalance()
-	return err
+	return nil
 }
 
 // crash cuts the connections: nothing is committed, and the group is not left.

@@ -32,7 +32,8 @@ func openKafka(ctx context.Context, seeds []string, topic string, partitions int
 		}
 		k.seeds = k.fake.ListenAddrs()
 	}
-	k.client, err = kgo.NewClient(k.seed(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+	k.client, err = kgo.NewClient(k.seed(), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
+		kgo.RecordDeliveryTimeout(30*time.Second))
 	if err == nil {
 		_, err = kadm.NewClient(k.client).CreateTopic(ctx, int32(partitions), -1, nil, topic)
 	}

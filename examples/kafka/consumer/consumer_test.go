@@ -318,6 +318,24 @@ func TestAStaleOwnerThatRaisesTheFenceLastGivesUp(t *testing.T) {
 	require.EqualValues(t, []int64{6, 4}, []int64{offset, epoch})
 }
 
+func TestEveryStepOfAStaleCommitIsRefusedAndWhatItBeganIsDropped(t *testing.T) {
+	b := newBroker(t, 1)
+	cfg := Config{Topic: topic, Group: group}
+	client := b.consumer(Config{}, newLog().process).client
+	stale, fresh := newFence(client, cfg, 0, 3), newFence(client, cfg, 0, 4)
+	ctx := t.Context()
+	require.NoError(t, stale.initProducer(ctx))
+	require.NoError(t, stale.begin(ctx))
+	require.NoError(t, stale.stage(ctx, 20))
+	require.NoError(t, fresh.initProducer(ctx)) // in the midst of the other one's commit
+	require.ErrorIs(t, stale.end(ctx), kerr.ProducerFenced)
+	require.ErrorIs(t, stale.begin(ctx), kerr.ProducerFenced)
+	require.ErrorIs(t, stale.stage(ctx, 20), kerr.ProducerFenced)
+	require.NoError(t, fresh.commit(ctx, 5))
+	offset, epoch := b.stored(0)
+	require.EqualValues(t, []int64{5, 4}, []int64{offset, epoch})
+}
+
 func TestAnOffsetThatWasSetByHandIsWhereItGoesOn(t *testing.T) {
 	b, l := newBroker(t, 1), newLog()
 	b.produce(0, 20)
