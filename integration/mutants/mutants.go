@@ -2189,6 +2189,12 @@ var mutants = []mutant{
 	},
 	// What a member decides.
 	{
+		name: "deaf-handler-abandoned-early", breaks: "A fenced worker rejoins a little before its leases end, although a handler runs.",
+		file: "internal/member/winddown.go",
+		old:  `m.due(dueAbandon, now, m.leasesEnd())`,
+		new:  `m.due(dueAbandon, now, m.letGoBy())`,
+	},
+	{
 		name: "prior-claim-as-it-was", breaks: "A worker that takes long to give up takes its own claim for expired, and waits for it.",
 		file: "internal/member/session.go",
 		old: `		m.prior = &claim

@@ -12,6 +12,7 @@ const (
 	dueStart                    // the way to the first assignment is too long
 	dueTrust                    // the trust is over
 	dueHurry                    // the hook that gives up must return
+	dueAbandon                  // a handler is not waited for any longer
 	dueGiveUp                   // a handler does not return from giving up for a rejoin
 	dueWindDown                 // a wind-down must be done
 	dueRejoin                   // the next session begins
@@ -21,7 +22,7 @@ const (
 )
 
 func (d deadline) String() string {
-	return [...]string{"open", "start", "trust", "hurry", "give up", "wind down", "rejoin", "term", "elector"}[d]
+	return [...]string{"open", "start", "trust", "hurry", "abandon", "give up", "wind down", "rejoin", "term", "elector"}[d]
 }
 
 // due sets a deadline. What is over already is due now.
@@ -71,7 +72,9 @@ func (m *Member) expire(now time.Time, d deadline) {
 	case dueTrust:
 		m.trustExpired(now)
 	case dueHurry:
-		m.hurryUp()
+		m.hurryUp(now)
+	case dueAbandon:
+		m.abandon()
 	case dueGiveUp:
 		m.giveUpExpired(now)
 	case dueWindDown:

@@ -119,6 +119,11 @@ func (j *judge) sees(e Effect) {
 		if j.over && !j.beat.Sent.IsZero() {
 			require.False(t, e.Until.After(j.beat.Sent.Add(j.w.cfg.HeartbeatTTL)), "%s: others may run it all by then", e)
 		}
+	case *Abandon:
+		if !j.beat.Sent.IsZero() {
+			end := earlier(j.beat.Sent.Add(j.w.cfg.HeartbeatTTL), j.claim.Sent.Add(j.w.cfg.WorkerIDTTL))
+			require.False(t, now.Before(end), "%s: a handler that has not returned still counts", e)
+		}
 	case *Delete:
 		require.Zero(t, j.running[writers[e.Bucket]], "%s beside its writer", e)
 		if e.Bucket != store.Election {

@@ -161,6 +161,14 @@ func (m *Member) letGoBy() time.Time {
 	return earlier(by(m.session.beat, m.cfg.HeartbeatTTL), by(m.session.claim, m.cfg.WorkerIDTTL))
 }
 
+// leasesEnd is when the first of the leases of a session that is not trusted any more has ended.
+func (m *Member) leasesEnd() time.Time {
+	if m.session.beat.Revision == 0 {
+		return m.cfg.Before.LetGo.Add(max(m.cfg.HeartbeatTTL, m.cfg.WorkerIDTTL) / 16)
+	}
+	return earlier(m.session.beat.Sent.Add(m.cfg.HeartbeatTTL), m.session.claim.Sent.Add(m.cfg.WorkerIDTTL))
+}
+
 func (m *Member) spawnFollower() {
 	carried := uint64(0)
 	if m.carrying {

@@ -43,7 +43,7 @@ var writers = map[store.Bucket]Kind{store.Heartbeats: Heartbeat, store.StableIDs
 // newWindDown takes the place of the one before, whose deadlines and outcomes do not count any more.
 func (m *Member) newWindDown(cause error) *windDown {
 	m.generation++
-	m.undue(dueOpen, dueHurry, dueGiveUp, dueWindDown, dueRejoin)
+	m.undue(dueOpen, dueHurry, dueAbandon, dueGiveUp, dueWindDown, dueRejoin)
 	return &windDown{cause: cause, generation: m.generation}
 }
 
@@ -159,7 +159,7 @@ func (m *Member) giveUp(now time.Time) {
 func (m *Member) hooksBy() time.Time { return m.leaveBy.Add(-m.cfg.ShutdownTimeout / 8) }
 
 // hurryUp tells a hook that is still giving up that the time to do so is over. Handlers have been told before.
-func (m *Member) hurryUp() {
+func (m *Member) hurryUp(now time.Time) {
 	w := m.winding
 	if w == nil || !w.gives() {
 		return
@@ -169,7 +169,15 @@ func (m *Member) hurryUp() {
 	case !w.rejoin:
 		m.do(&Void{ErrStopping})
 	case w.fenced:
-		// Others may own it all by now. A handler that is deaf holds up the next one of its own partition only.
+		m.due(dueAbandon, now, m.leasesEnd())
+	}
+}
+
+// abandon ends the wait for handlers that have not returned from a session whose leases have ended: others may own it all by
+// now. A handler that is deaf holds up the next one of its own partition only. It must not come sooner: the next session of
+// this worker frees the partitions of the one before, like its end does.
+func (m *Member) abandon() {
+	if w := m.winding; w != nil && w.gives() && w.rejoin && w.fenced {
 		m.do(&Abandon{w.generation})
 	}
 }
@@ -187,7 +195,7 @@ func (m *Member) giveUpExpired(now time.Time) {
 func (m *Member) hookDone(now time.Time, f *HookDone) {
 	if w := m.winding; w != nil && !w.done && f.ID == w.generation {
 		w.gaveUp = true
-		m.undue(dueHurry, dueGiveUp)
+		m.undue(dueHurry, dueAbandon, dueGiveUp)
 		m.awaited(now, waitsForGiveUp)
 	}
 	m.unwind(now)
