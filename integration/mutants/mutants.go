@@ -770,6 +770,12 @@ var mutants = []mutant{
 		likely: "StaysInItsDomain",
 	},
 	{
+		name: "returned-while-asking-forgotten", breaks: "A member that comes back while the strategy plans without it is never planned for again.",
+		file: "internal/topology/topology.go",
+		old:  `if _, known := t.newcomers[w]; !known && !t.members[w] && !t.leaving[w] {`,
+		new:  `if _, known := t.newcomers[w]; known {`,
+	},
+	{
 		name: "asked-counts-as-planned", breaks: "A list that the strategy is being asked about counts as planned for.",
 		file: "internal/leader/sources.go",
 		old:  `change(l.draft.taken, `,

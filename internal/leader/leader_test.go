@@ -128,7 +128,7 @@ func (l *life) event() {
 		l.source = slices.Delete(l.source, at, at+1)
 		l.tell(&RefreshAsked{uint64(l.next)})
 	case n == 10:
-		l.failing = []string{"", "", "fails", "hangs"}[l.rng.IntN(4)]
+		l.failing = []string{"", "slow", "fails", "hangs"}[l.rng.IntN(4)]
 	case n == 11:
 		l.refusing = []string{"", "", "refuses", "too large"}[l.rng.IntN(4)]
 	case n == 12:

@@ -37,7 +37,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	changed, changed 100ms 50  the source says that its list has changed: once, or so many times with that pause
 //	takes 3s                   how long the source takes from now on
 //	shows                      listings are among the effects from now on
-//	strategy, store, listing, lookup  ok or how they fail: fails, hangs; refuses, too large, unknown, silent; fails; fails
+//	strategy, store, listing, lookup  ok or how they fail: slow, fails, hangs; refuses, too large, unknown, silent; fails; fails
 //	pools                      the strategy gives partitions x… to nobody
 //	careless                   the strategy gives everything to the last worker, whether it may or not
 //	blind, sees                the heartbeats are not verified; they are

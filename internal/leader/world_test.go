@@ -57,7 +57,7 @@ type world struct {
 	before     []string // what the source of the version before listed
 	stale      bool     // the leader's source is that one
 	strategy   strategy.Strategy
-	failing    string        // strategy: "", "fails", "hangs"
+	failing    string        // strategy: "", "slow", "fails", "hangs"
 	refusing   string        // store: "", "refuses", "too large", "unknown", "silent"
 	unlisted   bool          // source fails
 	lastLists  [][]string    // what the last listings of the term named, without a failure between them
@@ -260,6 +260,9 @@ func (w *world) ask(e *Ask) {
 	case e.BuiltIn || w.failing == "":
 		p, err := strategy.Ask(st, e.Question)
 		w.tell(Answered(e, p, err))
+	case w.failing == "slow":
+		p, err := strategy.Ask(st, e.Question)
+		w.later(w.now.Add(2*time.Second), func() { w.tell(Answered(e, p, err)) })
 	case w.failing == "hangs":
 		w.unanswered = append(w.unanswered, e)
 		at := w.now.Add(w.cfg.OperationTimeout)

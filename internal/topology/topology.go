@@ -10,6 +10,7 @@ package topology
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 )
 
@@ -376,6 +377,12 @@ func (t *Topology) Planned(now time.Time, d Decision) {
 		// Whoever went while the plan was being made was no member then.
 		if _, alive := t.heard[m]; !alive {
 			t.Lost(now, m)
+		}
+	}
+	for _, w := range slices.Sorted(maps.Keys(t.heard)) {
+		// Whoever came back while it was being planned without was a member then.
+		if _, known := t.newcomers[w]; !known && !t.members[w] && !t.leaving[w] {
+			t.welcome(now, w)
 		}
 	}
 }
