@@ -1,0 +1,150 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti"
+)
+
+// freshFor is how long what the server said about a stream is used again: workers begin many partitions at once.
+const freshFor = time.Second
+
+// handler is what the partitions of one [Stream] or [Pipeline] have in common.
+//
+// Concurrency: each partition is worked on by the goroutine of its Run. mu guards two maps, for moments only;
+// asking has one place, for the one goroutine that asks about a stream while the others wait for what it learns.
+type handler struct {
+	client *client
+	cfg    Config
+	fit    func(*jetstream.StreamInfo) error // whether the stream is fit to be read
+
+	mu       sync.Mutex
+	subjects map[string]string // the partition that a filter is in use by
+	halted   map[string]halt   // by partition
+
+	asking chan struct{} // held by the one who asks about a stream
+	infos  map[string]answered
+}
+
+// answered is what the server said about a stream, and when.
+type answered struct {
+	info *jetstream.StreamInfo
+	at   time.Time
+}
+
+func newHandler(js jetstream.JetStream, cfg Config) *handler {
+	return &handler{
+		client: newClient(js), cfg: cfg,
+		subjects: map[string]string{}, halted: map[string]halt{}, infos: map[string]answered{}, asking: make(chan struct{}, 1),
+	}
+}
+
+// filter returns the filter of a partition, and notes that it is in use until done is called.
+func (h *handler) filter(p parti.Partition) (subject string, done func(), err error) {
+	if err := contained(func() error { subject = h.cfg.Subject(p); return nil }); err != nil {
+		return "", nil, fmt.Errorf("Config.Subject of partition %s: %w", p.ID(), err)
+	}
+	if !filter(subject) {
+		return "", nil, &parti.ConfigError{
+			Field: fmt.Sprintf("Config.Subject of partition %s", p.ID()), Value: subject,
+			Allowed: "a subject: tokens that are not empty, separated by dots, without white space",
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if other, taken := h.subjects[subject]; taken && other != p.ID() {
+		return "", nil, fmt.Errorf("%w: partitions %s and %s have the filter %q, allowed: filters that do not overlap", ErrSubjectShared, other, p.ID(), subject)
+	}
+	h.subjects[subject] = p.ID()
+	return subject, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.subjects, subject)
+	}, nil
+}
+
+// about asks the server about a stream, or returns what it said a moment ago.
+func (h *handler) about(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
+	select {
+	case h.asking <- struct{}{}:
+		defer func() { <-h.asking }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	if a, ok := h.infos[stream]; ok && time.Since(a.at) < freshFor {
+		return a.info, nil
+	}
+	at := time.Now()
+	s, err := bounded(ctx, func(ctx context.Context) (jetstream.Stream, error) { return h.client.js.Stream(ctx, stream) })
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, fmt.Errorf("%w: stream %q does not exist", ErrStream, stream)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask about stream %q: %w", stream, err)
+	}
+	h.infos[stream] = answered{s.CachedInfo(), at}
+	return s.CachedInfo(), nil
+}
+
+// input checks the stream that is read, and that a partition's filter can match something in it.
+func (h *handler) input(ctx context.Context, subject string) (*jetstream.StreamInfo, error) {
+	again := pauses{pauseFirst, pauseMost}
+	deadline := time.Now().Add(patience)
+	for {
+		info, err := h.about(ctx, h.cfg.Stream)
+		if err == nil {
+			return info, errors.Join(h.fit(info), matches(info.Config, subject))
+		}
+		if errors.Is(err, ErrStream) || time.Now().After(deadline) || !again.wait(ctx) {
+			return nil, err
+		}
+	}
+}
+
+// ordered opens a reader behind a position: a consumer of its own, of one filter, that the server keeps in memory and
+// forgets when nobody asks it. It is made anew after every doubt.
+func (h *handler) ordered(p pull, subject string, created time.Time) func(context.Context, uint64) (*reader, error) {
+	return func(ctx context.Context, position uint64) (*reader, error) {
+		return opened(ctx, func(ctx context.Context) (*reader, error) {
+			info, err := h.about(ctx, h.cfg.Stream)
+			if err != nil {
+				return nil, err
+			}
+			if err := same(info, created, position); err != nil {
+				return nil, err
+			}
+			made, err := bounded(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+				return h.client.js.CreateConsumer(ctx, h.cfg.Stream, jetstream.ConsumerConfig{
+					DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: position + 1, FilterSubject: subject,
+					AckPolicy: jetstream.AckNonePolicy, MaxDeliver: 1, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
+				})
+			})
+			if err != nil {
+				return nil, fmt.Errorf("make a consumer of %q in stream %q: %w", subject, h.cfg.Stream, err)
+			}
+			name := made.CachedInfo().Name
+			r, err := openReader(h.client, h.cfg.Stream, name, p)
+			if err != nil {
+				return nil, err
+			}
+			r.remove = h.client.prefix + "CONSUMER.DELETE." + h.cfg.Stream + "." + name
+			return r, nil
+		})
+	}
+}
+
+// contained calls a function of the user's and turns a panic into an error.
+func contained(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = panicked(r)
+		}
+	}()
+	return f()
+}
