@@ -20,11 +20,12 @@ type work struct {
 
 // loop is what a mode does with what follow brings it. Any error ends the loop.
 type loop interface {
-	take(m Message) error  // the next message; the loop notes in handled what it has taken
-	drained() error        // nothing more is there for now
-	wrote() <-chan wrote   // what became of the write under way
-	settled(r wrote) error // the same
-	tick() error           // some time has passed
+	take(m Message) error     // the next message; the loop notes in handled what it has taken
+	repeated(m Message) error // one that was taken already
+	drained() error           // nothing more is there for now
+	wrote() <-chan wrote      // what became of the write under way
+	settled(r wrote) error    // the same
+	tick() error              // some time has passed
 }
 
 // wrote is what became of a write.
@@ -87,11 +88,14 @@ func (w *work) read(l loop, r *reader, status <-chan nats.Status, timer *time.Ti
 
 func (w *work) receive(l loop, r *reader, m *nats.Msg) error {
 	d, ok, err := r.take(m)
-	if err != nil || !ok || d.sequence <= w.handled { // a replica that lags behind begins too early
+	if err != nil || !ok {
 		return err
 	}
 	if w.ctx.Err() != nil || w.owner.Valid() != nil {
 		return errEnding
+	}
+	if d.sequence <= w.handled {
+		return l.repeated(d)
 	}
 	return l.take(d)
 }

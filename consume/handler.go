@@ -23,6 +23,7 @@ type handler struct {
 	client *client
 	cfg    Config
 	fit    func(*jetstream.StreamInfo) error // whether the stream is fit to be read
+	resets func(version string) bool         // whether a server can reset a consumer
 
 	mu       sync.Mutex
 	subjects map[string]string // the partition that a filter is in use by
@@ -40,7 +41,7 @@ type answered struct {
 
 func newHandler(js jetstream.JetStream, cfg Config) *handler {
 	return &handler{
-		client: newClient(js), cfg: cfg,
+		client: newClient(js), cfg: cfg, fit: fitCheckpoint, resets: resetting,
 		subjects: map[string]string{}, halted: map[string]halt{}, infos: map[string]answered{}, asking: make(chan struct{}, 1),
 	}
 }

@@ -190,9 +190,7 @@ func (st *stage) handler(js jetstream.JetStream, change ...func(*Config)) *handl
 		c(&cfg)
 	}
 	require.NoError(st.t, cfg.complete(false))
-	h := newHandler(js, cfg)
-	h.fit = fitCheckpoint
-	return h
+	return newHandler(js, cfg)
 }
 
 // numbers are the texts n to m.

@@ -56,9 +56,7 @@ type pipeline struct {
 }
 
 func newPipeline(js jetstream.JetStream, cfg Config, out Output) *pipeline {
-	p := &pipeline{handler: newHandler(js, cfg), out: out, flights: make(chan struct{}, inFlight)}
-	p.fit = fitCheckpoint
-	return p
+	return &pipeline{handler: newHandler(js, cfg), out: out, flights: make(chan struct{}, inFlight)}
 }
 
 // run works on one partition until ctx ends.
@@ -183,6 +181,8 @@ func (w *pipelined) add(m Message, results []*nats.Msg) {
 		b.bytes += len(r.Data)
 	}
 }
+
+func (w *pipelined) repeated(Message) error { return nil }
 
 // drained sends what there is, when nothing more is there to be added. A position alone can wait.
 func (w *pipelined) drained() error {

@@ -34,7 +34,6 @@ func Stream(js jetstream.JetStream, cfg Config, handle func(ctx context.Context,
 	}
 	h := newHandler(js, cfg)
 	run := h.runCheckpoint
-	h.fit = fitCheckpoint
 	if cfg.Mode == Durable {
 		run, h.fit = h.runDurable, fitDurable
 	}
@@ -129,6 +128,9 @@ func (w *checkpointed) take(m Message) error {
 }
 
 func (w *checkpointed) drained() error { return nil }
+
+// repeated: a replica that lags behind may begin too early.
+func (w *checkpointed) repeated(Message) error { return nil }
 
 // tick stores the position when it is due.
 func (w *checkpointed) tick() error {
