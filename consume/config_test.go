@@ -158,3 +158,11 @@ func TestSequencesAreReadFromBothForms(t *testing.T) {
 		require.False(t, ok, reply)
 	}
 }
+
+func TestAStreamThatWasRestoredFromAnOlderCopyIsAnotherOne(t *testing.T) {
+	made := time.Now()
+	info := &jetstream.StreamInfo{Config: jetstream.StreamConfig{Name: "IN"}, Created: made, State: jetstream.StreamState{LastSeq: 9}}
+	require.NoError(t, same(info, made, 9))
+	require.ErrorIs(t, same(info, made, 10), ErrStreamChanged)
+	require.ErrorIs(t, same(info, made.Add(1), 1), ErrStreamChanged)
+}

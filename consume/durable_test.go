@@ -162,6 +162,24 @@ func TestAnAcknowledgementThatIsLostIsRepeatedAndItsMessageNot(t *testing.T) {
 	}
 }
 
+// TestWhatIsHandledIsAcknowledgedAgain: no acknowledgement arrives for a while, so the server delivers everything once more.
+func TestWhatIsHandledIsAcknowledgedAgain(t *testing.T) {
+	onStage(t, func(t *testing.T, st *stage) {
+		st.stream(jetstream.StreamConfig{Name: "IN", Subjects: []string{"in.>"}, Retention: jetstream.WorkQueuePolicy})
+		got := &log{}
+		r := st.working(st.durable(st.js, false), owns("a", 1), got.take)
+		<-time.After(time.Second)
+		st.link.Block(func(subject string) bool { return strings.HasPrefix(subject, "$JS.ACK.") })
+		st.publish("a", 1, 9)
+		<-time.After(2 * time.Second)
+		require.EqualValues(t, 9, st.left())
+		st.link.Heal()
+		eventually(t, "the queue is empty", func() bool { return st.left() == 0 })
+		require.Equal(t, numbers(1, 9), got.all())
+		require.NoError(t, r.stop(t))
+	})
+}
+
 func TestADurableConsumerSurvivesARestart(t *testing.T) {
 	onQueues(t, func(t *testing.T, st *stage, old bool) {
 		got := &log{}

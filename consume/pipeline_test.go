@@ -246,6 +246,23 @@ func TestWhatCannotBeStoredIsAFailureOfItsMessage(t *testing.T) {
 	})
 }
 
+// TestResultsDoNotWaitForAMessageThatFails: its pauses can be long.
+func TestResultsDoNotWaitForAMessageThatFails(t *testing.T) {
+	onStage(t, func(t *testing.T, st *stage) {
+		st.input()
+		st.output()
+		st.publish("a", 1, 5)
+		p := st.pipeline(st.js, func(c *Config) { c.Retry = Retry{First: time.Hour, Attempts: 9} })
+		st.piping(p, owns("a", 1), func(ctx context.Context, m Message) ([]*nats.Msg, error) {
+			if m.Position() == 4 {
+				return nil, errMood
+			}
+			return double(ctx, m)
+		})
+		eventually(t, "what is before it is stored", func() bool { return st.piped("a") == 3 })
+	})
+}
+
 func TestAPipelineBuriesWhatFailsAndKeepsTheRest(t *testing.T) {
 	onStage(t, func(t *testing.T, st *stage) {
 		st.input()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,6 +171,41 @@ func TestALostConsumerIsReplacedWithoutAGap(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAReaderThatHearsNothingIsReplaced: the server has lost its request, or its consumer, and nobody says so.
+func TestAReaderThatHearsNothingIsReplaced(t *testing.T) {
+	onStage(t, func(t *testing.T, st *stage) {
+		st.input()
+		got := &log{}
+		st.link.Block(func(subject string) bool { return strings.Contains(subject, "CONSUMER.MSG.NEXT") })
+		r := st.reading(st.handler(st.js), owns("a", 1), got.take)
+		<-time.After(time.Second)
+		st.link.Heal()
+		st.publish("a", 1, 5)
+		began := time.Now()
+		eventually(t, "all are handled", func() bool { return len(got.all()) == 5 })
+		require.Less(t, time.Since(began), 4*signOfLife)
+		require.NoError(t, r.stop(t))
+	})
+}
+
+func TestAReaderDoesNotWaitForASignOfLifeAfterAReconnect(t *testing.T) {
+	onStage(t, func(t *testing.T, st *stage) {
+		st.input()
+		st.publish("a", 1, 5)
+		got := &log{}
+		r := st.reading(st.handler(st.js), owns("a", 1), got.take)
+		eventually(t, "it works", func() bool { return len(got.all()) == 5 })
+		st.link.Cut()
+		<-time.After(time.Second)
+		st.link.Heal()
+		st.publish("a", 6, 10)
+		began := time.Now()
+		eventually(t, "it goes on", func() bool { return len(got.all()) == 10 })
+		require.Less(t, time.Since(began), 2*time.Second)
+		require.NoError(t, r.stop(t))
+	})
 }
 
 // TestADeliveryThatIsMissingEndsTheReader: one message never comes; those behind it must not be handled before it.
