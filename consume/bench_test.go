@@ -27,7 +27,7 @@ const (
 //
 //	go test ./consume -run xxx -bench . -benchtime 1x -count 5
 func BenchmarkRead(b *testing.B) {
-	const each = 200
+	const each = 1000
 	b.Run("plain", func(b *testing.B) {
 		readAll(b, each, jetstream.MemoryStorage, false, func(_ context.Context, js jetstream.JetStream, id string, handled func()) (stop func()) {
 			return plainly(b, js, id, prefetchMost, func(jetstream.Msg) { handled() })
@@ -50,7 +50,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkPipe(b *testing.B) {
-	const each = 500
+	const each = 1000
 	for _, storage := range []jetstream.StorageType{jetstream.MemoryStorage, jetstream.FileStorage} {
 		b.Run("plain/"+storage.String(), func(b *testing.B) {
 			readAll(b, each, storage, true, func(_ context.Context, js jetstream.JetStream, id string, handled func()) (stop func()) {
@@ -126,12 +126,12 @@ func readAll(b *testing.B, each int, storage jetstream.StorageType, pipe bool,
 		require.NoError(b, err)
 	}
 	data := make([]byte, 128)
-	for n := range each + 1 {
-		for i := range benchPartitions {
+	for i := range benchPartitions { // one after the other, so that the server need not search for the next of a partition
+		for range each + 1 {
 			_, err := js.PublishAsync(fmt.Sprintf("in.p%d", i), data)
 			require.NoError(b, err)
 		}
-		if n%10 == 9 {
+		if i%10 == 9 {
 			<-js.PublishAsyncComplete()
 		}
 	}

@@ -64,10 +64,11 @@ func same(info *jetstream.StreamInfo, created time.Time, position uint64) error 
 	return nil
 }
 
-// checkpoints makes the bucket of the positions where it is missing, and checks it.
-func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo) error {
+// checkpoints makes the bucket of the positions where it is missing, and checks it. It returns where the position of a
+// partition is.
+func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo, partition string) (place, error) {
 	name := "KV_" + h.cfg.Checkpoints
-	info, err := h.about(ctx, name)
+	info, err := h.about(ctx, name, time.Time{})
 	if errors.Is(err, ErrStream) {
 		_, err = bounded(ctx, func(ctx context.Context) (jetstream.KeyValue, error) {
 			return h.client.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -76,14 +77,15 @@ func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo) 
 			})
 		})
 		if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-			return fmt.Errorf("make the bucket %q: %w", h.cfg.Checkpoints, err)
+			return place{}, fmt.Errorf("make the bucket %q: %w", h.cfg.Checkpoints, err)
 		}
-		info, err = h.about(ctx, name)
+		info, err = h.about(ctx, name, time.Time{})
 	}
 	if err != nil {
-		return err
+		return place{}, err
 	}
-	return keeps(info.Config)
+	key := "$KV." + h.cfg.Checkpoints + "." + keyOf(partition)
+	return place{client: h.client, stream: name, subject: key, publish: h.client.kv + key, never: info.Config.AllowMsgTTL}, keeps(info.Config)
 }
 
 // keeps says whether a stream keeps the last message of each subject until the next one is stored.

@@ -70,15 +70,15 @@ func (h *handler) filter(p parti.Partition) (subject string, done func(), err er
 	}, nil
 }
 
-// about asks the server about a stream, or returns what it said a moment ago.
-func (h *handler) about(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
+// about asks the server about a stream, or returns what it said a moment ago, if that was after since.
+func (h *handler) about(ctx context.Context, stream string, since time.Time) (*jetstream.StreamInfo, error) {
 	select {
 	case h.asking <- struct{}{}:
 		defer func() { <-h.asking }()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if a, ok := h.infos[stream]; ok && time.Since(a.at) < freshFor {
+	if a, ok := h.infos[stream]; ok && a.at.After(since) && time.Since(a.at) < freshFor {
 		return a.info, nil
 	}
 	at := time.Now()
@@ -98,7 +98,7 @@ func (h *handler) input(ctx context.Context, subject string) (*jetstream.StreamI
 	again := pauses{pauseFirst, pauseMost}
 	deadline := time.Now().Add(patience)
 	for {
-		info, err := h.about(ctx, h.cfg.Stream)
+		info, err := h.about(ctx, h.cfg.Stream, time.Time{})
 		if err == nil {
 			return info, errors.Join(h.fit(info), matches(info.Config, subject))
 		}
@@ -113,11 +113,7 @@ func (h *handler) input(ctx context.Context, subject string) (*jetstream.StreamI
 func (h *handler) ordered(p pull, subject string, created time.Time) func(context.Context, uint64) (*reader, error) {
 	return func(ctx context.Context, position uint64) (*reader, error) {
 		return opened(ctx, func(ctx context.Context) (*reader, error) {
-			info, err := h.about(ctx, h.cfg.Stream)
-			if err != nil {
-				return nil, err
-			}
-			if err := same(info, created, position); err != nil {
+			if err := h.unchanged(ctx, created, position); err != nil {
 				return nil, err
 			}
 			made, err := bounded(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
@@ -139,6 +135,25 @@ func (h *handler) ordered(p pull, subject string, created time.Time) func(contex
 		})
 	}
 }
+
+// unchanged says whether the stream still is the one that a position belongs to. What was heard before now may be older than
+// the position, and just after a change of its leader a stream can look older than it is: so it is asked again, for a while.
+func (h *handler) unchanged(ctx context.Context, created time.Time, position uint64) error {
+	var since time.Time
+	for began := time.Now(); ; {
+		info, err := h.about(ctx, h.cfg.Stream, since)
+		if err != nil {
+			return err
+		}
+		if err = same(info, created, position); err == nil || time.Since(began) > suspicion || !sleep(ctx, pauseFirst) {
+			return err
+		}
+		since = began
+	}
+}
+
+// suspicion is how long a stream has to look like another one.
+const suspicion = 2 * time.Second
 
 // contained calls a function of the user's and turns a panic into an error.
 func contained(f func() error) (err error) {

@@ -139,6 +139,19 @@ func TestAPositionOutlivesTheAgeOfItsStream(t *testing.T) {
 	})
 }
 
+func TestAPositionInABucketOutlivesTheBucketsAge(t *testing.T) {
+	onStage(t, func(t *testing.T, st *stage) {
+		st.input()
+		st.stream(jetstream.StreamConfig{Name: "KV_IN-positions", Subjects: []string{"$KV.IN-positions.>"}, MaxAge: time.Hour, AllowMsgTTL: true})
+		st.publish("a", 1, 5)
+		r := st.reading(st.handler(st.js), owns("a", 1), (&log{}).take)
+		eventually(t, "all is stored", func() bool { return st.stored("a") == 5 })
+		require.NoError(t, r.stop(t))
+		<-time.After(3 * time.Hour)
+		require.EqualValues(t, 5, st.stored("a"))
+	})
+}
+
 func TestAStalePipelineStoresNothing(t *testing.T) {
 	onStage(t, func(t *testing.T, st *stage) {
 		st.input()

@@ -94,7 +94,10 @@ func (r *reader) ask() error {
 		return err
 	}
 	r.left += n
-	return r.client.nc.PublishRequest(r.next, r.sub.Subject, request)
+	if err := r.client.nc.PublishRequest(r.next, r.sub.Subject, request); err != nil {
+		return fmt.Errorf("%w: ask for messages: %w", errConsumer, err)
+	}
+	return nil
 }
 
 // take makes sense of what has come; ok is false where it was only a word of the server.

@@ -59,11 +59,11 @@ func (h *handler) runCheckpoint(ctx context.Context, o owner, call handling) err
 	if err != nil {
 		return ended(ctx, o, err)
 	}
-	if err := h.checkpoints(ctx, info); err != nil {
+	where, err := h.checkpoints(ctx, info, o.Partition().ID())
+	if err != nil {
 		return ended(ctx, o, err)
 	}
-	key := "$KV." + h.cfg.Checkpoints + "." + keyOf(o.Partition().ID())
-	at, err := claim(ctx, place{client: h.client, stream: "KV_" + h.cfg.Checkpoints, subject: key, publish: h.client.kv + key}, h.record(o, info, subject))
+	at, err := claim(ctx, where, h.record(o, info, subject))
 	if err != nil {
 		return ended(ctx, o, err)
 	}

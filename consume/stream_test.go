@@ -262,6 +262,21 @@ func TestAStreamThatWasMadeAnewIsAnErrorAndNotASilence(t *testing.T) {
 	})
 }
 
+// TestWhatWasHeardBeforeIsNoReasonToHalt: what the server said a moment ago about the stream may be older than the position.
+func TestWhatWasHeardBeforeIsNoReasonToHalt(t *testing.T) {
+	onStage(t, func(t *testing.T, st *stage) {
+		st.input()
+		h := st.handler(st.js)
+		info, err := h.about(t.Context(), "IN", time.Time{})
+		require.NoError(t, err)
+		st.publish("a", 1, 10)
+		require.NoError(t, h.unchanged(t.Context(), info.Created, 10))
+		began := time.Now()
+		require.ErrorIs(t, h.unchanged(t.Context(), info.Created, 11), ErrStreamChanged)
+		require.GreaterOrEqual(t, time.Since(began), suspicion)
+	})
+}
+
 func TestAPurgeIsNoLossOfPosition(t *testing.T) {
 	onStage(t, func(t *testing.T, st *stage) {
 		st.input()
