@@ -30,7 +30,7 @@ func BenchmarkRead(b *testing.B) {
 	const each = 1000
 	b.Run("plain", func(b *testing.B) {
 		readAll(b, each, jetstream.MemoryStorage, false, func(_ context.Context, js jetstream.JetStream, id string, handled func()) (stop func()) {
-			return plainly(b, js, id, prefetchMost, func(jetstream.Msg) { handled() })
+			return plainly(b, js, id, sharedMost/benchPartitions, func(jetstream.Msg) { handled() })
 		})
 	})
 	b.Run("stream", func(b *testing.B) {
@@ -56,7 +56,7 @@ func BenchmarkPipe(b *testing.B) {
 			readAll(b, each, storage, true, func(_ context.Context, js jetstream.JetStream, id string, handled func()) (stop func()) {
 				var acks []jetstream.PubAckFuture
 				n := 0
-				return plainly(b, js, id, benchBatch, func(m jetstream.Msg) {
+				return plainly(b, js, id, sharedMost/benchPartitions, func(m jetstream.Msg) {
 					if n++; n == 1 {
 						handled() // the one that waits for the others
 						return
@@ -200,7 +200,7 @@ func running(b *testing.B, o *ownership, f func(o *ownership) error) (stop func(
 	go func() {
 		defer close(done)
 		if err := f(o); err != nil {
-			b.Error(err)
+			panic(err) // or it would be waited for
 		}
 	}()
 	return func() { o.revoke(); <-done }

@@ -51,6 +51,6 @@
 // # Failures
 //
 // A message whose function fails or panics is tried again, see [Retry]; then it becomes a dead letter, or halts its
-// partition. What keeps a partition from its work for ten seconds (a server that does not answer, say) is an error of Run:
+// partition. What keeps a partition from its work for twenty seconds (a server that does not answer, say) is an error of Run:
 // Parti reports it and calls Run again.
 package consume

@@ -76,7 +76,7 @@ func (h *handler) durable(name, subject string, retention jetstream.RetentionPol
 			if err := h.reset(ctx, want, retention); err != nil {
 				return nil, err
 			}
-			return openReader(h.client, h.cfg.Stream, name, durablePull)
+			return h.openReader(name, durablePull)
 		})
 	}
 }

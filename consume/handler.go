@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -25,6 +26,7 @@ type handler struct {
 	fit    func(*jetstream.StreamInfo) error // whether the stream is fit to be read
 	resets func(version string) bool         // whether a server can reset a consumer
 
+	readers  atomic.Int64
 	mu       sync.Mutex
 	subjects map[string]string // the partition that a filter is in use by
 	halted   map[string]halt   // by partition
@@ -126,7 +128,7 @@ func (h *handler) ordered(p pull, subject string, created time.Time) func(contex
 				return nil, fmt.Errorf("make a consumer of %q in stream %q: %w", subject, h.cfg.Stream, err)
 			}
 			name := made.CachedInfo().Name
-			r, err := openReader(h.client, h.cfg.Stream, name, p)
+			r, err := h.openReader(name, p)
 			if err != nil {
 				return nil, err
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -19,9 +20,14 @@ const (
 	signOfLife  = 5 * time.Second
 	// slack is the room for these words.
 	slack = 64
-	// prefetchMost and prefetchBytes bound what is asked for and not handled yet.
+	// prefetchMost and prefetchBytes bound what is asked for and not handled yet, in one partition.
 	prefetchMost  = 256
 	prefetchBytes = 4 << 20
+	// sharedMost and sharedBytes bound it for all partitions of a handler together, as long as each gets prefetchLeast. What
+	// is under way delays the answers to all requests of the connection.
+	sharedMost    = 64 << 10
+	sharedBytes   = 256 << 20
+	prefetchLeast = 16
 )
 
 // pull says how a reader asks for messages.
@@ -40,6 +46,7 @@ var checkpointPull = pull{prefetchMost, pullExpires, signOfLife}
 // After any error the reader is of no use: close it, and open another one behind the last message that was handled.
 type reader struct {
 	client   *client
+	others   *atomic.Int64 // the readers of all partitions, this one included
 	pull     pull
 	next     string // the subject of requests
 	remove   string // the subject that ends the consumer; "" for one that stays
@@ -53,15 +60,17 @@ type reader struct {
 }
 
 // openReader subscribes to a consumer and asks for the first messages.
-func openReader(c *client, stream, consumer string, p pull) (*reader, error) {
+func (h *handler) openReader(consumer string, p pull) (*reader, error) {
+	c, stream := h.client, h.cfg.Stream
 	r := &reader{
-		client: c, pull: p, next: c.prefix + "CONSUMER.MSG.NEXT." + stream + "." + consumer,
+		client: c, others: &h.readers, pull: p, next: c.prefix + "CONSUMER.MSG.NEXT." + stream + "." + consumer,
 		messages: make(chan *nats.Msg, p.most+slack), size: prefetchBytes / prefetchMost, heard: time.Now(),
 	}
 	var err error
 	if r.sub, err = c.nc.ChanSubscribe(c.nc.NewInbox(), r.messages); err != nil {
 		return nil, err
 	}
+	r.others.Add(1)
 	if err := r.ask(); err != nil {
 		r.close()
 		return nil, err
@@ -72,6 +81,7 @@ func openReader(c *client, stream, consumer string, p pull) (*reader, error) {
 // close ends the reader, and its consumer where that is the reader's own. The server forgets the consumer by itself where
 // it does not hear of that.
 func (r *reader) close() {
+	r.others.Add(-1)
 	_ = r.sub.Unsubscribe()
 	if r.remove != "" {
 		_ = r.client.nc.Publish(r.remove, nil)
@@ -80,7 +90,7 @@ func (r *reader) close() {
 
 // ask asks for more when less than half is still to come.
 func (r *reader) ask() error {
-	most := min(r.pull.most, max(1, prefetchBytes/max(1, r.size)))
+	most := r.most()
 	if 2*r.left > most {
 		return nil
 	}
@@ -98,6 +108,13 @@ func (r *reader) ask() error {
 		return fmt.Errorf("%w: ask for messages: %w", errConsumer, err)
 	}
 	return nil
+}
+
+// most is how many messages may be under way.
+func (r *reader) most() int {
+	others := int(max(1, r.others.Load()))
+	fit := min(prefetchBytes, sharedBytes/others) / max(1, r.size)
+	return min(r.pull.most, max(prefetchLeast, sharedMost/others), max(1, fit))
 }
 
 // take makes sense of what has come; ok is false where it was only a word of the server.

@@ -25,9 +25,9 @@ const (
 
 const (
 	// operation bounds one request.
-	operation = 5 * time.Second
+	operation = 10 * time.Second
 	// patience bounds the attempts to do something before Run fails with what keeps it from succeeding, so that it is told.
-	patience = 10 * time.Second
+	patience = 20 * time.Second
 	// the pauses between attempts.
 	pauseFirst = 20 * time.Millisecond
 	pauseMost  = time.Second

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -371,4 +372,19 @@ func TestAMessageCannotBeAcknowledgedByItsFunction(t *testing.T) {
 		require.Equal(t, 1, m.Attempt())
 		require.NoError(t, r.stop(t))
 	})
+}
+
+// TestManyPartitionsShareWhatIsFetchedAhead: what is under way delays the answers to all requests of the connection.
+func TestManyPartitionsShareWhatIsFetchedAhead(t *testing.T) {
+	var readers atomic.Int64
+	r := &reader{others: &readers, pull: checkpointPull, size: 100}
+	for others, most := range map[int64]int{0: prefetchMost, 1: prefetchMost, 256: prefetchMost, 1024: 64, 100_000: prefetchLeast} {
+		readers.Store(others)
+		require.Equal(t, most, r.most(), "%d readers", others)
+	}
+	readers.Store(1)
+	r.size = 1 << 20
+	require.Equal(t, 4, r.most(), "large messages")
+	readers.Store(1024)
+	require.Equal(t, 1, r.most())
 }
