@@ -118,12 +118,6 @@ func (w *pipelined) send(ctx context.Context, b *batch, at *mark) wrote {
 		r.sequence, r.err = w.client.publish(ctx, position, at.sequence)
 		return r
 	}
-	select {
-	case w.pipe.flights <- struct{}{}:
-		defer func() { <-w.pipe.flights }()
-	case <-ctx.Done():
-		return wrote{err: fmt.Errorf("%w: %w", errNotDone, context.Cause(ctx))}
-	}
 	position.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(at.sequence, 10))
 	messages := make([]*nats.Msg, 0, len(b.messages)+1)
 	for _, m := range b.messages { // a batch that was given up may still be on its way: no two share a message

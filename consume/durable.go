@@ -153,10 +153,12 @@ type acknowledged struct {
 
 var errUnconfirmed = fmt.Errorf("%w: an acknowledgement was not confirmed", errConsumer)
 
-func (w *acknowledged) wrote() <-chan wrote { return nil }
-func (w *acknowledged) settled(wrote) error { return nil }
-func (w *acknowledged) tick() error         { return w.settle() }
-func (w *acknowledged) drained() error      { return w.settle() }
+func (w *acknowledged) turn() chan<- struct{} { return nil }
+func (w *acknowledged) granted() error        { return nil }
+func (w *acknowledged) wrote() <-chan wrote   { return nil }
+func (w *acknowledged) settled(wrote) error   { return nil }
+func (w *acknowledged) tick() error           { return w.settle() }
+func (w *acknowledged) drained() error        { return w.settle() }
 
 // take handles one message.
 func (w *acknowledged) take(m Message) error {

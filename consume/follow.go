@@ -23,6 +23,8 @@ type loop interface {
 	take(m Message) error     // the next message; the loop notes in handled what it has taken
 	repeated(m Message) error // one that was taken already
 	drained() error           // nothing more is there for now
+	turn() chan<- struct{}    // where the loop asks for a turn to write; nil for none
+	granted() error           // the turn has come
 	wrote() <-chan wrote      // what became of the write under way
 	settled(r wrote) error    // the same
 	tick() error              // some time has passed
@@ -64,6 +66,10 @@ func (w *work) read(l loop, r *reader, status <-chan nats.Status, timer *time.Ti
 		select {
 		case m := <-r.messages:
 			if err := w.receive(l, r, m); err != nil {
+				return err
+			}
+		case l.turn() <- struct{}{}:
+			if err := l.granted(); err != nil {
 				return err
 			}
 		case result := <-l.wrote():

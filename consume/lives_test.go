@@ -22,6 +22,7 @@ import (
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/consume"
 	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
 )
 
@@ -290,7 +291,7 @@ func (l *life) fault() {
 	p := live[l.rng.IntN(len(live))]
 	within := time.Duration(l.rng.Int64N(int64(14 * time.Second)))
 	later := func(do func()) { l.undone.Go(func() { <-time.After(within); do() }) }
-	switch l.rng.IntN(9) {
+	switch l.rng.IntN(11) {
 	case 0, 1:
 		l.note("crash %s", p.Name)
 		p.Crash()
@@ -327,6 +328,11 @@ func (l *life) fault() {
 		if len(live) < mostWorkers {
 			l.start()
 		}
+	case 9, 10:
+		if !p.Frozen() {
+			l.deafen(p)
+			later(func() { p.Link.Fail(nil) })
+		}
 	case 8:
 		l.note("stop %s", p.Name)
 		l.undone.Go(func() { _ = p.Stop() })
@@ -334,6 +340,23 @@ func (l *life) fault() {
 			l.start()
 		}
 	}
+}
+
+// deafen lets some of what a worker writes, or the answers to it, be lost.
+func (l *life) deafen(p *fleet.Process) {
+	l.note("writes of %s, or their answers, are lost now and then", p.Name)
+	var mu sync.Mutex
+	rng := rand.New(rand.NewPCG(l.rng.Uint64(), 9))
+	p.Link.Fail(func(subject string) link.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, of := range []string{"out.", "pos.", "$KV.IN-positions.", "$JS.ACK."} {
+			if strings.HasPrefix(subject, of) && rng.IntN(4) == 0 {
+				return []link.Fault{link.Lost, link.Unheard, link.Unheard, link.Refused}[rng.IntN(4)]
+			}
+		}
+		return link.None
+	})
 }
 
 // judge waits for the end of the work and looks at it.

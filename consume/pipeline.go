@@ -42,8 +42,9 @@ func Pipeline(js jetstream.JetStream, cfg Config, out Output, transform func(ctx
 	}), nil
 }
 
-// inFlight bounds the batches of one worker that are on their way to the server, which takes at most 50 for a stream.
-const inFlight = 8
+// inFlight bounds the batches of one worker that are on their way to the server, which takes at most 50 for a stream and
+// stores one after the other. While a partition waits for its turn, its next batch grows.
+const inFlight = 4
 
 // transforming is the function of the user for one partition.
 type transforming func(ctx context.Context, m Message) ([]*nats.Msg, error)
@@ -124,6 +125,7 @@ type pipelined struct {
 	flying    *batch     // nil where all that was sent is stored
 	airborne  bool       // what became of it will come through stored
 	outcome   wrote      // what became of its last attempt
+	eager     bool       // a turn is asked for
 	broken    bool       // it could not be stored: nothing else is sent
 	next      *batch
 }
@@ -170,6 +172,7 @@ func (w *pipelined) take(m Message) error {
 }
 
 func (w *pipelined) add(m Message, results []*nats.Msg) {
+	w.eager = false
 	b := w.next
 	if b.inputs == 0 {
 		b.began = time.Now()
@@ -184,35 +187,61 @@ func (w *pipelined) add(m Message, results []*nats.Msg) {
 
 func (w *pipelined) repeated(Message) error { return nil }
 
-// drained sends what there is, when nothing more is there to be added. A position alone can wait.
+// drained asks for a turn, when nothing more is there to be added for now. A position alone can wait.
 func (w *pipelined) drained() error {
-	if w.flying == nil && len(w.next.messages) > 0 {
-		w.launch()
+	w.eager = w.flying == nil && len(w.next.messages) > 0
+	return nil
+}
+
+// turn is where the loop asks for a turn; nil while it wants none.
+func (w *pipelined) turn() chan<- struct{} {
+	if w.eager {
+		return w.pipe.flights
 	}
+	return nil
+}
+
+// granted sends the next batch: the turn has come.
+func (w *pipelined) granted() error {
+	w.launch(true)
 	return nil
 }
 
 // tick sends what has waited long enough.
 func (w *pipelined) tick() error {
 	if w.flying == nil && w.next.inputs > 0 && time.Since(w.next.began) >= w.cfg.Interval {
-		w.launch()
+		return w.depart(w.ctx)
 	}
 	return nil
 }
 
-// launch sends the next batch; none is under way.
-func (w *pipelined) launch() {
-	w.flying, w.next, w.airborne = w.next, &batch{}, true
+// launch sends the next batch; none is under way. taken says that there is a turn to be given back.
+func (w *pipelined) launch(taken bool) {
+	w.flying, w.next, w.airborne, w.eager = w.next, &batch{}, true, false
 	flying, at, held := w.flying, *w.at, w.owner.Held()
-	go func() { w.stored <- w.send(held, flying, &at) }()
+	go func() {
+		r := w.send(held, flying, &at)
+		if taken {
+			<-w.pipe.flights
+		}
+		w.stored <- r
+	}()
 }
 
-// depart sends the next batch as soon as the one before it is stored.
+// depart waits until the batch before is stored, and for a turn, and sends the next.
 func (w *pipelined) depart(ctx context.Context) error {
 	if err := w.arrive(ctx); err != nil {
 		return err
 	}
-	w.launch()
+	taken := len(w.next.messages) > 0
+	if taken {
+		select {
+		case w.pipe.flights <- struct{}{}:
+		case <-ctx.Done():
+			return errEnding
+		}
+	}
+	w.launch(taken)
 	return nil
 }
 
@@ -229,7 +258,9 @@ func (w *pipelined) flush(ctx context.Context) error {
 	if err := w.arrive(ctx); err != nil || w.next.inputs == 0 {
 		return err
 	}
-	w.launch()
+	if err := w.depart(ctx); err != nil {
+		return err
+	}
 	return w.arrive(ctx)
 }
 
@@ -270,7 +301,13 @@ func (w *pipelined) resolve(ctx context.Context, r wrote) error {
 		if time.Now().After(deadline) || !again.wait(ctx) {
 			return w.failed(r.err)
 		}
-		r = w.send(ctx, w.flying, w.at)
+		select {
+		case w.pipe.flights <- struct{}{}:
+			r = w.send(ctx, w.flying, w.at)
+			<-w.pipe.flights
+		case <-ctx.Done():
+			return errEnding
+		}
 	}
 }
 
