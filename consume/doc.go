@@ -30,6 +30,8 @@
 //     [Config.Interval], and the ones under way, to be handled once more.
 //   - A stale owner may still be inside handle when its trust ends. Its context ends then. A sink that must not see late effects
 //     compares [parti.Ownership.Epoch].
+//   - In mode Durable a message may come again alone: where its acknowledgement was lost, and those behind it were not. Every
+//     message is handled in order at first, and none is lost, but a repetition does not repeat what came behind it.
 //   - In mode Durable the server accepts an acknowledgement of a stale owner. It is sent only by an owner that trusts itself.
 //   - What a stream drops by its own limits (MaxAge, MaxMsgs, MaxBytes) before it was read is lost. Choose limits that are
 //     longer than the longest outage.

@@ -143,8 +143,9 @@ func resetting(version string) bool {
 }
 
 // acknowledged is a partition whose position is what a durable consumer knows to be acknowledged. The acknowledgement of one
-// message is kept back until the next is handled, so that the last of each run of messages can be confirmed: that the server
-// has it means that it has those before it, which went the same way.
+// message is kept back until the next is handled, so that the last of each run of messages can be confirmed. Those before it
+// went the same way and have most likely arrived. One that has not (its consumer may have changed its leader) is found by the
+// next reset, which brings its message back.
 type acknowledged struct {
 	work
 	last    *nats.Msg // handled, and not acknowledged yet; nil for none

@@ -242,3 +242,28 @@ func TestNamesOfConsumersDiffer(t *testing.T) {
 	}
 	require.Equal(t, "parti-a_b", h.durableName("a.b"), fmt.Sprint(seen))
 }
+
+// TestAMessageWhoseAcknowledgementIsLostComesAgainAlone: the server forgets those behind it, which it knows to be acknowledged.
+// It is what Durable promises less than Checkpoint: each message is handled in order at first, but not every repetition is.
+func TestAMessageWhoseAcknowledgementIsLostComesAgainAlone(t *testing.T) {
+	onStage(t, func(t *testing.T, st *stage) {
+		st.stream(jetstream.StreamConfig{Name: "IN", Subjects: []string{"in.>"}, Retention: jetstream.WorkQueuePolicy})
+		st.publish("a", 1, 9)
+		var acks atomic.Int32
+		st.link.Fail(func(subject string) link.Fault {
+			if strings.HasPrefix(subject, "$JS.ACK.") && acks.Add(1) == 3 {
+				return link.Lost
+			}
+			return link.None
+		})
+		got := &log{}
+		r := st.working(st.durable(st.js, false), owns("a", 1), got.take)
+		eventually(t, "all are handled", func() bool { return len(got.all()) == 9 })
+		require.NoError(t, r.stop(t))
+		st.publish("a", 10, 10)
+		next := st.working(st.durable(st.js, false), owns("a", 2), got.take)
+		eventually(t, "the next owner has handled what is left", func() bool { return st.left() == 0 })
+		require.NoError(t, next.stop(t))
+		require.Equal(t, append(numbers(1, 9), "3", "10"), got.all())
+	})
+}
