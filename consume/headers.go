@@ -1,0 +1,8 @@
+package consume
+
+import "strings"
+
+// reserved says whether a header is the server's own: it would change what storing the message means.
+func reserved(name string) bool {
+	return len(name) > 5 && strings.EqualFold(name[:5], "Nats-")
+}
