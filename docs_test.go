@@ -91,6 +91,7 @@ var surroundings = map[string]string{
 	"topics":     "type topics struct{ parti.PartitionSource }",
 	"load":       "func load(context.Context, *parti.Ownership) (map[string]int64, error) { return nil, nil }",
 	"messages":   "var messages <-chan jetstream.Msg",
+	"invoice":    "func invoice([]byte) []byte { return nil }",
 	"handle":     "func handle(context.Context, jetstream.Msg) error { return nil }",
 	"store":      "var store interface{ Put(ctx context.Context, epoch int64, key string, value []byte) error }",
 }

@@ -33,7 +33,7 @@ type Manager struct {
 	guard   *guardian
 	done    chan struct{}
 	leaving sync.Once
-	overdue chan struct{} // closed when a leave has taken ShutdownTimeout
+	overdue chan struct{} // closed when a leave has taken almost all of ShutdownTimeout
 }
 
 // NewManager checks everything that can be checked without the store and returns a worker that is not started.
@@ -178,7 +178,10 @@ func (m *Manager) endUnstarted() bool {
 func (m *Manager) leave() {
 	m.view.LeaveAsked()
 	m.send(&actors.Leave{})
-	m.leaving.Do(func() { time.AfterFunc(m.set.ShutdownTimeout, func() { close(m.overdue) }) })
+	m.leaving.Do(func() {
+		// A little before: the end takes a moment as well.
+		time.AfterFunc(m.set.ShutdownTimeout-m.set.ShutdownTimeout/128, func() { close(m.overdue) })
+	})
 }
 
 // send tells the tree something, if there is one.
