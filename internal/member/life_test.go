@@ -99,6 +99,13 @@ func (l *life) last() {
 		l.restart()
 	case 3:
 		l.tell(&LeaveAsked{[]error{nil, store.ErrUnknown}[l.rng.IntN(2)]})
+	case 4:
+		l.silent = true // the elector fails with a question under way
+		l.term++
+		l.from(Elector, &Elected{store.Fence{Term: l.term, Revision: l.term}})
+		l.fail(Elector, -1)
+		l.run(100 * time.Millisecond)
+		l.silent = false
 	}
 }
 
