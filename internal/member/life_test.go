@@ -28,6 +28,7 @@ func newLife(t *testing.T, seed uint64) *life {
 	l := &life{world: newWorld(t), rng: rand.New(rand.NewPCG(seed, 11))}
 	l.cfg.KeepServing, l.cfg.Standby, l.cfg.Handled = seed%3 == 0, seed%5 == 0, seed%2 == 0
 	l.cfg.StartupTimeout = 10 * time.Minute
+	l.early = seed%7 < 4
 	return l
 }
 
