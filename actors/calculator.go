@@ -168,9 +168,6 @@ func (c *calculator) answer(e *leader.Answer) {
 
 // end hands the end of the term to those who decide what comes next.
 func (c *calculator) end(e *leader.End) {
-	if e.Reason == leader.FenceLost && isCanceled(c.ctx, e.Err) {
-		return
-	}
 	c.report(map[leader.Reason]reported{
 		leader.FenceLost: &fenceLost{c.fence, e.Err}, leader.RolledBack: &sessionLost{e.Err},
 		leader.NewerFormat: &formatMet{e.Err}, leader.LostSight: &sightLost{e.Err},

@@ -86,7 +86,7 @@ func (e *elector) perform(effects []member.ElectionEffect) {
 			if f.News {
 				e.log.Info("another worker leads", "leader", f.Worker)
 			}
-			e.report(&leaderSeen{f.Worker})
+			e.report(&leaderSeen{})
 		case *member.ElectionAwait:
 			e.report(&awaits{
 				key: waitsForLeader, Wait: Wait{"a leader is there", "the group", f.Since}, due: f.Since.Add(e.set.ElectionTimeout),

@@ -75,7 +75,7 @@ func (f *follower) perform(effect member.FollowingEffect) {
 	case *member.FollowingSeen:
 		f.report(&seen{e.Position})
 	case *member.FollowingPhase:
-		f.report(&phaseSeen{e.Phase, e.Lifecycle, e.Reads})
+		f.report(&phaseSeen{e.Phase, e.Reads})
 	case *member.FollowingApplied:
 		f.report(&applied{e.Position, e.Acknowledge})
 	case *member.FollowingHeld:

@@ -13,16 +13,11 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// Kinds of actors, which are also the stems of their names.
+// Kinds of actors that a [member.Member] does not name, or that are named elsewhere as well. A kind is also the stem of a name.
 const (
-	kindManager    = "manager"
-	kindClaimer    = string(member.Claimer)
-	kindHeartbeat  = string(member.Heartbeat)
-	kindElector    = string(member.Elector)
-	kindFollower   = string(member.Follower)
-	kindCalculator = string(member.Calculator)
-	kindHost       = string(member.Host)
-	kindPartition  = "partition" // children of the host
+	kindManager   = "manager"
+	kindHost      = string(member.Host)
+	kindPartition = "partition" // children of the host
 )
 
 // manager is the root of a worker's tree. What a worker does, session after session, is decided by a [member.Member]: this

@@ -80,7 +80,7 @@ type (
 	// sessionLost: the store or our own clock says that this session is over.
 	sessionLost struct{ err error }
 
-	leaderSeen struct{ worker string }
+	leaderSeen struct{}
 	elected    struct{ fence kv.Fence }
 	deposed    struct{ err error }
 
@@ -88,9 +88,8 @@ type (
 	seen struct{ position kv.Position }
 	// phaseSeen: the leader's phase, as written in the plan.
 	phaseSeen struct {
-		phase     kv.Phase
-		lifecycle kv.Lifecycle
-		reads     int // the newest format that everybody reads, as far as the leader knows
+		phase kv.Phase
+		reads int // the newest format that everybody reads, as far as the leader knows
 	}
 	// applied: the worker's record of this position is in force. acknowledge says that someone waits for it.
 	applied struct {

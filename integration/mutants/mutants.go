@@ -2242,4 +2242,10 @@ var mutants = []mutant{
 		old:  `	case m.trusted(now):`,
 		new:  `	case now.After(m.session.joined):`,
 	},
+	{
+		name: "failed-elector-keeps-its-term", breaks: "A worker leads in the term of an elector that has failed, and not in the next one.",
+		file: "internal/member/failure.go",
+		old:  `		m.session.fence = store.Fence{} // what`,
+		new:  `		_ = store.Fence{} // what`,
+	},
 }

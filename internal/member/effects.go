@@ -21,7 +21,7 @@ type (
 	Open struct{ Running bool }
 	// Use takes the store into use that was opened last.
 	Use struct{}
-	// Spawn begins an actor. What it ends with is Stopped, after a panic Failed and Stopped.
+	// Spawn begins an actor. What it ends with is Stopped, after a panic Failed and Stopped in any order.
 	Spawn struct {
 		Kind Kind
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/parti-go/parti/internal/store"
 )
 
 // This file is what follows when an actor of the tree fails: who falls with it, what is begun again, and when it is too much.
@@ -32,6 +34,8 @@ func (m *Member) childFailed(now time.Time, f *Failed) {
 		m.setLeads(false)
 	case Elector:
 		m.ceaseToLead(now)
+		m.session.fence = store.Fence{} // what a heartbeat still answers for that term is of no use
+		m.undue(dueTerm)
 		m.due(dueElector, now, now.Add(delay))
 	default:
 		m.endSession(now, f.Err, f.Kind == Follower || f.Kind == Host, delay)

@@ -27,6 +27,7 @@ type judge struct {
 	claim    store.Lease
 	takes    bool
 	carries  bool
+	fence    store.Fence // of the term that the elector is in
 	returned map[uint64]bool
 	told     map[string]bool // waits
 }
@@ -67,6 +68,10 @@ func (j *judge) hears(f Fact) {
 		}
 	case *HookDone:
 		j.returned[f.ID] = true
+	case *Elected:
+		j.fence = f.Fence
+	case *Deposed:
+		j.fence = store.Fence{}
 	case *Stopped:
 		j.running[f.Kind]--
 	case *Ticked:
@@ -89,6 +94,12 @@ func (j *judge) sees(e Effect) {
 		if e.Kind == Elector || e.Kind == Follower || e.Kind == Calculator {
 			require.False(t, j.over, "%s without a session", e)
 			require.True(t, now.Before(j.until()), "%s after the trust", e)
+		}
+		switch e.Kind {
+		case Elector:
+			j.fence = store.Fence{}
+		case Calculator:
+			require.Equal(t, j.fence, e.Fence, "%s, and the elector is not in that term", e)
 		}
 		if e.Kind == Claimer {
 			require.Empty(t, j.w.giving, "%s before everything is given up", e)

@@ -28,6 +28,7 @@ func newLife(t *testing.T, seed uint64) *life {
 	l := &life{world: newWorld(t), rng: rand.New(rand.NewPCG(seed, 11))}
 	l.cfg.KeepServing, l.cfg.Standby, l.cfg.Handled = seed%3 == 0, seed%5 == 0, seed%2 == 0
 	l.cfg.StartupTimeout = 10 * time.Minute
+	l.early = seed%7 < 4
 	return l
 }
 
@@ -99,6 +100,13 @@ func (l *life) last() {
 		l.restart()
 	case 3:
 		l.tell(&LeaveAsked{[]error{nil, store.ErrUnknown}[l.rng.IntN(2)]})
+	case 4:
+		l.silent = true // the elector fails with a question under way
+		l.term++
+		l.from(Elector, &Elected{store.Fence{Term: l.term, Revision: l.term}})
+		l.fail(Elector, -1)
+		l.run(100 * time.Millisecond)
+		l.silent = false
 	}
 }
 

@@ -63,7 +63,7 @@ type session struct {
 
 // Member is the state of one worker. Its invariants, which valid checks:
 //
-//  1. of each kind at most one actor lives, and one that lives runs;
+//  1. of each kind at most one actor lives. One that failed may have terminated before it is known to have failed;
 //  2. elector, follower and calculator live only in a session that has been trusted and is not being wound down, and a
 //     calculator only beside an elector;
 //  3. whatever is waited for has a deadline, or is a fact that somebody owes; the next deadline is when it is woken;

@@ -231,7 +231,9 @@ func (m *Member) endSession(now time.Time, cause error, trusted bool, delay time
 
 // restartClaim replaces a claimer that failed before anything was claimed.
 func (m *Member) restartClaim(now time.Time, cause error, delay time.Duration) {
-	m.report(cause)
+	if !errors.Is(cause, ErrPanic) { // which is reported already
+		m.report(cause)
+	}
 	m.winding = m.newWindDown(cause)
 	m.winding.rejoin, m.winding.delay, m.winding.fenced, m.winding.gaveUp = true, delay, true, true
 	m.stop(now, Claimer)

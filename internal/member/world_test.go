@@ -3,6 +3,7 @@ package member
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type world struct {
 	wake   time.Time
 	facts  []Fact // to be stepped
 	steps  bool
+	early  bool // the end of an actor is heard before what was said earlier
 	heldUp bool // the worker hears nothing until it is over
 	show   func(e Effect)
 	judge
@@ -83,7 +85,11 @@ func (w *world) tell(f Fact) {
 	if w.member == nil {
 		return // nobody listens yet
 	}
-	w.facts = append(w.facts, f)
+	if _, is := f.(*Stopped); is && w.early && w.heldUp {
+		w.facts = slices.Insert(w.facts, 0, f)
+	} else {
+		w.facts = append(w.facts, f)
+	}
 	if w.steps || w.heldUp {
 		return
 	}
@@ -258,9 +264,14 @@ func (w *world) delete() {
 
 func (w *world) fail(k Kind, jitter float64) {
 	if w.lives[k] {
-		w.tell(&Failed{k, fmt.Errorf("%w: a bug", ErrPanic), jitter})
-		delete(w.lives, k)
-		w.tell(&Stopped{k})
+		facts := []Fact{&Failed{k, fmt.Errorf("%w: a bug", ErrPanic), jitter}, &Stopped{k}}
+		if w.early {
+			slices.Reverse(facts)
+		}
+		for _, f := range facts {
+			w.tell(f)
+			delete(w.lives, k)
+		}
 	}
 }
 
