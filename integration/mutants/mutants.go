@@ -1208,14 +1208,10 @@ var mutants = []mutant{
 			t.Lost(now, m)
 		}
 	}
-}
-
-// setMembers`,
+	for _, w := range`,
 		new: `		_ = m
 	}
-}
-
-// setMembers`,
+	for _, w := range`,
 	},
 
 	// Who should own what.
