@@ -114,8 +114,10 @@ func (l *Leader) lookedUp(now time.Time, f *LookedUp) {
 		}
 		if at, left := f.Left[id]; left {
 			l.topo.Left(now, id, max(present.Sub(at), 0))
+			l.clock.ended(id, now.Add(-max(present.Sub(at), 0)))
 		} else {
 			l.topo.Lost(now, id)
+			l.clock.ended(id, now.Add(-l.cfg.Topology.HeartbeatTTL)) // at least
 		}
 	}
 	l.begin(now)
