@@ -157,7 +157,7 @@ func TestASlowNoticeHookLosesNoticesAndHoldsUpNobody(t *testing.T) {
 }
 
 func TestTheTrustIsWrittenDownWhereItIsUsed(t *testing.T) {
-	m := &manager{life: &life{measures: &measures{}, }, session: session{trust: &trust{}}}
+	m := &manager{life: &life{measures: &measures{}}, session: session{trust: &trust{}}}
 	until := time.Now().Add(time.Minute)
 	m.perform(&member.Trust{Until: until, Takes: true, LetGo: until.Add(time.Second)})
 	require.True(t, m.session.trust.mayTake())
