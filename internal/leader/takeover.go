@@ -143,6 +143,8 @@ func (l *Leader) begin(now time.Time) {
 	present := l.roster.newest()
 	for id, w := range l.roster.live {
 		l.topo.Aged(now, id, present.Sub(w.stored))
+		w.heard = now.Add(-max(present.Sub(w.stored), 0))
+		l.roster.live[id] = w
 	}
 	l.topo.Begin(now, l.cfg.Session > 0 && l.found[l.cfg.Worker] == l.cfg.Session)
 	l.roster.altered = false
