@@ -90,6 +90,7 @@ var surroundings = map[string]string{
 	"work":       "func work(context.Context, parti.Partition, int64) error { return nil }",
 	"topics":     "type topics struct{ parti.PartitionSource }",
 	"load":       "func load(context.Context, *parti.Ownership) (map[string]int64, error) { return nil, nil }",
+	"reader":     "var reader metric.Reader",
 	"messages":   "var messages <-chan jetstream.Msg",
 	"invoice":    "func invoice([]byte) []byte { return nil }",
 	"handle":     "func handle(context.Context, jetstream.Msg) error { return nil }",
@@ -99,7 +100,7 @@ var surroundings = map[string]string{
 // imports are the packages that the blocks use.
 var imports = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "time": "time", "testing": "testing", "log": "log", "sql": "database/sql",
-	"http": "net/http", "slog": "log/slog",
+	"http": "net/http", "slog": "log/slog", "metric": "go.opentelemetry.io/otel/sdk/metric",
 	"nats": "github.com/nats-io/nats.go", "jetstream": "github.com/nats-io/nats.go/jetstream",
 	"actor": "github.com/asynkron/protoactor-go/actor", "require": "github.com/stretchr/testify/require",
 	"parti": "github.com/parti-go/parti", "strategy": "github.com/parti-go/parti/strategy", "embedded": "github.com/parti-go/parti/kv/embedded",

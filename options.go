@@ -4,6 +4,8 @@ import (
 	"log/slog"
 
 	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parti-go/parti/actors"
 	"github.com/parti-go/parti/fsm"
@@ -82,6 +84,7 @@ type options struct {
 	hooks    Hooks
 	logger   *slog.Logger
 	handling actors.Handling
+	meters   metric.MeterProvider
 	handlers int     // how many were given
 	wrong    []error // what is wrong with them
 }
@@ -92,6 +95,14 @@ func WithHooks(h Hooks) Option { return func(o *options) { o.hooks = h } }
 // WithLogger sets the logger. The default, and nil, is slog.Default().
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
 
+// WithMeterProvider sets what the worker measures with, see docs/metrics.md. The default, and nil, is the global one of
+// OpenTelemetry when the Manager is made. Nothing is exported by itself. A provider that panics is contained, and one that
+// blocks holds nothing up: what cannot be measured in time is dropped.
+//
+// No attribute names a worker. Give each of several workers of one group in one process a provider of its own, whose resource
+// has a service.instance.id of its own.
+func WithMeterProvider(p metric.MeterProvider) Option { return func(o *options) { o.meters = p } }
+
 func applyOptions(opts []Option) options {
 	o := options{handling: actors.Handling{RestartFirst: defaultRestartFirst, RestartMost: defaultRestartMost}}
 	for _, set := range opts {
@@ -101,6 +112,9 @@ func applyOptions(opts []Option) options {
 	}
 	if o.logger == nil {
 		o.logger = slog.Default()
+	}
+	if o.meters == nil {
+		o.meters = otel.GetMeterProvider()
 	}
 	return o
 }

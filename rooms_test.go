@@ -22,7 +22,7 @@ const module = "github.com/parti-go/parti"
 // imports says which rooms a room may know. Whatever is not listed here may know none.
 var imports = map[string][]string{
 	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
-	"actors":          {"fsm", "internal/inject", "internal/leader", "internal/lease", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
+	"actors":          {"fsm", "internal/inject", "internal/leader", "internal/lease", "internal/measure", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
 	"internal/leader": {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
 	"internal/lease":  {"internal/store"},
 	"internal/ledger": {"internal/record", "strategy"},
@@ -49,6 +49,10 @@ func TestImportsRunOneWay(t *testing.T) {
 				}
 				if strings.HasPrefix(name, "github.com/nats-io/nats-server") {
 					assert.Contains(t, []string{"kv/embedded", "internal/bubble"}, room, "%s links the server", room)
+				}
+				if strings.HasPrefix(name, "go.opentelemetry.io/") && room != "internal/measure" {
+					assert.Contains(t, []string{".", "actors"}, room, "%s measures", room)
+					assert.Contains(t, []string{"go.opentelemetry.io/otel", "go.opentelemetry.io/otel/metric"}, name, "%s hands a provider on", room)
 				}
 			}
 		}

@@ -37,6 +37,7 @@ func (m *manager) announce(effect member.Effect) {
 		if !e.Quiet {
 			m.log.Error("the worker ends with an error", "error", e.Err)
 			m.tellUser(e.Err)
+			m.set.measures.failed(e.Err)
 		}
 		view.blame(e.Err)
 	case *member.Leave:
@@ -71,6 +72,7 @@ func (m *manager) problem(err error) {
 		return
 	}
 	m.log.Warn("the worker goes on despite an error", "error", err)
+	m.set.measures.failed(err)
 	m.tellUser(err)
 }
 

@@ -68,6 +68,7 @@ func (c *calculator) started() {
 }
 
 func (c *calculator) stopping(bool) {
+	c.set.measures.lead.Store(nil)
 	c.stop()
 	for _, reply := range c.refreshes {
 		reply(kv.ErrDeposed)
@@ -130,13 +131,15 @@ func (c *calculator) perform(effects []leader.Effect) {
 		case *leader.LookUp:
 			c.run(func(ctx context.Context) any { return lookUp(ctx, c.store, e.Workers) })
 		case *leader.Ask:
-			c.run(func(ctx context.Context) any { return c.strategist.target(ctx, e) })
+			c.run(func(ctx context.Context) any { return c.target(ctx, e) })
 		case *leader.Write:
 			c.run(func(ctx context.Context) any { return &written{c.write(ctx, e), e} })
 		case *leader.Answer:
 			c.answer(e)
 		case *leader.Wake:
 			c.wakeAt(e.At)
+		case *leader.Measure:
+			c.set.measures.measured(e)
 		case *leader.Say:
 			c.log.Info(e.Text)
 		case *leader.Report:
@@ -145,6 +148,14 @@ func (c *calculator) perform(effects []leader.Effect) {
 			c.end(e)
 		}
 	}
+}
+
+// target asks the strategy, and measures how long that takes.
+func (c *calculator) target(ctx context.Context, e *leader.Ask) any {
+	began := time.Now()
+	made := c.strategist.target(ctx, e)
+	c.set.measures.meter.Planned(time.Since(began))
+	return made
 }
 
 func (c *calculator) wakeAt(at time.Time) {

@@ -35,6 +35,7 @@ func openStore(t *testing.T, server nats.InProcessConnProvider) (Settings, *kv.S
 	js, err := jetstream.New(nc)
 	require.NoError(t, err)
 	set := Settings{
+		measures: &measures{},
 		Store: kv.Config{
 			StableID: "t-stableid", Election: "t-election", Heartbeat: "t-heartbeat", Assignment: "t-assignment", Storage: "memory",
 			Replicas: 1, IDPrefix: "worker", IDMax: 9, WorkerIDTTL: 30 * time.Second, HeartbeatTTL: 6 * time.Second,
@@ -170,7 +171,7 @@ func TestALookUpThatFailsEndsTheTerm(t *testing.T) {
 
 func TestALeaderThatEndsAnswersEveryRefresh(t *testing.T) {
 	answers := map[string]error{}
-	c := &calculator{stop: func() {}, refreshes: map[uint64]func(error){
+	c := &calculator{set: Settings{measures: &measures{}}, stop: func() {}, refreshes: map[uint64]func(error){
 		1: func(err error) { answers["first"] = err }, 2: func(err error) { answers["second"] = err },
 	}}
 	c.stopping(false)

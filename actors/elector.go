@@ -41,7 +41,8 @@ func (e *elector) started() {
 	feed(e.guard, e.report, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return &member.ElectionUpdate{Update: u} })
 }
 
-func (e *elector) stopping(bool) {}
+// stopping leaves no lease to be shown: it is released, or expires.
+func (e *elector) stopping(bool) { e.set.measures.follows() }
 
 func (e *elector) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
@@ -62,7 +63,22 @@ func (e *elector) receive(_ actor.Context, message any) {
 
 func (e *elector) step(f member.ElectionFact) {
 	if e.ctx.Err() == nil {
+		e.measure(f)
 		e.perform(e.election.Step(time.Now(), f, nil))
+	}
+}
+
+// measure shows for how long the lease on leadership is trusted.
+func (e *elector) measure(f member.ElectionFact) {
+	switch f := f.(type) {
+	case *member.ElectionCampaigned:
+		if f.Err == nil {
+			e.set.measures.leads(f.Lease.TrustedUntil())
+		}
+	case *member.ElectionRenewed:
+		if f.Err == nil {
+			e.set.measures.leadsOn(f.Lease.TrustedUntil())
+		}
 	}
 }
 
@@ -77,10 +93,12 @@ func (e *elector) perform(effects []member.ElectionEffect) {
 		case *member.ElectionRenew:
 			e.renew(f)
 		case *member.ElectionRelease:
+			e.set.measures.follows()
 			e.release(f.Lease)
 		case *member.ElectionLead:
 			e.report(&elected{f.Fence})
 		case *member.ElectionYield:
+			e.set.measures.follows()
 			e.report(&deposed{f.Err})
 		case *member.ElectionFollow:
 			if f.News {

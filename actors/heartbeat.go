@@ -147,7 +147,11 @@ func (h *heartbeat) send(limit time.Duration) {
 	h.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
+		began := time.Now()
 		next, err := h.write(ctx, lease, record)
+		if h.ctx.Err() == nil {
+			h.set.measures.beaten(time.Since(began), err)
+		}
 		return &beatSent{next, err}
 	})
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parti-go/parti/internal/measure"
 )
 
 // host is the parent of the partition actors of one worker. It only begins them: which ones, and when they end, the runner
@@ -44,7 +46,7 @@ func newHost(g *guard, report func(reported), set Settings, r *runner) body {
 func newPartition(h *host, o *Ownership) actor.Actor {
 	var p *partition
 	g := newGuard(kindPartition, o.worker, h.log, func() { h.runner.handlerEnded(o) }, func(g *guard) body {
-		p = &partition{guard: g, how: &h.set.Handling, o: o, report: h.report}
+		p = &partition{guard: g, how: &h.set.Handling, o: o, report: h.report, meter: h.set.measures.meter}
 		return p
 	})
 	return &caretaker{g, p}
@@ -104,6 +106,7 @@ type partition struct {
 	how    *Handling
 	o      *Ownership
 	report func(reported)
+	meter  *measure.Meter
 
 	working bool // the handler runs
 	began   time.Time
@@ -151,6 +154,7 @@ func (p *partition) begin() {
 	}
 	if !p.began.IsZero() {
 		p.o.restarts.Add(1)
+		p.meter.Restarted()
 	}
 	p.working, p.failure, p.began = true, nil, time.Now()
 	p.o.enter(PhaseRunning)

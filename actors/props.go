@@ -17,6 +17,7 @@ type life struct {
 	runner     *runner
 	notifier   *notifier
 	strategist *strategist
+	measures   *measures
 	state      *statedir.Dir // nil without a StateDir
 	machine    *fsm.Machine  // where the worker stands
 	tenure     *tenure       // of the present session, or of the one whose partitions are carried
@@ -37,8 +38,10 @@ func New(set Settings) (*actor.Props, *View) {
 	props := actor.PropsFromProducerWithActorSystem(func(system *actor.ActorSystem) actor.Actor {
 		if l == nil {
 			hooks, publish := watched(view, set, func(e *AssignmentChanged) { system.EventStream.Publish(e) })
+			set.measures = beginMeasures(set, view)
 			set.onlooker = newOnlooker(set.SourceWatch, set.Store.OperationTimeout)
 			l = &life{view: view, notifier: newNotifier(set.Logger), strategist: newStrategist(set.Strategy, set.Store.OperationTimeout)}
+			l.measures = set.measures
 			l.standing = standing{cordoned: view.Status().Cordoned}
 			poke := func(pid *actor.PID) { system.Root.Send(pid, &revoked{}) }
 			view.handled = set.Handling.used()
@@ -91,6 +94,7 @@ func (l *life) end(limit time.Duration) {
 	status.WorkerID, status.Session = "", 0
 	l.view.status.Store(&status)
 	l.closeState(limit)
+	l.measures.meter.Close(ctx.Done())
 	close(l.view.done)
 }
 

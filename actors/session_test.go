@@ -157,7 +157,7 @@ func TestASlowNoticeHookLosesNoticesAndHoldsUpNobody(t *testing.T) {
 }
 
 func TestTheTrustIsWrittenDownWhereItIsUsed(t *testing.T) {
-	m := &manager{life: &life{}, session: session{trust: &trust{}}}
+	m := &manager{life: &life{measures: &measures{}}, session: session{trust: &trust{}}}
 	until := time.Now().Add(time.Minute)
 	m.perform(&member.Trust{Until: until, Takes: true, LetGo: until.Add(time.Second)})
 	require.True(t, m.session.trust.mayTake())
@@ -173,7 +173,7 @@ func TestTheTrustIsWrittenDownWhereItIsUsed(t *testing.T) {
 // TestWhoStopsWhileItRejoinsHurriesEveryHook: the one that gives up for the rejoin may still run.
 func TestWhoStopsWhileItRejoinsHurriesEveryHook(t *testing.T) {
 	r := &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}
-	m := &manager{guard: &guard{ended: true}, life: &life{runner: r}, giving: map[uint64]giving{}}
+	m := &manager{guard: &guard{ended: true}, life: &life{measures: &measures{}, runner: r}, giving: map[uint64]giving{}}
 	until := time.Now().Add(time.Hour)
 	m.perform(&member.GiveUp{ID: 1, Why: ErrFenced, Until: until})
 	first, _ := r.queue.pop() // it runs
@@ -204,11 +204,11 @@ func TestATreeThatIsStoppedFromOutsideLetsGoBeforeOthersTakeOver(t *testing.T) {
 			return nil
 		}}
 		view := newView()
-		l := &life{view: view, runner: newRunner(hooks, &handlers{}, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
+		l := &life{measures: &measures{}, view: view, runner: newRunner(hooks, &handlers{}, view, func(*AssignmentChanged) {}), notifier: newNotifier(slog.New(slog.DiscardHandler))}
 		p := strategy.Partition{Keys: []string{"a"}}
 		require.NoError(t, ask(t, l.runner, request{target: map[string]holding{p.ID(): {partition: p, epoch: 1}}}))
 		by := time.Now().Add(5 * time.Second)
-		m := newManager(&guard{log: slog.New(slog.DiscardHandler), ctx: t.Context()}, Settings{Logger: slog.New(slog.DiscardHandler)}, l)
+		m := newManager(&guard{log: slog.New(slog.DiscardHandler), ctx: t.Context()}, Settings{Logger: slog.New(slog.DiscardHandler), measures: &measures{}}, l)
 		m.session.trust = &trust{}
 		m.perform(&member.Trust{Until: time.Now().Add(4 * time.Second), Takes: true, LetGo: by})
 		m.stopping(true)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/internal/topology"
@@ -57,7 +58,11 @@ type Settings struct {
 	Handling    Handling
 	Logger      *slog.Logger
 
+	// MeterProvider is what is measured with; nil for nothing.
+	MeterProvider metric.MeterProvider
+
 	onlooker *onlooker // calls SourceWatch
+	measures *measures
 }
 
 // Hooks are the user's side of the worker. Each may be nil. A hook that panics or returns an error is reported through

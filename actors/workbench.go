@@ -44,7 +44,7 @@ func NewWorkbench(worker string, how Handling, failed func(error), changed func(
 	}
 	w.host = w.system.Root.Spawn(actor.PropsFromProducer(func() actor.Actor {
 		return &housekeeper{newGuard(kindHost, worker, quiet, func() { close(w.ended) }, func(g *guard) body {
-			return newHost(g, report, Settings{Handling: how}, w.runner)
+			return newHost(g, report, Settings{measures: &measures{}, Handling: how}, w.runner)
 		})}
 	}))
 	return w

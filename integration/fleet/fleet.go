@@ -78,6 +78,8 @@ type Spec struct {
 	Format int
 	// Connection replaces parti.ConnectOptions when it is not nil.
 	Connection []nats.Option
+	// Options are more options of the Manager.
+	Options []parti.Option
 }
 
 // With changes a spec.

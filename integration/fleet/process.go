@@ -60,7 +60,7 @@ func newProcess(f *Fleet, name string, spec Spec) *Process {
 	}
 	p.Conn = nc
 	hooks := parti.Hooks{OnStateChanged: p.stateChanged, OnError: p.failed}
-	options := []parti.Option{}
+	options := append([]parti.Option{}, spec.Options...)
 	if spec.Run != nil {
 		options = append(options, parti.WithHandler(parti.HandlerFunc(p.run)))
 	} else {

@@ -2244,4 +2244,18 @@ var mutants = []mutant{
 		old:  `		m.session.fence = store.Fence{} // what`,
 		new:  `		_ = store.Fence{} // what`,
 	},
+
+	// What is measured.
+	{
+		name: "ownerless-since-the-marker", breaks: "What a crashed worker had counts as ownerless only since its heartbeat expired.",
+		file: "internal/leader/measure.go",
+		old:  `s.loose[e.Partition] = loose{since, e.Worker}`,
+		new:  `s.loose[e.Partition] = loose{now, e.Worker}; _ = since`,
+	},
+	{
+		name: "every-grant-is-a-move", breaks: "A partition that returns to its owner counts as moved.",
+		file: "internal/leader/measure.go",
+		old:  `if before.owner != e.Worker {`,
+		new:  `if before.owner != "" {`,
+	},
 }

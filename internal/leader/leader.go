@@ -73,6 +73,7 @@ type Leader struct {
 	known  int64       // the highest version that was known when the term began
 	format int         // of the records that are stored
 	pace   pace
+	clock  stopwatch
 
 	decision topology.Decision
 	question *Ask              // under way
@@ -126,7 +127,7 @@ type release struct {
 
 // New returns a leader whose term is stored, and what it does first.
 func New(cfg Config) (*Leader, []Effect) {
-	l := &Leader{cfg: cfg, roster: newRoster(), found: map[string]uint64{}, told: map[string]any{}, format: record.Oldest}
+	l := &Leader{cfg: cfg, roster: newRoster(), found: map[string]uint64{}, told: map[string]any{}, format: record.Oldest, clock: newStopwatch()}
 	l.pace.waited = map[string]time.Time{}
 	return l, []Effect{&Read{}}
 }
@@ -146,6 +147,7 @@ func (l *Leader) Step(now time.Time, f Fact, out []Effect) []Effect {
 	if l.stage == leading {
 		l.proceed(now)
 	}
+	l.measure(now)
 	if l.stage != ended {
 		l.sleep(now)
 	}

@@ -35,6 +35,7 @@ type worker struct {
 	leaving   bool
 	reads     int
 	stored    time.Time // its last heartbeat, by the store's clock
+	heard     time.Time // when that was, by the leader's clock
 	line      string    // its part of the description of all
 }
 
@@ -171,11 +172,14 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 	if ok && f.Session < known.session {
 		return false
 	}
+	if ok && f.Session > known.session {
+		l.clock.ended(f.Worker, known.heard)
+	}
 	l.heardStuck(f)
 	if news = !ok || known.session != f.Session || !known.like(f); news {
 		l.described(now, f)
 	} else {
-		known.stored = f.Stored
+		known.stored, known.heard = f.Stored, now
 		r.live[f.Worker] = known
 	}
 	l.ledger.SessionSeen(f.Worker, f.Session, f.Applied, f.Holding...)
@@ -193,7 +197,10 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 // described books how a worker describes itself, when that is news.
 func (l *Leader) described(now time.Time, f *Beat) {
 	r := &l.roster
-	w := worker{f.Session, true, f.Capacity, maps.Clone(f.Labels), f.Cordoned, f.Leaving, reads(f), f.Stored, ""}
+	w := worker{f.Session, true, f.Capacity, maps.Clone(f.Labels), f.Cordoned, f.Leaving, reads(f), f.Stored, now, ""}
+	if _, known := r.live[f.Worker]; !known {
+		w.heard = l.heardAt(now, f.Stored)
+	}
 	w.line = w.describe(f.Worker)
 	r.live[f.Worker] = w
 	r.altered = true
@@ -213,7 +220,7 @@ func (l *Leader) garbled(now time.Time, f *Garbled) {
 		if !recorded && !member {
 			return // nothing is held under that key
 		}
-		r.live[f.Worker] = worker{session: session, stored: f.Stored}
+		r.live[f.Worker] = worker{session: session, stored: f.Stored, heard: now}
 		if member {
 			l.topo.Seen(now, f.Worker)
 		}
@@ -230,6 +237,9 @@ func (l *Leader) gone(now time.Time, id string, clean bool) {
 	if w, ok := r.live[id]; ok {
 		delete(r.live, id)
 		r.former[id] = w
+		if !clean {
+			l.clock.ended(id, w.heard)
+		}
 		l.ledger.SessionEnded(id, w.session)
 		if _, member := slices.BinarySearch(l.draft.members, id); !member {
 			l.goesAway(now, id, w)

@@ -37,6 +37,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	changed, changed 100ms 50  the source says that its list has changed: once, or so many times with that pause
 //	takes 3s                   how long the source takes from now on
 //	shows                      listings are among the effects from now on
+//	measures                   so is what is measured
 //	strategy, store, listing, lookup  ok or how they fail: slow, fails, hangs; refuses, too large, unknown, silent; fails; fails
 //	pools                      the strategy gives partitions x… to nobody
 //	careless                   the strategy gives everything to the last worker, whether it may or not
@@ -65,6 +66,8 @@ type player struct {
 	*world
 	out   strings.Builder
 	lists bool
+
+	measures bool
 }
 
 func play(t *testing.T, script string) string {
@@ -75,6 +78,10 @@ func play(t *testing.T, script string) string {
 		case *Wake, *Read, *Follow:
 		case *List:
 			if p.lists {
+				p.print(e.String())
+			}
+		case *Measure:
+			if p.measures {
 				p.print(e.String())
 			}
 		default:
@@ -157,6 +164,8 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.slow, _ = time.ParseDuration(rest)
 	case "shows":
 		p.lists = true
+	case "measures":
+		p.measures = true
 	case "strategy":
 		p.failing = strings.TrimPrefix(rest, "ok")
 	case "pools":

@@ -114,8 +114,10 @@ func (l *Leader) lookedUp(now time.Time, f *LookedUp) {
 		}
 		if at, left := f.Left[id]; left {
 			l.topo.Left(now, id, max(present.Sub(at), 0))
+			l.clock.ended(id, now.Add(-max(present.Sub(at), 0)))
 		} else {
 			l.topo.Lost(now, id)
+			l.clock.ended(id, now.Add(-l.cfg.Topology.HeartbeatTTL)) // at least
 		}
 	}
 	l.begin(now)
@@ -141,6 +143,8 @@ func (l *Leader) begin(now time.Time) {
 	present := l.roster.newest()
 	for id, w := range l.roster.live {
 		l.topo.Aged(now, id, present.Sub(w.stored))
+		w.heard = now.Add(-max(present.Sub(w.stored), 0))
+		l.roster.live[id] = w
 	}
 	l.topo.Begin(now, l.cfg.Session > 0 && l.found[l.cfg.Worker] == l.cfg.Session)
 	l.roster.altered = false

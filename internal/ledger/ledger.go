@@ -75,6 +75,8 @@ type Ledger struct {
 	unread  int  // workers whose records could not be read: whatever nobody else has, they may
 	pending int  // partitions that are being released
 	waiting int  // those of them, and of unread, that are not late
+	unowned int  // listed partitions without a holder
+	events  []Event
 
 	// What may have to be written.
 	facts          uint64
@@ -219,7 +221,7 @@ func (l *Ledger) SetPartitions(list []strategy.Partition) {
 // SetListing is SetPartitions for a caller that knows the IDs. The order of the list is that of [Ledger.Fill] and
 // [Ledger.SetTargets].
 func (l *Ledger) SetListing(ids []string, list []strategy.Partition) {
-	l.sourced = true
+	l.sourced, l.unowned = true, 0
 	for _, p := range l.parts {
 		p.at = -1
 	}
@@ -234,6 +236,7 @@ func (l *Ledger) SetListing(ids []string, list []strategy.Partition) {
 			}
 		}
 		if p.holder == nil {
+			l.unowned++
 			l.touch(p)
 		}
 	}
@@ -372,6 +375,9 @@ func (l *Ledger) worker(id string) *worker {
 func (l *Ledger) hold(p *part, w *worker, number uint64) {
 	p.holder, p.session, p.last, p.slot = w, number, nil, len(w.held)
 	w.held = append(w.held, p)
+	if p.listed() {
+		l.unowned--
+	}
 	if p.releasing {
 		l.pending++
 		l.waiting++
@@ -385,6 +391,9 @@ func (l *Ledger) drop(p *part) {
 	last := held[len(held)-1]
 	held[p.slot], last.slot = last, p.slot
 	p.holder.held = held[:len(held)-1]
+	if p.listed() {
+		l.unowned++
+	}
 	if p.releasing {
 		l.pending--
 		if !p.late {
@@ -400,6 +409,7 @@ func (l *Ledger) drop(p *part) {
 
 // forget drops a partition that the source does not list and nobody holds.
 func (l *Ledger) forget(p *part) {
+	l.happened(Unlisted, p)
 	l.aim(p, nil)
 	p.forgotten = true
 	delete(l.parts, p.id)

@@ -176,6 +176,7 @@ func (l *Ledger) storedRevoke(e Effect, version int64) {
 		return // its session ended meanwhile
 	}
 	p.releasing, p.since = true, version
+	l.happened(Revoked, p)
 	l.pending++
 	l.waiting++
 	if p.holder.letGo(p) {
@@ -190,8 +191,10 @@ func (l *Ledger) storedGrant(e Effect) {
 	touched := p.touched
 	p.epoch = e.Epoch
 	l.hold(p, x, e.Session)
+	l.happened(Granted, p)
 	switch {
 	case e.Session <= x.ended:
+		l.happened(Lost, p)
 		l.drop(p)
 		p.last = x
 		l.touchWorker(x)

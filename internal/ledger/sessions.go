@@ -74,6 +74,7 @@ func (l *Ledger) sessionBegins(w *worker, number uint64) {
 // acknowledge: the holder has let go.
 func (l *Ledger) acknowledge(p *part) {
 	l.touchWorker(p.holder)
+	l.happened(LetGo, p)
 	l.drop(p)
 	p.last = nil
 }
@@ -93,6 +94,7 @@ func (l *Ledger) end(w *worker, number uint64) {
 	for _, p := range slices.Clone(w.held) {
 		if p.session <= number {
 			released := p.releasing
+			l.happened(Lost, p)
 			l.drop(p)
 			if p.last = w; released {
 				p.last = nil

@@ -35,6 +35,15 @@ func (l *Ledger) valid() error {
 	if pending != l.pending || waiting != l.waiting {
 		return fmt.Errorf("%d pending, counted %d; %d waiting, counted %d", l.pending, pending, l.waiting, waiting)
 	}
+	unowned := 0
+	for _, p := range l.parts {
+		if p.listed() && p.holder == nil {
+			unowned++
+		}
+	}
+	if unowned != l.unowned {
+		return fmt.Errorf("%d unowned, counted %d", l.unowned, unowned)
+	}
 	return l.validTouched()
 }
 

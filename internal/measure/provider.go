@@ -1,0 +1,130 @@
+package measure
+
+import (
+	"context"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// instruments are those that the provider has made. One that it could not make measures nothing.
+type instruments struct {
+	meter      *Meter
+	group      attribute.KeyValue
+	counters   map[string]metric.Int64Counter
+	histograms map[string]metric.Float64Histogram
+	shown      map[string]metric.Int64Observable
+	lease      metric.Float64Observable
+	taken      metric.Registration // of the callback
+}
+
+func newInstruments(m *Meter) *instruments {
+	i := &instruments{
+		meter: m, group: attribute.String(attributeGroup, m.cfg.Group), counters: map[string]metric.Int64Counter{},
+		histograms: map[string]metric.Float64Histogram{}, shown: map[string]metric.Int64Observable{},
+	}
+	m.contain(func() { i.make(m.cfg.Provider.Meter(Scope)) })
+	return i
+}
+
+// make makes the instruments, and has the gauges read.
+func (i *instruments) make(meter metric.Meter) {
+	var gauges []metric.Observable
+	for _, what := range Instruments() {
+		i.meter.contain(func() {
+			observable, err := i.makeOne(meter, what)
+			if err != nil {
+				i.meter.cfg.Logger.Warn("an instrument was not made; it measures nothing", "instrument", what.Name, "error", err)
+			} else if observable != nil {
+				gauges = append(gauges, observable)
+			}
+		})
+	}
+	taken, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error { return i.meter.observe(ctx, o, i) }, gauges...)
+	if err != nil {
+		i.meter.cfg.Logger.Warn("the gauges measure nothing", "error", err)
+		return
+	}
+	i.taken = taken
+}
+
+// makeOne makes one instrument. It returns what the provider has to read; nil for what is told to it.
+func (i *instruments) makeOne(meter metric.Meter, what Instrument) (metric.Observable, error) {
+	unit, description := metric.WithUnit(what.Unit), metric.WithDescription(what.Description)
+	switch {
+	case what.Kind == Counter:
+		made, err := meter.Int64Counter(what.Name, unit, description)
+		if err == nil {
+			i.counters[what.Name] = made
+		}
+		return nil, err
+	case what.Kind == Histogram:
+		made, err := meter.Float64Histogram(what.Name, unit, description, metric.WithExplicitBucketBoundaries(boundaries(what.Name)...))
+		if err == nil {
+			i.histograms[what.Name] = made
+		}
+		return nil, err
+	case what.Name == leaseRemaining:
+		made, err := meter.Float64ObservableGauge(what.Name, unit, description)
+		if err == nil {
+			i.lease = made
+		}
+		return made, err
+	case what.Kind == UpDownCounter:
+		made, err := meter.Int64ObservableUpDownCounter(what.Name, unit, description)
+		if err == nil {
+			i.shown[what.Name] = made
+		}
+		return made, err
+	default:
+		made, err := meter.Int64ObservableGauge(what.Name, unit, description)
+		if err == nil {
+			i.shown[what.Name] = made
+		}
+		return made, err
+	}
+}
+
+// end takes the gauges back.
+func (i *instruments) end() {
+	if i.taken != nil {
+		i.meter.contain(func() {
+			if err := i.taken.Unregister(); err != nil {
+				i.meter.cfg.Logger.Warn("the gauges of a worker that has ended stay", "error", err)
+			}
+		})
+	}
+}
+
+// with is the group, and an error if there is one.
+func (i *instruments) with(failure string) metric.MeasurementOption {
+	if failure == "" {
+		return metric.WithAttributes(i.group)
+	}
+	return metric.WithAttributes(i.group, attribute.String(attributeError, failure))
+}
+
+func (i *instruments) record(name string, took time.Duration, failure string) {
+	if h := i.histograms[name]; h != nil {
+		h.Record(context.Background(), took.Seconds(), i.with(failure))
+	}
+}
+
+func (i *instruments) add(name string, n int64, failure string) {
+	if c := i.counters[name]; c != nil {
+		c.Add(context.Background(), n, i.with(failure))
+	}
+}
+
+func (i *instruments) show(o metric.Observer, name string, value int64, more ...attribute.KeyValue) {
+	if shown := i.shown[name]; shown != nil {
+		o.ObserveInt64(shown, value, metric.WithAttributes(append(more, i.group)...))
+	}
+}
+
+func (i *instruments) showLease(o metric.Observer, lease string, left time.Duration) {
+	if i.lease != nil && left > 0 {
+		o.ObserveFloat64(i.lease, left.Seconds(), metric.WithAttributes(i.group, attribute.String(attributeLease, lease)))
+	}
+}
