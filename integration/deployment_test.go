@@ -53,6 +53,9 @@ func workerMayPublish(b parti.KVBuckets) []string {
 	return subjects
 }
 
+// journalMayPublish is what a worker needs on top of that for the journal.
+func journalMayPublish(b parti.KVBuckets) string { return "$KV." + b.Assignment + ".journal.*" }
+
 // creatorMayPublish is what a worker needs on top of that to make the buckets itself.
 func creatorMayPublish(b parti.KVBuckets) (subjects []string) {
 	for _, bucket := range bucketsOf(b) {
@@ -179,8 +182,9 @@ func divides(t *testing.T, cfg parti.Config, connect func() jetstream.JetStream)
 func TestAFleetRunsWithTheDocumentedPermissions(t *testing.T) {
 	b := parti.DefaultConfig().KVBuckets
 	for name, publish := range map[string][]string{
-		"buckets made by an operator": workerMayPublish(b),
-		"buckets made by the workers": slices.Concat(workerMayPublish(b), creatorMayPublish(b)),
+		"buckets made by an operator": append(workerMayPublish(b), journalMayPublish(b)),
+		"buckets made by the workers": slices.Concat(workerMayPublish(b), []string{journalMayPublish(b)}, creatorMayPublish(b)),
+		"no journal by an operator":   workerMayPublish(b),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -205,7 +209,20 @@ func TestAFleetRunsWithTheDocumentedPermissions(t *testing.T) {
 			})
 			mu.Lock()
 			defer mu.Unlock()
-			require.Empty(t, denials)
+			store, err := as(t, s, "operator").KeyValue(t.Context(), b.Assignment)
+			require.NoError(t, err)
+			keys, err := store.ListKeysFiltered(t.Context(), "journal.*")
+			require.NoError(t, err)
+			_, kept := <-keys.Keys()
+			require.Equal(t, !strings.Contains(name, "no journal"), kept)
+			if kept {
+				require.Empty(t, denials)
+				return
+			}
+			require.LessOrEqual(t, len(denials), 4, "each leader tries it out once: %v", denials)
+			for _, err := range denials {
+				require.ErrorContains(t, err, `"$KV.`+b.Assignment+`.journal.1"`)
+			}
 		})
 	}
 }

@@ -20,7 +20,7 @@ var mutants = []mutant{
 	{
 		name: "plan-not-last", breaks: "The plan is the first message of its version instead of the last.",
 		file: "kv/planwrite.go",
-		old:  `	return p, p.put(PlanKey, w.Plan)`,
+		old:  `	return p, p.put(PlanKey, w.Plan, p.journal(w.Journal)...)`,
 		new: `	err := p.put(PlanKey, w.Plan)
 	last := p.batches[len(p.batches)-1]
 	p.batches[len(p.batches)-1] = append([]*nats.Msg{last[len(last)-1]}, last[:len(last)-1]...)
