@@ -2,7 +2,6 @@ package kv
 
 import (
 	"context"
-	"strconv"
 	"strings"
 	"time"
 
@@ -95,13 +94,3 @@ func journalValue(t token, j Journal, most int) []byte {
 
 // isJournal reports whether a key is that of an entry of the journal.
 func isJournal(key string) bool { return strings.HasPrefix(key, journalKey+".") }
-
-// journalVersion is the version that a key of the journal is about; ok is false for other keys.
-func journalVersion(key string) (version int64, ok bool) {
-	digits, ok := strings.CutPrefix(key, journalKey+".")
-	if !ok {
-		return 0, false
-	}
-	version, err := strconv.ParseInt(digits, 10, 64)
-	return version, err == nil
-}
