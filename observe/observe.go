@@ -24,6 +24,8 @@ import (
 var (
 	// ErrUnowned: nobody owns the partition as far as is known: it is on its way to another worker, or not listed.
 	ErrUnowned = errors.New("partition has no owner")
+	// ErrNoGroup: a bucket of the group does not exist (yet). An observer makes none.
+	ErrNoGroup = kv.ErrNoBucket
 	// ErrClosed: the observer was closed.
 	ErrClosed = errors.New("observer closed")
 )
@@ -47,7 +49,7 @@ type Observer struct {
 
 // Open begins to observe the group of a configuration, of which it uses KVBuckets, the worker IDs and OperationTimeout. It
 // returns once it has seen everything that is stored, or when ctx ends. Where there is no such group it is
-// [kv.ErrNoBucket]: Open creates nothing. The connection is the caller's, and stays open. Call Close at the end.
+// [ErrNoGroup]: Open creates nothing. The connection is the caller's, and stays open. Call Close at the end.
 func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Observer, error) {
 	if js == nil {
 		return nil, fmt.Errorf("observe: %w: js is nil, allowed: a JetStream context", parti.ErrNilArgument)
