@@ -29,6 +29,7 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/observe"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -72,6 +73,7 @@ func observerMayPublish(b parti.KVBuckets) (subjects []string) {
 	for _, bucket := range bucketsOf(b) {
 		subjects = append(subjects,
 			"$JS.API.STREAM.INFO.KV_"+bucket,
+			"$JS.API.DIRECT.GET.KV_"+bucket,
 			"$JS.API.DIRECT.GET.KV_"+bucket+".>",
 			"$JS.API.CONSUMER.CREATE.KV_"+bucket+".>",
 			"$JS.API.CONSUMER.MSG.NEXT.KV_"+bucket+".*",
@@ -330,6 +332,42 @@ func TestAnObserverReadsAndCannotWrite(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "value", string(entry.Value()))
 	}
+}
+
+func TestAnObserverOfAFleetNeedsNoMoreThanIsDocumented(t *testing.T) {
+	b := parti.DefaultConfig().KVBuckets
+	needed := slices.DeleteFunc(observerMayPublish(b), func(s string) bool { // the others are for tools that go by the buckets
+		return strings.Contains(s, ".DELETE.") || strings.Contains(s, b.Election) || strings.Contains(s, "DIRECT.GET") && strings.HasSuffix(s, ">")
+	})
+	s := serve(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "operator", Password: "operator"}, user("observer", observerMayPublish(b), []string{"_INBOX.>"})}
+		for _, subject := range needed {
+			o.Users = append(o.Users, user("no "+subject, without(observerMayPublish(b), subject), []string{"_INBOX.>"}))
+		}
+	})
+	m := (&owned{owners: map[string]int{}}).worker(t, pair(), as(t, s, "operator"))
+	cfg := pair()
+	require.NoError(t, m.Start(t.Context()))
+	js := as(t, s, "observer")
+	o, err := observe.Open(t.Context(), js, cfg)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		owner, err := o.Owner("a")
+		return err == nil && owner.Worker == m.WorkerID()
+	}, 10*time.Second, 5*time.Millisecond)
+	changes, err := o.History(t.Context(), observe.Query{Partition: "a"})
+	require.NoError(t, err)
+	require.Len(t, changes, 1)
+	require.NoError(t, o.Close())
+	require.NoError(t, js.Conn().LastError())
+	for _, subject := range needed {
+		began := time.Now()
+		_, err := observe.Open(t.Context(), as(t, s, "no "+subject), cfg)
+		require.ErrorIs(t, err, kv.ErrPermission, subject)
+		require.ErrorContains(t, err, strings.TrimRight(subject, ".>*"))
+		require.Less(t, time.Since(began), 2*time.Second)
+	}
+	require.NoError(t, m.Stop(t.Context()))
 }
 
 func TestAFleetRunsWithCredentials(t *testing.T) {
