@@ -115,7 +115,7 @@ func BenchmarkWritePlanWithItsJournal(b *testing.B) {
 						for q := range size[1] {
 							id := fmt.Sprintf("topic.%07d", size[1]*i+q)
 							w.Assignments[i].Owned = append(w.Assignments[i].Owned, Owned{Partition: id, Epoch: 1})
-							j.Changes = append(j.Changes, Change{Partition: id, From: "worker-9", To: w.Assignments[i].Worker, Epoch: 1})
+							j.Note(id, "worker-9", w.Assignments[i].Worker, 1)
 						}
 					}
 					if journal {

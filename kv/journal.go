@@ -86,9 +86,7 @@ func journalValue(t token, j Journal, most int) []byte {
 		if len(j.Changes) == 0 {
 			return nil
 		}
-		keep := len(j.Changes) / 2
-		j.Left += len(j.Changes) - keep
-		j.Changes = j.Changes[:keep]
+		j = j.Halve()
 	}
 }
 

@@ -51,12 +51,16 @@ func (o *Observer) History(ctx context.Context, q Query) ([]Change, error) {
 
 func (q Query) take(all []Change, j kv.Journal, stored time.Time) []Change {
 	for _, c := range j.Changes {
-		if q.Partition != "" && c.Partition != q.Partition || q.Worker != "" && c.From != q.Worker && c.To != q.Worker {
+		if q.Worker != "" && c.From != q.Worker && c.To != q.Worker {
 			continue
 		}
-		all = append(all, Change{
-			At: stored, Partition: c.Partition, From: c.From, To: c.To, Epoch: c.Epoch, Version: j.Version, Term: j.Term, By: j.By, Why: j.Why,
-		})
+		for _, p := range c.Partitions {
+			if q.Partition == "" || p == q.Partition {
+				all = append(all, Change{
+					At: stored, Partition: p, From: c.From, To: c.To, Epoch: c.Epoch, Version: j.Version, Term: j.Term, By: j.By, Why: j.Why,
+				})
+			}
+		}
 	}
 	if j.Left > 0 {
 		all = append(all, Change{At: stored, Version: j.Version, Term: j.Term, By: j.By, Why: j.Why, Left: j.Left})

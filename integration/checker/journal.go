@@ -14,8 +14,12 @@ type journal struct {
 	Version int64
 	By      string
 	Why     string
-	Changes []change
-	Left    int
+	Changes []struct {
+		From, To   string
+		Epoch      int64
+		Partitions []string
+	}
+	Left int
 }
 
 // change is a grant, which has a To, or a revoke.
@@ -53,12 +57,14 @@ func (c *Checker) storedJournal(e Entry) {
 	if j.Left > 0 {
 		return
 	}
-	told := make(map[change]bool, len(j.Changes))
-	for _, one := range j.Changes {
-		if one.To != "" {
-			one.From = ""
+	told := map[change]bool{}
+	for _, c := range j.Changes {
+		if c.To != "" {
+			c.From = "" // which a record does not tell
 		}
-		told[one] = true
+		for _, p := range c.Partitions {
+			told[change{p, c.From, c.To, c.Epoch}] = true
+		}
 	}
 	for _, one := range c.stored.changed[j.Version] {
 		if !told[one] {

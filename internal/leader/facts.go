@@ -271,13 +271,12 @@ func (e *Write) Journal() *record.Journal {
 	}
 	j := &record.Journal{
 		Term: e.Plan.Term, Version: e.Plan.Version, At: e.At.UTC(), By: e.By, Why: e.Why, Certificate: e.Plan.Certificate,
-		Changes: make([]record.Change, 0, len(grants)+len(revokes)),
 	}
 	for _, r := range revokes {
-		j.Changes = append(j.Changes, record.Change{Partition: r.Partition, From: r.Worker, Epoch: r.Epoch})
+		j.Note(r.Partition, r.Worker, "", r.Epoch)
 	}
 	for _, g := range grants {
-		j.Changes = append(j.Changes, record.Change{Partition: g.Partition, From: g.From, To: g.Worker, Epoch: g.Epoch})
+		j.Note(g.Partition, g.From, g.Worker, g.Epoch)
 	}
 	return j
 }
