@@ -68,6 +68,13 @@ func TestASnapshotAndAFeedLeaveTheJournalOut(t *testing.T) {
 		w.Assignments[0].Owned = noisy(25_000, 100, 1) // in parts
 		writePlan(t, s, f, w)
 		for v := range int64(1100) { // more than the server answers for
+			if v == 10 {
+				raw, err := s.readAll(t.Context(), Assignments, nil, s.patience())
+				require.NoError(t, err)
+				for _, e := range raw.Entries {
+					require.False(t, isJournal(e.Key), "it is not even asked for")
+				}
+			}
 			writePlan(t, s, f, journaled(v+2, 1, "worker-1"))
 		}
 		time.Sleep(time.Second)

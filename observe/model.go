@@ -79,7 +79,7 @@ func (m *model) told(u kv.Update, b kv.Bucket) {
 			changed = m.beat(u)
 		case kv.Assignments:
 			changed = m.assigned(u)
-		case kv.Election: // who should try; only a term makes a leader
+		default: // who should try to lead is nobody's promise: only a term makes a leader
 		}
 	}
 	if changed {
