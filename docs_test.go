@@ -94,6 +94,7 @@ var surroundings = map[string]string{
 	"messages":   "var messages <-chan jetstream.Msg",
 	"invoice":    "func invoice([]byte) []byte { return nil }",
 	"handle":     "func handle(context.Context, jetstream.Msg) error { return nil }",
+	"observer":   "var observer *observe.Observer",
 	"store":      "var store interface{ Put(ctx context.Context, epoch int64, key string, value []byte) error }",
 }
 
@@ -105,6 +106,7 @@ var imports = map[string]string{
 	"actor": "github.com/asynkron/protoactor-go/actor", "require": "github.com/stretchr/testify/require",
 	"parti": "github.com/parti-go/parti", "strategy": "github.com/parti-go/parti/strategy", "embedded": "github.com/parti-go/parti/kv/embedded",
 	"partitest": "github.com/parti-go/parti/partitest", "consume": "github.com/parti-go/parti/consume", "source": "github.com/parti-go/parti/source",
+	"observe": "github.com/parti-go/parti/observe",
 }
 
 // compilable returns a file that has the block in it, with the lines of the document.

@@ -30,6 +30,7 @@ var imports = map[string][]string{
 	"internal/store":  {"internal/record"},
 	"kv":              {"internal/inject", "internal/record", "internal/store"},
 	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
+	"observe":         {"kv"},
 	"source":          {"strategy"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},

@@ -189,7 +189,9 @@ func (c *calculator) end(e *leader.End) {
 func (c *calculator) write(ctx context.Context, e *leader.Write) *leader.Written {
 	ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 	defer cancel()
-	err := c.store.WritePlan(ctx, c.fence, kv.PlanWrite{Assignments: e.Records, Remove: e.Remove, Plan: e.Plan, Format: e.Format})
+	err := c.store.WritePlan(ctx, c.fence, kv.PlanWrite{
+		Assignments: e.Records, Remove: e.Remove, Plan: e.Plan, Format: e.Format, Journal: e.Journal(),
+	})
 	return &leader.Written{ID: e.ID, Outcome: outcome(err), Err: err}
 }
 

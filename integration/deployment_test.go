@@ -29,6 +29,7 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/observe"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -53,6 +54,9 @@ func workerMayPublish(b parti.KVBuckets) []string {
 	return subjects
 }
 
+// journalMayPublish is what a worker needs on top of that for the journal.
+func journalMayPublish(b parti.KVBuckets) string { return "$KV." + b.Assignment + ".journal.*" }
+
 // creatorMayPublish is what a worker needs on top of that to make the buckets itself.
 func creatorMayPublish(b parti.KVBuckets) (subjects []string) {
 	for _, bucket := range bucketsOf(b) {
@@ -69,6 +73,7 @@ func observerMayPublish(b parti.KVBuckets) (subjects []string) {
 	for _, bucket := range bucketsOf(b) {
 		subjects = append(subjects,
 			"$JS.API.STREAM.INFO.KV_"+bucket,
+			"$JS.API.DIRECT.GET.KV_"+bucket,
 			"$JS.API.DIRECT.GET.KV_"+bucket+".>",
 			"$JS.API.CONSUMER.CREATE.KV_"+bucket+".>",
 			"$JS.API.CONSUMER.MSG.NEXT.KV_"+bucket+".*",
@@ -179,8 +184,9 @@ func divides(t *testing.T, cfg parti.Config, connect func() jetstream.JetStream)
 func TestAFleetRunsWithTheDocumentedPermissions(t *testing.T) {
 	b := parti.DefaultConfig().KVBuckets
 	for name, publish := range map[string][]string{
-		"buckets made by an operator": workerMayPublish(b),
-		"buckets made by the workers": slices.Concat(workerMayPublish(b), creatorMayPublish(b)),
+		"buckets made by an operator": append(workerMayPublish(b), journalMayPublish(b)),
+		"buckets made by the workers": slices.Concat(workerMayPublish(b), []string{journalMayPublish(b)}, creatorMayPublish(b)),
+		"no journal by an operator":   workerMayPublish(b),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -205,7 +211,20 @@ func TestAFleetRunsWithTheDocumentedPermissions(t *testing.T) {
 			})
 			mu.Lock()
 			defer mu.Unlock()
-			require.Empty(t, denials)
+			store, err := as(t, s, "operator").KeyValue(t.Context(), b.Assignment)
+			require.NoError(t, err)
+			keys, err := store.ListKeysFiltered(t.Context(), "journal.*")
+			require.NoError(t, err)
+			_, kept := <-keys.Keys()
+			require.Equal(t, !strings.Contains(name, "no journal"), kept)
+			if kept {
+				require.Empty(t, denials)
+				return
+			}
+			require.LessOrEqual(t, len(denials), 4, "each leader tries it out once: %v", denials)
+			for _, err := range denials {
+				require.ErrorContains(t, err, `"$KV.`+b.Assignment+`.journal.1"`)
+			}
 		})
 	}
 }
@@ -313,6 +332,42 @@ func TestAnObserverReadsAndCannotWrite(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "value", string(entry.Value()))
 	}
+}
+
+func TestAnObserverOfAFleetNeedsNoMoreThanIsDocumented(t *testing.T) {
+	b := parti.DefaultConfig().KVBuckets
+	needed := slices.DeleteFunc(observerMayPublish(b), func(s string) bool { // the others are for tools that go by the buckets
+		return strings.Contains(s, ".DELETE.") || strings.Contains(s, b.Election) || strings.Contains(s, "DIRECT.GET") && strings.HasSuffix(s, ">")
+	})
+	s := serve(t, func(o *server.Options) {
+		o.Users = []*server.User{{Username: "operator", Password: "operator"}, user("observer", observerMayPublish(b), []string{"_INBOX.>"})}
+		for _, subject := range needed {
+			o.Users = append(o.Users, user("no "+subject, without(observerMayPublish(b), subject), []string{"_INBOX.>"}))
+		}
+	})
+	m := (&owned{owners: map[string]int{}}).worker(t, pair(), as(t, s, "operator"))
+	cfg := pair()
+	require.NoError(t, m.Start(t.Context()))
+	js := as(t, s, "observer")
+	o, err := observe.Open(t.Context(), js, cfg)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		owner, err := o.Owner("a")
+		return err == nil && owner.Worker == m.WorkerID()
+	}, 10*time.Second, 5*time.Millisecond)
+	changes, err := o.History(t.Context(), observe.Query{Partition: "a"})
+	require.NoError(t, err)
+	require.Len(t, changes, 1)
+	require.NoError(t, o.Close())
+	require.NoError(t, js.Conn().LastError())
+	for _, subject := range needed {
+		began := time.Now()
+		_, err := observe.Open(t.Context(), as(t, s, "no "+subject), cfg)
+		require.ErrorIs(t, err, kv.ErrPermission, subject)
+		require.ErrorContains(t, err, strings.TrimRight(subject, ".>*"))
+		require.Less(t, time.Since(began), 2*time.Second)
+	}
+	require.NoError(t, m.Stop(t.Context()))
 }
 
 func TestAFleetRunsWithCredentials(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/kv/embedded"
 )
 
@@ -91,6 +92,42 @@ func BenchmarkSnapshotOfAThousandKeys(b *testing.B) {
 		snapshot, err := s.Snapshot(b.Context(), Assignments, nil, f.Revision)
 		if err != nil || len(snapshot.Entries) != 1000 {
 			b.Fatal(len(snapshot.Entries), err)
+		}
+	}
+}
+
+// BenchmarkWritePlanWithItsJournal is what the journal adds: the same plan, without an entry and with one that names every
+// partition of it.
+func BenchmarkWritePlanWithItsJournal(b *testing.B) {
+	for _, storage := range []string{"memory", "file"} {
+		for _, size := range [][2]int{{10, 100}, {100, 1000}} {
+			for _, journal := range []bool{false, true} {
+				b.Run(fmt.Sprintf("storage=%s/partitions=%d/journal=%t", storage, size[0]*size[1], journal), func(b *testing.B) {
+					s := benchStore(b, storage)
+					f, err := s.BeginTerm(b.Context(), Term{}, 0, always)
+					if err != nil {
+						b.Fatal(err)
+					}
+					w := plan(1, workers(size[0])...)
+					w.Format = record.FormatPacked
+					j := &Journal{Version: 1, By: "worker-0", Why: "worker-9 is lost"}
+					for i := range w.Assignments {
+						for q := range size[1] {
+							id := fmt.Sprintf("topic.%07d", size[1]*i+q)
+							w.Assignments[i].Owned = append(w.Assignments[i].Owned, Owned{Partition: id, Epoch: 1})
+							j.Note(id, "worker-9", w.Assignments[i].Worker, 1)
+						}
+					}
+					if journal {
+						w.Journal = j
+					}
+					for b.Loop() {
+						if err := s.WritePlan(b.Context(), f, w); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
 		}
 	}
 }

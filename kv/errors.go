@@ -10,6 +10,9 @@ import (
 
 // What a caller can do next is in the error; all are tested with errors.Is.
 var (
+	// ErrNoBucket: a bucket does not exist, and who only observes does not make it.
+	ErrNoBucket = errors.New("bucket does not exist")
+
 	// ErrTaken: somebody else holds the entry, see [TakenError]. Wait for its end.
 	ErrTaken = store.ErrTaken
 	// ErrLost: the lease is over, the entry is gone or somebody else's. Claim anew.

@@ -52,6 +52,9 @@ func described(key string, r any) string {
 func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
+	if w.Journal != nil && !s.mayKeepJournal(ctx) {
+		w.Journal = nil
+	}
 	p, err := s.planMessages(w)
 	if err != nil {
 		return err
@@ -95,7 +98,7 @@ func afterPlan(batch []*nats.Msg) (n uint64) {
 func (s *Store) planMessages(w PlanWrite) (*planWriter, error) {
 	p := &planWriter{store: s, format: min(max(w.Format, record.Oldest), s.format), chain: s.holder.chain(), parts: map[string]int{}}
 	for _, a := range w.Assignments {
-		if a.Worker == TermKey || a.Worker == PlanKey {
+		if a.Worker == TermKey || a.Worker == PlanKey || a.Worker == journalKey {
 			return nil, fmt.Errorf("%w: %w: %q is no worker", ErrNotDone, ErrConfig, a.Worker)
 		}
 		if err := p.put(a.Worker, a); err != nil {
@@ -107,7 +110,7 @@ func (s *Store) planMessages(w PlanWrite) (*planWriter, error) {
 			return nil, err
 		}
 	}
-	return p, p.put(PlanKey, w.Plan)
+	return p, p.put(PlanKey, w.Plan, p.journal(w.Journal)...)
 }
 
 // planWriter makes the messages of one version, in as few batches as hold them.
@@ -120,8 +123,9 @@ type planWriter struct {
 	split   string // a record that needs more than one message; "" for none
 }
 
-// put adds a record: its parts, the record itself, and the removal of parts that it does not need any more.
-func (p *planWriter) put(key string, r any) error {
+// put adds a record: its parts, the record itself, and the removal of parts that it does not need any more. What has to be
+// in the same batch comes first.
+func (p *planWriter) put(key string, r any, messages ...*nats.Msg) error {
 	if err := checkKey(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotDone, err)
 	}
@@ -151,7 +155,6 @@ func (p *planWriter) put(key string, r any) error {
 	if parts > 0 && p.split == "" {
 		p.split = described(key, r)
 	}
-	var messages []*nats.Msg
 	for i, piece := range pieces {
 		name := key
 		if i < parts {

@@ -185,12 +185,43 @@ var errTooMany = fmt.Errorf("%w: too much for one answer", ErrNotDone)
 
 func (s *Store) readAll(ctx context.Context, b Bucket, keys []string, within time.Duration) (Snapshot, error) {
 	if keys == nil {
-		snapshot, err := s.readChunk(ctx, b, []string{">"}, within)
+		snapshot, err := s.readEverything(ctx, b, within)
 		if !errors.Is(err, errTooMany) {
 			return snapshot, err
 		}
 		keys = s.allKeys(b)
 	}
+	return s.readKeys(ctx, b, keys, within)
+}
+
+// readEverything reads all that a bucket holds: of the assignments the records, and then the parts of those that are
+// split. The journal, of which there may be much, is not asked for.
+func (s *Store) readEverything(ctx context.Context, b Bucket, within time.Duration) (Snapshot, error) {
+	if b != Assignments {
+		return s.readChunk(ctx, b, []string{">"}, within)
+	}
+	snapshot, err := s.readChunk(ctx, b, []string{"*"}, within)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	packed := false
+	keys := make([]string, 0, len(snapshot.Entries))
+	for _, e := range snapshot.Entries {
+		p, ok := record.PieceOf(e.Value)
+		packed = packed || ok && p.Parts > 0
+		keys = append(keys, e.Key)
+	}
+	if !packed {
+		return snapshot, nil
+	}
+	// A record and its parts are read in one answer, or they would not belong together while they are written.
+	whole, err := s.readKeys(ctx, b, keys, within)
+	whole.UpTo = min(whole.UpTo, snapshot.UpTo) // what was stored since under another key is not in it
+	return whole, err
+}
+
+// readKeys reads so many keys at once as the server answers for.
+func (s *Store) readKeys(ctx context.Context, b Bucket, keys []string, within time.Duration) (Snapshot, error) {
 	var all Snapshot
 	parts := slices.Collect(slices.Chunk(keys, chunk))
 	for len(parts) > 0 {
@@ -319,7 +350,10 @@ func (s *Store) emptySnapshot(ctx context.Context, b Bucket, keys []string) (Sna
 	}
 	for subject := range info.State.Subjects {
 		key, _ := splitKey(s.key(b, subject))
-		if keys[0] == ">" || slices.Contains(keys, key) {
+		if isJournal(s.key(b, subject)) {
+			continue
+		}
+		if keys[0] == ">" || keys[0] == "*" || slices.Contains(keys, key) {
 			return Snapshot{}, fmt.Errorf("%w: %q is there after all", ErrNotDone, key)
 		}
 	}

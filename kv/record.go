@@ -33,6 +33,10 @@ type (
 	Assignment = record.Assignment
 	// Owned is a partition that its worker runs.
 	Owned = record.Owned
+	// Journal says why a version of the plan was written, and who got or lost what by it.
+	Journal = record.Journal
+	// Change is what a version does to one partition.
+	Change = record.Change
 	// Releasing is a partition that its worker has to let go, since the version that took it.
 	Releasing = record.Releasing
 )
@@ -69,6 +73,9 @@ func DecodeTerm(b []byte) (Term, error) { return record.DecodeTerm(b) }
 
 // DecodeAssignment reads a worker's assignment.
 func DecodeAssignment(b []byte) (Assignment, error) { return record.DecodeAssignment(b) }
+
+// DecodeJournal reads an entry of the journal, packed or not.
+func DecodeJournal(b []byte) (Journal, error) { return record.DecodeJournal(b) }
 
 // DecodePlan reads a plan. An unknown phase or lifecycle is [ErrCorrupt].
 func DecodePlan(b []byte) (Plan, error) { return record.DecodePlan(b) }

@@ -35,7 +35,7 @@ func (s *Store) withParts(b Bucket, keys []string) []string {
 	subjects := make([]string, 0, 2*len(keys))
 	for _, key := range keys {
 		subjects = append(subjects, s.subject(b, key))
-		if b == Assignments && key != TermKey && key != ">" {
+		if b == Assignments && key != TermKey && key != ">" && key != "*" {
 			subjects = append(subjects, s.subject(b, key+".*"))
 		}
 	}

@@ -21,6 +21,7 @@ type Store struct {
 	holder   *holder
 	format   int                // the newest that is read and written
 	maySplit atomic.Bool        // the user of the connection may publish parts, as far as was tried
+	journal  atomic.Int32       // whether the user of the connection may publish the journal, see mayKeepJournal
 	split    registry           // of records that are stored in several messages
 	created  [buckets]time.Time // of the streams
 	alarm    alarm              // of the feeds

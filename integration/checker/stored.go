@@ -115,8 +115,10 @@ type stored struct {
 	takeovers []takeover
 	beats     map[string][]beat // by worker
 	seqs      map[Bucket]uint64
-	planned   map[int64]bool  // versions of records
-	ghosts    map[string]bool // IDs whose claim was overwritten by one from before the restore
+	planned   map[int64]bool     // versions of records
+	changed   map[int64][]change // what records of a version grant and revoke, until its journal or its plan is there
+	journals  int                // entries of the journal
+	ghosts    map[string]bool    // IDs whose claim was overwritten by one from before the restore
 	lastAt    map[Bucket]time.Time
 	unread    map[Bucket][]span // overwritten before it was read
 }
@@ -127,7 +129,7 @@ func newStored() stored {
 	return stored{
 		versions: make(map[string]int64), sessions: make(map[string]uint64), claims: make(map[string]claim),
 		holdings: make(map[string]holding), beats: make(map[string][]beat), seqs: make(map[Bucket]uint64),
-		paces: make(map[uint64][]time.Time), planned: make(map[int64]bool), ghosts: make(map[string]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
+		paces: make(map[uint64][]time.Time), planned: make(map[int64]bool), changed: make(map[int64][]change), ghosts: make(map[string]bool), lastAt: make(map[Bucket]time.Time), unread: make(map[Bucket][]span),
 	}
 }
 
@@ -224,6 +226,10 @@ func (c *Checker) storedAssignment(e Entry) {
 	if e.Gone {
 		return
 	}
+	if strings.HasPrefix(e.Key, "journal.") {
+		c.storedJournal(e)
+		return
+	}
 	switch e.Key {
 	case "term":
 		t, ok := decode[Term](c, e)
@@ -245,6 +251,7 @@ func (c *Checker) storedAssignment(e Entry) {
 		c.written(e, p.Term, p.Version)
 		p.At = e.At
 		c.stored.plans = append(c.stored.plans, p)
+		delete(c.stored.changed, p.Version)
 		c.planStored(p)
 	default:
 		r, ok := decode[record](c, e)
@@ -257,6 +264,7 @@ func (c *Checker) storedAssignment(e Entry) {
 		r.Worker = e.Key
 		c.written(e, r.Term, r.Version)
 		c.stored.planned[r.Version] = true
+		c.stored.changed[r.Version] = append(c.stored.changed[r.Version], r.changes()...)
 		c.holdings(e.At, r)
 	}
 }

@@ -105,6 +105,13 @@ func (u unpacker) whole(e *checker.Entry) bool {
 	switch {
 	case e.Bucket != checker.Assignment:
 		return true
+	case strings.HasPrefix(e.Key, "journal."): // one message, packed or not
+		if packed {
+			value, err := p.Unpack(nil)
+			e.Value = value
+			return err == nil
+		}
+		return true
 	case !packed:
 		return !strings.Contains(e.Key, ".")
 	case p.Part > 0:

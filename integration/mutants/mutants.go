@@ -20,8 +20,8 @@ var mutants = []mutant{
 	{
 		name: "plan-not-last", breaks: "The plan is the first message of its version instead of the last.",
 		file: "kv/planwrite.go",
-		old:  `	return p, p.put(PlanKey, w.Plan)`,
-		new: `	err := p.put(PlanKey, w.Plan)
+		old:  `	return p, p.put(PlanKey, w.Plan, p.journal(w.Journal)...)`,
+		new: `	err := p.put(PlanKey, w.Plan, p.journal(w.Journal)...)
 	last := p.batches[len(p.batches)-1]
 	p.batches[len(p.batches)-1] = append([]*nats.Msg{last[len(last)-1]}, last[:len(last)-1]...)
 	return p, err`,
@@ -1072,8 +1072,8 @@ var mutants = []mutant{
 	{
 		name: "epoch-not-advanced", breaks: "The next owner of an orphan gets the epoch of the one before.",
 		file: "internal/ledger/propose.go",
-		old:  `p.target.number, w.Version})`,
-		new:  `p.target.number, cmp.Or(p.epoch, w.Version)})`,
+		old:  `Session: p.target.number, Epoch: w.Version}`,
+		new:  `Session: p.target.number, Epoch: cmp.Or(p.epoch, w.Version)}`,
 	},
 	{
 		name: "gone-and-not-revoked", breaks: "A partition that the source lists no more stays with its owner.",
@@ -2257,5 +2257,49 @@ var mutants = []mutant{
 		file: "internal/leader/measure.go",
 		old:  `if before.owner != e.Worker {`,
 		new:  `if before.owner != "" {`,
+	},
+	// The journal, and who observes.
+	{
+		name: "journal-for-those-who-cannot-tell", breaks: "There is a journal while a release takes part that would take it for records.",
+		file:   "kv/journal.go",
+		old:    `p.format < record.FormatPacked`,
+		new:    `p.format < record.Oldest`,
+		likely: "EarlierRelease",
+	},
+	{
+		name: "journal-in-snapshots", breaks: "A snapshot of the assignments asks for the journal as well.",
+		file:   "kv/read.go",
+		old:    "	if b != Assignments {\n		return s.readChunk",
+		new:    "	if b < buckets {\n		return s.readChunk",
+		likely: "LeaveTheJournalOut",
+	},
+	{
+		name: "journal-without-permission", breaks: "A leader that may not write the journal cannot store a plan.",
+		file:   "kv/planwrite.go",
+		old:    `!s.mayKeepJournal(ctx)`,
+		new:    `!s.mayKeepJournal(ctx) && s == nil`,
+		likely: "DocumentedPermissions",
+	},
+	{
+		name: "journal-without-former", breaks: "The journal does not tell who had a partition before.",
+		file: "internal/ledger/ledger.go",
+		old: `	p.former = p.holder
+`,
+		new:    ``,
+		likely: "HistoryTells",
+	},
+	{
+		name: "ended-session-owns", breaks: "To an observer a worker that is gone owns what its record says.",
+		file:   "observe/model.go",
+		old:    `return w.session > max(w.beat.Session, w.gone)`,
+		new:    `return w.session > 0`,
+		likely: "WhileItsSessionMayLive",
+	},
+	{
+		name: "observer-believes-lower-epoch", breaks: "Of two records that name a partition an observer believes the one that it was told last.",
+		file:   "observe/model.go",
+		old:    `if h.worker.partitions[h.at].Epoch > p.Epoch {`,
+		new:    `if h.worker == nil {`,
+		likely: "TheHigherEpochCounts",
 	},
 }

@@ -172,6 +172,8 @@ type (
 		Plan    record.Plan
 		Format  int // that the records may have at most
 		Why     string
+		By      string    // the leader
+		At      time.Time // by its clock
 
 		proposal ledger.Write
 		changed  bool // it says more than that the phase is another
@@ -259,6 +261,24 @@ func (e *Write) String() string {
 // Changes counts what is granted and what is taken away.
 func (e *Write) Changes() (grants, revokes int) {
 	return len(e.proposal.Grants), len(e.proposal.Revokes)
+}
+
+// Journal says who gets what and who has to let go of what, and why; nil where nobody does.
+func (e *Write) Journal() *record.Journal {
+	grants, revokes := e.proposal.Grants, e.proposal.Revokes
+	if len(grants)+len(revokes) == 0 {
+		return nil
+	}
+	j := &record.Journal{
+		Term: e.Plan.Term, Version: e.Plan.Version, At: e.At.UTC(), By: e.By, Why: e.Why, Certificate: e.Plan.Certificate,
+	}
+	for _, r := range revokes {
+		j.Note(r.Partition, r.Worker, "", r.Epoch)
+	}
+	for _, g := range grants {
+		j.Note(g.Partition, g.From, g.Worker, g.Epoch)
+	}
+	return j
 }
 
 func (e *Answer) String() string {

@@ -36,7 +36,7 @@ func (l *Leader) write(now time.Time) {
 			l.written++
 			l.writing = &Write{
 				ID: l.written, Records: w.Records, Remove: w.Remove, Plan: plan, Format: l.format, Why: l.why(changed),
-				proposal: w, changed: changed,
+				By: l.cfg.Worker, At: now, proposal: w, changed: changed,
 			}
 			l.do(l.writing)
 			return

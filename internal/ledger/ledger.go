@@ -28,6 +28,7 @@ type Effect struct {
 	Worker    string
 	Session   uint64
 	Epoch     int64
+	From      string // of a grant: who had it before, as far as is known
 }
 
 // String is the effect as one line, for logs and golden tests.
@@ -98,6 +99,7 @@ type part struct {
 	since     int64
 	last      *worker // whose it was when that session ended
 	home      *worker // who had it by plan while it took part; nil for unknown
+	former    *worker // who held it last; nil for unknown. No rule reads it: it is for the journal
 
 	slot, targetSlot int    // in its holder's held and its target's targets
 	touched          uint64 // the number of the fact that touched it; 0 for untouched
@@ -400,6 +402,7 @@ func (l *Ledger) drop(p *part) {
 			l.waiting--
 		}
 	}
+	p.former = p.holder
 	p.holder, p.session, p.releasing, p.late, p.since = nil, 0, false, false, 0
 	l.touch(p)
 	if l.sourced && !p.listed() {

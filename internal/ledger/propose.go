@@ -17,10 +17,14 @@ func (l *Ledger) Propose() (Write, bool) {
 		grant, revoke := l.mayGrant(p), l.mustRevoke(p)
 		switch {
 		case grant:
-			w.Grants = append(w.Grants, Effect{"grant", p.id, p.target.id, p.target.number, w.Version})
+			e := Effect{Verb: "grant", Partition: p.id, Worker: p.target.id, Session: p.target.number, Epoch: w.Version}
+			if p.former != nil {
+				e.From = p.former.id
+			}
+			w.Grants = append(w.Grants, e)
 			concerned[p.target] = true
 		case revoke:
-			w.Revokes = append(w.Revokes, Effect{"revoke", p.id, p.holder.id, p.session, p.epoch})
+			w.Revokes = append(w.Revokes, Effect{Verb: "revoke", Partition: p.id, Worker: p.holder.id, Session: p.session, Epoch: p.epoch})
 			concerned[p.holder] = true
 		default:
 			p.touched = 0

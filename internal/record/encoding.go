@@ -90,6 +90,18 @@ func DecodeTerm(b []byte) (Term, error) { return decode[Term]("term", b) }
 // DecodeAssignment reads a worker's assignment.
 func DecodeAssignment(b []byte) (Assignment, error) { return decode[Assignment]("assignment", b) }
 
+// DecodeJournal reads an entry of the journal, packed or not.
+func DecodeJournal(b []byte) (Journal, error) {
+	if p, packed := PieceOf(b); packed && p.Parts == 0 {
+		value, err := p.Unpack(nil)
+		if err != nil {
+			return Journal{}, fmt.Errorf("%w: journal: %w", ErrCorrupt, err)
+		}
+		b = value
+	}
+	return decode[Journal]("journal", b)
+}
+
 // DecodePlan reads a plan. An unknown phase or lifecycle is [ErrCorrupt].
 func DecodePlan(b []byte) (Plan, error) {
 	p, err := decode[Plan]("plan", b)

@@ -142,6 +142,8 @@ type PlanWrite struct {
 	// Format is the newest record format that every reader knows; 0 is [record.Oldest]. Nothing newer is written. A record
 	// that does not need it is written in the oldest.
 	Format int
+	// Journal says why the version is written; nil for nothing to say.
+	Journal *record.Journal
 }
 
 // ClaimOptions say which ID is wanted and how.

@@ -1,0 +1,110 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Observe opens the buckets of a group for reading only. It writes nothing, makes no bucket, and needs no permission to do
+// so. [ErrNoBucket] says that there is no such group (yet), [ErrPermission] what the user of the connection may not do.
+func Observe(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
+	if cfg.OperationTimeout <= 0 {
+		cfg.OperationTimeout = 10 * time.Second
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	s := newStore(js, cfg, newHolder())
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	denied, err := s.mayPublish(ctx, s.observerProbes()...)
+	if err != nil {
+		return nil, err
+	}
+	if len(denied) > 0 {
+		return nil, fmt.Errorf("%w: the user of this connection may not publish to %q", ErrPermission, strings.Join(denied, `", nor to "`))
+	}
+	for b := range buckets {
+		stream, err := ask(ctx, s, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, s.stream(b)) })
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			return nil, fmt.Errorf("observe bucket %q: %w", cfg.bucket(b), ErrNoBucket)
+		case err != nil:
+			return nil, fmt.Errorf("observe bucket %q: %w", cfg.bucket(b), notDone(err))
+		}
+		s.created[b] = stream.CachedInfo().Created
+	}
+	return s, nil
+}
+
+// observerProbes are messages on the subjects that an observer publishes on; they have no effect.
+func (s *Store) observerProbes() (probes []*nats.Msg) {
+	for b := range buckets {
+		stream := s.stream(b)
+		for _, subject := range []string{
+			s.prefix + "STREAM.INFO." + stream, s.prefix + "DIRECT.GET." + stream,
+			s.prefix + "CONSUMER.CREATE." + stream + ".probe", s.prefix + "CONSUMER.MSG.NEXT." + stream + ".probe",
+		} {
+			m := nats.NewMsg(subject)
+			m.Header.Set(jetstream.ExpectedStreamHeader, noStream)
+			probes = append(probes, m)
+		}
+	}
+	return probes
+}
+
+// journalFetch is how many entries of the journal are asked for at once.
+const journalFetch = 64
+
+// History tells the entries of the journal that were stored since a time, the oldest first, and when each was stored. What
+// cannot be read is left out. It returns emit's error.
+func (s *Store) History(ctx context.Context, since time.Time, emit func(Journal, time.Time) error) error {
+	cfg := jetstream.ConsumerConfig{
+		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
+		InactiveThreshold: consumeTimeout, MaxDeliver: 1, FilterSubject: s.subject(Assignments, journalKey+".*"),
+	}
+	if !since.IsZero() {
+		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
+	}
+	consumer, err := ask(ctx, s, func(ctx context.Context) (jetstream.Consumer, error) {
+		return s.js.CreateConsumer(ctx, s.stream(Assignments), cfg)
+	})
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", notDone(err))
+	}
+	for left := consumer.CachedInfo().NumPending; left > 0; {
+		batch, err := consumer.Fetch(int(min(left, journalFetch)), jetstream.FetchContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read the journal: %w", notDone(err))
+		}
+		before := left
+		for m := range batch.Messages() {
+			if left, err = s.journaled(m, emit); err != nil {
+				return err
+			}
+		}
+		if batch.Error() != nil || left == before {
+			return fmt.Errorf("read the journal: %w", notDone(errors.Join(batch.Error(), ctx.Err())))
+		}
+	}
+	return nil
+}
+
+// journaled tells one entry. It returns how many are still to come.
+func (s *Store) journaled(m jetstream.Msg, emit func(Journal, time.Time) error) (left uint64, err error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return 0, fmt.Errorf("read the journal: %w", notDone(err))
+	}
+	j, err := DecodeJournal(m.Data())
+	if err != nil { // a marker, or nothing of ours
+		return meta.NumPending, nil //nolint:nilerr // see above
+	}
+	return meta.NumPending, emit(j, meta.Timestamp)
+}

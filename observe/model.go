@@ -1,0 +1,301 @@
+package observe
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/parti-go/parti/kv"
+)
+
+// model is what the feeds have told. An update costs what it changes; a Group is put together when somebody asks.
+type model struct {
+	mu      sync.RWMutex
+	workers map[string]*worker
+	owners  map[string]holding // by partition
+	plan    Plan
+	damped  map[string]time.Time
+	term    kv.Term
+	granted int // partitions of live sessions
+	synced  [4]bool
+	stale   [4]time.Time
+	failed  time.Time // since when there is no feed at all
+	ready   chan struct{}
+
+	seq     uint64
+	changed chan struct{} // closed with the next change
+	last    *Group        // of seq; nil for none
+}
+
+// worker is a worker with its records. A record counts while its session may live.
+type worker struct {
+	id         string
+	claim      kv.Claim
+	beat       kv.Heartbeat
+	live       bool
+	gone       uint64 // the highest session of which a complete list shows no heartbeat
+	session    uint64 // of the record
+	partitions []Partition
+	counts     bool
+}
+
+// holding is the newest record that names a partition.
+type holding struct {
+	worker *worker
+	at     int // in its partitions
+}
+
+func newModel() *model {
+	return &model{
+		workers: map[string]*worker{}, owners: map[string]holding{}, ready: make(chan struct{}), changed: make(chan struct{}),
+	}
+}
+
+// counted says whether what the record grants is owned. A heartbeat may be told later than the record that its session was
+// granted, so a session that no heartbeat has shown yet counts. One that has ended does not.
+func (w *worker) counted() bool {
+	if w.live {
+		return w.session >= w.beat.Session
+	}
+	return w.session > max(w.beat.Session, w.gone)
+}
+
+// told takes one update of a feed.
+func (m *model) told(u kv.Update, b kv.Bucket) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	changed := false
+	switch u.Kind {
+	case kv.UpdateSynced:
+		changed = m.sync(b)
+	case kv.UpdateBlind, kv.UpdateStale:
+		m.stale[b], changed = u.Since, true
+	default:
+		switch b {
+		case kv.StableIDs:
+			changed = m.claimed(u)
+		case kv.Heartbeats:
+			changed = m.beat(u)
+		case kv.Assignments:
+			changed = m.assigned(u)
+		default: // who should try to lead is nobody's promise: only a term makes a leader
+		}
+	}
+	if changed {
+		m.change()
+	}
+}
+
+func (m *model) change() {
+	m.seq++
+	m.last = nil
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// sync notes that a bucket was listed whole.
+func (m *model) sync(b kv.Bucket) (changed bool) {
+	before := m.stale[b]
+	m.stale[b], m.failed = time.Time{}, time.Time{}
+	first := !m.synced[b]
+	m.synced[b] = true
+	if m.synced[kv.Heartbeats] && (first || b == kv.Heartbeats) {
+		for _, w := range m.workers {
+			if !w.live && w.session > w.gone {
+				w.gone, changed = w.session, true
+				m.recount(w)
+			}
+		}
+	}
+	if first && m.synced[kv.StableIDs] && m.synced[kv.Heartbeats] && m.synced[kv.Assignments] {
+		close(m.ready)
+	}
+	return changed || first || !before.IsZero()
+}
+
+func (m *model) worker(id string) *worker {
+	w := m.workers[id]
+	if w == nil {
+		w = &worker{id: id}
+		m.workers[id] = w
+	}
+	return w
+}
+
+// recount notes that what a worker has counts, or does not any more.
+func (m *model) recount(w *worker) {
+	counts := w.counted()
+	if counts == w.counts {
+		return
+	}
+	w.counts = counts
+	for i, p := range w.partitions {
+		if h := m.owners[p.ID]; h.worker == w && h.at == i {
+			if counts {
+				m.granted++
+			} else {
+				m.granted--
+			}
+		}
+	}
+}
+
+func (m *model) claimed(u kv.Update) bool {
+	w := m.worker(u.Entry.Key)
+	var c kv.Claim
+	if u.Kind == kv.UpdatePut {
+		var err error
+		if c, err = kv.DecodeClaim(u.Entry.Value); err != nil {
+			return false
+		}
+	}
+	changed := c != w.claim
+	w.claim = c
+	m.forget(w)
+	return changed
+}
+
+// forget drops a worker that nothing is left of.
+func (m *model) forget(w *worker) {
+	if !w.live && w.partitions == nil && w.claim == (kv.Claim{}) {
+		delete(m.workers, w.id)
+	}
+}
+
+func (m *model) beat(u kv.Update) bool {
+	w := m.worker(u.Entry.Key)
+	if u.Kind != kv.UpdatePut {
+		was := w.live
+		w.live = false
+		w.gone = max(w.gone, w.beat.Session)
+		m.recount(w)
+		m.forget(w)
+		return was
+	}
+	h, err := kv.DecodeHeartbeat(u.Entry.Value)
+	if err != nil {
+		return false
+	}
+	changed := !w.live || !sameBeat(h, w.beat)
+	w.live, w.beat = true, h
+	m.recount(w)
+	return changed
+}
+
+// sameBeat compares what a Group shows of a heartbeat.
+func sameBeat(a, b kv.Heartbeat) bool {
+	return a.Session == b.Session && a.Applied == b.Applied && a.Leaving == b.Leaving && a.Cordoned == b.Cordoned &&
+		a.Capacity == b.Capacity && maps.Equal(a.Labels, b.Labels) && slices.Equal(a.Stuck, b.Stuck)
+}
+
+func (m *model) assigned(u kv.Update) bool {
+	put := u.Kind == kv.UpdatePut
+	switch u.Entry.Key {
+	case kv.TermKey:
+		t, err := kv.DecodeTerm(u.Entry.Value)
+		if !put || err != nil {
+			return false
+		}
+		m.term = t
+		return true
+	case kv.PlanKey:
+		p, err := kv.DecodePlan(u.Entry.Value)
+		if !put || err != nil {
+			return false
+		}
+		m.planned(p, u.Entry.Created)
+		return true
+	}
+	var a kv.Assignment
+	if put {
+		var err error
+		if a, err = kv.DecodeAssignment(u.Entry.Value); err != nil || a.Worker != u.Entry.Key {
+			return false // of a newer release, damaged, or nobody's: what was told before stands
+		}
+	}
+	m.record(m.worker(u.Entry.Key), a, u.Entry.Created)
+	return true
+}
+
+func (m *model) planned(p kv.Plan, stored time.Time) {
+	m.plan = Plan{
+		Term: p.Term, Version: p.Version, Phase: string(p.Phase), Lifecycle: string(p.Lifecycle), Members: p.Members,
+		Partitions: p.Partitions, Stored: stored, Certificate: p.Certificate,
+	}
+	m.damped = nil
+	for _, d := range p.Damped {
+		if m.damped == nil {
+			m.damped = map[string]time.Time{}
+		}
+		m.damped[d.Worker] = d.Until
+	}
+}
+
+// record takes over what a worker has, and gives up what it had.
+func (m *model) record(w *worker, a kv.Assignment, stored time.Time) {
+	since := make(map[string]Partition, len(w.partitions))
+	for i, p := range w.partitions {
+		since[p.ID] = p
+		if h := m.owners[p.ID]; h.worker == w && h.at == i {
+			m.disown(p.ID, w)
+		}
+	}
+	w.session, w.partitions = a.Session, nil
+	if n := len(a.Owned) + len(a.Releasing); n > 0 {
+		w.partitions = make([]Partition, 0, n)
+	}
+	add := func(id string, epoch int64, releasing bool) {
+		p := Partition{ID: id, Epoch: epoch, Releasing: releasing}
+		if before := since[id]; before.Epoch == epoch {
+			p.Since, p.ID = before.Since, before.ID
+		} else if epoch == a.Version {
+			p.Since = stored
+		}
+		w.partitions = append(w.partitions, p)
+	}
+	for _, o := range a.Owned {
+		add(o.Partition, o.Epoch, false)
+	}
+	for _, o := range a.Releasing {
+		add(o.Partition, o.Epoch, true)
+	}
+	slices.SortFunc(w.partitions, func(a, b Partition) int { return compare(a.ID, b.ID) })
+	w.counts = w.counted()
+	for i, p := range w.partitions {
+		m.own(p, w, i)
+	}
+	m.forget(w)
+}
+
+func (m *model) disown(id string, w *worker) {
+	delete(m.owners, id)
+	if w.counts {
+		m.granted--
+	}
+}
+
+// own books a partition. Where two records name it the higher epoch counts: a leader has died between two batches.
+func (m *model) own(p Partition, w *worker, at int) {
+	if h, taken := m.owners[p.ID]; taken {
+		if h.worker.partitions[h.at].Epoch > p.Epoch {
+			return
+		}
+		m.disown(p.ID, h.worker)
+	}
+	m.owners[p.ID] = holding{w, at}
+	if w.counts {
+		m.granted++
+	}
+}
+
+func (m *model) owner(partition string) (Owner, bool) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	h, ok := m.owners[partition]
+	if !ok || !h.worker.counts {
+		return Owner{}, false
+	}
+	w, p := h.worker, h.worker.partitions[h.at]
+	return Owner{Worker: w.id, Host: w.claim.Host, Session: w.session, Epoch: p.Epoch, Since: p.Since, Releasing: p.Releasing}, true
+}
