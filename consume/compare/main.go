@@ -9,7 +9,8 @@
 //
 // pcgroups is used as its documentation has it: an elastic group, one message at a time (MaxAckPending 1), its default AckWait;
 // an administrator adds and drops members; and where a member is killed, a second process of the same member stands by. With
-// Parti nobody does any of that. It has its default configuration, but begins as soon as two workers are there.
+// Parti nobody does any of that. It has its default configuration, but begins as soon as two workers are there. A
+// worker that leaves for good drains.
 package main
 
 import (
@@ -57,6 +58,7 @@ func compare(ctx context.Context, out io.Writer) error {
 	flag.Float64Var(&set.rate, "rate", 10, "messages a second for each partition")
 	flag.DurationVar(&set.length, "length", 30*time.Second, "how long each part lasts")
 	flag.DurationVar(&set.ackWait, "ackwait", 0, "the AckWait of pcgroups; 0 for its default, which is 5s; its own tool has 2s")
+	flag.BoolVar(&set.stop, "stop", false, "let a worker of Parti leave by Stop, which keeps its place, instead of Drain")
 	only := flag.String("only", "", "the one library to run, parti or pcgroups; empty for both")
 	flag.Parse()
 	if err := set.validate(); err != nil {

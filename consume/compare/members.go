@@ -22,6 +22,7 @@ type setup struct {
 	Name       string // of the member, in pcgroups
 	Partitions int
 	Config     parti.Config
+	Stop       bool // Parti: a member leaves by Stop, as if it came back, and not by Drain
 	Consumer   jetstream.ConsumerConfig
 }
 
@@ -82,7 +83,10 @@ func joinParti(ctx context.Context, js jetstream.JetStream, s setup) (func(conte
 	if err != nil {
 		return nil, err
 	}
-	return m.Stop, m.Start(ctx)
+	if s.Stop {
+		return m.Stop, m.Start(ctx)
+	}
+	return m.Drain, m.Start(ctx) // it does not come back
 }
 
 // joinPCGroups is what an application writes to read with pcgroups. That the member belongs to the group is what an

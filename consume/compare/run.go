@@ -69,7 +69,7 @@ func play(ctx context.Context, p peer, set settings) (res result, err error) {
 	defer nc.Close()
 	r := &run{settings: set, peer: p, sink: newSink(set.partitions), published: make([]int, set.partitions)}
 	r.setup = setup{
-		URL: servers.URL, Partitions: set.partitions, Config: set.config,
+		URL: servers.URL, Partitions: set.partitions, Config: set.config, Stop: set.stop,
 		Consumer: jetstream.ConsumerConfig{MaxAckPending: 1, AckWait: set.ackWait, AckPolicy: jetstream.AckExplicitPolicy},
 	}
 	if r.js, err = jetstream.New(nc); err != nil {

@@ -14,6 +14,7 @@ type settings struct {
 	length     time.Duration // of each part
 	ackWait    time.Duration // of pcgroups
 	config     parti.Config  // of Parti
+	stop       bool          // Parti: a clean leave is a Stop
 }
 
 func (s settings) validate() error {

@@ -74,7 +74,8 @@ func measure(ctx context.Context, set settings, n int) (phases []phase, err erro
 	if f.js, err = jetstream.New(nc, jetstream.WithPublishAsyncMaxPending(4096)); err != nil {
 		return nil, err
 	}
-	in := jetstream.StreamConfig{Name: "IN", Subjects: []string{"in.>"}, Replicas: set.servers}
+	// The server allows 1,000 consumers in a stream that does not say otherwise.
+	in := jetstream.StreamConfig{Name: "IN", Subjects: []string{"in.>"}, Replicas: set.servers, MaxConsumers: 2*n + 1000}
 	if _, err := f.js.CreateStream(ctx, in); err != nil {
 		return nil, err
 	}
