@@ -98,6 +98,10 @@ func withParti() peer {
 	}
 }
 
+// dropped is how long a member that was dropped goes on: it has to see that, and to remove its consumer. Where the process
+// ends before, the others wait until the server forgets the consumer.
+const dropped = 2 * time.Second
+
 // withPCGroups is pcgroups with its administrator.
 func withPCGroups() peer {
 	return peer{
@@ -113,7 +117,10 @@ func withPCGroups() peer {
 		},
 		leaves: func(ctx context.Context, r *run, name string) error {
 			_, err := pcgroups.DeleteMembers(ctx, r.js, inStream, group, []string{name})
-			return err
+			if err != nil {
+				return err
+			}
+			return pause(ctx, dropped)
 		},
 	}
 }
