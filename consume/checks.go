@@ -64,6 +64,16 @@ func same(info *jetstream.StreamInfo, created time.Time, position uint64) error 
 	return nil
 }
 
+// tooMany says that a stream allows no further consumer; nil where that is not what the server refused.
+func tooMany(stream string, err error) error {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) || api.ErrorCode != codeConsumers {
+		return nil
+	}
+	return fmt.Errorf("%w: stream %q has as many consumers as it may, allowed: MaxConsumers of the stream, or the server's limit where the "+
+		"stream says nothing, above the number of partitions: %w", ErrStream, stream, err)
+}
+
 // checkpoints makes the bucket of the positions where it is missing, and checks it. It returns where the position of a
 // partition is.
 func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo, partition string) (place, error) {

@@ -95,6 +95,8 @@ func (h *handler) consumer(ctx context.Context, want jetstream.ConsumerConfig) e
 	case errors.As(err, &api) && api.ErrorCode == codeNotUnique:
 		return fmt.Errorf("%w: another consumer of the work queue %q has a filter that overlaps %q, allowed: filters that do not overlap; "+
 			"a consumer of a partition that is not listed any more has to be deleted", ErrStream, h.cfg.Stream, want.FilterSubject)
+	case tooMany(h.cfg.Stream, err) != nil:
+		return tooMany(h.cfg.Stream, err)
 	case !errors.Is(err, jetstream.ErrConsumerExists):
 		return fmt.Errorf("make the consumer %q of stream %q: %w", want.Durable, h.cfg.Stream, err)
 	}

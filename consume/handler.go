@@ -124,6 +124,9 @@ func (h *handler) ordered(p pull, subject string, created time.Time) func(contex
 					AckPolicy: jetstream.AckNonePolicy, MaxDeliver: 1, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
 				})
 			})
+			if full := tooMany(h.cfg.Stream, err); full != nil {
+				return nil, full
+			}
 			if err != nil {
 				return nil, fmt.Errorf("make a consumer of %q in stream %q: %w", subject, h.cfg.Stream, err)
 			}

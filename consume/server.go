@@ -19,6 +19,7 @@ const (
 	codeBusy       jetstream.ErrorCode = 10164
 	codeNoMessage  jetstream.ErrorCode = 10037
 	codeNotUnique  jetstream.ErrorCode = 10100
+	codeConsumers  jetstream.ErrorCode = 10026
 	codeIncomplete jetstream.ErrorCode = 10176
 	codeInflight   jetstream.ErrorCode = 10210
 )

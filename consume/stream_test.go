@@ -388,3 +388,27 @@ func TestManyPartitionsShareWhatIsFetchedAhead(t *testing.T) {
 	readers.Store(1024)
 	require.Equal(t, 1, r.most())
 }
+
+func TestAStreamThatAllowsTooFewConsumersIsRefused(t *testing.T) {
+	for _, mode := range []Mode{Checkpoint, Durable} {
+		onStage(t, func(t *testing.T, st *stage) {
+			st.stream(jetstream.StreamConfig{Name: "IN", Subjects: []string{"in.>"}, MaxConsumers: 1})
+			one := st.reading(st.handler(st.js), owns("a", 1), (&log{}).take)
+			eventually(t, "it has its consumer", func() bool {
+				in, err := st.js.Stream(t.Context(), "IN")
+				return err == nil && in.CachedInfo().State.Consumers == 1
+			})
+			h := st.handler(st.js, func(c *Config) { c.Mode = mode })
+			run := h.runCheckpoint
+			if mode == Durable {
+				run, h.fit = h.runDurable, fitDurable
+			}
+			b := owns("b", 2)
+			two := st.started(b, func() error { return run(t.Context(), b, (&log{}).take) })
+			err := two.wait(t)
+			require.ErrorIs(t, err, ErrStream)
+			require.ErrorContains(t, err, "allowed: MaxConsumers of the stream")
+			require.NoError(t, one.stop(t))
+		})
+	}
+}
