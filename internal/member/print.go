@@ -115,7 +115,7 @@ func (e *Publish) String() string {
 func (e *Lead) String() string {
 	return fmt.Sprintf(either(e.Leads, "lead", "cease to lead")+" in term %d", e.Term)
 }
-func (e *Ready) String() string    { return "ready" }
+func (*Ready) String() string      { return "tell that it is ready" }
 func (e *Drained) String() string  { return "drained" }
 func (e *NoteLeft) String() string { return "note what is not handed over" }
 
