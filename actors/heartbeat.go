@@ -193,8 +193,12 @@ func (h *heartbeat) sent(msg *beatSent) {
 	if h.ctx.Err() != nil {
 		return
 	}
+	left := time.Until(h.hold.TrustedUntil())
 	switch h.hold.Answered(time.Now(), msg.lease.Sent, msg.err) {
 	case lease.Done:
+		if h.lease.Revision != 0 {
+			h.set.measures.renewed(left, msg.lease)
+		}
 		h.lease = msg.lease
 		h.report(&beat{msg.lease, h.answer()})
 	case lease.NotDone, lease.Unknown:

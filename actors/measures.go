@@ -8,6 +8,7 @@ import (
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/measure"
+	"github.com/parti-go/parti/kv"
 )
 
 // measures is what a worker measures. The actors write it, each its own part, and the meter's provider reads it on a goroutine
@@ -71,6 +72,11 @@ func (m *measures) beaten(took time.Duration, err error) {
 		failure = SentinelOf(err)
 	}
 	m.meter.Heartbeat(took, failure)
+}
+
+// renewed measures how much was left of the trust in a heartbeat when this one was acknowledged. The trust in both is as long.
+func (m *measures) renewed(left time.Duration, l kv.Lease) {
+	m.meter.Renewed(max(0, left.Seconds()/l.TrustedUntil().Sub(l.Sent).Seconds()))
 }
 
 func (m *measures) failed(err error) { m.meter.Failed(SentinelOf(err)) }

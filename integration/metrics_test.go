@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/integration/fleet"
+	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/strategy"
 )
@@ -201,6 +203,54 @@ func TestACrashIsMeasuredAsOwnerlessSinceTheLastHeartbeat(t *testing.T) {
 		require.Zero(t, leader.histogram(t, "parti.handoff.duration").Count, "nobody was asked to let go")
 		leader.is(t, 0, "parti.partition.unowned", "")
 	})
+}
+
+// TestALeaseThatIsNearlyLostIsMeasuredWithEachRenewal: the gauge shows the moment of a scrape, and between two of them a lease
+// can be as good as lost and renewed again.
+func TestALeaseThatIsNearlyLostIsMeasuredWithEachRenewal(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 30)
+		a, b := measured(f), measured(f)
+		beginMeasured(f, a, b)
+		below := func(g *gauge, part float64) (n uint64) {
+			h := g.histogram(t, "parti.lease.slack")
+			for i, count := range h.BucketCounts {
+				if i < len(h.Bounds) && h.Bounds[i] <= part {
+					n += count
+				}
+			}
+			return n
+		}
+		<-time.After(time.Minute)
+		require.InDelta(t, (4.5-2)/4.5, median(a.histogram(t, "parti.lease.slack")), 0.1, "a heartbeat is renewed after HeartbeatInterval")
+		require.Zero(t, below(a, 0.4))
+		beats := 0
+		a.Link.Fail(func(subject string) link.Fault {
+			if !strings.HasPrefix(subject, "$KV."+f.Config().KVBuckets.Heartbeat+".") {
+				return link.None
+			}
+			if beats++; beats%2 == 1 {
+				return link.Lost
+			}
+			return link.None
+		})
+		<-time.After(time.Minute)
+		require.Greater(t, below(a, 0.2), uint64(5))
+		require.Equal(t, parti.StateStable, a.Manager.State(), "it was never lost")
+		require.Zero(t, below(b, 0.4))
+		a.Link.Heal()
+	})
+}
+
+// median is the upper bound of the bucket in the middle.
+func median(h metricdata.HistogramDataPoint[float64]) float64 {
+	n := uint64(0)
+	for i, count := range h.BucketCounts {
+		if n += count; 2*n >= h.Count && i < len(h.Bounds) {
+			return h.Bounds[i]
+		}
+	}
+	return math.Inf(1)
 }
 
 func TestTheCrashOfALeaderIsMeasuredByItsSuccessor(t *testing.T) {

@@ -31,6 +31,7 @@ const (
 	planMoves         = "parti.plan.moves"
 	planDuration      = "parti.plan.duration"
 	leaseRemaining    = "parti.lease.remaining"
+	leaseSlack        = "parti.lease.slack"
 	heartbeatDuration = "parti.heartbeat.duration"
 	handlerRestarts   = "parti.handler.restarts"
 	term              = "parti.term"
@@ -59,6 +60,7 @@ func Instruments() []Instrument {
 		{planMoves, Counter, "{partition}", "Partitions that were granted to another worker than the one that had them before.", ""},
 		{planDuration, Histogram, "s", "Time that the strategy took to answer.", ""},
 		{leaseRemaining, Gauge, "s", "Time for which a lease may still be acted on. Nothing is reported for a lease that is not held.", attributeLease},
+		{leaseSlack, Histogram, "1", "Part of the trust in a heartbeat that was left when the next one was acknowledged.", ""},
 		{heartbeatDuration, Histogram, "s", "Time from the send of a heartbeat to its answer.", attributeError},
 		{handlerRestarts, Counter, "{restart}", "Handlers that were begun again after a failure.", ""},
 		{term, Gauge, "{term}", "The highest leader's term that the worker has seen.", ""},
@@ -68,14 +70,19 @@ func Instruments() []Instrument {
 	}
 }
 
-// The boundaries of the histograms, in seconds. Answers of a store take milliseconds, handoffs up to minutes.
+// The boundaries of the histograms, in seconds but for the parts of a whole. Answers of a store take milliseconds, handoffs up
+// to minutes.
 var (
+	parts   = []float64{.05, .1, .2, .3, .4, .5, .6, .7, .8, .9}
 	answers = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	moments = []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600}
 )
 
 func boundaries(name string) []float64 {
-	if name == heartbeatDuration || name == planDuration {
+	switch name {
+	case leaseSlack:
+		return parts
+	case heartbeatDuration, planDuration:
 		return answers
 	}
 	return moments

@@ -95,6 +95,11 @@ func (m *Meter) Heartbeat(took time.Duration, failure string) {
 	m.do(func(i *instruments) { i.record(heartbeatDuration, took, failure) })
 }
 
+// Renewed measures how much of the trust in a heartbeat was left when the next one was acknowledged, as a part of the whole.
+func (m *Meter) Renewed(left float64) {
+	m.do(func(i *instruments) { i.put(leaseSlack, left, "") })
+}
+
 // Planned measures how long a strategy took.
 func (m *Meter) Planned(took time.Duration) {
 	m.do(func(i *instruments) { i.record(planDuration, took, "") })

@@ -106,8 +106,12 @@ func (i *instruments) with(failure string) metric.MeasurementOption {
 }
 
 func (i *instruments) record(name string, took time.Duration, failure string) {
+	i.put(name, took.Seconds(), failure)
+}
+
+func (i *instruments) put(name string, value float64, failure string) {
 	if h := i.histograms[name]; h != nil {
-		h.Record(context.Background(), took.Seconds(), i.with(failure))
+		h.Record(context.Background(), value, i.with(failure))
 	}
 }
 
