@@ -92,44 +92,50 @@ func (m *Meter) Close(giveUp <-chan struct{}) {
 
 // Heartbeat measures how long the answer to a heartbeat took. failure is the name of a sentinel; "" for none.
 func (m *Meter) Heartbeat(took time.Duration, failure string) {
-	m.do(func(i *instruments) { i.record(heartbeatDuration, took, failure) })
+	if m.measures() {
+		m.do(func(i *instruments) { i.record(heartbeatDuration, took, failure) })
+	}
 }
 
 // Renewed measures how much of the trust in a heartbeat was left when the next one was acknowledged, as a part of the whole.
 func (m *Meter) Renewed(left float64) {
-	m.do(func(i *instruments) { i.put(leaseSlack, left, "") })
+	if m.measures() {
+		m.do(func(i *instruments) { i.put(leaseSlack, left, "") })
+	}
 }
 
 // Planned measures how long a strategy took.
 func (m *Meter) Planned(took time.Duration) {
-	m.do(func(i *instruments) { i.record(planDuration, took, "") })
+	if m.measures() {
+		m.do(func(i *instruments) { i.record(planDuration, took, "") })
+	}
 }
 
 // Restarted counts a handler that is begun again.
-func (m *Meter) Restarted() { m.do(func(i *instruments) { i.add(handlerRestarts, 1, "") }) }
+func (m *Meter) Restarted() {
+	if m.measures() {
+		m.do(func(i *instruments) { i.add(handlerRestarts, 1, "") })
+	}
+}
 
 // Failed counts an error by the name of its sentinel.
-func (m *Meter) Failed(sentinel string) { m.do(func(i *instruments) { i.add(failures, 1, sentinel) }) }
+func (m *Meter) Failed(sentinel string) {
+	if m.measures() {
+		m.do(func(i *instruments) { i.add(failures, 1, sentinel) })
+	}
+}
 
 // Moved measures what became of partitions.
 func (m *Meter) Moved(what Moved) {
-	m.do(func(i *instruments) {
-		for _, took := range what.Handoffs {
-			i.record(handoffDuration, took, "")
-		}
-		for _, took := range what.Ownerless {
-			i.record(ownerlessDuration, took, "")
-		}
-		if what.Moves > 0 {
-			i.add(planMoves, int64(what.Moves), "")
-		}
-	})
+	if m.measures() {
+		m.do(func(i *instruments) { i.moved(what) })
+	}
 }
 
+// measures says whether anybody wants to know. It is asked before a measurement is made, which costs an allocation.
+func (m *Meter) measures() bool { return m != nil && !m.over.Load() }
+
 func (m *Meter) do(one func(*instruments)) {
-	if m == nil || m.over.Load() {
-		return
-	}
 	select {
 	case m.queue <- one:
 	default:

@@ -16,13 +16,15 @@ type instruments struct {
 	histograms map[string]metric.Float64Histogram
 	shown      map[string]metric.Int64Observable
 	lease      metric.Float64Observable
-	taken      metric.Registration // of the callback
+	taken      metric.Registration                 // of the callback
+	sets       map[string]metric.MeasurementOption // by error; see with
 }
 
 func newInstruments(m *Meter) *instruments {
 	i := &instruments{
 		meter: m, group: attribute.String(attributeGroup, m.cfg.Group), counters: map[string]metric.Int64Counter{},
 		histograms: map[string]metric.Float64Histogram{}, shown: map[string]metric.Int64Observable{},
+		sets: map[string]metric.MeasurementOption{},
 	}
 	m.contain(func() { i.make(m.cfg.Provider.Meter(Scope)) })
 	return i
@@ -97,12 +99,18 @@ func (i *instruments) end() {
 	}
 }
 
-// with is the group, and an error if there is one.
+// with is the group, and an error if there is one. A set of attributes costs more to make than to record, so each is kept: there
+// are no more than names of sentinels. It is asked for on the goroutine of the meter only.
 func (i *instruments) with(failure string) metric.MeasurementOption {
-	if failure == "" {
-		return metric.WithAttributes(i.group)
+	if known, is := i.sets[failure]; is {
+		return known
 	}
-	return metric.WithAttributes(i.group, attribute.String(attributeError, failure))
+	attributes := []attribute.KeyValue{i.group}
+	if failure != "" {
+		attributes = append(attributes, attribute.String(attributeError, failure))
+	}
+	i.sets[failure] = metric.WithAttributeSet(attribute.NewSet(attributes...))
+	return i.sets[failure]
 }
 
 func (i *instruments) record(name string, took time.Duration, failure string) {
@@ -112,6 +120,18 @@ func (i *instruments) record(name string, took time.Duration, failure string) {
 func (i *instruments) put(name string, value float64, failure string) {
 	if h := i.histograms[name]; h != nil {
 		h.Record(context.Background(), value, i.with(failure))
+	}
+}
+
+func (i *instruments) moved(what Moved) {
+	for _, took := range what.Handoffs {
+		i.record(handoffDuration, took, "")
+	}
+	for _, took := range what.Ownerless {
+		i.record(ownerlessDuration, took, "")
+	}
+	if what.Moves > 0 {
+		i.add(planMoves, int64(what.Moves), "")
 	}
 }
 
