@@ -37,8 +37,8 @@ func beginMeasures(set Settings, view *View) *measures {
 func (m *measures) read() measure.Reading {
 	s := m.view.Present()
 	r := measure.Reading{
-		State: string(s.State), Owned: len(m.view.assignment.Load().Partitions), Term: s.Term, Leads: s.Leader, Waits: len(s.Waits),
-		Session: s.TrustedFor, Lead: m.lead.Load(),
+		State: string(s.State), Owned: len(m.view.assignment.Load().Partitions), Term: s.Term, Version: s.Version,
+		Leads: s.Leader, Waits: len(s.Waits), Session: s.TrustedFor, Lead: m.lead.Load(),
 	}
 	if until := m.leadership.Load(); until != nil {
 		r.Leadership = time.Until(*until)

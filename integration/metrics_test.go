@@ -146,6 +146,7 @@ func TestAGroupThatStartsMeasuresWhatEachWorkerIsAndHas(t *testing.T) {
 			g.is(t, 0, "parti.worker.state", "Emergency")
 			require.Len(t, points(g.collect(t)["parti.worker.state"]), 9)
 			g.is(t, 1, "parti.term", "")
+			g.is(t, float64(slices.Max(f.Checker.Versions())), "parti.plan.version", "")
 			g.is(t, 0, "parti.wait", "")
 			has, _ := g.value(t, "parti.partition.owned", "")
 			require.Equal(t, float64(len(g.Manager.Assignment().Partitions)), has)

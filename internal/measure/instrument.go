@@ -29,6 +29,7 @@ const (
 	handoffDuration   = "parti.handoff.duration"
 	ownerlessDuration = "parti.ownerless.duration"
 	planMoves         = "parti.plan.moves"
+	planVersion       = "parti.plan.version"
 	planDuration      = "parti.plan.duration"
 	leaseRemaining    = "parti.lease.remaining"
 	leaseSlack        = "parti.lease.slack"
@@ -58,6 +59,7 @@ func Instruments() []Instrument {
 		{handoffDuration, Histogram, "s", "Time from the request to let a partition go until its worker has let it go.", ""},
 		{ownerlessDuration, Histogram, "s", "Time that a partition was without an owner between two owners.", ""},
 		{planMoves, Counter, "{partition}", "Partitions that were granted to another worker than the one that had them before.", ""},
+		{planVersion, Gauge, "{version}", "The version of the newest plan that the worker knows.", ""},
 		{planDuration, Histogram, "s", "Time that the strategy took to answer.", ""},
 		{leaseRemaining, Gauge, "s", "Time for which a lease may still be acted on. Nothing is reported for a lease that is not held.", attributeLease},
 		{leaseSlack, Histogram, "1", "Part of the trust in a heartbeat that was left when the next one was acknowledged.", ""},

@@ -37,6 +37,7 @@ type Reading struct {
 	State      string
 	Owned      int
 	Term       uint64
+	Version    int64 // of the newest plan that the worker knows; 0 for none
 	Leads      bool
 	Waits      int
 	Session    time.Duration // for which the session is trusted; 0 for no session
@@ -195,6 +196,9 @@ func (m *Meter) observe(_ context.Context, o metric.Observer, i *instruments) er
 	i.show(o, waits, int64(r.Waits))
 	if r.Term > 0 {
 		i.show(o, term, int64(r.Term)) //nolint:gosec // terms grow by one
+	}
+	if r.Version > 0 {
+		i.show(o, planVersion, r.Version)
 	}
 	if r.Lead != nil && r.Leads {
 		i.show(o, partitionUnowned, int64(r.Lead.Unowned))
