@@ -72,8 +72,8 @@ func (l *life) leader(pods []*pod) (leads, follows *pod) {
 	return leads, follows
 }
 
-// only requires that these alerts fire, each within its time after the fault and not before it, and no other ever. Once the fault is
-// over for within, none fires any more.
+// only requires that these alerts fire, each within its time after the fault and not before it, and no other ever. When the fault
+// has been over for within, none fires any more.
 func (l *life) only(t *testing.T, within time.Duration, expected map[string]time.Duration) {
 	t.Helper()
 	first := map[string]time.Duration{}
@@ -157,7 +157,8 @@ func TestAHealthyGroupFiresNothing(t *testing.T) {
 func refuses(buckets ...string) func(subject string) link.Fault {
 	return func(subject string) link.Fault {
 		for _, bucket := range buckets {
-			if strings.HasPrefix(subject, "$KV."+bucket+".") || strings.HasPrefix(subject, "$JS.API.") && strings.Contains(subject, "KV_"+bucket) {
+			api := strings.HasPrefix(subject, "$JS.API.") && strings.Contains(subject, "KV_"+bucket)
+			if api || strings.HasPrefix(subject, "$KV."+bucket+".") {
 				return link.Refused
 			}
 		}

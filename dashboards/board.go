@@ -11,8 +11,8 @@ import (
 // The variables of the board choose a Prometheus, and of what it has scraped the jobs, groups and workers to look at.
 const (
 	datasource = "${datasource}"
-	chosen     = `{job=~"$job", parti_group=~"$group"}`
-	ofWorkers  = `{job=~"$job", parti_group=~"$group", instance=~"$instance"}`
+	chosen     = `job=~"$job", parti_group=~"$group"`
+	ofWorkers  = chosen + `, instance=~"$instance"`
 )
 
 // JSON returns the board as Grafana imports it.
@@ -63,7 +63,8 @@ func choice(name, label, query string) *dashboard.QueryVariableBuilder {
 		Sort(dashboard.VariableSortAlphabeticalAsc).
 		Multi(true).IncludeAll(true).AllValue(all).
 		Current(dashboard.VariableOption{
-			Text: dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}}, Value: dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
+			Text:  dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
+			Value: dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 		})
 }
 
@@ -83,7 +84,8 @@ func rows() []row {
 	}
 }
 
-// series puts the labels of a choice into a query: %g for those of the group, %w for those of its workers.
+// series puts the labels of a choice into a query: %g for those of the group, %w for those of its workers, and %W for those
+// beside other labels.
 func series(query string) string {
-	return strings.NewReplacer("%g", chosen, "%w", ofWorkers).Replace(query)
+	return strings.NewReplacer("%g", "{"+chosen+"}", "%w", "{"+ofWorkers+"}", "%W", ofWorkers).Replace(query)
 }

@@ -2,6 +2,7 @@ package dashboards_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -108,8 +109,10 @@ func questions(t *testing.T) map[string]string {
 	all := map[string]string{}
 	board, err := dashboards.JSON()
 	require.NoError(t, err)
-	for i, found := range regexp.MustCompile(`"expr": "(.*)",\n`).FindAllStringSubmatch(string(board), -1) {
-		plain := strings.NewReplacer(`\"`, `"`, `\u003e`, ">", "$__rate_interval", "1m", "$job", ".+", "$group", ".+", "$instance", ".+").Replace(found[1])
+	for i, found := range regexp.MustCompile(`"expr": (".*"),\n`).FindAllStringSubmatch(string(board), -1) {
+		var plain string
+		require.NoError(t, json.Unmarshal([]byte(found[1]), &plain))
+		plain = strings.NewReplacer("$__rate_interval", "1m", "$job", ".+", "$group", ".+", "$instance", ".+").Replace(plain)
 		require.NotContains(t, plain, "$")
 		all[fmt.Sprintf("board %d", i)] = plain
 	}
@@ -130,8 +133,8 @@ func questions(t *testing.T) map[string]string {
 	return all
 }
 
-// TestEveryQuestionIsAboutWhatIsMeasured: each metric that it names exists, with each label that it asks for, and each panel of the
-// board shows something.
+// TestEveryQuestionIsAboutWhatIsMeasured: each metric that it names exists, with each label that it asks for, and each panel of
+// the board shows something.
 func TestEveryQuestionIsAboutWhatIsMeasured(t *testing.T) {
 	p := eventful(t)
 	engine := load(t, p.input())

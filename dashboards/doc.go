@@ -1,5 +1,5 @@
-// Package dashboards makes the dashboard that operators copy into Grafana, parti.json, and tests it and the alerts for Prometheus,
-// alerts.yaml, against what simulated fleets measure.
+// Package dashboards makes the dashboard that operators copy into Grafana, parti.json. Its tests hold that and the alerts for
+// Prometheus, alerts.yaml, to what simulated fleets measure.
 package dashboards
 
 //go:generate go run ./generate

@@ -59,7 +59,9 @@ func (p panel) lines(id uint32) cog.Builder[dashboard.Panel] {
 	b := timeseries.NewPanelBuilder().Id(id).Title(p.title).Description(p.about).Datasource(source()).
 		Height(linesHeight).Span(p.width).
 		Min(0).FillOpacity(0).LineWidth(1).ShowPoints(common.VisibilityModeNever).
-		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).DisplayMode(common.LegendDisplayModeList).Placement(common.LegendPlacementBottom))
+		Legend(common.NewVizLegendOptionsBuilder().ShowLegend(true).
+			DisplayMode(common.LegendDisplayModeList).
+			Placement(common.LegendPlacementBottom))
 	if p.unit != "" {
 		b = b.Unit(p.unit)
 	}

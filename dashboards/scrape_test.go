@@ -47,7 +47,9 @@ type prometheusOf struct {
 
 // scrape begins to scrape the processes of a fleet.
 func scrape(t *testing.T, f *fleet.Fleet) *prometheusOf {
-	p := &prometheusOf{t: t, fleet: f, ended: make(chan struct{}), values: map[string][]string{}, labels: map[string]map[string]string{}}
+	p := &prometheusOf{
+		t: t, fleet: f, ended: make(chan struct{}), values: map[string][]string{}, labels: map[string]map[string]string{},
+	}
 	p.work.Go(func() {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
