@@ -167,9 +167,9 @@ func troubles() []panel {
 			queries: []query{{`sum by (error_type) (rate(parti_error_total%w[$__rate_interval])) * 60`, "{{error_type}}"}},
 		},
 		{
-			title:   "Failed heartbeats",
-			about:   "By sentinel, in a minute.",
-			width:   8,
+			title: "Failed heartbeats",
+			about: "By sentinel, in a minute.",
+			width: 8,
 			queries: []query{{
 				`sum by (error_type) (rate(parti_heartbeat_duration_seconds_count{error_type!="", %W}[$__rate_interval])) * 60`, "{{error_type}}",
 			}},
