@@ -39,7 +39,7 @@ func live(t *testing.T, partitions int, story func(l *life), with ...fleet.With)
 	})
 	l.fire = alerts(t, l.input(), l.n)
 	if *keep != "" {
-		l.write(t, filepath.Join(*keep, t.Name()+".yaml"))
+		l.write(t, filepath.Join(*keep, strings.ReplaceAll(t.Name(), "/", "-")+".yaml"))
 	}
 	return l
 }
@@ -117,40 +117,49 @@ func (f firing) isReadable(t *testing.T) {
 }
 
 func TestAHealthyGroupFiresNothing(t *testing.T) {
-	live(t, 30, func(l *life) {
-		pods := l.begin(4)
-		for i, p := range pods { // a rolling restart
-			id := p.Manager.WorkerID()
-			l.stop(p)
-			pods[i] = l.start(p.address, fleet.PreferredID(id))
-			pass(20 * time.Second)
-		}
-		l.fleet.Settle(time.Minute)
-		pods = append(pods, l.start("orders-4:9090"), l.start("orders-5:9090"))
-		l.fleet.Settle(time.Minute)
-		pass(2 * time.Minute)
-		leads, follows := l.leader(pods)
-		id := follows.Manager.WorkerID()
-		l.crash(follows)
-		pass(30 * time.Second)
-		back := l.start(follows.address, fleet.PreferredID(id))
-		l.fleet.Settle(time.Minute)
-		pass(5 * time.Minute)
-		l.crash(leads)
-		l.fleet.Settle(time.Minute)
-		pass(2 * time.Minute)
-		require.NoError(t, back.Drain(context.Background()))
-		l.fleet.Settle(time.Minute)
-		l.fleet.Source.Set(append(l.fleet.Source.List(), fleet.Partition(30), fleet.Partition(31))...)
-		l.fleet.Wait(10*time.Second, "a leader, which may have drained", func() bool { return l.fleet.Leader() != nil })
-		require.NoError(t, l.fleet.Leader().Refresh())
-		l.fleet.Settle(time.Minute)
-		l.fleet.Server.Stop() // and a restart of the server
-		pass(3 * time.Second)
-		l.fleet.Server.Start()
-		l.fleet.Settle(3 * time.Minute)
-		pass(5 * time.Minute)
-	}).only(t, 0, nil)
+	clustered := parti.ClusteredConfig()
+	clustered.KVBuckets.Replicas = 1 // there is one server
+	for name, cfg := range map[string]parti.Config{"default": parti.DefaultConfig(), "clustered": clustered} {
+		t.Run(name, func(t *testing.T) {
+			live(t, 30, eventfulAndWell, fleet.Config(func(c *parti.Config) { *c = cfg })).only(t, 0, nil)
+		})
+	}
+}
+
+// eventfulAndWell is what a group goes through and mends by itself.
+func eventfulAndWell(l *life) {
+	pods := l.begin(4)
+	for i, p := range pods { // a rolling restart
+		id := p.Manager.WorkerID()
+		l.stop(p)
+		pods[i] = l.start(p.address, fleet.PreferredID(id))
+		pass(20 * time.Second)
+	}
+	l.fleet.Settle(time.Minute)
+	pods = append(pods, l.start("orders-4:9090"), l.start("orders-5:9090"))
+	l.fleet.Settle(time.Minute)
+	pass(2 * time.Minute)
+	leads, follows := l.leader(pods)
+	id := follows.Manager.WorkerID()
+	l.crash(follows)
+	pass(30 * time.Second)
+	back := l.start(follows.address, fleet.PreferredID(id))
+	l.fleet.Settle(time.Minute)
+	pass(5 * time.Minute)
+	l.crash(leads)
+	l.fleet.Settle(time.Minute)
+	pass(2 * time.Minute)
+	require.NoError(l.t, back.Drain(context.Background()))
+	l.fleet.Settle(time.Minute)
+	l.fleet.Source.Set(append(l.fleet.Source.List(), fleet.Partition(30), fleet.Partition(31))...)
+	l.fleet.Wait(10*time.Second, "a leader, which may have drained", func() bool { return l.fleet.Leader() != nil })
+	require.NoError(l.t, l.fleet.Leader().Refresh())
+	l.fleet.Settle(time.Minute)
+	l.fleet.Server.Stop() // and a restart of the server
+	pass(3 * time.Second)
+	l.fleet.Server.Start()
+	l.fleet.Settle(3 * time.Minute)
+	pass(5 * time.Minute)
 }
 
 // refuses makes nobody take what a worker sends about some buckets.

@@ -112,7 +112,7 @@ func workers() []panel {
 		},
 		{
 			title: "Heartbeats",
-			about: "Time from the send to the answer. Those that failed are counted beside.",
+			about: "Time from the send to the answer. The last row counts those that failed.",
 			unit:  "s", width: 8,
 			queries: []query{
 				{`histogram_quantile(0.5, sum by (le) (rate(parti_heartbeat_duration_seconds_bucket%w[$__rate_interval])))`, "median"},
