@@ -126,7 +126,7 @@ func (w *pipelined) send(ctx context.Context, b *batch, at *mark) wrote {
 		messages = append(messages, &nats.Msg{Subject: m.Subject, Data: m.Data, Header: h})
 	}
 	messages = append(messages, position)
-	ack, err := bounded(ctx, func(ctx context.Context) (*jetstreamext.BatchAck, error) {
+	ack, err := bounded(ctx, w.client.nc, func(ctx context.Context) (*jetstreamext.BatchAck, error) {
 		return jetstreamext.PublishMsgBatch(ctx, w.client.js, slices.Clip(messages), jetstreamext.BatchFlowControl{})
 	})
 	if err != nil {

@@ -80,7 +80,7 @@ func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo, 
 	name := "KV_" + h.cfg.Checkpoints
 	info, err := h.about(ctx, name, time.Time{})
 	if errors.Is(err, ErrStream) {
-		_, err = bounded(ctx, func(ctx context.Context) (jetstream.KeyValue, error) {
+		_, err = bounded(ctx, h.client.nc, func(ctx context.Context) (jetstream.KeyValue, error) {
 			return h.client.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 				Bucket: h.cfg.Checkpoints, Description: "positions in the stream " + h.cfg.Stream, History: 1,
 				Storage: jetstream.FileStorage, Replicas: max(1, input.Config.Replicas),

@@ -84,7 +84,7 @@ func (h *handler) about(ctx context.Context, stream string, since time.Time) (*j
 		return a.info, nil
 	}
 	at := time.Now()
-	s, err := bounded(ctx, func(ctx context.Context) (jetstream.Stream, error) { return h.client.js.Stream(ctx, stream) })
+	s, err := bounded(ctx, h.client.nc, func(ctx context.Context) (jetstream.Stream, error) { return h.client.js.Stream(ctx, stream) })
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, fmt.Errorf("%w: stream %q does not exist", ErrStream, stream)
 	}
@@ -118,7 +118,7 @@ func (h *handler) ordered(p pull, subject string, created time.Time) func(contex
 			if err := h.unchanged(ctx, created, position); err != nil {
 				return nil, err
 			}
-			made, err := bounded(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+			made, err := bounded(ctx, h.client.nc, func(ctx context.Context) (jetstream.Consumer, error) {
 				return h.client.js.CreateConsumer(ctx, h.cfg.Stream, jetstream.ConsumerConfig{
 					DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: position + 1, FilterSubject: subject,
 					AckPolicy: jetstream.AckNonePolicy, MaxDeliver: 1, MemoryStorage: true, Replicas: 1, InactiveThreshold: time.Minute,
