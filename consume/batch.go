@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -29,7 +28,7 @@ const headersMost = 4096
 
 // exit checks the output stream for a partition.
 func (p *pipeline) exit(ctx context.Context, partition parti.Partition, input string) (*exit, error) {
-	info, err := p.about(ctx, p.out.Stream, time.Time{})
+	info, err := p.known(ctx, p.out.Stream, false)
 	if err != nil {
 		return nil, err
 	}

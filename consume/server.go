@@ -150,6 +150,8 @@ func (c *client) last(ctx context.Context, stream, subject string) (stored, erro
 	if err != nil {
 		return stored{}, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	answer, err := bounded(ctx, c.nc, func(ctx context.Context) (*nats.Msg, error) {
 		return c.nc.RequestWithContext(ctx, c.prefix+"STREAM.MSG.GET."+stream, request)
 	})

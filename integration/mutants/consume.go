@@ -127,6 +127,25 @@ var consuming = []mutant{
 		new:  `if status = nil; anew && nc == nil {`,
 	},
 
+	{
+		name: "silence-borne-by-each", breaks: "Partitions that begin at once wait one after the other for a server that is silent.",
+		file: "consume/about.go",
+		old:  `		h.infos[stream] = answered{nil, err, time.Now()}`,
+		new:  `		h.infos[stream] = answered{nil, err, time.Time{}}`,
+	},
+	{
+		name: "bucket-not-awaited", breaks: "A bucket that another worker has just made is reported as missing.",
+		file: "consume/checks.go",
+		old:  `h.known(ctx, name, true)`,
+		new:  `h.known(ctx, name, false)`,
+	},
+	{
+		name: "silent-question", breaks: "A question that nobody answers is waited for until the partition fails.",
+		file: "consume/about.go",
+		old:  `	answerWithin = 2 * time.Second`,
+		new:  `	answerWithin = operation`,
+	},
+
 	// In which order messages come.
 	{
 		name: "gap-skipped", breaks: "A delivery that is lost on its way is skipped.",
