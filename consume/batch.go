@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -29,7 +28,7 @@ const headersMost = 4096
 
 // exit checks the output stream for a partition.
 func (p *pipeline) exit(ctx context.Context, partition parti.Partition, input string) (*exit, error) {
-	info, err := p.about(ctx, p.out.Stream, time.Time{})
+	info, err := p.known(ctx, p.out.Stream, false)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +125,7 @@ func (w *pipelined) send(ctx context.Context, b *batch, at *mark) wrote {
 		messages = append(messages, &nats.Msg{Subject: m.Subject, Data: m.Data, Header: h})
 	}
 	messages = append(messages, position)
-	ack, err := bounded(ctx, func(ctx context.Context) (*jetstreamext.BatchAck, error) {
+	ack, err := bounded(ctx, w.client.nc, func(ctx context.Context) (*jetstreamext.BatchAck, error) {
 		return jetstreamext.PublishMsgBatch(ctx, w.client.js, slices.Clip(messages), jetstreamext.BatchFlowControl{})
 	})
 	if err != nil {

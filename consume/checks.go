@@ -78,9 +78,9 @@ func tooMany(stream string, err error) error {
 // partition is.
 func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo, partition string) (place, error) {
 	name := "KV_" + h.cfg.Checkpoints
-	info, err := h.about(ctx, name, time.Time{})
+	info, err := h.known(ctx, name, false)
 	if errors.Is(err, ErrStream) {
-		_, err = bounded(ctx, func(ctx context.Context) (jetstream.KeyValue, error) {
+		_, err = bounded(ctx, h.client.nc, func(ctx context.Context) (jetstream.KeyValue, error) {
 			return h.client.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
 				Bucket: h.cfg.Checkpoints, Description: "positions in the stream " + h.cfg.Stream, History: 1,
 				Storage: jetstream.FileStorage, Replicas: max(1, input.Config.Replicas),
@@ -89,7 +89,7 @@ func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo, 
 		if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
 			return place{}, fmt.Errorf("make the bucket %q: %w", h.cfg.Checkpoints, err)
 		}
-		info, err = h.about(ctx, name, time.Time{})
+		info, err = h.known(ctx, name, true)
 	}
 	if err != nil {
 		return place{}, err

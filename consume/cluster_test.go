@@ -126,7 +126,9 @@ func TestOnAClusterEachModeGoesThroughAChangeOfOwnerAndOfLeader(t *testing.T) {
 	}
 	require.Equal(t, numbers(1, 200), stream.all())
 	require.Equal(t, numbers(1, 200), queue.all())
-	require.Equal(t, numbers(1, 200), st.results("a"))
+	var results []string
+	repeat(t, func() (err error) { results, err = st.look("OUT", "out.a"); return err })
+	require.Equal(t, numbers(1, 200), results)
 }
 
 // at is the position in the output stream, 0 where it cannot be read.

@@ -83,7 +83,7 @@ func (h *handler) durable(name, subject string, retention jetstream.RetentionPol
 
 // consumer makes a durable consumer, or sees whether the one that is there will do.
 func (h *handler) consumer(ctx context.Context, want jetstream.ConsumerConfig) error {
-	_, err := bounded(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+	_, err := bounded(ctx, h.client.nc, func(ctx context.Context) (jetstream.Consumer, error) {
 		return h.client.js.CreateConsumer(ctx, h.cfg.Stream, want)
 	})
 	var api *jetstream.APIError
@@ -100,7 +100,7 @@ func (h *handler) consumer(ctx context.Context, want jetstream.ConsumerConfig) e
 	case !errors.Is(err, jetstream.ErrConsumerExists):
 		return fmt.Errorf("make the consumer %q of stream %q: %w", want.Durable, h.cfg.Stream, err)
 	}
-	there, err := bounded(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+	there, err := bounded(ctx, h.client.nc, func(ctx context.Context) (jetstream.Consumer, error) {
 		return h.client.js.Consumer(ctx, h.cfg.Stream, want.Durable)
 	})
 	if err != nil {
@@ -117,7 +117,7 @@ func (h *handler) consumer(ctx context.Context, want jetstream.ConsumerConfig) e
 // later what the owner before has fetched and not acknowledged.
 func (h *handler) reset(ctx context.Context, want jetstream.ConsumerConfig, retention jetstream.RetentionPolicy) error {
 	if h.resets(h.client.nc.ConnectedServerVersion()) {
-		_, err := bounded(ctx, func(ctx context.Context) (*jetstream.ConsumerResetResponse, error) {
+		_, err := bounded(ctx, h.client.nc, func(ctx context.Context) (*jetstream.ConsumerResetResponse, error) {
 			return h.client.js.ResetConsumer(ctx, h.cfg.Stream, want.Durable)
 		})
 		if err != nil {
@@ -206,7 +206,7 @@ func (w *acknowledged) settle() error {
 	}
 	reply := w.last.Reply
 	w.last, w.pending = nil, 0
-	_, err := bounded(w.owner.Held(), func(ctx context.Context) (*nats.Msg, error) {
+	_, err := bounded(w.owner.Held(), w.client.nc, func(ctx context.Context) (*nats.Msg, error) {
 		return w.client.nc.RequestWithContext(ctx, reply, acknowledgement)
 	})
 	if err != nil {

@@ -267,3 +267,38 @@ func TestAMessageWhoseAcknowledgementIsLostComesAgainAlone(t *testing.T) {
 		require.Equal(t, append(numbers(1, 9), "3", "10"), got.all())
 	})
 }
+
+// TestWhatIsNotHandledIsNotAcknowledged: where a message fails for good, and where it is in the middle of its tries as the
+// partition is revoked, it is the next owner's, with all that is behind it.
+func TestWhatIsNotHandledIsNotAcknowledged(t *testing.T) {
+	for name, retry := range map[string]Retry{
+		"halted":  {First: time.Millisecond, Most: time.Millisecond, Attempts: 2},
+		"revoked": {First: time.Hour, Attempts: 9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onQueues(t, func(t *testing.T, st *stage, old bool) {
+				got := &log{}
+				failed := make(chan struct{}, 9)
+				first := st.working(st.durable(st.js, old, func(c *Config) { c.Retry = retry }), owns("a", 1), func(ctx context.Context, m Message) error {
+					if string(m.Data()) == "3" {
+						failed <- struct{}{}
+						return errMood
+					}
+					return got.take(ctx, m)
+				})
+				<-time.After(time.Second)
+				st.publish("a", 1, 5)
+				<-failed
+				if name == "halted" {
+					require.ErrorIs(t, first.wait(t), ErrHalted)
+				} else {
+					require.NoError(t, first.stop(t))
+				}
+				second := st.working(st.durable(st.js, old), owns("a", 2), got.take)
+				eventually(t, "the rest is handled", func() bool { return len(got.all()) >= 5 })
+				require.NoError(t, second.stop(t))
+				require.Equal(t, numbers(1, 5), got.all())
+			})
+		})
+	}
+}

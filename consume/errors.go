@@ -33,10 +33,11 @@ var (
 
 // What became of a write or a request.
 var (
-	errConflict = errors.New("the condition does not hold")
-	errNotDone  = errors.New("not done")
-	errUnknown  = errors.New("it is not known whether it was done")
-	errGap      = errors.New("a delivery is missing")
-	errSilent   = errors.New("the server is silent")
-	errConsumer = errors.New("the server has ended the consumer")
+	errConflict   = errors.New("the condition does not hold")
+	errNotDone    = errors.New("not done")
+	errUnknown    = errors.New("it is not known whether it was done")
+	errUnanswered = errors.New("the connection was made anew before the answer came") // errReconnected ends a reader
+	errGap        = errors.New("a delivery is missing")
+	errSilent     = errors.New("the server is silent")
+	errConsumer   = errors.New("the server has ended the consumer")
 )

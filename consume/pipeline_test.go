@@ -67,22 +67,31 @@ func (st *stage) results(partition string) (list []string) {
 	return st.holds("OUT", "out."+partition)
 }
 
-func (st *stage) holds(stream, subject string) (list []string) {
+func (st *stage) holds(stream, subject string) []string {
 	st.t.Helper()
+	list, err := st.look(stream, subject)
+	require.NoError(st.t, err)
+	return list
+}
+
+// look reads what a stream holds, which a cluster refuses while the stream has no leader.
+func (st *stage) look(stream, subject string) (list []string, err error) {
 	c, err := st.safe.OrderedConsumer(st.t.Context(), stream, jetstream.OrderedConsumerConfig{FilterSubjects: []string{subject}})
-	require.NoError(st.t, err)
+	if err != nil {
+		return nil, err
+	}
 	info, err := c.Info(st.t.Context())
-	require.NoError(st.t, err)
-	if info.NumPending == 0 {
-		return nil
+	if err != nil || info.NumPending == 0 {
+		return nil, err
 	}
 	all, err := c.Fetch(int(info.NumPending))
-	require.NoError(st.t, err)
+	if err != nil {
+		return nil, err
+	}
 	for m := range all.Messages() {
 		list = append(list, string(m.Data()))
 	}
-	require.NoError(st.t, all.Error())
-	return list
+	return list, all.Error()
 }
 
 // piped is the position in the output stream, and 0 where there is none.
@@ -298,13 +307,16 @@ func TestAPipelineBuriesWhatFailsAndKeepsTheRest(t *testing.T) {
 	})
 }
 
+// seldom has nothing stored because of the time.
+func seldom(c *Config) { c.Interval = time.Hour }
+
 func TestWhatIsTransformedIsStoredWhenThePartitionIsRevoked(t *testing.T) {
 	onStage(t, func(t *testing.T, st *stage) {
 		st.input()
 		st.output()
 		st.publish("a", 1, 20)
 		begun := make(chan struct{})
-		r := st.piping(st.pipeline(st.js), owns("a", 1), func(ctx context.Context, m Message) ([]*nats.Msg, error) {
+		r := st.piping(st.pipeline(st.js, seldom), owns("a", 1), func(ctx context.Context, m Message) ([]*nats.Msg, error) {
 			if m.Position() == 3 {
 				close(begun)
 				sleep(ctx, 3*time.Second)
@@ -360,4 +372,39 @@ func TestAPipelineSaysWhyItsStreamsAreNotFit(t *testing.T) {
 		require.ErrorContains(t, run(func(p *pipeline) { p.cfg.Subject = func(parti.Partition) string { return "nope" } }), `Config.Subject is "nope"`)
 		require.ErrorContains(t, run(func(p *pipeline) { p.cfg.Subject = func(parti.Partition) string { return "" } }), `is ""`)
 	})
+}
+
+// TestABatchWhoseAnswerWentDownWithTheConnectionIsSettledAtOnce: the answer does not come any more, so nothing is gained by
+// waiting for it until the request's time is over.
+func TestABatchWhoseAnswerWentDownWithTheConnectionIsSettledAtOnce(t *testing.T) {
+	for name, fault := range map[string]link.Fault{"stored": link.Unheard, "not stored": link.Lost} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, func(t *testing.T, st *stage) {
+				st.input()
+				st.output()
+				r := st.piping(st.pipeline(st.js), owns("a", 1), double)
+				st.publish("a", 1, 5)
+				eventually(t, "it works", func() bool { return st.piped("a") == 5 })
+				var failed atomic.Bool
+				st.link.Fail(func(subject string) link.Fault {
+					if subject == "pos.a" && !failed.Swap(true) {
+						return fault
+					}
+					return link.None
+				})
+				st.publish("a", 6, 8)
+				eventually(t, "a batch is under way", failed.Load)
+				<-time.After(100 * time.Millisecond)
+				st.link.Cut()
+				<-time.After(time.Second)
+				st.link.Heal()
+				healed := time.Now()
+				st.publish("a", 9, 9)
+				eventually(t, "all is stored", func() bool { return st.piped("a") == 9 })
+				require.Less(t, time.Since(healed), 2*time.Second)
+				require.NoError(t, r.stop(t))
+				require.Equal(t, doubled(1, 9), st.results("a"))
+			})
+		})
+	}
 }

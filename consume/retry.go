@@ -144,7 +144,7 @@ func (h *handler) bury(o owner, m *Message, cause error) error {
 		letter.Header.Set(name, value)
 	}
 	id := fmt.Sprintf("parti-dead-%s-%s-%d", h.cfg.Stream, o.Partition().ID(), m.sequence)
-	_, err := bounded(o.Held(), func(ctx context.Context) (*jetstream.PubAck, error) {
+	_, err := bounded(o.Held(), h.client.nc, func(ctx context.Context) (*jetstream.PubAck, error) {
 		return h.client.js.PublishMsg(ctx, letter, jetstream.WithMsgID(id))
 	})
 	return err

@@ -58,29 +58,46 @@ func newClient(js jetstream.JetStream) *client {
 
 // bounded returns when ctx ends even if f does not. The client writes to the socket while it holds its mutex: on a stalled
 // link a publish can hang there, whatever its context says. The goroutine ends with that.
-func bounded[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+//
+// It also returns when the connection is made anew: an answer that was under way when the old one broke does not come any
+// more. What became of the request is unknown then, as it is when its time is over.
+func bounded[T any](ctx context.Context, nc *nats.Conn, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, operation)
 	type result struct {
 		value T
 		err   error
 	}
-	done := make(chan result, 1)
+	done, watching := make(chan result, 1), make(chan chan nats.Status, 1)
 	go func() {
 		defer cancel()
+		status := nc.StatusChanged(nats.CONNECTED) // which waits for the mutex as well
+		defer nc.RemoveStatusListener(status)
+		watching <- status
 		value, err := f(ctx)
 		done <- result{value, err}
 	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
+	var status <-chan nats.Status
+	var why error
+	for why == nil {
+		select {
+		case r := <-done:
+			return r.value, r.err
+		case status = <-watching:
+		case _, anew := <-status:
+			if status = nil; anew {
+				cancel()
+				why = errUnanswered
+			}
+		case <-ctx.Done():
+			why = ctx.Err()
+		}
 	}
 	select {
 	case r := <-done: // which came first
 		return r.value, r.err
 	default:
 		var none T
-		return none, ctx.Err()
+		return none, why
 	}
 }
 
@@ -111,7 +128,7 @@ func passing(err error) bool {
 
 // publish writes a message on the condition that expect is the sequence of the last message of its subject.
 func (c *client) publish(ctx context.Context, m *nats.Msg, expect uint64) (uint64, error) {
-	ack, err := bounded(ctx, func(ctx context.Context) (*jetstream.PubAck, error) {
+	ack, err := bounded(ctx, c.nc, func(ctx context.Context) (*jetstream.PubAck, error) {
 		return c.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(expect), jetstream.WithRetryAttempts(0))
 	})
 	if err != nil {
@@ -133,7 +150,9 @@ func (c *client) last(ctx context.Context, stream, subject string) (stored, erro
 	if err != nil {
 		return stored{}, err
 	}
-	answer, err := bounded(ctx, func(ctx context.Context) (*nats.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	answer, err := bounded(ctx, c.nc, func(ctx context.Context) (*nats.Msg, error) {
 		return c.nc.RequestWithContext(ctx, c.prefix+"STREAM.MSG.GET."+stream, request)
 	})
 	if err != nil {

@@ -68,7 +68,7 @@ func TestAMessageInHandIsFinishedAndStoredWhenThePartitionIsRevoked(t *testing.T
 	onStage(t, func(t *testing.T, st *stage) {
 		st.input()
 		st.publish("a", 1, 20)
-		h, got := st.handler(st.js), &log{}
+		h, got := st.handler(st.js, seldom), &log{}
 		begun := make(chan struct{})
 		r := st.reading(h, owns("a", 1), func(ctx context.Context, m Message) error {
 			if m.Position() == 3 {

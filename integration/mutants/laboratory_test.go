@@ -48,7 +48,7 @@ func TestATimeoutCatchesOnlyAMutantThatSpins(t *testing.T) {
 func TestNoMutantIsStale(t *testing.T) {
 	t.Chdir("../..")
 	names := map[string]bool{}
-	for _, m := range mutants {
+	for _, m := range all() {
 		_, err := m.apply()
 		require.NoError(t, err)
 		require.False(t, names[m.name], "two mutants have the name %q", m.name)

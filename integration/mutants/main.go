@@ -105,7 +105,7 @@ func choose(pattern string) ([]mutant, error) {
 	}
 	var chosen []mutant
 	names := map[string]bool{}
-	for _, m := range mutants {
+	for _, m := range all() {
 		if names[m.name] {
 			return nil, fmt.Errorf("two mutants have the name %q", m.name)
 		}

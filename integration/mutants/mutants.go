@@ -1,5 +1,10 @@
 package main
 
+import "slices"
+
+// all are the bugs of the library.
+func all() []mutant { return slices.Concat(mutants, consuming) }
+
 // mutants are the bugs, by the room they are put into.
 var mutants = []mutant{
 	// What is written, and under which condition.

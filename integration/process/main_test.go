@@ -23,6 +23,13 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	if setup := os.Getenv(readerVariable); setup != "" {
+		if err := readStreams(setup); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if binaries != "" {
 		_ = os.RemoveAll(binaries)

@@ -22,23 +22,23 @@ type phase struct {
 	published, kept float64 // messages published, positions stored
 }
 
-const header = "| servers | partitions | | CPU of servers | CPU of workers | cores per partition, servers + workers |" +
-	" MiB per partition, servers + workers | positions stored a second per partition, all replicas | 4 KiB pages to disk a second per partition |\n" +
-	"| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
+const header = "| servers | partitions | keys | | CPU of servers | CPU of workers | cores per key, servers + workers |" +
+	" MiB per key, servers + workers | positions stored a second per key, all replicas | 4 KiB pages to disk a second per key |\n" +
+	"| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n"
 
-func (p phase) print(set settings, n int, base phase) {
-	per := func(now, base float64) float64 { return (now - base) / float64(n) }
+func (p phase) print(set settings, n, keys int, base phase) {
+	per := func(now, base float64) float64 { return (now - base) / float64(keys) }
 	rate := func(v float64, of phase) float64 {
 		if of.took == 0 {
 			return 0
 		}
 		return v / of.took
 	}
-	fmt.Printf("| %d | %d | %s | %.3f | %.3f | %.6f + %.6f | %.3f + %.3f | %.4f | %.4f |\n", set.servers, n, p.name,
+	fmt.Printf("| %d | %d | %d | %s | %.3f | %.3f | %.6f + %.6f | %.3f + %.3f | %.4f | %.4f |\n", set.servers, n, keys, p.name,
 		rate(p.servers.CPU, p), rate(p.workers.CPU, p),
 		per(rate(p.servers.CPU, p), rate(base.servers.CPU, base)), per(rate(p.workers.CPU, p), rate(base.workers.CPU, base)),
 		per(p.servers.Memory, base.servers.Memory), per(p.workers.Memory, base.workers.Memory),
-		rate(p.kept, p)*float64(set.servers)/float64(n), per(rate(p.servers.Written, p), rate(base.servers.Written, base))/4096)
+		rate(p.kept, p)*float64(set.servers)/float64(keys), per(rate(p.servers.Written, p), rate(base.servers.Written, base))/4096)
 	fmt.Fprintf(os.Stderr, "%+v\n", p)
 }
 
@@ -46,6 +46,8 @@ func (p phase) print(set settings, n int, base phase) {
 type fleet struct {
 	settings
 	partitions int
+	shared     bool // several keys share a partition
+	count      int  // of keys
 	servers    *process.Servers
 	workers    []*process.Process
 	js         jetstream.JetStream
@@ -53,7 +55,7 @@ type fleet struct {
 }
 
 // measure measures one size.
-func measure(ctx context.Context, set settings, n int) (phases []phase, err error) {
+func measure(ctx context.Context, set settings, n, keys int) (phases []phase, err error) {
 	ctx, cancel := context.WithTimeout(ctx, set.limit)
 	defer cancel()
 	dir, err := os.MkdirTemp("", "parti-cost-")
@@ -61,7 +63,7 @@ func measure(ctx context.Context, set settings, n int) (phases []phase, err erro
 		return nil, err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	f := &fleet{settings: set, partitions: n}
+	f := &fleet{settings: set, partitions: n, shared: set.keys > 0, count: keys}
 	if f.servers, err = process.StartServers(ctx, dir, set.servers); err != nil {
 		return nil, err
 	}
@@ -76,6 +78,11 @@ func measure(ctx context.Context, set settings, n int) (phases []phase, err erro
 	}
 	// The server allows 1,000 consumers in a stream that does not say otherwise.
 	in := jetstream.StreamConfig{Name: "IN", Subjects: []string{"in.>"}, Replicas: set.servers, MaxConsumers: 2*n + 1000}
+	if f.shared {
+		in.SubjectTransform = &jetstream.SubjectTransformConfig{
+			Source: "in.*", Destination: fmt.Sprintf("in.{{partition(%d,1)}}.{{wildcard(1)}}", n),
+		}
+	}
 	if _, err := f.js.CreateStream(ctx, in); err != nil {
 		return nil, err
 	}
@@ -111,7 +118,7 @@ func measure(ctx context.Context, set settings, n int) (phases []phase, err erro
 
 // start starts the workers and waits until each partition has its consumer.
 func (f *fleet) start(ctx context.Context) error {
-	text, err := json.Marshal(setup{f.servers.URL, f.partitions, f.settings.workers})
+	text, err := json.Marshal(setup{f.servers.URL, f.partitions, f.settings.workers, f.shared, f.durable, f.interval})
 	if err != nil {
 		return err
 	}
@@ -187,15 +194,15 @@ func (f *fleet) stored(ctx context.Context) uint64 {
 	return s.CachedInfo().State.LastSeq
 }
 
-// publish publishes for some time: one partition after the other, evenly.
+// publish publishes for some time: one key after the other, evenly.
 func (f *fleet) publish(ctx context.Context, length time.Duration, rate float64) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	began, sent, data := time.Now(), 0, make([]byte, 128)
 	for time.Since(began) < length {
-		due := int(time.Since(began).Seconds() * rate * float64(f.partitions))
+		due := int(time.Since(began).Seconds() * rate * float64(f.count))
 		for ; sent < due; sent++ {
-			if _, err := f.js.PublishAsync("in."+name(f.published%f.partitions), data); err != nil {
+			if _, err := f.js.PublishAsync("in."+name(f.published%f.count), data); err != nil {
 				return err
 			}
 			f.published++
