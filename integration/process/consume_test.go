@@ -3,6 +3,7 @@
 package process
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -22,7 +23,8 @@ import (
 // durable consumers, and a third by a Pipeline.
 type readers struct {
 	t      *testing.T
-	server *node
+	url    string
+	copies int // of each stream
 	js     jetstream.JetStream
 	sink   *sink
 	procs  []*reading
@@ -54,16 +56,17 @@ func inputOf(partition string) string {
 	return "in." + partition
 }
 
-func newReaders(t *testing.T) *readers {
+func newReaders(t *testing.T, url string, copies int) *readers {
 	t.Helper()
-	r := &readers{t: t, server: startServer(t, ""), sent: map[string]int{}, enough: make(chan struct{})}
-	r.js = connect(t, "publisher", r.server.url())
+	r := &readers{t: t, url: url, copies: copies, sent: map[string]int{}, enough: make(chan struct{})}
+	r.js = connect(t, "publisher", url)
 	r.sink = newSink(t)
 	for _, c := range []jetstream.StreamConfig{
 		{Name: "IN", Subjects: []string{"in.>"}},
 		{Name: "QUEUE", Subjects: []string{"queue.>"}, Retention: jetstream.WorkQueuePolicy},
 		{Name: "OUT", Subjects: []string{"out.>", "pos.>"}, AllowAtomicPublish: true},
 	} {
+		c.Replicas = copies
 		_, err := r.js.CreateStream(within(t, 5*time.Second), c)
 		require.NoError(t, err)
 	}
@@ -82,7 +85,9 @@ func newReaders(t *testing.T) *readers {
 func (r *readers) publish(partition string, rng *rand.Rand) {
 	for n := 1; ; n++ {
 		for {
-			_, err := r.js.Publish(within(r.t, time.Second), inputOf(partition), fmt.Append(nil, n), jetstream.WithMsgID(fmt.Sprint(partition, "-", n)))
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			_, err := r.js.Publish(ctx, inputOf(partition), fmt.Append(nil, n), jetstream.WithMsgID(fmt.Sprint(partition, "-", n)))
+			cancel()
 			if err == nil {
 				break
 			}
@@ -131,11 +136,13 @@ func (r *readers) done(partition string) int {
 	if kindOf(partition) < 2 {
 		return r.sink.last(partition)
 	}
-	s, err := r.js.Stream(within(r.t, time.Second), "OUT")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	s, err := r.js.Stream(ctx, "OUT")
 	if err != nil {
 		return 0
 	}
-	m, err := s.GetLastMsgForSubject(within(r.t, time.Second), "out."+partition)
+	m, err := s.GetLastMsgForSubject(ctx, "out."+partition)
 	if err != nil {
 		return 0
 	}
@@ -224,12 +231,13 @@ func (r *readers) results(partition string) (numbers []int) {
 // worker is killed, and one is frozen until others have what it had.
 func TestNothingIsLostTwiceOrOutOfOrderAcrossKilledServersAndWorkers(t *testing.T) {
 	t.Parallel()
-	r := newReaders(t)
+	server := startServer(t, "")
+	r := newReaders(t, server.url(), 1)
 	r.goesOn(30*time.Second, "the start")
 
-	r.server.kill()
+	server.kill()
 	<-time.After(time.Second) // for which there is no server
-	r.server.start()
+	server.start()
 	r.goesOn(20*time.Second, "the server was killed and started again")
 
 	victim := r.owner(readPartition(0))
@@ -241,10 +249,29 @@ func TestNothingIsLostTwiceOrOutOfOrderAcrossKilledServersAndWorkers(t *testing.
 	frozen.signal(syscall.SIGSTOP)
 	r.goesOn(20*time.Second, "a worker was frozen")
 	require.NotEqual(t, frozen, r.owner(readPartition(1)))
-	r.server.kill()
-	r.server.start()
+	server.kill()
+	server.start()
 	frozen.signal(syscall.SIGCONT)
 	r.goesOn(20*time.Second, "the server was killed again and the worker thawed")
+	r.judge()
+	require.NotContains(t, strings.Join(r.said(), "\n"), "the stream is not")
+}
+
+// TestNothingIsLostTwiceOrOutOfOrderAcrossFailoversOfACluster: the leader of the output, of the input and of the positions is
+// killed, one after the other, each while the others are whole.
+func TestNothingIsLostTwiceOrOutOfOrderAcrossFailoversOfACluster(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t)
+	r := newReaders(t, c.url(), 3)
+	r.goesOn(40*time.Second, "the start")
+	for _, stream := range []string{"OUT", "IN", "KV_IN-positions"} {
+		n := c.leader(stream)
+		require.NotNil(t, n, stream)
+		n.kill()
+		r.goesOn(40*time.Second, "the leader of "+stream+" was killed")
+		n.start()
+		c.awaitReplicas("IN", "QUEUE", "OUT", "KV_IN-positions")
+	}
 	r.judge()
 	require.NotContains(t, strings.Join(r.said(), "\n"), "the stream is not")
 }

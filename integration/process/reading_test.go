@@ -32,7 +32,10 @@ import (
 const readerVariable = "PARTI_PROCESS_READER"
 
 // readerSetup is what such a worker is told.
-type readerSetup struct{ Name, URL, Sink string }
+type readerSetup struct {
+	Name, URL, Sink string
+	Copies          int // of each stream
+}
 
 // reading is the process of such a worker.
 type reading struct {
@@ -67,7 +70,7 @@ func (r *readers) start(name string) {
 	r.t.Helper()
 	binary, err := os.Executable()
 	require.NoError(r.t, err)
-	setup, err := json.Marshal(readerSetup{name, r.server.url(), r.sink.url})
+	setup, err := json.Marshal(readerSetup{name, r.url, r.sink.url, r.copies})
 	require.NoError(r.t, err)
 	p := &reading{name: name, command: exec.Command(binary), ended: make(chan struct{})}
 	p.command.Env = append(os.Environ(), readerVariable+"="+string(setup))
@@ -124,6 +127,10 @@ func readStreams(text string) error {
 	cfg, err := parti.LoadConfig(strings.NewReader(shortConfig))
 	if err != nil {
 		return err
+	}
+	if s.Copies > 1 {
+		cfg = parti.ClusteredConfig()
+		cfg.ExpectedWorkers = 4
 	}
 	var list []parti.Partition
 	for i := range readPartitions {
