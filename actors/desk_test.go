@@ -33,22 +33,31 @@ func newDeskAlone(t *testing.T, server *bubble.Server) *deskAlone {
 	view := newView()
 	l := &life{view: view, runner: &runner{handlers: &handlers{}, view: view}}
 	a := &deskAlone{t: t, nc: server.Connect(), life: l, store: store, asked: make(chan any, 10), worker: "worker-3"}
+	runs := make(chan struct{})
 	begin(t, func(g *guard) body {
 		a.desk = newDesk(g, set, l, func(message any) { a.asked <- message }).(*desk)
-		return a.desk
+		return begun{a.desk, runs}
 	})
+	<-runs
 	inbox, err := a.nc.SubscribeSync("answers")
 	require.NoError(t, err)
 	a.inbox = inbox
 	return a
 }
 
+// begun says when it runs.
+type begun struct {
+	*desk
+	runs chan struct{}
+}
+
+func (b begun) started() { close(b.runs) }
+
 // attends begins a session that is trusted for a time.
 func (a *deskAlone) attends(number uint64, trusted time.Duration) session {
 	a.t.Helper()
 	s := session{id: a.worker, number: number, trust: &trust{}}
 	s.trust.extend(time.Now().Add(trusted))
-	<-time.After(time.Millisecond) // it runs
 	a.desk.tell(&attend{session: s, store: a.store})
 	<-time.After(time.Millisecond)
 	return s

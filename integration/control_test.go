@@ -260,13 +260,13 @@ func TestADrainThatAnotherSessionGoesOnWithIsNotAnswered(t *testing.T) {
 		p, a := f.Followers()[0], outside(t, s)
 		worker, session := p.Manager.WorkerID(), p.Manager.Status().Session
 		answers := a.raw(worker, "", control.Request{Action: control.Drain, Within: time.Minute}.Encode())
-		<-time.After(2 * time.Second)
+		<-time.After(2500 * time.Millisecond)
 		p.Link.Cut()
 		<-time.After(2 * heartbeatTTL)
 		p.Link.Heal()
 		f.Wait(time.Minute, "the end", func() bool { return !p.Lives() })
 		got := answers(time.Minute)
-		require.Len(t, got, 2)
+		require.Len(t, got, 3)
 		for _, answer := range got {
 			require.Equal(t, session, answer.Session)
 			require.False(t, answer.Done)
@@ -299,6 +299,18 @@ func TestACordonFromOutsideIsAnsweredWhenTheHeartbeatIsStored(t *testing.T) {
 			require.Equal(t, action == control.Cordon, p.Manager.Status().Cordoned)
 			require.Less(t, time.Since(began), 100*time.Millisecond)
 		}
+
+		// One that was sent before does not count.
+		p.Link.Slow(300 * time.Millisecond)
+		for n := range 20 {
+			action := []control.Action{control.Uncordon, control.Cordon}[n%2]
+			_, err := a.ask(time.Minute, worker, control.Request{Action: action})
+			require.NoError(t, err)
+			require.Equal(t, action == control.Cordon, stored())
+			<-time.After(time.Duration(n) * 37 * time.Millisecond)
+		}
+
+		p.Link.Slow(0)
 
 		// Stored is stored: while no heartbeat is, there is no answer.
 		p.Link.Block(func(subject string) bool {
