@@ -1777,8 +1777,8 @@ var mutants = []mutant{
 	{
 		name: "standing-told-later", breaks: "A drain or a cordon waits for the next heartbeat.",
 		file:   "actors/drain.go",
-		old:    "\t\th.hurry()\n",
-		new:    ``,
+		old:    "h.stood = h.hurry()",
+		new:    `h.stood = h.question`,
 		likely: "ACordonTakesEffectAtOnce",
 	},
 	{
