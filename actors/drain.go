@@ -15,6 +15,17 @@ type stand struct {
 	standing
 }
 
+// attest (heartbeat): say when a heartbeat is stored that tells the standing of this moment. One that is stored may do.
+type attest struct {
+	late
+	round uint64
+}
+
+// standingTold (heartbeat): it is stored.
+type standingTold struct{ round uint64 }
+
+func (*standingTold) reported() {}
+
 // vacated (follower): the leader has nothing recorded for this worker any more; or that is over.
 type vacated struct{ is bool }
 
@@ -24,6 +35,17 @@ func (*vacated) reported() {}
 func (h *heartbeat) stand(s standing) {
 	if h.standing != s {
 		h.standing = s
-		h.hurry()
+		h.stood = h.hurry()
 	}
+}
+
+// attest says that the present standing is stored. What was asked for before is then, or was taken back.
+func (h *heartbeat) attest() {
+	if h.lease.Revision == 0 || !h.hold.Settled(h.stood) {
+		return
+	}
+	for _, round := range h.rounds {
+		h.report(&standingTold{round})
+	}
+	h.rounds = nil
 }
