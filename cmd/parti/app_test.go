@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	}
 	_ = os.Setenv("XDG_CONFIG_HOME", dir)
 	code := m.Run()
+	if shared.fleet != nil {
+		shared.close()
+	}
 	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
