@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/choria-io/fisk"
@@ -25,10 +26,7 @@ type app struct {
 	colours        bool // stdout shows them
 
 	// work is what the command on the command line does.
-	work func(ctx context.Context) error
-	// usage is the exit code of a wrong command line.
-	usage int
-
+	work       func(ctx context.Context) error
 	connection connection
 	group      group
 	json       bool
@@ -36,7 +34,7 @@ type app struct {
 
 // commands add themselves to the application, in the order of the help text.
 func (a *app) commands() []func(*fisk.Application) {
-	return []func(*fisk.Application){a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.fsm}
+	return []func(*fisk.Application){a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.watch, a.check, a.fsm}
 }
 
 // exit ends the command with a code. Its error, if there is one, is told.
@@ -56,7 +54,7 @@ func (e exit) Unwrap() error { return e.err }
 
 // run runs the command line and returns the exit code. It ends early when ctx does.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
-	a := &app{stdout: stdout, stderr: stderr, terminal: isTerminal(stdout), usage: exitUsage}
+	a := &app{stdout: stdout, stderr: stderr, terminal: isTerminal(stdout)}
 	a.colours = a.terminal && wantsColours()
 	cli := a.application()
 	defer func() { // help and the like end here
@@ -70,10 +68,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	}()
 	if _, err := cli.Parse(args); err != nil {
 		fmt.Fprintf(stderr, "parti: %v; see parti --help\n", err)
-		return a.usage
+		return usage(args)
 	}
 	if a.work == nil { // the help text was shown
-		return a.usage
+		return usage(args)
 	}
 	err := a.work(ctx)
 	var asked exit
@@ -88,6 +86,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 	}
 	fmt.Fprintf(stderr, "parti: %v\n", err)
 	return exitFailed
+}
+
+// usage is the exit code of a wrong command line. For monitoring systems 2 would mean that the group is in trouble.
+func usage(args []string) int {
+	if slices.Contains(args, "check") {
+		return int(unknown)
+	}
+	return exitUsage
 }
 
 // terminated is the panic with which the parser's help, version and completion end.
