@@ -29,6 +29,7 @@ var imports = map[string][]string{
 	"internal/member": {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
 	"internal/store":  {"internal/record"},
 	"kv":              {"internal/inject", "internal/record", "internal/store"},
+	"cmd/parti":       {"fsm", "kv", "observe", "source", "strategy"},
 	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
 	"observe":         {"kv"},
 	"source":          {"strategy"},
