@@ -31,7 +31,7 @@ var imports = map[string][]string{
 	"kv":              {"internal/inject", "internal/record", "internal/store"},
 	"cmd/parti":       {"fsm", "kv", "observe", "source", "strategy"},
 	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
-	"observe":         {"kv"},
+	"observe":         {"kv", "strategy", "strategy/whatif"},
 	"source":          {"strategy"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},

@@ -12,10 +12,10 @@ import (
 func TestADescriptionNamesTheStrategyItDescribes(t *testing.T) {
 	for text, s := range map[string]strategy.Strategy{
 		"sticky": strategy.NewSticky(), "hash": strategy.NewConsistentHash(), "roundrobin": strategy.NewRoundRobin(), "rendezvous": strategy.NewRendezvous(),
-		"hash(bound=1.05,nodes=20)":          strategy.NewConsistentHash(strategy.WithLoadBound(1.05), strategy.WithVirtualNodes(20)),
-		`zoned(sticky,"zone")`:               strategy.NewZoned(strategy.NewSticky(), "zone"),
+		"hash(bound=1.05,nodes=20)":           strategy.NewConsistentHash(strategy.WithLoadBound(1.05), strategy.WithVirtualNodes(20)),
+		`zoned(sticky,"zone")`:                strategy.NewZoned(strategy.NewSticky(), "zone"),
 		`zoned(hash(bound=2,nodes=7),"a,)b")`: strategy.NewZoned(strategy.NewConsistentHash(strategy.WithLoadBound(2), strategy.WithVirtualNodes(7)), "a,)b"),
-		`zoned(zoned(sticky,"rack"),"zone")`: strategy.NewZoned(strategy.NewZoned(strategy.NewSticky(), "rack"), "zone"),
+		`zoned(zoned(sticky,"rack"),"zone")`:  strategy.NewZoned(strategy.NewZoned(strategy.NewSticky(), "rack"), "zone"),
 	} {
 		require.Equal(t, text, strategy.Describe(s))
 		named, err := strategy.Named(text)

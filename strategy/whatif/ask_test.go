@@ -204,10 +204,10 @@ func TestACrashIsNoticedInItsTimeAndAStopWaits(t *testing.T) {
 		return a.Ownerless[0]
 	}
 	crash := ask(whatif.Change{Lose: []string{"worker-3"}})
-	require.Equal(t, []any{"crash", 10, 4 * time.Second, 5 * time.Second, 6350 * time.Millisecond, 50.0},
+	require.Equal(t, []any{"crash", 10, 4 * time.Second, 5 * time.Second, 6400 * time.Millisecond, 50.0},
 		[]any{crash.What, crash.Partitions, crash.Least, crash.Typical, crash.Most, crash.Seconds})
 	mass := ask(whatif.Change{Lose: []string{"worker-1", "worker-2", "worker-3"}})
-	require.Equal(t, 12350*time.Millisecond, mass.Most, "so many at once are a mass loss")
+	require.Equal(t, 12400*time.Millisecond, mass.Most, "so many at once are a mass loss")
 	require.Contains(t, mass.Why, "fault of the store")
 	require.Equal(t, crash.Most, ask(whatif.Change{Lose: []string{"worker-1", "worker-2"}}).Most)
 	stop := ask(whatif.Change{Stop: []string{"worker-3"}})
@@ -215,7 +215,7 @@ func TestACrashIsNoticedInItsTimeAndAStopWaits(t *testing.T) {
 	drain := ask(whatif.Change{Drain: []string{"worker-3"}})
 	require.Equal(t, []any{"handoff", 10, time.Duration(0), 0.0}, []any{drain.What, drain.Partitions, drain.Most, drain.Seconds})
 	f.Timing.EmergencyGracePeriod = time.Minute
-	require.Equal(t, 66350*time.Millisecond, ask(whatif.Change{Lose: []string{"worker-3"}}).Most)
+	require.Equal(t, 66400*time.Millisecond, ask(whatif.Change{Lose: []string{"worker-3"}}).Most)
 }
 
 func TestWeightsThatDriftBelowTheThresholdMoveNothing(t *testing.T) {
@@ -403,7 +403,7 @@ func TestAnAnswerIsJSONInCamelCaseWithoutNulls(t *testing.T) {
 	require.NoError(t, err)
 	text, err := json.Marshal(a)
 	require.NoError(t, err)
-	require.Contains(t, string(text), `"ownerless":[{"what":"crash","partitions":2,"leastMs":4000,"typicalMs":5000,"mostMs":6350,"partitionSeconds":10,`)
+	require.Contains(t, string(text), `"ownerless":[{"what":"crash","partitions":2,"leastMs":4000,"typicalMs":5000,"mostMs":6400,"partitionSeconds":10,`)
 	require.Contains(t, string(text), `"from":"worker-2"`)
 	require.Contains(t, string(text), `"why":"worker-2 crashes"`)
 	a, err = whatif.Ask(f, whatif.Change{}, strategy.NewSticky())

@@ -2,8 +2,9 @@ package whatif
 
 import "time"
 
-// storeLag is how late the store may end a heartbeat, and the leader's plan reach the next owner, without latency.
-const storeLag = 350 * time.Millisecond
+// storeLag is how late the store may end a heartbeat, another worker lead where it was the leader's, and the plan reach the
+// next owner, without the latency of the network.
+const storeLag = 400 * time.Millisecond
 
 // ownerless estimates for how long the partitions have no owner whose workers go, and those that are handed over.
 func (p *planner) ownerless() []Ownerless {

@@ -25,6 +25,8 @@ type Fleet struct {
 	Timing     Timing
 	// Unseen is how many partitions the plan has that nobody holds, so that no record names them. A prediction leaves them out.
 	Unseen int
+	// Moving is how many partitions are on their way to another worker. They count as what their present owner has.
+	Moving int
 }
 
 // Worker is a worker of the fleet.
@@ -48,6 +50,8 @@ type Partition struct {
 type IDs struct {
 	Prefix   string
 	Min, Max int
+	// Taken are IDs that somebody holds who is none of the workers.
+	Taken []string
 }
 
 // ID names the worker of a number.
@@ -76,6 +80,9 @@ func (f *Fleet) worker(id string) *Worker {
 // free returns the n lowest IDs that no worker has.
 func (f *Fleet) free(n int) ([]string, error) {
 	taken := make(map[string]bool, len(f.Workers))
+	for _, id := range f.IDs.Taken {
+		taken[id] = true
+	}
 	for _, w := range f.Workers {
 		taken[w.ID] = true
 	}

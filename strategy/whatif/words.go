@@ -56,6 +56,9 @@ func (p *planner) notes(a Answer) []string {
 	if p.fleet.Unseen > 0 {
 		say("%s of the plan have no owner now. No record names them, so this answer leaves them out.", count(p.fleet.Unseen, "partition"))
 	}
+	if p.fleet.Moving > 0 {
+		say("%s on the way to another worker now. This answer counts what moves as its present owner's.", are(p.fleet.Moving, "partition"))
+	}
 	if p.mildly {
 		say("The weights alone move nothing: the fullest worker has %.3f times its fair share, and the leader plans again from %.3f on"+
 			" (MinRebalanceThreshold %g).", a.After.Imbalance, a.After.LeastImbalance*(1+t.MinRebalanceThreshold), t.MinRebalanceThreshold)
