@@ -96,24 +96,24 @@ func millis(t time.Time) int64 {
 func (o *Observer) Explain(ctx context.Context, partition string, s strategy.Strategy) (Explanation, error) {
 	changes, err := o.History(ctx, Query{Partition: partition})
 	g, now := o.Group(), time.Now()
-	var unnamed error
 	if s == nil {
-		s, unnamed = g.strategy()
+		s, _ = g.strategy()
 	}
-	x := explainer{group: g, fleet: g.Fleet(o.group, now), now: now, Explanation: Explanation{Partition: partition, At: now}}
+	return g.explain(g.Fleet(o.group, now), partition, now, s, changes), err
+}
+
+// explain says why a partition is where it is; s is nil where no strategy is known.
+func (g Group) explain(f whatif.Fleet, partition string, now time.Time, s strategy.Strategy, changes []Change) Explanation {
+	x := explainer{group: g, fleet: f, now: now, Explanation: Explanation{Partition: partition, At: now}}
 	x.stand()
 	x.look(changes)
-	if unnamed == nil {
+	if s == nil {
+		x.answer = fmt.Errorf("the plan names %s", orNone(g.Plan.Strategy))
+	} else {
 		x.imagine(s)
 	}
 	x.tell()
-	switch {
-	case err != nil:
-		x.say("The journal cannot be read, so the reason is not known: %v.", err)
-	case unnamed != nil:
-		x.say("What the strategy would do is not known: the plan names %s.", orNone(g.Plan.Strategy))
-	}
-	return x.Explanation, err
+	return x.Explanation
 }
 
 // explainer puts an explanation together.
