@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
@@ -21,6 +22,7 @@ type fleet struct {
 	server  *embedded.Server
 	url     string
 	js      jetstream.JetStream
+	user    nats.Option // how the workers log in; nil for not
 	workers []*parti.Manager
 }
 
@@ -28,6 +30,7 @@ type fleet struct {
 func quick(group string, workers int) parti.Config {
 	cfg := parti.DefaultConfig()
 	cfg.Group, cfg.ExpectedWorkers = group, workers
+	cfg.WorkerIDMax = max(workers-1, 1) // so that their IDs are known
 	cfg.ColdStartWindow, cfg.PlannedScaleWindow = 2*time.Second, time.Second
 	cfg.RebalanceCooldown = 100 * time.Millisecond
 	cfg.KVBuckets.Storage = "memory"
@@ -45,7 +48,11 @@ func newServer() (*fleet, error) {
 }
 
 func (f *fleet) connect() (jetstream.JetStream, error) {
-	nc, err := f.server.Connect(parti.ConnectOptions()...)
+	opts := parti.ConnectOptions()
+	if f.user != nil {
+		opts = append(opts, f.user)
+	}
+	nc, err := f.server.Connect(opts...)
 	if err != nil {
 		return nil, err
 	}

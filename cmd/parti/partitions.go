@@ -18,6 +18,7 @@ import (
 func (a *app) partitions(parent *fisk.Application) {
 	cmd := parent.Command("partitions", "List the partitions of a group, or edit the list that they come from")
 	a.partitionsList(cmd)
+	a.editing(cmd)
 }
 
 type partitionFilter struct {
