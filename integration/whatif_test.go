@@ -85,7 +85,9 @@ var whatIfs = map[string]struct {
 	},
 	"one stops": {
 		func(f *fleet.Fleet) whatif.Change { return whatif.Change{Stop: []string{f.Followers()[1].LastID()}} },
-		func(t *testing.T, f *fleet.Fleet, c whatif.Change) { require.NoError(t, processOf(f, c.Stop[0]).Stop()) },
+		func(t *testing.T, f *fleet.Fleet, c whatif.Change) {
+			require.NoError(t, processOf(f, c.Stop[0]).Stop())
+		},
 	},
 	"one drains": {
 		func(f *fleet.Fleet) whatif.Change { return whatif.Change{Drain: []string{f.Followers()[1].LastID()}} },
