@@ -149,6 +149,13 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			time.Time{},
 			"worker-0", true,
 		},
+		"in two records": {
+			func(f *feedOf) { f.grant("worker-0", 1, 5, "p.0"); f.grant("worker-2", 1, 3, "p.0") },
+			"p.0", at(200), Owned,
+			[]string{"worker-0 has it since 1970", "in epoch 5."},
+			time.Time{},
+			"worker-0", true,
+		},
 		"awaited after a crash": {
 			func(f *feedOf) { gone(f, kv.UpdateExpired) },
 			"p.0", at(130), Awaited,
@@ -233,11 +240,12 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 
 func TestAnExplanationWithoutAReasonSaysSo(t *testing.T) {
 	f := groupOf("worker-0", "worker-1", "worker-2")
-	e := explained(f, "p.0", time.Unix(200, 0))
+	before := Change{Partition: "p.0", To: "worker-0", Epoch: 7, Why: "an earlier time"}
+	e := explained(f, "p.0", time.Unix(200, 0), before)
 	require.Contains(t, strings.Join(e.Sentences, "\n"), "The journal does not say how worker-0 got it")
 	require.Zero(t, e.Granted)
 	text, err := json.Marshal(e)
 	require.NoError(t, err)
 	require.Contains(t, string(text), `{"partition":"p.0","at":200000,"standing":"owned","owner":"worker-0","host":"host","session":1,"epoch":1,"since":`)
-	require.Contains(t, string(text), `"until":0,"granted":null,"last":null,"today":"worker-0","heir":"worker-`)
+	require.Contains(t, string(text), `"until":0,"granted":null,"last":{"at":0,"from":"","to":"worker-0","epoch":7,`)
 }
