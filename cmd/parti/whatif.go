@@ -129,7 +129,7 @@ func (q *question) relist(ctx context.Context, c *whatif.Change, cfg parti.Confi
 // answerText writes an answer for people.
 func answerText(a whatif.Answer, all bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s. The strategy is %s.\n\n", sentence(a.Change), a.Strategy)
+	fmt.Fprintf(&b, "What if %s? The strategy is %s.\n\n", a.Change, a.Strategy)
 	b.WriteString(balanceTable(a, all))
 	if len(a.Moves) > 0 {
 		b.WriteString("\n" + moveTable(a.Moves, all))
@@ -173,14 +173,14 @@ func balanceTable(a whatif.Answer, all bool) string {
 		if !has {
 			w = was
 		}
-		share := func(l whatif.Load, there bool) string {
-			if !there {
-				return "-"
-			}
-			return fmt.Sprintf("%.2f", l.Share)
+		shares := arrow(fmt.Sprintf("%.2f", was.Share), fmt.Sprintf("%.2f", is.Share))
+		switch {
+		case !had:
+			shares = fmt.Sprintf("-> %.2f", is.Share)
+		case !has:
+			shares = fmt.Sprintf("%.2f ->", was.Share)
 		}
-		t.add(id, fmt.Sprint(w.Capacity), arrow(fmt.Sprint(was.Partitions), fmt.Sprint(is.Partitions)), arrow(fmt.Sprint(was.Load), fmt.Sprint(is.Load)),
-			arrow(share(was, had), share(is, has)), w.State)
+		t.add(id, fmt.Sprint(w.Capacity), arrow(fmt.Sprint(was.Partitions), fmt.Sprint(is.Partitions)), arrow(fmt.Sprint(was.Load), fmt.Sprint(is.Load)), shares, w.State)
 	}
 	if left > 0 {
 		t.add(fmt.Sprintf("… %d more", left))

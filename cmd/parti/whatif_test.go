@@ -16,9 +16,9 @@ import (
 func TestWhatIfShowsWhatAChangeWouldCost(t *testing.T) {
 	f := orders(t)
 	text := f.ok(t, "-g", "orders", "whatif", "--lose", "worker-1")
-	require.Regexp(t, `^Worker-1 crashes\. The strategy is \S+\.\n`, text)
+	require.Regexp(t, `^What if worker-1 crashes\? The strategy is hash\.\n`, text)
 	require.Regexp(t, `(?m)^WORKER +CAPACITY +PARTITIONS +LOAD +SHARE$`, text)
-	require.Regexp(t, `(?m)^worker-1 +100 +4 -> 0 +400 -> 0 +1\.00 -> - +crashes$`, text)
+	require.Regexp(t, `(?m)^worker-1 +100 +4 -> 0 +400 -> 0 +1\.00 -> +crashes$`, text)
 	require.Regexp(t, `(?m)^worker-0 +100 +4 -> 6 +400 -> 600 +1\.00$`, text)
 	require.Regexp(t, `(?m)^all +12 +1\.00 +at best 1\.00$`, text)
 	require.Len(t, regexp.MustCompile(`(?m)^orders\.\d\d +worker-1 +worker-[02] +first +worker-1 crashes$`).FindAllString(text, -1), 4)
@@ -26,7 +26,7 @@ func TestWhatIfShowsWhatAChangeWouldCost(t *testing.T) {
 	require.Contains(t, text, "\n4 of 12 partitions move, as few as can be, 4 are without an owner for about 5s (4s to 6.4s), "+
 		"and the fullest worker keeps 1.000 times its fair share (at best 1.000).\n")
 
-	require.Contains(t, f.ok(t, "-g", "orders", "whatif"), "Nothing changes.")
+	require.Contains(t, f.ok(t, "-g", "orders", "whatif"), "What if nothing changes? ")
 }
 
 func TestWhatIfAnswersInJSON(t *testing.T) {
@@ -47,12 +47,12 @@ func TestWhatIfReadsWeightsAndLists(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 		return name
 	}
-	require.Contains(t, f.ok(t, "-g", "orders", "whatif", "--weights", file("orders.00 5000 # heavy\norders.01 300\n")), "2 partitions weigh something else.")
+	require.Contains(t, f.ok(t, "-g", "orders", "whatif", "--weights", file("orders.00 5000 # heavy\norders.01 300\n")), "2 partitions weigh something else?")
 	text := f.ok(t, "-g", "orders", "whatif", "--list", file("orders.00\norders.01 300\nnew.1\n"))
-	require.Contains(t, text, "A partition is added, 10 partitions are removed, a partition weighs something else.")
+	require.Contains(t, text, "a partition is added, 10 partitions are removed, a partition weighs something else?")
 	require.Regexp(t, `(?m)^new\.1 +- +worker-\d +first +it is new in the list$`, text)
 	require.Contains(t, f.ok(t, "-g", "orders", "whatif", "--weight", "orders.03=400", "--add", "x.1=20", "--remove", "orders.04"),
-		"A partition is added, a partition is removed, a partition weighs something else.")
+		"a partition is added, a partition is removed, a partition weighs something else?")
 }
 
 func TestWhatIfNamesWhatIsWrong(t *testing.T) {

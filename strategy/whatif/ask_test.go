@@ -451,7 +451,7 @@ func TestAChangeIsReadFromText(t *testing.T) {
 		Add: []strategy.Partition{{Keys: []string{"b", "1"}}, {Keys: []string{"b", "2"}, Weight: 70}}, Remove: []string{"a.3"},
 	}, c)
 	require.Equal(t, "3 workers crash (worker-1, worker-2, worker-3), worker-4 drains, worker-5 stops, 5 workers join, 2 partitions are added, "+
-		"a partition is removed, 2 partitions weigh something else, the strategy is hash(bound=2)", c.String())
+		"a partition is removed, 2 partitions weigh something else, another strategy plans", c.String())
 	for name, value := range map[string]string{
 		"workers": "5", "capacity": "0", "label": "zone", "weight": "a", "remove": "a=1", "add": "a=x", "what": "ever",
 	} {
