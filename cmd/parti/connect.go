@@ -24,6 +24,7 @@ type connection struct {
 	tlsCert, tlsKey, tlsCA                       string
 	domain, prefix, inbox                        string
 	timeout                                      time.Duration
+	timeoutSet                                   bool
 }
 
 func (c *connection) flags(cli *fisk.Application) {
@@ -40,7 +41,7 @@ func (c *connection) flags(cli *fisk.Application) {
 	cli.Flag("js-api-prefix", "Subject that JetStream's API begins with").Envar("NATS_JS_API_PREFIX").PlaceHolder("SUBJECT").StringVar(&c.prefix)
 	cli.Flag("inbox-prefix", "Subject that answers begin with").Envar("NATS_INBOX_PREFIX").PlaceHolder("SUBJECT").StringVar(&c.inbox)
 	cli.Flag("timeout", "How long to wait for the server, and for workers").Envar("NATS_TIMEOUT").Default("5s").
-		PlaceHolder("DURATION").DurationVar(&c.timeout)
+		IsSetByUser(&c.timeoutSet).PlaceHolder("DURATION").DurationVar(&c.timeout)
 }
 
 func (c *connection) options() (opts []nats.Option, err error) {
