@@ -30,7 +30,7 @@ func binary(t *testing.T) string {
 		if built.dir, built.err = os.MkdirTemp("", "parti-bin-"); built.err != nil {
 			return
 		}
-		if out, err := exec.Command("go", "build", "-o", filepath.Join(built.dir, "parti"), ".").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", filepath.Join(built.dir, "parti"), ".").CombinedOutput(); err != nil {
 			built.err = errors.New(string(out))
 		}
 	})

@@ -86,7 +86,9 @@ func (v *verdict) add(l level, what string) {
 
 // judge judges a group at a time.
 func judge(name string, g observe.Group, now time.Time, l limits) verdict {
-	v := verdict{Status: fine.String(), Group: name, Leader: g.Leader, Parts: g.Plan.Partitions, Unowned: g.Unowned, Problems: []problem{}}
+	v := verdict{
+		Status: fine.String(), Group: name, Leader: g.Leader, Parts: g.Plan.Partitions, Unowned: g.Unowned, Problems: []problem{},
+	}
 	var stuck, damped []string
 	for _, w := range g.Workers {
 		if w.Live {

@@ -35,10 +35,11 @@ func (a *app) drain(parent *fisk.Application) {
 	var worker string
 	var r control.Request
 	cmd := parent.Command("drain", "Have a worker hand everything over, and leave for good; waits for that")
-	cmd.HelpLong("The command waits up to --timeout (here 5m by default). A drain that was heard goes on when the command has given up, or was ended with ctrl-C.")
+	cmd.HelpLong("The command waits up to --timeout (here 5m by default). A drain that was heard goes on when the command has given up, " +
+		"or was ended with ctrl-C.")
 	cmd.Arg("worker", "ID of the worker").Required().HintAction(a.hintWorkers).StringVar(&worker)
 	cmd.Flag("session", "Only this session of the worker").PlaceHolder("N").Uint64Var(&r.Session)
-	cmd.Flag("within", "After this time the worker stops, whatever it still has; without it the drain goes on until somebody takes over").
+	cmd.Flag("within", "Stop after this time, whatever is left; without it the drain goes on until somebody takes over").
 		PlaceHolder("DURATION").DurationVar(&r.Within)
 	a.do(cmd, func(ctx context.Context) error {
 		r.Action = control.Drain
@@ -173,7 +174,8 @@ func (a *app) made(ctx context.Context, js jetstream.JetStream, bucket string) (
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return time.Time{}, fmt.Errorf("bucket %q: %w; parti ls shows the groups", bucket, kv.ErrNoBucket)
 	case apiPrefix(js) != jetstream.DefaultAPIPrefix:
-		return time.Time{}, fmt.Errorf("bucket %q: another one of that name may be in another JetStream domain, and which one is meant could not be looked up: %w", bucket, err)
+		return time.Time{}, fmt.Errorf("bucket %q: another JetStream domain may have one of that name, and which one is meant "+
+			"could not be looked up: %w", bucket, err)
 	}
 	return time.Time{}, nil
 }

@@ -230,7 +230,7 @@ func (ed editor) apply(ctx context.Context, e edit, v verb) (result, error) {
 		case <-time.After(attemptEvery):
 		case <-ctx.Done():
 			if lost {
-				return result{}, fmt.Errorf("it is not known whether this was stored; the same command again finds out: %w", context.Cause(ctx))
+				return result{}, fmt.Errorf("not known whether it was stored; the same command again finds out: %w", context.Cause(ctx))
 			}
 			return result{}, fmt.Errorf("nothing was stored: %w", context.Cause(ctx))
 		}

@@ -243,6 +243,7 @@ func TestTheOptionsOfTheConnectionAreThoseOfTheFlags(t *testing.T) {
 	}{
 		{connection{user: "u", password: "p"}, func(o *nats.Options) { require.Equal(t, "u p", o.User+" "+o.Password) }},
 		{connection{user: "secret"}, func(o *nats.Options) { require.Equal(t, "secret", o.Token) }},
+		{connection{}, func(o *nats.Options) { require.Equal(t, []string{nats.DefaultURL}, o.Servers) }},
 		{connection{server: "a:1, b:2"}, func(o *nats.Options) { require.Equal(t, []string{"a:1", "b:2"}, o.Servers) }},
 		{connection{inbox: "_INBOX_ops"}, func(o *nats.Options) { require.Equal(t, "_INBOX_ops", o.InboxPrefix) }},
 	} {
