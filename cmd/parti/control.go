@@ -158,16 +158,19 @@ func (a *app) reply(result asked, text string) error {
 	return err
 }
 
-// lookUpWithin bounds how long it is tried to find out which bucket is meant. Who may ask workers need not be allowed to look
-// at the buckets.
+// lookUpWithin bounds how long it is tried to find out which bucket is meant.
 const lookUpWithin = time.Second
 
-// made is when the bucket of the assignments was created, which tells it from one of that name in another JetStream domain. It
-// is zero where that is not known and does not matter.
+// made is when the bucket of the assignments was created, which tells it from one of that name in another JetStream domain. Who
+// may ask workers need not be allowed to look at the buckets: it is zero where it is not known and does not matter.
 func (a *app) made(ctx context.Context, js jetstream.JetStream, bucket string) (time.Time, error) {
 	bounded, cancel := context.WithTimeout(ctx, lookUpWithin)
 	defer cancel()
-	stream, err := js.Stream(bounded, "KV_"+bucket)
+	var stream jetstream.Stream
+	err := mayAsk(bounded, js.Conn(), apiPrefix(js)+"STREAM.INFO.KV_"+bucket)
+	if err == nil {
+		stream, err = js.Stream(bounded, "KV_"+bucket)
+	}
 	switch {
 	case err == nil:
 		return stream.CachedInfo().Created, nil
