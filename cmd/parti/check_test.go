@@ -67,7 +67,7 @@ func TestCheckSaysInOneLineThatAllIsWell(t *testing.T) {
 	f := orders(t)
 	got := f.cli(t, "check", "--group", "orders")
 	require.Equal(t, int(fine), got.code, got)
-	require.Regexp(t, `^OK: orders: 3 workers, 12 partitions, leader worker-\d \| workers=3 partitions=12 unowned=0;;1 stuck=0;1; damped=0;1;\n$`, got.stdout)
+	require.Regexp(t, `^OK: orders: 3 workers, 12 partitions, leader worker-\d \| workers=3 partitions=12 unowned=0;;0 stuck=0;0; damped=0;0;\n$`, got.stdout)
 	v := decode[verdict](t, f.ok(t, "check", "-g", "orders", "--json"))
 	require.Equal(t, "OK", v.Status)
 	require.Equal(t, 3, v.Workers)

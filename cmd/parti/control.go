@@ -202,7 +202,7 @@ type progress struct {
 }
 
 func (p *progress) show(worker string, now control.Progress) {
-	text := fmt.Sprintf("%s: %s left", worker, count(now.Left, "partition"))
+	text := fmt.Sprintf("%s: %s left", clean(worker), count(now.Left, "partition"))
 	if now.Leaving {
 		text = worker + ": leaving"
 	}

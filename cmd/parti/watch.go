@@ -183,7 +183,7 @@ func (a *app) watchLines(ctx context.Context, l *link, o *observe.Observer) erro
 // tell writes events, one a line.
 func (a *app) tell(events ...event) error {
 	for _, e := range events {
-		line := e.At.String() + "  " + e.Text
+		line := e.At.String() + "  " + clean(e.Text)
 		if a.json {
 			text, err := json.Marshal(e)
 			if err != nil {
