@@ -193,7 +193,7 @@ func (d *desk) progress(s session) control.Progress {
 	view := d.life.view
 	status := view.status.Load()
 	return control.Progress{
-		Worker: s.id, Session: s.number, Left: len(view.held(d.life.runner.handlers.Held().Holding)),
+		Worker: s.id, Session: s.number, Left: view.holds(d.life.runner.handlers.Held().Holding),
 		Draining: status.Draining, Leaving: status.State == fsm.Shutdown, Cordoned: status.Cordoned,
 	}
 }
@@ -252,7 +252,7 @@ func (d *desk) undertake(e errand, r control.Request) {
 			d.refresh()
 		}
 	}
-	d.report(e)
+	d.report(e, d.progress(d.session))
 	if !d.ticks {
 		d.ticks = true
 		d.after(errandTick, &errandsDue{})
@@ -335,8 +335,9 @@ func (d *desk) tick() {
 	if len(d.errands) == 0 {
 		return
 	}
+	stands := d.progress(d.session)
 	for e := range d.errands {
-		d.report(e)
+		d.report(e, stands)
 	}
 	d.ticks = true
 	d.after(errandTick, &errandsDue{})

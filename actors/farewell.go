@@ -16,8 +16,7 @@ func (d *desk) say(e errand, err error) {
 }
 
 // report tells an asker how the worker stands.
-func (d *desk) report(e errand) {
-	p := d.progress(d.session)
+func (d *desk) report(e errand, p control.Progress) {
 	d.send(e, control.Answer{Action: e.action, Worker: p.Worker, Session: p.Session, Progress: p})
 }
 

@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +77,26 @@ func (v *View) held(holding []string) []strategy.Partition {
 	}
 	byID(list)
 	return slices.CompactFunc(list, func(a, b strategy.Partition) bool { return a.ID() == b.ID() })
+}
+
+// holds counts what held lists.
+func (v *View) holds(holding []string) int {
+	owned := v.assignment.Load().Partitions
+	more := map[string]bool{}
+	note := func(id string) {
+		if _, is := slices.BinarySearchFunc(owned, id, func(p strategy.Partition, id string) int { return strings.Compare(p.ID(), id) }); !is {
+			more[id] = true
+		}
+	}
+	for _, id := range holding {
+		note(id)
+	}
+	if removing := v.removing.Load(); removing != nil {
+		for _, p := range *removing {
+			note(p.ID())
+		}
+	}
+	return len(owned) + len(more)
 }
 
 // Undrained is what a worker still had when its drain was ended by a Leave; nil if there was no such thing.

@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
@@ -18,6 +21,7 @@ import (
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/control"
 	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
 )
 
 var controlled = parti.DefaultConfig().KVBuckets.Assignment
@@ -256,13 +260,13 @@ func TestADrainThatAnotherSessionGoesOnWithIsNotAnswered(t *testing.T) {
 		p, a := f.Followers()[0], outside(t, s)
 		worker, session := p.Manager.WorkerID(), p.Manager.Status().Session
 		answers := a.raw(worker, "", control.Request{Action: control.Drain, Within: time.Minute}.Encode())
-		<-time.After(2 * time.Second)
+		<-time.After(2500 * time.Millisecond)
 		p.Link.Cut()
 		<-time.After(2 * heartbeatTTL)
 		p.Link.Heal()
 		f.Wait(time.Minute, "the end", func() bool { return !p.Lives() })
 		got := answers(time.Minute)
-		require.Len(t, got, 2)
+		require.Len(t, got, 3)
 		for _, answer := range got {
 			require.Equal(t, session, answer.Session)
 			require.False(t, answer.Done)
@@ -295,6 +299,18 @@ func TestACordonFromOutsideIsAnsweredWhenTheHeartbeatIsStored(t *testing.T) {
 			require.Equal(t, action == control.Cordon, p.Manager.Status().Cordoned)
 			require.Less(t, time.Since(began), 100*time.Millisecond)
 		}
+
+		// One that was sent before does not count.
+		p.Link.Slow(300 * time.Millisecond)
+		for n := range 20 {
+			action := []control.Action{control.Uncordon, control.Cordon}[n%2]
+			_, err := a.ask(time.Minute, worker, control.Request{Action: action})
+			require.NoError(t, err)
+			require.Equal(t, action == control.Cordon, stored())
+			<-time.After(time.Duration(n) * 37 * time.Millisecond)
+		}
+
+		p.Link.Slow(0)
 
 		// Stored is stored: while no heartbeat is, there is no answer.
 		p.Link.Block(func(subject string) bool {
@@ -595,5 +611,53 @@ func TestALongDrainIsAskedForNowAndThen(t *testing.T) {
 		require.NoError(t, <-outcome)
 		require.NoError(t, sub.Unsubscribe())
 		<-p.Manager.Done()
+	})
+}
+
+func TestATreeOfActorsIsDrainedFromOutside(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		quiet := func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
+		system := actor.NewActorSystem(actor.WithLoggerFactory(quiet))
+		defer system.Shutdown()
+		f := fleet.New(t, s, 12)
+		f.Begin(1)
+		js, err := jetstream.New(s.Connect(parti.ConnectOptions()...))
+		require.NoError(t, err)
+		props, err := parti.Props(parti.DefaultConfig(), js, f.Source, strategy.NewSticky(), parti.WithLogger(quiet(nil)))
+		require.NoError(t, err)
+		tree, ended := system.Root.Spawn(props), make(chan struct{})
+		system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+			switch ctx.Message().(type) {
+			case *actor.Started:
+				ctx.Watch(tree)
+			case *actor.Terminated:
+				close(ended)
+			}
+		}))
+		<-time.After(time.Minute)
+		_, err = outside(t, s).ask(time.Minute, "worker-1", control.Request{Action: control.Drain})
+		require.NoError(t, err)
+		<-ended
+		f.Settle(5 * time.Second)
+		<-time.After(time.Second)
+	})
+}
+
+// A list that changes while the source is being listed may be in no answer of that listing.
+func TestARefreshIsAnsweredByAListingThatBeganAfterwards(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		source := &fleet.SlowSource{}
+		f := fleet.New(t, s, 12, fleet.Slowly(source))
+		f.Begin(2)
+		f.Settle(time.Minute)
+		source.Delay.Store(int64(2 * time.Second))
+		a, worker := outside(t, s), f.Followers()[0].Manager.WorkerID()
+		first := a.later(time.Minute, worker, control.Request{Action: control.Refresh})
+		<-time.After(500 * time.Millisecond)
+		f.Source.Set(append(f.Source.List(), fleet.Partition(100))...)
+		second := a.later(time.Minute, worker, control.Request{Action: control.Refresh})
+		require.NoError(t, <-first)
+		require.NoError(t, <-second)
+		f.Settle(time.Second)
 	})
 }

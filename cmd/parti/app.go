@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/choria-io/fisk"
@@ -34,7 +35,12 @@ type app struct {
 
 // commands add themselves to the application, in the order of the help text.
 func (a *app) commands() []func(*fisk.Application) {
-	return []func(*fisk.Application){a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.explain, a.whatif, a.watch, a.check, a.init, a.verify, a.fsm}
+	return []func(*fisk.Application){
+		a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.explain, a.whatif, a.watch, a.check, // look
+		a.refresh, a.cordon, a.uncordon, a.drain, // ask
+		a.init, a.verify, // prepare
+		a.fsm,
+	}
 }
 
 // exit ends the command with a code. Its error, if there is one, is told.
@@ -80,12 +86,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 		return exitFine
 	case errors.As(err, &asked):
 		if asked.err != nil {
-			fmt.Fprintf(stderr, "parti: %v\n", asked.err)
+			fmt.Fprintf(stderr, "parti: %s\n", printable(asked.err))
 		}
 		return asked.code
 	}
-	fmt.Fprintf(stderr, "parti: %v\n", err)
+	fmt.Fprintf(stderr, "parti: %s\n", printable(err))
 	return exitFailed
+}
+
+// printable is the text of an error, which may have several lines.
+func printable(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = clean(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // usage is the exit code of a wrong command line. For monitoring systems 2 would mean that the group is in trouble.

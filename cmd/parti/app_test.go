@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 	}
 	_ = os.Setenv("XDG_CONFIG_HOME", dir)
 	code := m.Run()
+	_ = os.RemoveAll(built.dir)
 	if shared.fleet != nil {
 		shared.close()
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +44,14 @@ func (l limit) judge(n int) level {
 		return warning
 	}
 	return fine
+}
+
+// above writes a limit as monitoring systems do, for whom a number is the highest that is fine.
+func (limit) above(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n - 1)
 }
 
 // limits are what a group is judged by.
@@ -86,7 +95,9 @@ func (v *verdict) add(l level, what string) {
 
 // judge judges a group at a time.
 func judge(name string, g observe.Group, now time.Time, l limits) verdict {
-	v := verdict{Status: fine.String(), Group: name, Leader: g.Leader, Parts: g.Plan.Partitions, Unowned: g.Unowned, Problems: []problem{}}
+	v := verdict{
+		Status: fine.String(), Group: name, Leader: g.Leader, Parts: g.Plan.Partitions, Unowned: g.Unowned, Problems: []problem{},
+	}
 	var stuck, damped []string
 	for _, w := range g.Workers {
 		if w.Live {
@@ -141,9 +152,9 @@ func (v verdict) line(l limits) string {
 	if v.Group != "" {
 		name = v.Group + ": "
 	}
-	text := strings.NewReplacer("|", "/", "\n", " ").Replace(name + strings.Join(said, "; "))
+	text := clean(strings.NewReplacer("|", "/", "\n", " ").Replace(name + strings.Join(said, "; ")))
 	figure := func(label string, n int, l limit) string {
-		return fmt.Sprintf(" %s=%d;%s;%s", label, n, number(l.warning), number(l.critical))
+		return fmt.Sprintf(" %s=%d;%s;%s", label, n, l.above(l.warning), l.above(l.critical))
 	}
 	return fmt.Sprintf("%s: %s | workers=%d partitions=%d", v.Status, text, v.Workers, v.Parts) +
 		figure("unowned", v.Unowned, l.unowned) + figure("stuck", v.Stuck, l.stuck) + figure("damped", v.Damped, l.damped)
@@ -209,7 +220,7 @@ func (a *app) unjudged(l level, err error) error {
 	if a.json {
 		_ = a.write(v)
 	} else {
-		fmt.Fprintf(a.stdout, "%s: %s\n", v.Status, v.Problems[0].What)
+		fmt.Fprintf(a.stdout, "%s: %s\n", v.Status, clean(v.Problems[0].What))
 	}
 	return exit{code: int(l)}
 }

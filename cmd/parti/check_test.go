@@ -5,9 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/observe"
+	"github.com/parti-go/parti/source"
 )
 
 var usual = limits{unowned: limit{0, 1}, stuck: limit{1, 0}, damped: limit{1, 0}, workers: limit{0, 1}, stale: 5 * time.Second}
@@ -67,7 +69,7 @@ func TestCheckSaysInOneLineThatAllIsWell(t *testing.T) {
 	f := orders(t)
 	got := f.cli(t, "check", "--group", "orders")
 	require.Equal(t, int(fine), got.code, got)
-	require.Regexp(t, `^OK: orders: 3 workers, 12 partitions, leader worker-\d \| workers=3 partitions=12 unowned=0;;1 stuck=0;1; damped=0;1;\n$`, got.stdout)
+	require.Regexp(t, `^OK: orders: 3 workers, 12 partitions, leader worker-\d \| workers=3 partitions=12 unowned=0;;0 stuck=0;0; damped=0;0;\n$`, got.stdout)
 	v := decode[verdict](t, f.ok(t, "check", "-g", "orders", "--json"))
 	require.Equal(t, "OK", v.Status)
 	require.Equal(t, 3, v.Workers)
@@ -95,4 +97,25 @@ func TestTheExitCodesOfCheckAreThoseOfMonitoringSystems(t *testing.T) {
 	got := command(t, "-s", "nats://127.0.0.1:1", "check")
 	require.Equal(t, int(unknown), got.code)
 	require.Contains(t, got.stdout, "UNKNOWN: connect to nats://127.0.0.1:1")
+}
+
+func TestAProblemHasToLast(t *testing.T) {
+	f := own(t)
+	f.ok(t, "init", "--storage", "memory")
+	got := f.cli(t, "check", "--settle", "10ms")
+	require.Equal(t, int(critical), got.code)
+	require.Contains(t, got.stdout, "no leader; no plan yet; 0 live workers")
+
+	done := make(chan outcome, 1)
+	go func() { done <- f.cli(t, "check", "--settle", "20s") }()
+	require.EventuallyWithT(t, func(c *assert.CollectT) { // it looks, and all that it sees is a group without workers
+		stream, err := f.js.Stream(t.Context(), "KV_parti-heartbeat")
+		if assert.NoError(c, err) {
+			assert.Positive(c, stream.CachedInfo().State.Consumers)
+		}
+	}, 15*time.Second, 10*time.Millisecond)
+	_, err := f.start(quick("", 1), 1, source.Numbered("p", 2))
+	require.NoError(t, err)
+	got = <-done
+	require.Equal(t, int(fine), got.code, got.stdout)
 }

@@ -24,6 +24,7 @@ type connection struct {
 	tlsCert, tlsKey, tlsCA                       string
 	domain, prefix, inbox                        string
 	timeout                                      time.Duration
+	timeoutSet                                   bool
 }
 
 func (c *connection) flags(cli *fisk.Application) {
@@ -37,18 +38,18 @@ func (c *connection) flags(cli *fisk.Application) {
 	cli.Flag("tlskey", "File with the TLS key").Envar("NATS_KEY").PlaceHolder("FILE").StringVar(&c.tlsKey)
 	cli.Flag("tlsca", "File with the TLS certificate authorities").Envar("NATS_CA").PlaceHolder("FILE").StringVar(&c.tlsCA)
 	cli.Flag("js-domain", "JetStream domain").Envar("NATS_JS_DOMAIN").PlaceHolder("DOMAIN").StringVar(&c.domain)
-	cli.Flag("js-api-prefix", "Subject that JetStream's API begins with").Envar("NATS_JS_API_PREFIX").PlaceHolder("SUBJECT").StringVar(&c.prefix)
+	cli.Flag("js-api-prefix", "Subject that JetStream's API begins with").Envar("NATS_JS_API_PREFIX").
+		PlaceHolder("SUBJECT").StringVar(&c.prefix)
 	cli.Flag("inbox-prefix", "Subject that answers begin with").Envar("NATS_INBOX_PREFIX").PlaceHolder("SUBJECT").StringVar(&c.inbox)
 	cli.Flag("timeout", "How long to wait for the server, and for workers").Envar("NATS_TIMEOUT").Default("5s").
-		PlaceHolder("DURATION").DurationVar(&c.timeout)
+		IsSetByUser(&c.timeoutSet).PlaceHolder("DURATION").DurationVar(&c.timeout)
 }
 
 func (c *connection) options() (opts []nats.Option, err error) {
-	opts = append(opts, nats.Name("parti command"), nats.Timeout(c.timeout), nats.MaxReconnects(-1), nats.ReconnectWait(250*time.Millisecond),
+	opts = append(opts, nats.Name("parti command"), nats.Timeout(c.timeout), nats.MaxReconnects(-1),
+		nats.ReconnectWait(250*time.Millisecond),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})) // what matters is returned by the call that failed
-	if c.server != "" {
-		opts = append(opts, servers(c.server))
-	}
+	opts = append(opts, servers(c.server))
 	switch {
 	case c.user != "" && c.password == "":
 		opts = append(opts, nats.Token(c.user))
@@ -78,10 +79,15 @@ func (c *connection) options() (opts []nats.Option, err error) {
 	return opts, nil
 }
 
-// servers replaces the servers of a context.
+// servers replaces the servers of a context, where some are given. Where there is neither, it is the server of this machine.
 func servers(urls string) nats.Option {
 	return func(o *nats.Options) error {
-		o.Url, o.Servers = "", strings.Split(strings.ReplaceAll(urls, " ", ""), ",")
+		switch known := strings.Join(o.Servers, ""); {
+		case urls != "":
+			o.Url, o.Servers = "", strings.Split(strings.ReplaceAll(urls, " ", ""), ",")
+		case known == "" && o.Url == "":
+			o.Servers = []string{nats.DefaultURL}
+		}
 		return nil
 	}
 }

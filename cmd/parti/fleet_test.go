@@ -23,6 +23,7 @@ type fleet struct {
 	url     string
 	js      jetstream.JetStream
 	user    nats.Option // how the workers log in; nil for not
+	options []parti.Option
 	workers []*parti.Manager
 }
 
@@ -68,7 +69,8 @@ func (f *fleet) start(cfg parti.Config, n int, s parti.PartitionSource) ([]*part
 		if err != nil {
 			return nil, err
 		}
-		m, err := parti.NewManager(cfg, js, s, strategy.NewConsistentHash(), parti.WithLogger(slog.New(slog.DiscardHandler)))
+		opts := append([]parti.Option{parti.WithLogger(slog.New(slog.DiscardHandler))}, f.options...)
+		m, err := parti.NewManager(cfg, js, s, strategy.NewConsistentHash(), opts...)
 		if err != nil {
 			return nil, err
 		}

@@ -126,8 +126,8 @@ func (a *app) workers(parent *fisk.Application) {
 func (a *app) workerTable(views []workerView, now time.Time) *table {
 	t := newTable("WORKER", "HOST", "PID", "SESSION", "STATE", "PARTITIONS", "CAPACITY", "APPLIED", "STUCK")
 	for _, v := range views {
-		t.add(v.Worker, v.Host, number(v.Process), number(v.Session), a.state(v, now), strconv.Itoa(v.Partitions), number(v.Capacity),
-			number(v.Applied), a.colour(red, strings.Join(v.Stuck, "; ")))
+		t.add(v.Worker, v.Host, number(v.Process), number(v.Session), a.state(v, now), strconv.Itoa(v.Partitions),
+			number(v.Capacity), number(v.Applied), a.colour(red, strings.Join(v.Stuck, "; ")))
 	}
 	return t
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/observe"
 )
 
 // decode reads what a command has written as JSON.
@@ -198,6 +201,18 @@ func TestATableIsAsWideAsItsCellsWithOrWithoutColours(t *testing.T) {
 	require.Equal(t, "none", (&app{}).colour(red, "none"))
 }
 
+func TestWhatComesFromOutsideDoesNotSteerTheTerminal(t *testing.T) {
+	a := &app{colours: true}
+	table := newTable("HOST")
+	table.add("evil" + escape + "2J" + "\r\a" + a.colour(red, "x"))
+	require.Equal(t, "HOST\nevil\ufffd[2J\ufffd\ufffd"+escape+"31mx"+escape+"0m\n", table.String())
+	require.Equal(t, "two\nlines\ufffd", printable(errors.New("two\nlines\x1b")))
+
+	now := time.Now()
+	line := judge("g", healthy(now, func(g *observe.Group) { g.Workers[0].Stuck = []string{"a\x1b]0;b|\n"} }), now, usual).line(usual)
+	require.NotContains(t, line, "\x1b")
+}
+
 func TestNoColourIsHeeded(t *testing.T) {
 	t.Setenv("TERM", "xterm")
 	t.Setenv("NO_COLOR", "")
@@ -243,6 +258,7 @@ func TestTheOptionsOfTheConnectionAreThoseOfTheFlags(t *testing.T) {
 	}{
 		{connection{user: "u", password: "p"}, func(o *nats.Options) { require.Equal(t, "u p", o.User+" "+o.Password) }},
 		{connection{user: "secret"}, func(o *nats.Options) { require.Equal(t, "secret", o.Token) }},
+		{connection{}, func(o *nats.Options) { require.Equal(t, []string{nats.DefaultURL}, o.Servers) }},
 		{connection{server: "a:1, b:2"}, func(o *nats.Options) { require.Equal(t, []string{"a:1", "b:2"}, o.Servers) }},
 		{connection{inbox: "_INBOX_ops"}, func(o *nats.Options) { require.Equal(t, "_INBOX_ops", o.InboxPrefix) }},
 	} {

@@ -46,8 +46,8 @@ func (a *app) ls(parent *fisk.Application) {
 				t.add(dash(v.Group), "", "", "", a.colour(red, v.Error))
 				continue
 			}
-			t.add(dash(v.Group), strconv.Itoa(v.Workers), strconv.Itoa(v.Partitions), a.some(v.Unowned), cmp.Or(v.Leader, a.colour(red, "none")),
-				number(v.Version), v.Phase, v.Bucket)
+			t.add(dash(v.Group), strconv.Itoa(v.Workers), strconv.Itoa(v.Partitions), a.some(v.Unowned),
+				cmp.Or(v.Leader, a.colour(red, "none")), number(v.Version), v.Phase, v.Bucket)
 		}
 		return a.show(views, t)
 	})
@@ -63,8 +63,9 @@ func (a *app) some(n int) string {
 
 // groupsOf lists the groups by the names of their buckets; "" is the group without a name.
 func groupsOf(ctx context.Context, js jetstream.JetStream) ([]string, error) {
-	nc := js.Conn()
-	before := nc.LastError()
+	if err := mayAsk(ctx, js.Conn(), apiPrefix(js)+"STREAM.NAMES"); err != nil {
+		return nil, fmt.Errorf("list the streams: %w; say with --group or --config which group is meant, and use info", err)
+	}
 	names := js.StreamNames(ctx, jetstream.WithStreamListSubject("$KV.>"))
 	var groups []string
 	for name := range names.Name() {
@@ -73,13 +74,28 @@ func groupsOf(ctx context.Context, js jetstream.JetStream) ([]string, error) {
 		}
 	}
 	if err := names.Err(); err != nil {
-		if denied := nc.LastError(); denied != before && errors.Is(denied, nats.ErrPermissionViolation) { //nolint:errorlint // identity is meant
-			return nil, fmt.Errorf("list the streams: %w; say with --group or --config which group is meant, and use info", denied)
-		}
 		return nil, fmt.Errorf("list the streams: %w", err)
 	}
 	slices.Sort(groups)
 	return groups, nil
+}
+
+// mayAsk reports a missing permission for a subject of JetStream's API. A request would never be answered: the server says what is
+// not permitted beside it. A message that asks for no answer is none, and what the server has to say is there with the answer to
+// a ping.
+func mayAsk(ctx context.Context, nc *nats.Conn, subject string) error {
+	before := nc.LastError()
+	if err := nc.Publish(subject, nil); err != nil {
+		return err
+	}
+	if err := nc.FlushWithContext(ctx); err != nil {
+		return err
+	}
+	after := nc.LastError()
+	if after != before && errors.Is(after, nats.ErrPermissionViolation) { //nolint:errorlint // the same twice is two errors
+		return after
+	}
+	return nil
 }
 
 // groupOf returns the group whose bucket of assignments has a name.

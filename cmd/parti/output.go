@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -25,7 +27,31 @@ type table struct{ rows [][]string }
 func newTable(heading ...string) *table { return &table{rows: [][]string{heading}} }
 
 // add adds a row.
-func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+func (t *table) add(cells ...string) {
+	for i := range cells {
+		cells[i] = clean(cells[i])
+	}
+	t.rows = append(t.rows, cells)
+}
+
+// coloured is what this command itself writes to change the colour.
+var coloured = regexp.MustCompile(`^\x1b\[[0-9]*m`)
+
+// clean takes out of a text what would steer the terminal, except colours. Hosts, reasons and the keys of a bucket come from
+// outside.
+func clean(text string) string {
+	if !strings.ContainsFunc(text, unicode.IsControl) {
+		return text
+	}
+	var b strings.Builder
+	for i, r := range text {
+		if unicode.IsControl(r) && !coloured.MatchString(text[i:]) {
+			r = unicode.ReplacementChar
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
 
 // String returns the lines of the table.
 func (t *table) String() string {

@@ -38,7 +38,8 @@ type storage struct {
 }
 
 func (s *storage) flags(cmd *fisk.CmdClause) {
-	cmd.Flag("storage", "file or memory; default: that of --config, or of what is there").PlaceHolder("KIND").EnumVar(&s.kind, "file", "memory")
+	cmd.Flag("storage", "file or memory; default: that of --config, or of what is there").
+		PlaceHolder("KIND").EnumVar(&s.kind, "file", "memory")
 	cmd.Flag("replicas", "Copies of each bucket: 1, 3 or 5; default: those of --config, or 1").PlaceHolder("N").IntVar(&s.replicas)
 }
 
@@ -165,7 +166,9 @@ func lasting(i kv.Inspection) (views []problemView) {
 }
 
 func viewBucket(i kv.Inspection) bucketView {
-	v := bucketView{Bucket: i.Bucket, State: "missing", Storage: strings.ToLower(i.Want.Storage.String()), Replicas: i.Want.Replicas}
+	v := bucketView{
+		Bucket: i.Bucket, State: "missing", Storage: strings.ToLower(i.Want.Storage.String()), Replicas: i.Want.Replicas,
+	}
 	if i.Is == nil {
 		return v
 	}
@@ -181,7 +184,7 @@ func viewProblem(p kv.Problem) problemView {
 	mend := "run parti init --mend"
 	switch {
 	case p.Field == "storage":
-		mend = "run with --storage " + strings.ToLower(p.Value) + ", and set KVBuckets.Storage so; or stop all workers, delete the bucket and make it anew"
+		mend = "set KVBuckets.Storage to " + strings.ToLower(p.Value) + " for all workers; or stop them, delete the bucket and make it anew"
 	case !p.Editable:
 		mend = "edit the stream by hand: whoever added that may need it"
 	}

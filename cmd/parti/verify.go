@@ -148,7 +148,9 @@ func leasesOf(ctx context.Context, js jetstream.JetStream, cfg parti.Config, buc
 		if m.Header.Get("KV-Operation") != "" || m.Header.Get(jetstream.MarkerReasonHeader) != "" {
 			continue
 		}
-		v := leaseView{Bucket: bucket, Key: strings.TrimPrefix(m.Subject, prefix), TTL: m.Header.Get(jetstream.MsgTTLHeader), Want: want.String()}
+		v := leaseView{
+			Bucket: bucket, Key: strings.TrimPrefix(m.Subject, prefix), TTL: m.Header.Get(jetstream.MsgTTLHeader), Want: want.String(),
+		}
 		ttl, err := lifetime(v.TTL)
 		switch {
 		case err != nil || ttl == 0:

@@ -59,7 +59,8 @@ func (s scene) since(before scene, now time.Time) (events []event) {
 		}
 	}
 	if s.group.Leader != before.group.Leader {
-		add(event{Kind: "leader", Worker: s.group.Leader, From: before.group.Leader, To: s.group.Leader}, "leader: %s -> %s", dash(before.group.Leader), dash(s.group.Leader))
+		from, to := before.group.Leader, s.group.Leader
+		add(event{Kind: "leader", Worker: to, From: from, To: to}, "leader: %s -> %s", dash(from), dash(to))
 	}
 	if s.group.Version != before.group.Version || s.group.Phase != before.group.Phase || s.group.Term != before.group.Term {
 		add(event{Kind: "plan"}, "plan: version %d, term %d, %s, %s, %d without an owner",
@@ -157,8 +158,9 @@ func (a *app) watchLines(ctx context.Context, l *link, o *observe.Observer) erro
 	g := o.Group()
 	before := look(l, o, g)
 	v := before.group
-	first := event{At: at(time.Now()), Kind: "group", Worker: v.Leader, Text: fmt.Sprintf("group %s: %s, %s, %d without an owner, leader %s, version %d",
-		dash(v.Group), count(v.Workers, "worker"), count(v.Partitions, "partition"), v.Unowned, dash(v.Leader), v.Version)}
+	text := fmt.Sprintf("group %s: %s, %s, %d without an owner, leader %s, version %d",
+		dash(v.Group), count(v.Workers, "worker"), count(v.Partitions, "partition"), v.Unowned, dash(v.Leader), v.Version)
+	first := event{At: at(time.Now()), Kind: "group", Worker: v.Leader, Text: text}
 	if err := a.tell(first); err != nil {
 		return err
 	}
@@ -181,7 +183,7 @@ func (a *app) watchLines(ctx context.Context, l *link, o *observe.Observer) erro
 // tell writes events, one a line.
 func (a *app) tell(events ...event) error {
 	for _, e := range events {
-		line := e.At.String() + "  " + e.Text
+		line := e.At.String() + "  " + clean(e.Text)
 		if a.json {
 			text, err := json.Marshal(e)
 			if err != nil {

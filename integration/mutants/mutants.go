@@ -2302,4 +2302,179 @@ var mutants = []mutant{
 		new:    `if h.worker == nil {`,
 		likely: "TheHigherEpochCounts",
 	},
+
+	// What is asked from outside.
+	{
+		name: "control-speaks-untrusted", breaks: "A worker whose trust is over does what it is asked, and answers.",
+		file: "actors/desk.go",
+		old:  `return s.number != 0 && !s.trust.silent.Load() && s.trust.valid()`,
+		new:  `return s.number != 0 && !s.trust.silent.Load()`,
+	},
+	{
+		name: "control-any-session", breaks: "A request reaches whoever has the ID by then.",
+		file: "actors/desk.go",
+		old:  `case r.Session != 0 && r.Session != s.number:`,
+		new:  `case r.Session != 0 && r.Session != s.number && s.number == 0:`,
+	},
+	{
+		name: "control-client-names-no-session", breaks: "The client asks again without the session that it has found.",
+		file: "internal/control/client.go",
+		old:  `		c.request.Session = first.Session`,
+		new:  `		_ = first.Session`,
+	},
+	{
+		name: "control-drain-answered-at-once", breaks: "A drain is answered before anything is handed over.",
+		file: "actors/desk.go",
+		old:  `	case r.Action == control.Hello:`,
+		new: `	case r.Action == control.Drain:
+		d.undertake(e, r)
+		d.say(e, nil)
+	case r.Action == control.Hello:`,
+	},
+	{
+		name: "control-farewell-after-the-end", breaks: "Those who asked for a drain are told when the tree has ended and the connection may be closed.",
+		file: "actors/props.go",
+		old: `	l.farewell()
+	l.measures.meter.Close(ctx.Done())
+	close(l.view.done)`,
+		new: `	l.measures.meter.Close(ctx.Done())
+	close(l.view.done)
+	<-time.After(50 * time.Millisecond)
+	l.farewell()`,
+	},
+	{
+		name: "control-cordon-not-awaited", breaks: "A cordon is answered before a heartbeat says so.",
+		file: "actors/drain.go",
+		old:  `		told := h.hold.Settled(a.request)`,
+		new:  `		told := h.hold.Settled(0)`,
+	},
+	{
+		name: "control-cordon-answered-at-once", breaks: "A cordon is answered when it is asked for.",
+		file: "actors/outside.go",
+		old:  `		m.tellChild(member.Heartbeat, &attest{round: msg.round})`,
+		new:  `		m.tellChild(kindDesk, &attested{round: msg.round})`,
+	},
+	{
+		name: "control-opposite-waits", breaks: "Who asked for a cordon that was taken back is told that it is done.",
+		file: "actors/desk.go",
+		old:  `return isCordon(other.action) && other.action != e.action`,
+		new:  `return false`,
+	},
+	{
+		name: "control-forgets-nobody", breaks: "The end of a drain is told under a session that was over before.",
+		file: "actors/outside.go",
+		old:  `	m.life.askers.Store(nil)`,
+		new:  ``,
+	},
+	{
+		name: "control-answers-anywhere", breaks: "Whoever may ask has a worker write into a bucket.",
+		file: "actors/desk.go",
+		old:  `if !control.Answerable(reply) {`,
+		new:  `if !control.Answerable(reply) && reply == "" {`,
+	},
+	{
+		name: "control-bound-forgotten", breaks: "A drain from outside goes on after its time.",
+		file: "actors/outside.go",
+		old:  `m.step(&member.DrainAsked{By: msg.by})`,
+		new:  `m.step(&member.DrainAsked{})`,
+	},
+	{
+		name: "control-bound-lost-in-a-panic", breaks: "The time of a drain is forgotten when the manager is restarted.",
+		file: "internal/member/member.go",
+		old:  `	m.drainWithin(now, m.cfg.Before.DrainBy)`,
+		new:  ``,
+	},
+	{
+		name: "control-late-bound", breaks: "A later request gives a drain more time.",
+		file: "internal/member/stand.go",
+		old:  `		m.dueBy(dueDrain, now, by)`,
+		new:  `		m.due(dueDrain, now, by)`,
+	},
+	{
+		name: "control-desk-not-begun-anew", breaks: "A worker whose desk has failed listens no more.",
+		file: "actors/outside.go",
+		old:  `	m.after(deskPause, &deskDue{})`,
+		new:  ``,
+	},
+	{
+		name: "control-desk-counts", breaks: "A desk that fails again and again ends the worker, or the session.",
+		file: "actors/manager.go",
+		old:  `			m.deskFailed(f.err)`,
+		new: `			m.deskFailed(f.err)
+			m.step(&member.Failed{Kind: member.Follower, Err: f.err})`,
+	},
+	{
+		name: "control-any-bucket", breaks: "A worker hears what is meant for a bucket of the same name elsewhere.",
+		file: "actors/desk.go",
+		old:  `if err == nil && !r.Made.IsZero() && !r.Made.Equal(d.store.Made()) {`,
+		new:  `if err == nil && !r.Made.IsZero() && d.store == nil {`,
+	},
+	{
+		name: "control-unbounded", breaks: "A worker takes any number of requests.",
+		file: "actors/desk.go",
+		old:  `case !known && r.Action != control.Hello && len(d.errands) >= mostErrands:`,
+		new:  `case !known && r.Action == control.Hello && len(d.errands) >= mostErrands:`,
+	},
+	{
+		name: "control-refresh-joins-late", breaks: "A refresh is answered by a listing that began before it was asked for.",
+		file: "actors/desk.go",
+		old:  `d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })`,
+		new:  `d.settle(err, func(e errand, a *undertaking) bool { return a.lists || e.action == control.Refresh })`,
+	},
+
+	// The command.
+	{
+		name: "edit-without-compare", breaks: "The command edits a partition over what somebody else has just written.",
+		file: "cmd/parti/editor.go",
+		old:  `jetstream.WithExpectLastSequencePerSubject(is.revision), `,
+		new:  ``,
+	},
+	{
+		name: "edit-of-unknown-outcome", breaks: "An edit whose answer is lost is not looked after.",
+		file: "cmd/parti/editor.go",
+		old:  `case err == nil && r.Result == unchanged && lost:`,
+		new:  `case err == nil && r.Result == unchanged && !lost:`,
+	},
+	{
+		name: "edit-of-coordination", breaks: "The command edits the buckets that workers coordinate in.",
+		file: "cmd/parti/edit.go",
+		old:  `strings.HasPrefix(ed.bucket, bucketPrefix) && strings.HasSuffix(ed.bucket, kind)`,
+		new:  `ed.bucket == kind`,
+	},
+	{
+		name: "check-without-patience", breaks: "A check alarms for what has no owner for a moment.",
+		file: "cmd/parti/check.go",
+		old:  `		if v.Code == fine {`,
+		new:  `		if v.Code == fine || within >= 0 {`,
+	},
+	{
+		name: "unknown-hides-critical", breaks: "A check that is unsure of one thing forgets what is critical.",
+		file: "cmd/parti/check.go",
+		old:  `unknown: 2, critical: 3}`,
+		new:  `unknown: 3, critical: 2}`,
+	},
+	{
+		name: "init-edits-unasked", breaks: "The command edits buckets without being told to.",
+		file: "cmd/parti/setup.go",
+		old:  `case len(i.Problems) == 0 || !mend:`,
+		new:  `case len(i.Problems) == 0:`,
+	},
+	{
+		name: "inspect-first-problem", breaks: "Of several problems of a bucket only the first is told.",
+		file: "kv/inspect.go",
+		old:  `		if !errors.As(`,
+		new:  `		if len(i.Problems) > 0 || !errors.As(`,
+	},
+	{
+		name: "lease-for-ever-unseen", breaks: "An entry that never expires is not told.",
+		file: "cmd/parti/verify.go",
+		old:  `case err != nil || ttl == 0:`,
+		new:  `case err != nil:`,
+	},
+	{
+		name: "picture-without-a-row", breaks: "The picture of the state machine has only the first arrow of a row.",
+		file: "fsm/svg.go",
+		old:  `			for _, from := range t.From {`,
+		new:  `			for _, from := range t.From[:1] {`,
+	},
 }

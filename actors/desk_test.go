@@ -1,0 +1,142 @@
+package actors
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/control"
+	"github.com/parti-go/parti/kv"
+)
+
+// deskAlone is a desk without a manager.
+type deskAlone struct {
+	t      *testing.T
+	nc     *nats.Conn
+	desk   *desk
+	life   *life
+	store  *kv.Store
+	asked  chan any // of the manager
+	inbox  *nats.Subscription
+	worker string
+}
+
+func newDeskAlone(t *testing.T, server *bubble.Server) *deskAlone {
+	t.Helper()
+	set, store := openStore(t, server)
+	set.Logger = slog.New(slog.DiscardHandler)
+	view := newView()
+	l := &life{view: view, runner: &runner{handlers: &handlers{}, view: view}}
+	a := &deskAlone{t: t, nc: server.Connect(), life: l, store: store, asked: make(chan any, 10), worker: "worker-3"}
+	runs := make(chan struct{})
+	begin(t, func(g *guard) body {
+		a.desk = newDesk(g, set, l, func(message any) { a.asked <- message }).(*desk)
+		return begun{a.desk, runs}
+	})
+	<-runs
+	inbox, err := a.nc.SubscribeSync("answers")
+	require.NoError(t, err)
+	a.inbox = inbox
+	return a
+}
+
+// begun says when it runs.
+type begun struct {
+	*desk
+	runs chan struct{}
+}
+
+func (b begun) started() { close(b.runs) }
+
+// attends begins a session that is trusted for a time.
+func (a *deskAlone) attends(number uint64, trusted time.Duration) session {
+	a.t.Helper()
+	s := session{id: a.worker, number: number, trust: &trust{}}
+	s.trust.extend(time.Now().Add(trusted))
+	a.desk.tell(&attend{session: s, store: a.store})
+	<-time.After(time.Millisecond)
+	return s
+}
+
+const nobody = -1
+
+// hears sends a request and returns how many answers it has within a moment, or that nobody listens.
+func (a *deskAlone) hears(action control.Action) (n int) {
+	a.t.Helper()
+	require.NoError(a.t, a.nc.PublishMsg(&nats.Msg{
+		Subject: control.Subject("t-assignment", a.worker), Reply: "answers", Data: control.Request{Action: action}.Encode(),
+	}))
+	for {
+		switch _, err := a.inbox.NextMsg(10 * time.Millisecond); {
+		case errors.Is(err, nats.ErrNoResponders):
+			return nobody
+		case err != nil:
+			return n
+		}
+		n++
+	}
+}
+
+func TestADeskActsAndSpeaksOnlyWhileItsSessionMay(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		s := a.attends(7, time.Second)
+		require.Equal(t, 1, a.hears(control.Hello))
+		s.trust.silent.Store(true)
+		require.Zero(t, a.hears(control.Hello), "its entries are about to be deleted")
+		s.trust.silent.Store(false)
+		<-time.After(time.Second)
+		for _, action := range []control.Action{control.Hello, control.Drain, control.Cordon, control.Refresh} {
+			require.Zero(t, a.hears(action), "its trust is over")
+		}
+		require.Empty(t, a.asked)
+		require.Nil(t, a.life.askers.Load())
+
+		a.attends(8, time.Second)
+		require.Equal(t, 1, a.hears(control.Drain))
+		require.IsType(t, &drainAsked{}, <-a.asked)
+		a.desk.tell(&dismiss{})
+		<-time.After(time.Millisecond)
+		require.Equal(t, nobody, a.hears(control.Hello))
+		require.Empty(t, a.asked)
+	})
+}
+
+// What has reached the actor before its session ended is for that session alone.
+func TestADeskDropsWhatWasMeantForTheSessionBefore(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		a.attends(7, time.Minute)
+		a.attends(8, time.Minute)
+		a.desk.queued.Add(1)
+		a.desk.tell(&requested{session: 7, data: control.Request{Action: control.Cordon}.Encode(), reply: "answers"})
+		<-time.After(time.Millisecond)
+		require.Empty(t, a.asked)
+		a.desk.tell(&refreshOver{session: 7})
+		require.Equal(t, 1, a.hears(control.Hello))
+	})
+}
+
+func TestOfADrainNobodyIsToldByAWorkerThatIsFencedAndHasNotNoticed(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		for _, silent := range []bool{false, true} {
+			s := session{id: a.worker, number: 7, trust: &trust{}}
+			s.trust.silent.Store(silent) // it has begun to delete its entries while it was trusted
+			a.life.await(asker{"answers", s, a.store})
+			a.life.farewell()
+			m, err := a.inbox.NextMsg(time.Second)
+			require.Equal(t, silent, err == nil)
+			if err == nil {
+				answer, err := control.DecodeAnswer(m.Data)
+				require.NoError(t, err)
+				require.ErrorIs(t, answer.Err(), control.ErrIncomplete, "nothing says that everything was handed over")
+			}
+		}
+	})
+}
