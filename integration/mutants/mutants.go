@@ -1964,7 +1964,7 @@ var mutants = []mutant{
 		name: "robbed-and-waiting", breaks: "A worker whose ID another took waits for it before it takes another.",
 		file: "actors/identity.go",
 		old:  `		c.wish.until = now // another`,
-		new:  `		_ = now // another`, likely: "FrozenHolder",
+		new:  `		_ = now // another`, likely: "WhoseIDWasTakenFrom",
 	},
 	{
 		name: "end-proves-death", breaks: "The file proves a process dead that has only released its lock.",
@@ -2425,5 +2425,61 @@ var mutants = []mutant{
 		file: "actors/errand.go",
 		old:  `d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })`,
 		new:  `d.settle(err, func(e errand, a *undertaking) bool { return a.lists || e.action == control.Refresh })`,
+	},
+
+	// The command.
+	{
+		name: "edit-without-compare", breaks: "The command edits a partition over what somebody else has just written.",
+		file: "cmd/parti/editor.go",
+		old:  `jetstream.WithExpectLastSequencePerSubject(is.revision), `,
+		new:  ``,
+	},
+	{
+		name: "edit-of-unknown-outcome", breaks: "An edit whose answer is lost is not looked after.",
+		file: "cmd/parti/editor.go",
+		old:  `case err == nil && r.Result == unchanged && lost:`,
+		new:  `case err == nil && r.Result == unchanged && !lost:`,
+	},
+	{
+		name: "edit-of-coordination", breaks: "The command edits the buckets that workers coordinate in.",
+		file: "cmd/parti/edit.go",
+		old:  `strings.HasPrefix(ed.bucket, bucketPrefix) && strings.HasSuffix(ed.bucket, kind)`,
+		new:  `ed.bucket == kind`,
+	},
+	{
+		name: "check-without-patience", breaks: "A check alarms for what has no owner for a moment.",
+		file: "cmd/parti/check.go",
+		old:  `		if v.Code == fine {`,
+		new:  `		if v.Code == fine || within >= 0 {`,
+	},
+	{
+		name: "unknown-hides-critical", breaks: "A check that is unsure of one thing forgets what is critical.",
+		file: "cmd/parti/check.go",
+		old:  `unknown: 2, critical: 3}`,
+		new:  `unknown: 3, critical: 2}`,
+	},
+	{
+		name: "init-edits-unasked", breaks: "The command edits buckets without being told to.",
+		file: "cmd/parti/setup.go",
+		old:  `case len(i.Problems) == 0 || !mend:`,
+		new:  `case len(i.Problems) == 0:`,
+	},
+	{
+		name: "inspect-first-problem", breaks: "Of several problems of a bucket only the first is told.",
+		file: "kv/inspect.go",
+		old:  `		if !errors.As(`,
+		new:  `		if len(i.Problems) > 0 || !errors.As(`,
+	},
+	{
+		name: "lease-for-ever-unseen", breaks: "An entry that never expires is not told.",
+		file: "cmd/parti/verify.go",
+		old:  `case err != nil || ttl == 0:`,
+		new:  `case err != nil:`,
+	},
+	{
+		name: "picture-without-a-row", breaks: "The picture of the state machine has only the first arrow of a row.",
+		file: "fsm/svg.go",
+		old:  `			for _, from := range t.From {`,
+		new:  `			for _, from := range t.From[:1] {`,
 	},
 }

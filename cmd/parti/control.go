@@ -1,0 +1,224 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/choria-io/fisk"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/control"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/observe"
+)
+
+// asked is what --json writes of a worker that was asked for something.
+type asked struct {
+	Worker  string `json:"worker"`
+	Action  string `json:"action"`
+	Session uint64 `json:"session"`
+	Done    bool   `json:"done"`
+	Left    int    `json:"left"` // partitions that it has not let go of
+	Error   string `json:"error,omitempty"`
+}
+
+// drainWait is how long a drain is waited for where nobody has said it.
+const drainWait = 5 * time.Minute
+
+// drain adds the command that has a worker hand everything over and leave.
+func (a *app) drain(parent *fisk.Application) {
+	var worker string
+	var r control.Request
+	cmd := parent.Command("drain", "Have a worker hand everything over, and leave for good; waits for that")
+	cmd.HelpLong("The command waits up to --timeout (here 5m by default). A drain that was heard goes on when the command has given up, " +
+		"or was ended with ctrl-C.")
+	cmd.Arg("worker", "ID of the worker").Required().HintAction(a.hintWorkers).StringVar(&worker)
+	cmd.Flag("session", "Only this session of the worker").PlaceHolder("N").Uint64Var(&r.Session)
+	cmd.Flag("within", "Stop after this time, whatever is left; without it the drain goes on until somebody takes over").
+		PlaceHolder("DURATION").DurationVar(&r.Within)
+	a.do(cmd, func(ctx context.Context) error {
+		r.Action = control.Drain
+		if !a.connection.timeoutSet {
+			a.connection.timeout = drainWait
+		}
+		return a.ask(ctx, []string{worker}, r, "has left")
+	})
+}
+
+// cordon and uncordon add the commands that keep new partitions from workers, and take that back.
+func (a *app) cordon(parent *fisk.Application) {
+	a.mark(parent, "cordon", "Give workers nothing new; they keep what they have", control.Cordon, "is cordoned")
+}
+
+func (a *app) uncordon(parent *fisk.Application) {
+	a.mark(parent, "uncordon", "Give workers their share again", control.Uncordon, "is not cordoned any more")
+}
+
+func (a *app) mark(parent *fisk.Application, name, help string, action control.Action, done string) {
+	var workers []string
+	cmd := parent.Command(name, help)
+	cmd.Arg("workers", "IDs of the workers").Required().HintAction(a.hintWorkers).StringsVar(&workers)
+	a.do(cmd, func(ctx context.Context) error { return a.ask(ctx, workers, control.Request{Action: action}, done) })
+}
+
+// refresh adds the command that has the leader list its source again.
+func (a *app) refresh(parent *fisk.Application) {
+	var worker string
+	cmd := parent.Command("refresh", "Have the leader list the partitions again, and wait until it has planned for that")
+	cmd.Flag("worker", "Ask this worker to see to it, instead of the leader").PlaceHolder("ID").HintAction(a.hintWorkers).StringVar(&worker)
+	a.do(cmd, func(ctx context.Context) error {
+		r := control.Request{Action: control.Refresh}
+		if worker != "" {
+			return a.ask(ctx, []string{worker}, r, "has seen to it")
+		}
+		err := a.observed(ctx, func(_ context.Context, _ *link, o *observe.Observer) error {
+			worker = o.Group().Leader
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("%w; --worker says who is to be asked, without a look at the group", err)
+		}
+		if worker != "" {
+			if err = a.ask(ctx, []string{worker}, r, "has listed the partitions again"); !errors.Is(err, control.ErrNobody) {
+				return err
+			}
+		}
+		return a.refreshAnyone(ctx)
+	})
+}
+
+// refreshAnyone asks whoever leads, for workers that take no requests of their own.
+func (a *app) refreshAnyone(ctx context.Context) error {
+	ctx, cancel := a.bounded(ctx)
+	defer cancel()
+	l, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	store, err := kv.Observe(ctx, l.js, storeConfig(l.cfg, a.connection.timeout))
+	if err != nil {
+		return err
+	}
+	if err := store.RequestRefresh(ctx); err != nil {
+		return fmt.Errorf("refresh: %w", err)
+	}
+	return a.reply(asked{Action: string(control.Refresh), Done: true}, "the leader has listed the partitions again")
+}
+
+// ask has workers do something, one after the other, and shows how far they are.
+func (a *app) ask(ctx context.Context, workers []string, r control.Request, done string) error {
+	ctx, cancel := a.bounded(ctx)
+	defer cancel()
+	l, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	bucket := l.cfg.KVBuckets.Assignment
+	if r.Made, err = a.made(ctx, l.js, bucket); err != nil {
+		return err
+	}
+	r.By = me()
+	for _, worker := range workers {
+		result := asked{Worker: worker, Action: string(r.Action), Session: r.Session}
+		p := &progress{a: a}
+		err := control.Ask(ctx, l.js.Conn(), bucket, worker, r, func(now control.Progress) {
+			result.Session, result.Left = now.Session, now.Left
+			if r.Action == control.Drain {
+				p.show(worker, now)
+			}
+		})
+		p.end()
+		if err != nil {
+			if a.json {
+				result.Error = err.Error()
+				_ = a.write(result)
+			}
+			return err
+		}
+		result.Done = true
+		if err := a.reply(result, worker+" "+done); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *app) reply(result asked, text string) error {
+	if a.json {
+		return a.write(result)
+	}
+	_, err := fmt.Fprintln(a.stdout, text)
+	return err
+}
+
+// lookUpWithin bounds how long it is tried to find out which bucket is meant.
+const lookUpWithin = time.Second
+
+// made is when the bucket of the assignments was created, which tells it from one of that name in another JetStream domain. Who
+// may ask workers need not be allowed to look at the buckets: it is zero where it is not known and does not matter.
+func (a *app) made(ctx context.Context, js jetstream.JetStream, bucket string) (time.Time, error) {
+	bounded, cancel := context.WithTimeout(ctx, lookUpWithin)
+	defer cancel()
+	var stream jetstream.Stream
+	err := mayAsk(bounded, js.Conn(), apiPrefix(js)+"STREAM.INFO.KV_"+bucket)
+	if err == nil {
+		stream, err = js.Stream(bounded, "KV_"+bucket)
+	}
+	switch {
+	case err == nil:
+		return stream.CachedInfo().Created, nil
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return time.Time{}, fmt.Errorf("bucket %q: %w; parti ls shows the groups", bucket, kv.ErrNoBucket)
+	case apiPrefix(js) != jetstream.DefaultAPIPrefix:
+		return time.Time{}, fmt.Errorf("bucket %q: another JetStream domain may have one of that name, and which one is meant "+
+			"could not be looked up: %w", bucket, err)
+	}
+	return time.Time{}, nil
+}
+
+// me says who asks, for the log of the worker.
+func me() string {
+	name := "somebody"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, _ := os.Hostname() // "" is unknown
+	return name + "@" + cmp.Or(host, "unknown")
+}
+
+// progress shows how far a worker is: in one line on a terminal, else in a line for each step. It goes to the error output, so
+// that the output is the result.
+type progress struct {
+	a     *app
+	said  string
+	drawn bool
+}
+
+func (p *progress) show(worker string, now control.Progress) {
+	text := fmt.Sprintf("%s: %s left", clean(worker), count(now.Left, "partition"))
+	if now.Leaving {
+		text = worker + ": leaving"
+	}
+	if text == p.said {
+		return
+	}
+	p.said = text
+	if p.drawn = isTerminal(p.a.stderr); p.drawn {
+		fmt.Fprint(p.a.stderr, "\r"+text+escape+"K")
+		return
+	}
+	fmt.Fprintln(p.a.stderr, text)
+}
+
+func (p *progress) end() {
+	if p.drawn {
+		fmt.Fprint(p.a.stderr, "\r"+escape+"K")
+	}
+}
