@@ -31,7 +31,7 @@ var imports = map[string][]string{
 	"kv":              {"internal/inject", "internal/record", "internal/store"},
 	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
 	"observe":         {"fsm", "kv"},
-	"web":             {"fsm", "observe"},
+	"web":             {"fsm", "internal/control", "observe"},
 	"source":          {"strategy"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},
