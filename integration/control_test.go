@@ -575,3 +575,25 @@ func TestARequestToAWorkerThatLeavesIsToldSo(t *testing.T) {
 		require.ErrorIs(t, err, control.ErrIncomplete, "it is told how the worker has left")
 	})
 }
+
+// A server forgets after a while who may answer, so a drain that takes long is asked for again, and is the same drain.
+func TestALongDrainIsAskedForNowAndThen(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 12)
+		p, a := f.Begin(1)[0], outside(t, s)
+		worker, heard := p.Manager.WorkerID(), 0
+		sub, err := a.nc.Subscribe(control.Subject(controlled, worker), func(m *nats.Msg) {
+			if r, err := control.DecodeRequest(m.Data); err == nil && r.Action == control.Drain {
+				heard++
+			}
+		})
+		require.NoError(t, err)
+		outcome := a.later(5*time.Minute, worker, control.Request{Action: control.Drain})
+		<-time.After(61 * time.Second)
+		require.Equal(t, 4, heard)
+		f.Start(1) // somebody takes over
+		require.NoError(t, <-outcome)
+		require.NoError(t, sub.Unsubscribe())
+		<-p.Manager.Done()
+	})
+}
