@@ -322,3 +322,6 @@ func (f *Fake) snapshot() snapshot {
 	}
 	return s
 }
+
+// Workers returns the IDs of all workers, sorted.
+func (d *Draft) Workers() []string { return slices.Sorted(maps.Keys(d.fake.workers)) }
