@@ -38,6 +38,7 @@ const (
 // Observer watches a group. Its methods may be called from any goroutine. Only [Open] makes one.
 type Observer struct {
 	js    jetstream.JetStream
+	name  string // of the group
 	cfg   kv.Config
 	store atomic.Pointer[kv.Store]
 	model atomic.Pointer[model]
@@ -58,13 +59,13 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Obser
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
 	}
-	o := &Observer{js: js, cfg: storeConfig(cfg)}
+	o := &Observer{js: js, name: cfg.Group, cfg: storeConfig(cfg)}
 	store, err := kv.Observe(ctx, js, o.cfg)
 	if err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
 	}
 	o.ctx, o.close = context.WithCancel(context.Background())
-	m := newModel()
+	m := o.newModel()
 	o.store.Store(store)
 	o.model.Store(m)
 	o.work.Go(func() { o.run(store, m) })
@@ -75,6 +76,12 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Obser
 		_ = o.Close()
 		return nil, fmt.Errorf("observe: read what is stored: %w", ctx.Err())
 	}
+}
+
+func (o *Observer) newModel() *model {
+	m := newModel()
+	m.name, m.bucket = o.name, o.cfg.Assignment
+	return m
 }
 
 func storeConfig(cfg parti.Config) kv.Config {
@@ -121,6 +128,9 @@ func (o *Observer) Owner(partition string) (Owner, error) {
 	return owner, nil
 }
 
+// Done is closed when the observer is closed.
+func (o *Observer) Done() <-chan struct{} { return o.ctx.Done() }
+
 // Close ends the observer and waits until nothing of it runs any more. What is known stays readable.
 func (o *Observer) Close() error {
 	o.close()
@@ -134,7 +144,7 @@ func (o *Observer) run(store *kv.Store, m *model) {
 	for o.ctx.Err() == nil {
 		o.follow(store, m)
 		o.model.Load().fail(time.Now())
-		store, m = o.reopen(), newModel()
+		store, m = o.reopen(), o.newModel()
 		if store != nil {
 			o.store.Store(store)
 		}
