@@ -22,7 +22,7 @@ export class Timeline {
     const touched = new Set();
     for (const change of changes) {
       const plan = this.plan(change);
-      const key = `${change.partition}>${change.to}>${change.epoch}`;
+      const key = `${change.partition}>${change.from}>${change.to}`;
       if (plan.seen.has(key)) continue;
       plan.seen.add(key);
       plan.moves.push(change);
