@@ -115,6 +115,22 @@ func TestAHandoffIsSeen(t *testing.T) {
 	require.Equal(t, "11", text(t, tab, "#workers tr:nth-child(3) .number"))
 }
 
+func TestAHandoffThatBeganEarlierIsDatedByTheJournal(t *testing.T) {
+	f := NewFake(4, 40)
+	asked := func(partition string, ago time.Duration) {
+		f.Change(func(d *Draft) {
+			d.At(ago)
+			d.Revoke(partition, Worker(0))
+			d.Journal(partition, Worker(0), "", "worker-4 joined")
+		})
+	}
+	asked("orders.0", 2*time.Minute)
+	asked("orders.4", 7*time.Minute)
+	tab, _ := open(t, desk, f)
+	until(t, tab, `[...document.querySelectorAll("#handoffs .age")].map((n) => n.textContent).join() === "7 min,2 min"`)
+	require.Equal(t, "orders.4", text(t, tab, "#handoffs button"), "what has waited longest is not the first")
+}
+
 func TestWhatIsWrongIsSaid(t *testing.T) {
 	f := NewFake(3, 30)
 	tab, _ := open(t, desk, f)

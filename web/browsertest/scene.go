@@ -27,7 +27,9 @@ func Scene() *Fake {
 		for _, id := range []string{Worker(2), Worker(14)} {
 			d.Worker(id, func(w *Facts) { w.State = "Stable" })
 		}
+		d.At(41 * time.Second)
 		d.Revoke("orders.173", Worker(5))
+		d.Journal("orders.173", Worker(5), "", "the weights of 9 partitions changed")
 	})
 	return f
 }

@@ -145,7 +145,8 @@ export class Painter {
     const last = Math.min(layout.rows.length - 1, Math.floor((top + this.height - margin) / layout.pitch));
     if (!only) {
       context.fillStyle = this.colours.panel;
-      context.fillRect(0, 0, this.width, this.height);
+      // A little further than the canvas reaches: on some screens its last column is a part of a pixel.
+      context.fillRect(0, 0, this.width + 1, this.height + 1);
     }
     for (let row = first; row <= last; row++) {
       if (only && !only.has(layout.rows[row].worker?.id)) continue;
@@ -160,7 +161,7 @@ export class Painter {
     const { context, colours } = this;
     const y = layout.top(row) - top;
     context.fillStyle = colours.panel;
-    context.fillRect(0, y - 1, this.width, layout.lane + 2);
+    context.fillRect(0, y - 1, this.width + 1, layout.lane + 2);
     context.fillStyle = colours.lane;
     context.fillRect(layout.gutter - left, y, layout.width - layout.gutter - 8, layout.lane);
     this.cells(scene, row, now);
@@ -220,7 +221,7 @@ export class Painter {
     const { context, colours } = this;
     const each = Math.ceil(12 / layout.pitch);
     context.fillStyle = colours.panel;
-    context.fillRect(0, 0, layout.gutter - 4, this.height);
+    context.fillRect(0, 0, layout.gutter - 4, this.height + 1);
     context.textAlign = "right";
     context.textBaseline = "middle";
     for (let row = first; row <= last; row++) {
