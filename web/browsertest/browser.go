@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
@@ -123,6 +124,8 @@ func (t *Tab) heard(event any) {
 		t.complaints = append(t.complaints, fmt.Sprint(e.ExceptionDetails.Text, " ", e.ExceptionDetails.Exception.Description))
 	case *runtime.EventConsoleAPICalled:
 		t.complaints = append(t.complaints, fmt.Sprint("console.", e.Type))
+	case *log.EventEntryAdded: // also what the content security policy has stopped
+		t.complaints = append(t.complaints, fmt.Sprint(e.Entry.Level, ": ", e.Entry.Text, " ", e.Entry.URL))
 	case *network.EventRequestWillBeSent:
 		t.requests = append(t.requests, e.Request.URL)
 	}

@@ -86,8 +86,7 @@ type holding struct {
 
 // Fake is a group that exists only in what it tells a page. A test changes it with [Fake.Change], which sends one delta.
 type Fake struct {
-	Dir     string // with the page's files
-	Allowed []string
+	Allowed []string // actions
 
 	mu      sync.Mutex
 	name    string
@@ -106,7 +105,7 @@ type event struct {
 
 // NewFake returns a group in which every worker is stable and has its fair share.
 func NewFake(workers, partitions int) *Fake {
-	f := &Fake{Dir: PageDir(), name: "orders", workers: map[string]Facts{}, held: map[string]map[string]holding{}, clients: map[chan event]struct{}{}}
+	f := &Fake{name: "orders", workers: map[string]Facts{}, held: map[string]map[string]holding{}, clients: map[chan event]struct{}{}}
 	f.head = head{Seq: 1, Plan: plan{Term: 3, Version: 100, Phase: "idle", Lifecycle: "stable", Partitions: partitions, Stored: time.Now().UnixMilli()}}
 	f.head.Plan.Certificate = map[string]int64{"moves": 0, "leastMoves": 0, "imbalance": 0, "leastImbalance": 0}
 	for i := range workers {
@@ -322,3 +321,6 @@ func (f *Fake) snapshot() snapshot {
 	}
 	return s
 }
+
+// Workers returns the IDs of all workers, sorted.
+func (d *Draft) Workers() []string { return slices.Sorted(maps.Keys(d.fake.workers)) }

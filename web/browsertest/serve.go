@@ -4,29 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 
-	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/web"
 )
 
-// Policy is the content security policy under which the page has to work: the one of web.Handler.
-const Policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
-	"base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-
-// PageDir is the folder of the page's files.
-func PageDir() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "..", "page")
-}
+// page serves the page and the state machine as everywhere, with their policy. It has no group of its own.
+var page = web.Handler(web.Options{})
 
 // ServeHTTP answers as web.Handler does.
 func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Security-Policy", Policy)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-cache")
 	switch r.URL.Path {
 	case "/events":
 		f.events(w, r)
@@ -37,14 +25,12 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(w, s)
 	case "/history.json":
 		answer(w, map[string]any{"changes": f.history(r)})
-	case "/fsm.json":
-		answer(w, machine())
 	case "/capabilities.json":
-		answer(w, map[string]any{"worker": f.head.Leader, "actions": f.Allowed, "remote": true})
+		answer(w, map[string]any{"worker": Worker(0), "actions": f.Allowed, "remote": true, "manager": false, "observer": true})
 	case "/drain", "/cordon", "/uncordon", "/refresh":
 		f.act(w, r)
 	default:
-		http.FileServer(http.Dir(f.Dir)).ServeHTTP(w, r)
+		page.ServeHTTP(w, r)
 	}
 }
 
@@ -113,36 +99,4 @@ func (f *Fake) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, map[string]string{"action": name, "worker": r.FormValue("worker")})
-}
-
-// places are about where the real drawing has the states.
-var places = map[fsm.State][2]int{
-	fsm.Init: {97, 113}, fsm.ClaimingID: {97, 251}, fsm.Election: {291, 113}, fsm.WaitingAssignment: {291, 251}, fsm.Stable: {567, 89},
-	fsm.Scaling: {567, 251}, fsm.Emergency: {567, 413}, fsm.Rebalancing: {799, 251}, fsm.Shutdown: {485, 567},
-}
-
-func machine() any {
-	type state struct {
-		Name string `json:"name"`
-		X    int    `json:"x"`
-		Y    int    `json:"y"`
-	}
-	type transition struct {
-		From  string `json:"from"`
-		To    string `json:"to"`
-		Event string `json:"event"`
-	}
-	var m struct {
-		States      []state      `json:"states"`
-		Transitions []transition `json:"transitions"`
-	}
-	for _, s := range fsm.States() {
-		m.States = append(m.States, state{s.String(), places[s][0], places[s][1]})
-	}
-	for _, t := range fsm.Transitions() {
-		for _, from := range t.From {
-			m.Transitions = append(m.Transitions, transition{from.String(), t.To.String(), t.Event.String()})
-		}
-	}
-	return m
 }

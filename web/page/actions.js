@@ -25,6 +25,7 @@ export class Actions {
     const said = await get("capabilities.json").catch(() => ({}));
     this.allowed = (said.actions ?? []).filter((name) => name in known);
     this.only = said.remote ? "" : said.worker ?? "";
+    byID("status-link").hidden = !said.manager;
   }
 
   // buttons returns the buttons for a worker, or nothing where nothing is allowed.

@@ -2,6 +2,7 @@
 
 const freshness = [[10_000, "fresh1"], [30_000, "fresh2"], [60_000, "fresh3"]]; // up to which age, in which colour
 const largest = 34; // pixels of a cell at most: more says nothing more
+const margin = 5; // above the first lane, so that its name is not cut
 
 // lanes returns the rows of the map: first what nobody holds, if there is any, then the workers.
 export function lanes(model) {
@@ -25,29 +26,33 @@ export class Layout {
     if (packed) this.pack(across, pitch - this.gap, zoom);
     else this.place(across, pitch - this.gap, zoom, partitions);
     this.pitch = this.lane + this.gap;
-    this.height = this.pitch * rows.length + this.gap;
+    this.height = margin + this.pitch * rows.length + this.gap;
   }
 
-  // pack finds the largest cell with which the fullest lane still fits. Cells fill a lane column by column.
+  // pack finds the largest cell with which the fullest lane still fits. Cells fill a lane column by column. Where a lane is
+  // one cell deep they may be wider than high, to use the room.
   pack(across, lane, zoom) {
     const most = this.rows.reduce((most, row) => Math.max(most, row.cells.length), 1);
     let cell = Math.min(lane, largest);
     while (cell > 1 && Math.ceil(most / Math.floor(lane / cell)) * cell > across) cell--;
     this.deep = Math.floor(lane / cell);
-    this.cell = Math.max(1, Math.round(cell * zoom));
-    this.lane = this.deep * this.cell;
-    this.width = this.gutter + 8 + Math.max(zoom === 1 ? across : 0, Math.ceil(most / this.deep) * this.cell);
+    const columns = Math.ceil(most / this.deep);
+    const wide = this.deep > 1 ? cell : Math.max(cell, Math.min(Math.floor(across / columns), Math.round(cell * 1.6), largest));
+    this.tall = Math.max(1, Math.round(cell * zoom));
+    this.cell = Math.max(1, Math.round(wide * zoom));
+    this.lane = this.deep * this.tall;
+    this.width = this.gutter + 8 + Math.max(zoom === 1 ? across : 0, columns * this.cell);
   }
 
   place(across, lane, zoom, partitions) {
     this.deep = 1;
     this.cell = across * zoom / Math.max(1, partitions);
-    this.lane = lane;
+    this.tall = this.lane = lane;
     this.width = this.gutter + 8 + Math.ceil(across * zoom);
   }
 
   top(row) {
-    return this.gap + row * this.pitch;
+    return margin + row * this.pitch;
   }
 
   // box is where a cell is, in pixels of the whole map.
@@ -55,14 +60,14 @@ export class Layout {
     const y = this.top(row);
     if (!this.packed) {
       const x = this.gutter + Math.floor(this.rows[row].cells[index].partition.rank * this.cell);
-      return { x, y, width: Math.max(1, Math.floor(this.cell)), height: this.lane };
+      return { x, y, width: Math.max(2, Math.floor(this.cell)), height: this.lane };
     }
     const x = this.gutter + Math.floor(index / this.deep) * this.cell;
-    return { x, y: y + (index % this.deep) * this.cell, width: this.cell, height: this.cell };
+    return { x, y: y + (index % this.deep) * this.tall, width: this.cell, height: this.tall };
   }
 
   rowAt(y) {
-    const row = Math.floor((y - this.gap) / this.pitch);
+    const row = Math.floor((y - margin) / this.pitch);
     return row >= 0 && row < this.rows.length ? row : -1;
   }
 
@@ -73,7 +78,7 @@ export class Layout {
     const { cells } = this.rows[row];
     const across = (x - this.gutter) / this.cell;
     if (!this.packed) return { row, index: nearest(cells, across, Math.max(1, 2 / this.cell)) };
-    const down = Math.floor((y - this.top(row)) / this.cell);
+    const down = Math.floor((y - this.top(row)) / this.tall);
     const index = Math.floor(across) * this.deep + down;
     return { row, index: down < this.deep && index < cells.length ? index : -1 };
   }
@@ -128,7 +133,7 @@ export class Painter {
     }
     probe.style.color = "";
     this.font = getComputedStyle(probe).fontFamily;
-    this.hatch = hatched(this.context, this.colours.owned, this.colours.releasing);
+    this.hatch = hatched(this.context, this.colours.lane, this.colours.releasing);
   }
 
   // paint draws all lanes that are seen, or only those of some workers.
@@ -136,11 +141,12 @@ export class Painter {
     const { layout, top, left, now } = scene;
     if (!only) this.agesAt = Infinity;
     const { context } = this;
-    const first = Math.max(0, Math.floor((top - layout.gap) / layout.pitch));
-    const last = Math.min(layout.rows.length - 1, Math.floor((top + this.height) / layout.pitch));
+    const first = Math.max(0, Math.floor((top - margin) / layout.pitch));
+    const last = Math.min(layout.rows.length - 1, Math.floor((top + this.height - margin) / layout.pitch));
     if (!only) {
       context.fillStyle = this.colours.panel;
-      context.fillRect(0, 0, this.width, this.height);
+      // A little further than the canvas reaches: on some screens its last column is a part of a pixel.
+      context.fillRect(0, 0, this.width + 1, this.height + 1);
     }
     for (let row = first; row <= last; row++) {
       if (only && !only.has(layout.rows[row].worker?.id)) continue;
@@ -155,7 +161,7 @@ export class Painter {
     const { context, colours } = this;
     const y = layout.top(row) - top;
     context.fillStyle = colours.panel;
-    context.fillRect(0, y - layout.gap, this.width, layout.pitch + layout.gap);
+    context.fillRect(0, y - 1, this.width + 1, layout.lane + 2);
     context.fillStyle = colours.lane;
     context.fillRect(layout.gutter - left, y, layout.width - layout.gutter - 8, layout.lane);
     this.cells(scene, row, now);
@@ -178,9 +184,10 @@ export class Painter {
       if (x + box.width < layout.gutter || x > this.width) continue;
       const next = this.style(cells[i], now);
       if (next !== style) context.fillStyle = style = next;
-      context.fillRect(x, box.y - top, Math.max(1, box.width - space), Math.max(1, box.height - (layout.packed ? space : 0)));
-      if (layout.cell >= 24) this.name(cells[i].partition.id, x, box.y - top, layout);
-      if (layout.cell >= 24) style = null;
+      context.fillRect(x, box.y - top, Math.max(1, box.width - space), Math.max(1, box.height - (layout.deep > 1 ? space : 0)));
+      if (layout.cell < 24 || layout.tall < 12) continue;
+      this.name(cells[i].partition.id, x, box.y - top, layout);
+      style = null; // a name has a colour of its own
     }
   }
 
@@ -200,13 +207,13 @@ export class Painter {
   // name writes the last part of a partition's ID where a cell has room for it.
   name(id, x, y, layout) {
     const text = id.slice(id.lastIndexOf(".") + 1);
-    const size = Math.min(11, layout.cell / 2.6, 1.55 * (layout.cell - 6) / text.length);
+    const size = Math.min(11, layout.tall / 1.8, 1.55 * (layout.cell - 6) / text.length);
     if (size < 6) return;
     this.context.font = `${size}px ${this.font}`;
     this.context.fillStyle = this.colours["on-cell"];
     this.context.textAlign = "center";
     this.context.textBaseline = "middle";
-    this.context.fillText(text, x + (layout.cell - 1) / 2, y + Math.min(layout.lane, layout.cell) / 2);
+    this.context.fillText(text, x + (layout.cell - 1) / 2, y + layout.tall / 2);
   }
 
   // labels writes the workers' IDs, as many as there is room for.
@@ -214,13 +221,12 @@ export class Painter {
     const { context, colours } = this;
     const each = Math.ceil(12 / layout.pitch);
     context.fillStyle = colours.panel;
-    context.fillRect(0, 0, layout.gutter - 4, this.height);
+    context.fillRect(0, 0, layout.gutter - 4, this.height + 1);
     context.textAlign = "right";
     context.textBaseline = "middle";
     for (let row = first; row <= last; row++) {
       const { worker } = layout.rows[row];
-      if (row % each !== 0 && worker && !worker.facts.leader) continue;
-      if (worker && row % each !== 0 && each > 1) continue;
+      if (row % each !== 0 && worker) continue;
       context.font = `${worker?.facts.leader ? "600 " : ""}11px ${this.font}`;
       context.fillStyle = !worker ? colours.orphan : worker.facts.live ? colours.ink : colours.muted;
       context.fillText(worker?.id ?? "no owner", layout.gutter - 10, layout.top(row) - top + layout.lane / 2, layout.gutter - 14);
@@ -237,7 +243,7 @@ export class Painter {
 // hatched makes the pattern of what is handed over: seen without colours as well.
 function hatched(context, ground, line) {
   const tile = document.createElement("canvas");
-  tile.width = tile.height = 6;
+  tile.width = tile.height = 6; // small enough for two lines on the smallest cells that are told apart
   const on = tile.getContext("2d");
   on.fillStyle = ground;
   on.fillRect(0, 0, 6, 6);

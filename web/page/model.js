@@ -173,6 +173,19 @@ export class Model {
     return worker.sorted;
   }
 
+  // tell takes from the journal since when workers have been asked to let go: the page may not have been there. It returns
+  // whether that is news.
+  tell(changes) {
+    let news = false;
+    for (const { at, partition, from, to } of changes) {
+      const holding = to ? null : this.workers.get(from)?.holdings.get(partition);
+      if (!holding?.releasing || at >= holding.asked) continue;
+      holding.asked = at;
+      news = true;
+    }
+    return news;
+  }
+
   // fairShare is what a worker would hold if everything were divided by capacity among those that may be given something.
   fairShare(worker) {
     if (!takes(worker)) return 0;

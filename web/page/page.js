@@ -52,7 +52,12 @@ function draw() {
 
 async function readHistory() {
   const said = await get("history.json?limit=300").catch(() => ({}));
-  timeline.add(said.changes ?? []);
+  tell(said.changes ?? []);
+}
+
+function tell(changes) {
+  if (model.tell(changes)) update(() => true);
+  timeline.add(changes);
 }
 
 const words = { connecting: "connecting", live: "live", repairing: "catching up", reconnecting: "reconnecting" };
@@ -72,7 +77,7 @@ const stream = new Stream({
   },
   delta: (delta) => update(() => model.apply(delta, changes)),
   change(list) {
-    timeline.add(list);
+    tell(list);
     details.changed(list);
   },
   state: connection,

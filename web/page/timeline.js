@@ -22,7 +22,7 @@ export class Timeline {
     const touched = new Set();
     for (const change of changes) {
       const plan = this.plan(change);
-      const key = `${change.partition}>${change.to}>${change.epoch}`;
+      const key = `${change.partition}>${change.from}>${change.to}`;
       if (plan.seen.has(key)) continue;
       plan.seen.add(key);
       plan.moves.push(change);
@@ -105,20 +105,29 @@ function entry(plan) {
   return el("li", { title: `version ${plan.version}, term ${plan.term}, by ${plan.by}` }, details);
 }
 
-// summed tells the changes of a plan by where they go, the largest group first.
+// summed tells in one line where the partitions of a plan went.
 function summed(moves) {
-  const ways = new Map();
-  for (const move of moves) {
-    const way = direction(move);
-    ways.set(way, (ways.get(way) ?? 0) + (move.left || 1));
-  }
-  const said = [...ways].sort((a, b) => b[1] - a[1]).map(([way, n]) => `${count(n)} ${way}`);
-  return said.length > 3 ? `${said.slice(0, 3).join(", ")} and ${many(said.length - 3, "other way")}` : said.join(", ");
+  const unknown = moves.reduce((sum, m) => sum + (m.left || 0), 0);
+  const asked = moves.filter((m) => !m.left && !m.to);
+  const granted = moves.filter((m) => m.to);
+  const said = [];
+  if (granted.length > 0) said.push(`${count(granted.length)} ${ends(granted)}`);
+  if (asked.length > 0) said.push(`${count(asked.length)} asked back from ${each(asked, "from")}`);
+  if (unknown > 0) said.push(`${count(unknown)} that the journal could not keep`);
+  return said.join(", ");
+}
+
+const ends = (moves) => (moves.some((m) => m.from) ? `from ${each(moves, "from")} to ${each(moves, "to")}` : `to ${each(moves, "to")}`);
+
+// each names a worker where it is one, and counts them where they are more.
+function each(moves, end) {
+  const workers = new Set(moves.map((m) => m[end]).filter(Boolean));
+  return workers.size === 1 ? [...workers][0] : many(workers.size, "worker");
 }
 
 export function direction({ from, to, left }) {
   if (left) return "that the journal could not keep";
-  if (!to) return `asked from ${from}`;
+  if (!to) return `asked back from ${from}`;
   return from ? `${from} → ${to}` : `→ ${to}`;
 }
 

@@ -93,7 +93,7 @@ export function marks(facts) {
 function scale(model) {
   let most = 1;
   for (const w of model.workers.values()) most = Math.max(most, w.holdings.size, model.fairShare(w));
-  const step = 10 ** Math.max(0, Math.floor(Math.log10(most)) - 1) * 5;
+  const step = 10 ** Math.max(0, Math.floor(Math.log10(most)) - 1) * 2;
   return Math.ceil(most * 1.02 / step) * step;
 }
 
