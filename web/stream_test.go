@@ -177,6 +177,23 @@ func TestNothingRunsWhileNobodyReads(t *testing.T) {
 	})
 }
 
+func TestAReaderBeginsWithWhatHasHappenedWhileNobodyRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := sized(1, 1)
+		v := newFakeView(g)
+		client := serveOver(t, watched(v), nil)
+		get(t, client, "http://web/group.json")
+		for unowned := 1; unowned < 4; unowned++ {
+			g.Unowned = unowned
+			v.set(g)
+			s := stream1(t, client, "http://web/events")
+			require.EqualValues(t, unowned, s.must("group")["unowned"])
+			s.close()
+			synctest.Wait()
+		}
+	})
+}
+
 func TestReadersThatComeAndGoLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := chance{rand.New(rand.NewPCG(3, 4))}
