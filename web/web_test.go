@@ -80,15 +80,6 @@ func TestWhatIsMissingIsSaidAndAllElseWorks(t *testing.T) {
 	}
 }
 
-func TestARealManagerThatIsNotStartedIsShownAsItIs(t *testing.T) {
-	h, w, _ := both()
-	require.NotNil(t, h)
-	w.status = parti.Status{State: parti.StateInit}
-	got := asked(h, http.MethodGet, "/status.json")
-	require.Contains(t, got.Body.String(), `"workerID":"","session":0,"state":"Init"`)
-	require.Contains(t, got.Body.String(), `"partitions":[],"waits":[]`, "lists are never null")
-}
-
 func TestMethodsThatAPathDoesNotTakeAreRefusedByName(t *testing.T) {
 	h, w, _ := both()
 	for _, p := range reads {
