@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -23,9 +24,12 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	var err error
 	browser, err = StartBrowser(context.Background())
-	if err != nil {
-		// Where there is none, one line says so, and the tests say it again one by one.
+	switch {
+	case errors.Is(err, ErrNoBrowser): // one line says so, and the tests say it again one by one
 		fmt.Fprintln(os.Stderr, "the browser tests are skipped:", err)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	code := m.Run()
 	if browser != nil {

@@ -20,8 +20,11 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.events(w, r)
 	case "/group.json":
 		f.mu.Lock()
-		s := f.snapshot()
+		s, hold := f.snapshot(), f.hold
 		f.mu.Unlock()
+		if hold != nil {
+			<-hold
+		}
 		answer(w, s)
 	case "/history.json":
 		answer(w, map[string]any{"changes": f.history(r)})

@@ -60,7 +60,7 @@ function tell(changes) {
   timeline.add(changes);
 }
 
-const words = { connecting: "connecting", live: "live", repairing: "catching up", reconnecting: "reconnecting" };
+const words = { connecting: "connecting", live: "live", repairing: "catching up", reconnecting: "reconnecting", off: "not observed" };
 
 function connection(state, sentence) {
   const pill = byID("connection");
