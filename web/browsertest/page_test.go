@@ -215,9 +215,13 @@ func TestABrokenStreamIsOpenedAgain(t *testing.T) {
 func TestTheFairShareFollowsTheWorkers(t *testing.T) {
 	f := NewFake(4, 40)
 	tab, _ := open(t, desk, f)
-	share := func() string { return ask[string](t, tab, `document.querySelector("#workers tr .load").getAttribute("aria-label")`) }
+	share := func() string {
+		return ask[string](t, tab, `document.querySelector("#workers tr .load").getAttribute("aria-label")`)
+	}
 	require.Equal(t, "10 of a fair share of 10", share())
-	f.Change(func(d *Draft) { d.Every(func(w *Facts) { w.Capacity = map[bool]int64{true: 7, false: 1}[w.ID == Worker(0)] }) })
+	f.Change(func(d *Draft) {
+		d.Every(func(w *Facts) { w.Capacity = map[bool]int64{true: 7, false: 1}[w.ID == Worker(0)] })
+	})
 	seen(t, tab, f)
 	require.Equal(t, "10 of a fair share of 28", share())
 	f.Change(func(d *Draft) { d.Worker(Worker(0), func(w *Facts) { w.Leaving = true }) })
