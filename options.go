@@ -85,6 +85,7 @@ type options struct {
 	logger   *slog.Logger
 	handling actors.Handling
 	meters   metric.MeterProvider
+	alone    bool    // nobody outside may ask for anything
 	handlers int     // how many were given
 	wrong    []error // what is wrong with them
 }
@@ -102,6 +103,11 @@ func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l 
 // No attribute names a worker. Give each of several workers of one group in one process a provider of its own, whose resource
 // has a service.instance.id of its own.
 func WithMeterProvider(p metric.MeterProvider) Option { return func(o *options) { o.meters = p } }
+
+// WithoutRemoteControl has the worker take no requests from outside. Without this option whoever may publish on
+// parti.control.<assignment bucket>.<worker> may drain this worker, cordon it, take that back, and have the source listed again;
+// see docs/deployment.md.
+func WithoutRemoteControl() Option { return func(o *options) { o.alone = true } }
 
 func applyOptions(opts []Option) options {
 	o := options{handling: actors.Handling{RestartFirst: defaultRestartFirst, RestartMost: defaultRestartMost}}

@@ -312,7 +312,7 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		StartupTimeout: cfg.StartupTimeout, ShutdownTimeout: cfg.ShutdownTimeout,
 		KeepServing: cfg.OnStoreLoss == OnStoreLossKeepServing, PreferredID: cfg.PreferredID, Standby: cfg.Standby,
 		PreferredIDWait: cfg.PreferredIDWait, StateDir: cfg.StateDir,
-		Capacity: cfg.Capacity, Labels: cfg.Labels, Cordoned: cfg.Cordoned,
+		Capacity: cfg.Capacity, Labels: cfg.Labels, Cordoned: cfg.Cordoned, Uncontrolled: o.alone,
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
 		RelistInterval: cfg.RelistInterval, ShrinkConfirmations: cfg.SourceShrinkConfirmations,
 		JetStream: js, Strategy: s, Hooks: o.hooks, Handling: o.handling, Logger: o.logger, MeterProvider: o.meters,

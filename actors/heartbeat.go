@@ -35,6 +35,7 @@ type heartbeat struct {
 	stuck    []string    // what is waited for past its deadline
 	asked    *kv.Fence   // a question that no acknowledged write has answered yet
 	question uint64      // its number
+	rounds   []attest    // of cordons that no acknowledged write tells yet
 	next     func()      // stops the timer
 }
 
@@ -86,6 +87,8 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 		h.reads = msg.format
 	case *stand:
 		h.stand(msg.standing)
+	case *attest:
+		h.rounds = append(h.rounds, attest{round: msg.round, request: h.hurry()})
 	case *stuck:
 		if !slices.Equal(h.stuck, msg.lines) {
 			h.stuck = msg.lines
@@ -197,6 +200,7 @@ func (h *heartbeat) sent(msg *beatSent) {
 	case lease.Done:
 		h.lease = msg.lease
 		h.report(&beat{msg.lease, h.answer()})
+		h.attest()
 	case lease.NotDone, lease.Unknown:
 		h.report(&beatMissed{h.why(msg.err)})
 	case lease.Over:

@@ -68,7 +68,8 @@ func newManager(g *guard, set Settings, l *life) *manager {
 		KeepServing: set.KeepServing, Standby: set.Standby, Handled: set.Handling.used(),
 		Before: member.Before{
 			State: l.machine.State(), Ready: l.view.readied.Load(), Standing: member.Standing{Leaving: l.standing.leaving, Cordoned: l.standing.cordoned},
-			LetGo: l.letGoBy, Leaving: l.leaving, LeaveBy: l.leaveBy,
+			DrainBy: l.drainBy,
+			LetGo:   l.letGoBy, Leaving: l.leaving, LeaveBy: l.leaveBy,
 		},
 	})
 	return m
@@ -83,6 +84,7 @@ func (m *manager) started() {
 		m.life.notifier.watch.follow(m)
 		m.life.strategist.watch.follow(m)
 		m.watchConnection()
+		m.openDesk()
 	}
 	m.step(&member.Began{LeaveAsked: m.life.view.toLeave.Load()})
 }
@@ -116,7 +118,9 @@ func (m *manager) receive(ctx actor.Context, message any) {
 	case *report:
 		m.reportReceived(msg)
 	case *actor.Terminated:
-		m.step(&member.Stopped{Kind: kindOf(msg.Who.Id)})
+		if kind := kindOf(msg.Who.Id); kind != kindDesk {
+			m.step(&member.Stopped{Kind: kind})
+		}
 	case *childFailed:
 		m.childHasFailed(msg)
 	case *opened:
@@ -134,6 +138,8 @@ func (m *manager) receive(ctx actor.Context, message any) {
 		m.step(&member.CallEnded{Name: msg.name})
 	case *connClosed:
 		m.step(&member.LeaveAsked{Cause: ErrConnectionClosed})
+	default:
+		m.asked(message)
 	}
 }
 
@@ -159,6 +165,10 @@ func (m *manager) step(f member.Fact) {
 // reportReceived drops what an earlier child says.
 func (m *manager) reportReceived(r *report) {
 	if c := m.children[member.Kind(r.kind)]; c != nil && c.tag == r.tag {
+		if a, is := r.message.(*standingTold); is {
+			m.tellChild(kindDesk, &attested{round: a.round})
+			return
+		}
 		m.step(factOf(c.kind, r.message))
 	}
 }
@@ -222,6 +232,10 @@ func (m *manager) childHasFailed(f *childFailed) {
 	if c := m.children[member.Kind(f.kind)]; c != nil && c.tag == f.tag {
 		delete(m.children, c.kind)
 		f.log(m.log)
+		if c.kind == kindDesk {
+			m.deskFailed(f.err)
+			return
+		}
 		m.step(&member.Failed{Kind: c.kind, Err: f.err, Jitter: 2*rand.Float64() - 1})
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/kv"
 )
 
 // This file is how a manager does what its member decides. What takes long runs on a goroutine, and its outcome comes back as
@@ -35,11 +36,15 @@ func (m *manager) perform(effect member.Effect) {
 	case *member.Carry:
 		m.life.warrant.carried.Store(e.Does)
 	case *member.Rejoin:
+		m.forget()
 		m.session = session{}
 	case *member.Return:
 		m.life.tenure.wind(e.Why)
 	case *member.Void:
 		m.life.tenure.end(e.Why)
+		if errors.Is(e.Why, ErrFenced) {
+			m.forget()
+		}
 	case *member.GiveUp:
 		m.giveUp(e)
 	case *member.Drop:
@@ -51,6 +56,9 @@ func (m *manager) perform(effect member.Effect) {
 	case *member.Abandon:
 		m.giving[e.ID].abandon()
 	case *member.Delete:
+		if e.Bucket != kv.Election {
+			m.hush()
+		}
 		m.remove(e)
 	case *member.Wake:
 		m.wakeAt(e.At)
@@ -97,6 +105,7 @@ func (m *manager) begin(e *member.Begin) {
 	m.life.warrant.trust.Store(m.session.trust)
 	m.legacy.dead = nil // what was theirs is taken over, or of no use any more
 	m.log, m.worker = m.set.Logger.With("worker", e.Worker), e.Worker
+	m.tellChild(kindDesk, &attend{session: m.session, store: m.store})
 }
 
 // spawn starts a child under a name never used before.

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -23,9 +24,13 @@ type life struct {
 	tenure     *tenure       // of the present session, or of the one whose partitions are carried
 	warrant    warrant
 	standing   standing
-	letGoBy    time.Time // when what is left of the last session must be let go, as others may take over then
-	leaving    bool      // asked to leave: an incarnation that begins now goes on with that
-	leaveBy    time.Time // when a leave must be done, for hooks and deletions alike; zero while nobody leaves
+	drainBy    time.Time               // when a drain becomes a stop; zero for never
+	askers     atomic.Pointer[[]asker] // who waits for the end of a drain; nil for nobody
+	rounds     atomic.Uint64           // cordons asked for from outside, so far
+	unheard    atomic.Bool             // it was said that nothing can be asked from outside
+	letGoBy    time.Time               // when what is left of the last session must be let go, as others may take over then
+	leaving    bool                    // asked to leave: an incarnation that begins now goes on with that
+	leaveBy    time.Time               // when a leave must be done, for hooks and deletions alike; zero while nobody leaves
 }
 
 // New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may
@@ -94,6 +99,7 @@ func (l *life) end(limit time.Duration) {
 	status.WorkerID, status.Session = "", 0
 	l.view.status.Store(&status)
 	l.closeState(limit)
+	l.farewell()
 	l.measures.meter.Close(ctx.Done())
 	close(l.view.done)
 }

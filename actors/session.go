@@ -20,6 +20,7 @@ type session struct {
 type trust struct {
 	until  atomic.Pointer[time.Time]
 	closed atomic.Bool // the session is being wound down: nothing new is taken up, however good the leases are
+	silent atomic.Bool // its entries are about to go, or are gone: nobody is answered under its ID
 }
 
 func (t *trust) extend(until time.Time) { t.until.Store(&until) }

@@ -37,6 +37,8 @@ type Settings struct {
 	Capacity int64
 	Labels   map[string]string
 	Cordoned bool
+	// Uncontrolled says that nobody outside may ask for anything.
+	Uncontrolled bool
 	// MinRebalanceThreshold is how far above the least possible changed weights may bring the fullest worker.
 	MinRebalanceThreshold float64
 	// HomeRetention is how long a leader remembers what was whose that is gone.

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/url"
@@ -28,6 +29,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/internal/control"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/observe"
 	"github.com/parti-go/parti/strategy"
@@ -56,6 +58,11 @@ func workerMayPublish(b parti.KVBuckets) []string {
 
 // journalMayPublish is what a worker needs on top of that for the journal.
 func journalMayPublish(b parti.KVBuckets) string { return "$KV." + b.Assignment + ".journal.*" }
+
+// controlMaySubscribe is what a worker needs on top of that to be asked from outside, and operatorMayPublish is what who asks
+// needs, beside an inbox.
+func controlMaySubscribe(b parti.KVBuckets) string { return "parti.control." + b.Assignment + ".*" }
+func operatorMayPublish(b parti.KVBuckets) string  { return "parti.control." + b.Assignment + ".*" }
 
 // creatorMayPublish is what a worker needs on top of that to make the buckets itself.
 func creatorMayPublish(b parti.KVBuckets) (subjects []string) {
@@ -88,7 +95,7 @@ func user(name string, publish, subscribe []string) *server.User {
 	return &server.User{Username: name, Password: name, Permissions: &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: publish},
 		Subscribe: &server.SubjectPermission{Allow: subscribe},
-		Response:  &server.ResponsePermission{MaxMsgs: 1, Expires: 2 * time.Minute},
+		Response:  &server.ResponsePermission{MaxMsgs: -1, Expires: 2 * time.Minute},
 	}}
 }
 
@@ -191,7 +198,8 @@ func TestAFleetRunsWithTheDocumentedPermissions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, func(o *server.Options) {
-				o.Users = []*server.User{{Username: "operator", Password: "operator"}, user("worker", publish, workerMaySubscribe(b))}
+				subscribe := append(workerMaySubscribe(b), controlMaySubscribe(b))
+				o.Users = []*server.User{{Username: "operator", Password: "operator"}, user("worker", publish, subscribe)}
 			})
 			if strings.Contains(name, "operator") {
 				createBuckets(t, as(t, s, "operator"), b)
@@ -227,6 +235,92 @@ func TestAFleetRunsWithTheDocumentedPermissions(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAWorkerThatMayNotBeAskedFromOutsideGoesOnAndSaysSoOnce(t *testing.T) {
+	b := parti.DefaultConfig().KVBuckets
+	publish := slices.Concat(workerMayPublish(b), []string{journalMayPublish(b)}, creatorMayPublish(b))
+	s := serve(t, func(o *server.Options) {
+		o.Users = []*server.User{user("worker", publish, workerMaySubscribe(b)), user("asker", []string{operatorMayPublish(b)}, []string{"_INBOX.>"})}
+	})
+	var denials atomic.Int64
+	nc := connectTo(t, "", nats.InProcessServer(s), nats.UserInfo("worker", "worker"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if assert.ErrorContains(t, err, "parti.control."+b.Assignment+".worker-0") {
+			denials.Add(1)
+		}
+	}))
+	js, err := jetstream.New(nc)
+	require.NoError(t, err)
+	cfg, log := pair(), &lockedBuffer{}
+	cfg.ExpectedWorkers = 1
+	m, err := parti.NewManager(cfg, js, parti.StaticSource(parti.Partition{Keys: []string{"a"}}), strategy.NewRoundRobin(),
+		parti.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+	require.NoError(t, err)
+	require.NoError(t, m.Start(t.Context()))
+	err = control.Ask(t.Context(), as(t, s, "asker").Conn(), b.Assignment, m.WorkerID(), control.Request{Action: control.Drain}, nil)
+	require.ErrorIs(t, err, control.ErrNobody)
+	require.Len(t, m.Assignment().Partitions, 1)
+	require.NoError(t, m.Stop(t.Context()))
+	require.Equal(t, int64(1), denials.Load())
+	said := log.String()
+	require.Equal(t, 1, strings.Count(said, "takes no requests from outside"), said)
+	require.Contains(t, said, `may not subscribe to \"parti.control.`+b.Assignment+`.worker-0\"`)
+}
+
+// lockedBuffer is a buffer for several writers.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+func TestAnOperatorNeedsNoMoreThanIsDocumentedToAskAWorker(t *testing.T) {
+	b := parti.DefaultConfig().KVBuckets
+	publish := slices.Concat(workerMayPublish(b), []string{journalMayPublish(b)}, creatorMayPublish(b))
+	s := serve(t, func(o *server.Options) {
+		o.Users = []*server.User{
+			user("worker", publish, append(workerMaySubscribe(b), controlMaySubscribe(b))),
+			user("asker", []string{operatorMayPublish(b)}, []string{"_INBOX.>"}),
+			user("no publish", []string{"other"}, []string{"_INBOX.>"}),
+			user("no subscribe", []string{operatorMayPublish(b)}, []string{"other"}),
+		}
+	})
+	cfg := pair()
+	cfg.ExpectedWorkers = 1
+	worker := as(t, s, "worker")
+	m := (&owned{owners: map[string]int{}}).worker(t, cfg, worker)
+	require.NoError(t, m.Start(t.Context()))
+	id := m.WorkerID()
+	ask := func(user string, r control.Request) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		return control.Ask(ctx, as(t, s, user).Conn(), b.Assignment, id, r, nil)
+	}
+	for user, subject := range map[string]string{"no publish": "parti.control." + b.Assignment + "." + id, "no subscribe": "_INBOX."} {
+		began := time.Now()
+		err := ask(user, control.Request{Action: control.Drain})
+		require.ErrorIs(t, err, control.ErrDenied)
+		require.ErrorContains(t, err, subject)
+		require.Less(t, time.Since(began), 2*time.Second)
+	}
+	require.False(t, m.Status().Draining)
+	for _, action := range []control.Action{control.Hello, control.Cordon, control.Uncordon, control.Refresh} {
+		require.NoError(t, ask("asker", control.Request{Action: action}), action)
+	}
+	require.ErrorIs(t, ask("asker", control.Request{Action: control.Drain, Within: 3 * time.Second}), control.ErrIncomplete, "after more than one answer")
+	<-m.Done()
+	require.NoError(t, worker.Conn().LastError())
 }
 
 // createBuckets makes the buckets as an operator does who follows docs/deployment.md.

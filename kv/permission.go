@@ -43,8 +43,19 @@ func (s *Store) probes() []*nats.Msg {
 
 // checkPermissions names what the user of the connection may not do: [ErrPermission].
 func (s *Store) checkPermissions(ctx context.Context) error {
+	missing, err := s.missing(ctx)
+	if err != nil {
+		return err
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%w: the user of this connection may not %s", ErrPermission, strings.Join(missing, ", nor "))
+	}
+	return nil
+}
+
+// missing lists what a worker does and the user of the connection may not do.
+func (s *Store) missing(ctx context.Context) (missing []string, err error) {
 	nc := s.js.Conn()
-	var missing []string
 	for _, subject := range []string{nc.NewInbox(), s.refreshSubject()} {
 		denied, err := s.tryOut(ctx, subject, func() error {
 			sub, err := nc.SubscribeSync(subject)
@@ -54,23 +65,14 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 			return sub.Unsubscribe()
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if denied {
 			missing = append(missing, fmt.Sprintf("subscribe to %q", subject))
 		}
 	}
 	denied, err := s.mayPublish(ctx, s.probes()...)
-	if err != nil {
-		return err
-	}
-	for _, subject := range denied {
-		missing = append(missing, fmt.Sprintf("publish to %q", subject))
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("%w: the user of this connection may not %s", ErrPermission, strings.Join(missing, ", nor "))
-	}
-	return nil
+	return append(missing, publishTo(denied)...), err
 }
 
 // checkSplit reports [ErrTooLarge] where the user of the connection may not publish the parts of a record. That is tried

@@ -38,7 +38,7 @@ const (
 // Observer watches a group. Its methods may be called from any goroutine. Only [Open] makes one.
 type Observer struct {
 	js    jetstream.JetStream
-	name  string // of the group
+	group parti.Config
 	cfg   kv.Config
 	store atomic.Pointer[kv.Store]
 	model atomic.Pointer[model]
@@ -59,7 +59,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Obser
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
 	}
-	o := &Observer{js: js, name: cfg.Group, cfg: storeConfig(cfg)}
+	o := &Observer{js: js, group: cfg, cfg: storeConfig(cfg)}
 	store, err := kv.Observe(ctx, js, o.cfg)
 	if err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
@@ -80,7 +80,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Obser
 
 func (o *Observer) newModel() *model {
 	m := newModel()
-	m.name, m.bucket = o.name, o.cfg.Assignment
+	m.name, m.bucket = o.group.Group, o.cfg.Assignment
 	return m
 }
 

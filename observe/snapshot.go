@@ -33,8 +33,9 @@ func (m *model) build() Group {
 		w := m.workers[id]
 		g.Workers = append(g.Workers, Worker{
 			ID: id, Host: w.claim.Host, Process: w.claim.Process, Session: max(w.beat.Session, w.session),
-			State: m.state(w, g.Leader != ""), Live: w.live, Leader: id == g.Leader, Leaving: w.beat.Leaving,
-			Cordoned: w.beat.Cordoned, Capacity: w.beat.Capacity, Labels: w.beat.Labels, Stuck: w.beat.Stuck, Applied: w.beat.Applied.Version, Damped: m.damped[id], Partitions: w.partitions,
+			State: m.state(w, g.Leader != ""), Live: w.live, Ended: w.ended, Clean: w.clean, Leader: id == g.Leader,
+			Leaving: w.beat.Leaving, Cordoned: w.beat.Cordoned, Capacity: w.beat.Capacity, Labels: w.beat.Labels,
+			Stuck: w.beat.Stuck, Applied: w.beat.Applied.Version, Damped: m.damped[id], Partitions: w.partitions,
 		})
 	}
 	return g

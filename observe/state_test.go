@@ -17,7 +17,7 @@ func (f *feedOf) stateOf(t *testing.T) parti.State {
 	return g.Workers[0].State
 }
 
-func (f *feedOf) plan(phase kv.Phase) {
+func (f *feedOf) phase(phase kv.Phase) {
 	f.put(kv.Assignments, kv.PlanKey, kv.Plan{Term: 1, Version: 1, Phase: phase, Lifecycle: "stable"})
 }
 
@@ -31,17 +31,17 @@ func TestTheRecordsSayWhereAWorkerStands(t *testing.T) {
 	require.Equal(t, parti.StateElection, f.stateOf(t), "nobody leads")
 	f.put(kv.Assignments, kv.TermKey, kv.Term{Number: 1, Worker: "worker-0", Session: session})
 	require.Equal(t, parti.StateWaitingAssignment, f.stateOf(t))
-	f.plan(kv.PhaseScaling)
+	f.phase(kv.PhaseScaling)
 	require.Equal(t, parti.StateScaling, f.stateOf(t), "a window is open, and it has no assignment yet")
 	f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: session, Applied: kv.Position{Term: 1, Version: 1}})
 	for phase, state := range map[kv.Phase]parti.State{
 		kv.PhaseRebalancing: parti.StateRebalancing, kv.PhaseEmergency: parti.StateEmergency, kv.PhaseIdle: parti.StateStable,
 	} {
-		f.plan(phase)
+		f.phase(phase)
 		require.Equal(t, state, f.stateOf(t))
 	}
 	f.put(kv.Assignments, kv.TermKey, kv.Term{Number: 2, Worker: "worker-1", Session: 99})
-	f.plan(kv.PhaseIdle)
+	f.phase(kv.PhaseIdle)
 	require.Equal(t, parti.StateStable, f.stateOf(t), "whoever has an assignment keeps it while nobody leads")
 	f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: session, Applied: kv.Position{Term: 1, Version: 1}, Leaving: true})
 	require.Equal(t, parti.StateStable, f.stateOf(t), "leaving is a flag")
@@ -60,7 +60,7 @@ func TestACrashBeforeTheObserverLookedIsNoClaim(t *testing.T) {
 }
 
 func TestAGroupSaysWhichItIs(t *testing.T) {
-	o := &Observer{name: "orders", cfg: kv.Config{Assignment: "parti-orders-assignment"}}
+	o := &Observer{group: parti.Config{Group: "orders"}, cfg: kv.Config{Assignment: "parti-orders-assignment"}}
 	g, _ := o.newModel().group()
 	require.Equal(t, "orders", g.Name)
 	require.Equal(t, "parti-orders-assignment", g.Bucket)

@@ -90,12 +90,12 @@ func samePartition(a, b observe.Partition) bool {
 func sameWorker(a, b observe.Worker) bool {
 	return a.ID == b.ID && a.Host == b.Host && a.Process == b.Process && a.Session == b.Session && a.State == b.State && a.Live == b.Live &&
 		a.Leader == b.Leader && a.Leaving == b.Leaving && a.Cordoned == b.Cordoned && a.Capacity == b.Capacity && a.Applied == b.Applied &&
-		a.Damped.Equal(b.Damped) && maps.Equal(a.Labels, b.Labels) && slices.Equal(a.Stuck, b.Stuck)
+		a.Damped.Equal(b.Damped) && a.Ended.Equal(b.Ended) && a.Clean == b.Clean && maps.Equal(a.Labels, b.Labels) && slices.Equal(a.Stuck, b.Stuck)
 }
 
 func samePlan(a, b observe.Plan) bool {
 	return a.Term == b.Term && a.Version == b.Version && a.Phase == b.Phase && a.Lifecycle == b.Lifecycle && a.Partitions == b.Partitions &&
-		a.Stored.Equal(b.Stored) && a.Certificate == b.Certificate && slices.Equal(a.Members, b.Members)
+		a.Strategy == b.Strategy && a.Stored.Equal(b.Stored) && a.Certificate == b.Certificate && slices.Equal(a.Members, b.Members)
 }
 
 // deltaWords is the head of a delta.

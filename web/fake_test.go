@@ -17,6 +17,8 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/observe"
+	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 // fakeWorker is a Manager that does what a test says.
@@ -77,6 +79,7 @@ type fakeView struct {
 	changes []observe.Change
 	failing error // of History
 	queries []observe.Query
+	whatIf  func(whatif.Change) (whatif.Answer, error)
 }
 
 func newFakeView(g observe.Group) *fakeView {
@@ -141,6 +144,17 @@ func (f *fakeView) History(_ context.Context, q observe.Query) (changes []observ
 		}
 	}
 	return changes, f.failing
+}
+
+func (f *fakeView) WhatIf(c whatif.Change, _ strategy.Strategy) (whatif.Answer, error) {
+	if f.whatIf != nil {
+		return f.whatIf(c)
+	}
+	return whatif.Answer{Verdict: "nothing moves"}, nil
+}
+
+func (f *fakeView) Explain(_ context.Context, partition string, _ strategy.Strategy) (observe.Explanation, error) {
+	return observe.Explanation{Partition: partition, Standing: observe.Owned}, f.failing
 }
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }

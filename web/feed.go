@@ -138,7 +138,7 @@ func (f *feed) join() (*reader, *snapshot, error) {
 	}
 	first := f.advance()
 	if f.run == nil {
-		f.start(first)
+		f.start(first.group)
 	}
 	r := &reader{events: make(chan []byte, backlog), run: f.run}
 	f.readers[r] = struct{}{}
@@ -160,12 +160,13 @@ func (f *feed) leave(r *reader) {
 	}
 }
 
-func (f *feed) start(first *snapshot) {
+// start begins to work for readers, who have a group already. The caller holds the lock.
+func (f *feed) start(first observe.Group) {
 	ctx, cancel := context.WithCancel(context.Background())
 	run := &run{cancel: cancel, journal: make(chan struct{}, 1)}
 	f.run = run
-	run.work.Go(func() { f.follow(ctx, first.group) })
-	run.work.Go(func() { f.followJournal(ctx, run.journal, first.group.Plan) })
+	run.work.Go(func() { f.follow(ctx, first) })
+	run.work.Go(func() { f.followJournal(ctx, run.journal, first.Plan) })
 }
 
 // follow looks at the group whenever it has changed, until ctx ends or the observer is closed.

@@ -100,12 +100,13 @@ func (c chance) group() observe.Group {
 }
 
 func (c chance) plan() observe.Plan {
-	return observe.Plan{Term: 1, Version: int64(c.IntN(3)), Phase: "idle", Members: []string{"worker-0"}, Certificate: kv.Certificate{Imbalance: 1.5}}
+	return observe.Plan{Term: 1, Version: int64(c.IntN(3)), Phase: "idle", Strategy: fmt.Sprint(c.IntN(2)), Members: []string{"worker-0"}, Certificate: kv.Certificate{Imbalance: 1.5}}
 }
 
 func (c chance) worker(id string) observe.Worker {
 	w := observe.Worker{
 		ID: id, Host: `h"<ö>`, Session: uint64(c.IntN(2)), State: parti.StateStable, Live: c.IntN(2) == 0,
+		Ended: time.UnixMilli(int64(1 + c.IntN(2))), Clean: c.IntN(2) == 0,
 		Labels: map[string]string{"zone": fmt.Sprint(c.IntN(2))},
 	}
 	if c.IntN(3) == 0 {

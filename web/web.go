@@ -11,13 +11,15 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/observe"
+	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 // Options says what a handler shows, and who may do what.
 type Options struct {
 	// Manager is the worker of this process: for the probes, /status.json and the actions. Without one they answer 404.
 	Manager *parti.Manager
-	// Observer sees the group: for the page, /group.json, /history.json, /owner.json and /events. Without one they answer 404.
+	// Observer sees the group: for the page, /events and all other JSON. Without one they answer 404.
 	// Streams end when it is closed.
 	Observer *observe.Observer
 	// Allow decides whether a request may do what it asks for. Nil: nobody may do anything. It is asked for each POST, and for
@@ -50,6 +52,8 @@ type view interface {
 	Wait(ctx context.Context, after observe.Group) (observe.Group, error)
 	Owner(partition string) (observe.Owner, error)
 	History(ctx context.Context, q observe.Query) ([]observe.Change, error)
+	WhatIf(c whatif.Change, s strategy.Strategy) (whatif.Answer, error)
+	Explain(ctx context.Context, partition string, s strategy.Strategy) (observe.Explanation, error)
 	Done() <-chan struct{}
 }
 
@@ -63,6 +67,7 @@ type handler struct {
 	log    *slog.Logger
 	guard  *http.CrossOriginProtection
 	routes map[string]route
+	turns  chan struct{} // held while a plan is made
 
 	draining atomic.Bool // the goroutine of a drain runs
 }
@@ -96,6 +101,7 @@ func (h *handler) prepare() *handler {
 	if h.view != nil {
 		h.feed = newFeed(h.view, h.log)
 	}
+	h.turns = make(chan struct{}, planners)
 	h.guard = http.NewCrossOriginProtection()
 	get := func(serve http.HandlerFunc) route { return route{http.MethodGet, serve} }
 	h.routes = map[string]route{
@@ -105,6 +111,8 @@ func (h *handler) prepare() *handler {
 		"group.json":        get(h.needsView(h.group)),
 		"history.json":      get(h.needsView(h.history)),
 		"owner.json":        get(h.needsView(h.owner)),
+		"explain.json":      get(h.needsView(h.planned(h.explain))),
+		"whatif.json":       get(h.needsView(h.planned(h.whatIf))),
 		"events":            get(h.needsView(h.events)),
 		"fsm.svg":           get(h.drawing),
 		"fsm.json":          get(h.machine),

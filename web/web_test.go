@@ -44,10 +44,10 @@ func both() (*handler, *fakeWorker, *fakeView) {
 	return (&handler{worker: w, view: v, allow: yes, log: quiet()}).prepare(), w, v
 }
 
-var reads = []string{"livez", "readyz", "status.json", "group.json", "history.json", "owner.json?partition=orders.00001", "fsm.svg", "fsm.json", "capabilities.json"}
+var reads = []string{"livez", "readyz", "status.json", "group.json", "history.json", "owner.json?partition=orders.00001", "explain.json?partition=orders.00001", "whatif.json", "fsm.svg", "fsm.json", "capabilities.json"}
 
 func TestWhatIsMissingIsSaidAndAllElseWorks(t *testing.T) {
-	ofWorker, ofGroup := []string{"livez", "readyz", "status.json"}, []string{"group.json", "history.json", "owner.json?partition=orders.00001"}
+	ofWorker, ofGroup := []string{"livez", "readyz", "status.json"}, []string{"group.json", "history.json", "owner.json?partition=orders.00001", "explain.json?partition=orders.00001", "whatif.json"}
 	always := []string{"fsm.svg", "fsm.json", "capabilities.json"}
 	for name, c := range map[string]struct {
 		h             http.Handler

@@ -25,6 +25,7 @@ type planWords struct {
 	Version     int64            `json:"version"`
 	Phase       string           `json:"phase"`
 	Lifecycle   string           `json:"lifecycle"`
+	Strategy    string           `json:"strategy"`
 	Partitions  int              `json:"partitions"`
 	Stored      int64            `json:"stored"`
 	Members     []string         `json:"members"`
@@ -46,6 +47,8 @@ type workerWords struct {
 	Session  uint64            `json:"session"`
 	State    string            `json:"state"`
 	Live     bool              `json:"live"`
+	Ended    int64             `json:"ended"`
+	Clean    bool              `json:"clean"`
 	Leader   bool              `json:"leader"`
 	Leaving  bool              `json:"leaving"`
 	Cordoned bool              `json:"cordoned"`
@@ -58,7 +61,7 @@ type workerWords struct {
 
 func planOf(p observe.Plan) planWords {
 	return planWords{
-		Term: p.Term, Version: p.Version, Phase: p.Phase, Lifecycle: p.Lifecycle, Partitions: p.Partitions,
+		Term: p.Term, Version: p.Version, Phase: p.Phase, Lifecycle: p.Lifecycle, Strategy: p.Strategy, Partitions: p.Partitions,
 		Stored: milliseconds(p.Stored), Members: never(p.Members),
 		Certificate: certificateWords{
 			Moves: p.Certificate.Moves, LeastMoves: p.Certificate.LeastMoves,
@@ -73,8 +76,8 @@ func workerOf(w observe.Worker) workerWords {
 		labels = map[string]string{}
 	}
 	return workerWords{
-		ID: w.ID, Host: w.Host, Process: w.Process, Session: w.Session, State: w.State.String(), Live: w.Live, Leader: w.Leader,
-		Leaving: w.Leaving, Cordoned: w.Cordoned, Capacity: w.Capacity, Labels: labels, Stuck: never(w.Stuck), Applied: w.Applied,
+		ID: w.ID, Host: w.Host, Process: w.Process, Session: w.Session, State: w.State.String(), Live: w.Live,
+		Ended: milliseconds(w.Ended), Clean: w.Clean, Leader: w.Leader, Leaving: w.Leaving, Cordoned: w.Cordoned, Capacity: w.Capacity, Labels: labels, Stuck: never(w.Stuck), Applied: w.Applied,
 		Damped: milliseconds(w.Damped),
 	}
 }

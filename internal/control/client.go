@@ -14,6 +14,8 @@ import (
 const (
 	// askAgain is how long the client hears nothing before it asks once more.
 	askAgain = 3 * time.Second
+	// askAnyway is how long it asks nothing where it hears something: a server forgets after a while who may answer.
+	askAnyway = 20 * time.Second
 	// askSoon is how long it waits where nobody listens.
 	askSoon = 200 * time.Millisecond
 	// nobodyFor is for how long nobody has to listen, before that is the answer: a subscription may be about to come back. A
@@ -28,8 +30,8 @@ const (
 // sentinels of this package. It waits as long as ctx allows. Progress, if it is not nil, is called on this goroutine with each
 // sign of life.
 //
-// A request without a session goes to whoever holds the ID when it is first heard, and to nobody else from then on. When ctx ends, what was asked for
-// is not taken back.
+// A request without a session goes to whoever holds the ID when it is first heard, and to nobody else from then on. When ctx
+// ends, what was asked for is not taken back.
 func Ask(ctx context.Context, nc *nats.Conn, bucket, worker string, r Request, progress func(Progress)) error {
 	if err := check(bucket, worker, r); err != nil {
 		return err
@@ -154,6 +156,7 @@ func (c *call) publish(r Request) error {
 // listen returns the last answer, an error, or nothing when it is time to ask again.
 func (c *call) listen(ctx context.Context, r Request, wait time.Duration) (*Answer, error) {
 	until := time.Now().Add(wait)
+	latest := time.Now().Add(askAnyway)
 	for {
 		m, err := c.next(ctx, until)
 		switch {
@@ -182,7 +185,9 @@ func (c *call) listen(ctx context.Context, r Request, wait time.Duration) (*Answ
 		}
 		c.heard = true
 		c.say(a.Progress)
-		until = time.Now().Add(wait)
+		if until = time.Now().Add(wait); until.After(latest) {
+			until = latest
+		}
 	}
 }
 

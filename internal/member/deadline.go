@@ -18,11 +18,12 @@ const (
 	dueRejoin                   // the next session begins
 	dueTerm                     // a new term replaces that of a calculator that failed
 	dueElector                  // an elector replaces one that failed
+	dueDrain                    // a drain becomes a stop
 	deadlines
 )
 
 func (d deadline) String() string {
-	return [...]string{"open", "start", "trust", "hurry", "abandon", "give up", "wind down", "rejoin", "term", "elector"}[d]
+	return [...]string{"open", "start", "trust", "hurry", "abandon", "give up", "wind down", "rejoin", "term", "elector", "drain"}[d]
 }
 
 // due sets a deadline. What is over already is due now.
@@ -85,6 +86,8 @@ func (m *Member) expire(now time.Time, d deadline) {
 		m.tellElector(&NewTerm{m.session.fence})
 	case dueElector:
 		m.respawnElector(now)
+	case dueDrain:
+		m.drainExpired(now)
 	case deadlines:
 	}
 }

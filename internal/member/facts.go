@@ -107,8 +107,9 @@ type (
 	Stopped struct{ Kind Kind }
 	// LeaveAsked asks for the end: of the user, with a nil Cause, or because of it.
 	LeaveAsked struct{ Cause error }
-	// DrainAsked asks to hand everything over and then to leave.
-	DrainAsked struct{}
+	// DrainAsked asks to hand everything over and then to leave. A drain that has not ended at By is a stop from then on; the zero
+	// time is never. Of several the earliest counts.
+	DrainAsked struct{ By time.Time }
 	// CordonAsked asks to take nothing new, or takes that back.
 	CordonAsked struct{ On bool }
 	// Held lists the partitions whose handlers have not returned that were told to.

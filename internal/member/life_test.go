@@ -93,7 +93,7 @@ func (l *life) event() {
 func (l *life) last() {
 	switch l.rng.IntN(12) {
 	case 0:
-		l.tell(&DrainAsked{})
+		l.drain(time.Duration(l.rng.IntN(3)) * 7 * time.Second)
 	case 1:
 		l.from(Follower, &Vacated{l.rng.IntN(2) == 0})
 	case 2:

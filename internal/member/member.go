@@ -42,6 +42,7 @@ type Before struct {
 	State    fsm.State // "" for Init
 	Ready    bool      // a first assignment was applied
 	Standing Standing
+	DrainBy  time.Time // when a drain becomes a stop; zero for never
 	LetGo    time.Time // when what is left of its session must be let go
 	Leaving  bool      // it was leaving
 	LeaveBy  time.Time // and when that must be done
@@ -171,7 +172,7 @@ func (m *Member) note(now time.Time, f Fact) {
 	case *LeaveAsked:
 		m.leaveAsked(now, f)
 	case *DrainAsked:
-		m.drain(now)
+		m.drain(now, f.By)
 	case *CordonAsked:
 		m.stand(Standing{m.standing.Leaving, f.On})
 	case *Interrupted:
@@ -234,6 +235,7 @@ func (m *Member) begin(now time.Time, f *Began) {
 	}
 	m.publish()
 	m.armStartup(now)
+	m.drainWithin(now, m.cfg.Before.DrainBy)
 	if m.state == fsm.ClaimingID {
 		// It failed with partitions in the user's hands.
 		m.do(&Carry{false})

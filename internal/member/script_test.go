@@ -47,6 +47,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	deletes fail, ok           whether anything can be deleted
 //	hang claimer               an actor does not end when it is stopped; "ends claimer"
 //	fail claimer               an actor panics
+//	drain 10s                  it is asked to drain, within a time
 //	drain, cordon, uncordon, leave, close, foreign   what is asked; the connection is closed; the group is another's
 //	held p1 p2                 handlers that have not returned
 //	call NAME, returned NAME   a hook
@@ -253,7 +254,10 @@ func (p *player) report(t *testing.T, verb string, args []string) {
 		require.NotNil(t, why)
 		p.from(Claimer, &Lost{why})
 	case "drain":
-		p.tell(&DrainAsked{})
+		if first == "" {
+			first = "0"
+		}
+		p.drain(duration(t, first))
 	case "cordon", "uncordon":
 		p.tell(&CordonAsked{verb == "cordon"})
 	case "leave":

@@ -16,10 +16,11 @@ import (
 // together with the last grants of what it had. Then it leaves as anyone does.
 
 // drain begins to leave. A worker that waits for its first assignment has nothing to hand over.
-func (m *Member) drain(now time.Time) {
+func (m *Member) drain(now, by time.Time) {
 	if m.state == fsm.Shutdown {
 		return
 	}
+	m.drainWithin(now, by)
 	m.stand(Standing{true, m.standing.Cordoned})
 	if !m.ready {
 		m.do(&Drained{})
@@ -27,6 +28,19 @@ func (m *Member) drain(now time.Time) {
 		return
 	}
 	m.leaveIfDrained(now)
+}
+
+// drainWithin bounds a drain. Neither the end of a session nor a later request with more time extends that.
+func (m *Member) drainWithin(now, by time.Time) {
+	if !by.IsZero() {
+		m.dueBy(dueDrain, now, by)
+	}
+}
+
+// drainExpired ends a drain as a stop does.
+func (m *Member) drainExpired(now time.Time) {
+	m.do(&Say{Level: slog.LevelWarn, Text: "the time to drain is over: the worker stops"})
+	m.leaveAsked(now, &LeaveAsked{})
 }
 
 // stand tells a change of the standing: the heartbeat at once, every later session from its first heartbeat.

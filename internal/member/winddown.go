@@ -89,7 +89,7 @@ func (m *Member) leaveGoesOn(now time.Time, cause error) {
 	if before != nil {
 		m.winding.fenced = before.fenced
 	}
-	m.undue(dueStart)
+	m.undue(dueStart, dueDrain)
 	m.due(dueWindDown, now, m.leaveBy)
 	m.beginWindDown(now, false)
 }

@@ -58,6 +58,7 @@ type world struct {
 	deleting []*Delete          // not answered yet
 	status   Status
 	waits    []Wait
+	drainBy  time.Time
 }
 
 func newWorld(t *testing.T) *world {
@@ -338,7 +339,7 @@ func (w *world) holdUp(d time.Duration) {
 func (w *world) restart() {
 	w.tell(&Interrupted{w.state, true})
 	w.cfg.Before = Before{
-		State: w.state, Ready: w.ready, Standing: w.standing, LetGo: w.letGo, Leaving: w.leaving, LeaveBy: w.leaveBy,
+		State: w.state, Ready: w.ready, Standing: w.standing, DrainBy: w.drainBy, LetGo: w.letGo, Leaving: w.leaving, LeaveBy: w.leaveBy,
 	}
 	if w.state == fsm.Shutdown && !w.leaving {
 		w.cfg.Before.State, w.cfg.Before.LeaveBy = fsm.Init, time.Time{}
@@ -346,6 +347,18 @@ func (w *world) restart() {
 	w.opening = false
 	w.lives, w.facts, w.giving = map[Kind]bool{}, nil, map[uint64]*GiveUp{}
 	w.begin(false)
+}
+
+// drain asks for a drain within a time; 0 for no bound.
+func (w *world) drain(within time.Duration) {
+	f := &DrainAsked{}
+	if within > 0 {
+		f.By = w.now.Add(within)
+		if w.drainBy.IsZero() || f.By.Before(w.drainBy) {
+			w.drainBy = f.By
+		}
+	}
+	w.tell(f)
 }
 
 // at is a position in the history of plans.

@@ -1,0 +1,343 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/control"
+	"github.com/parti-go/parti/kv"
+)
+
+const kindDesk = "desk"
+
+// desk takes what its worker is asked from outside, and answers. It listens while a session lasts: until its heartbeat or its
+// claim is about to be deleted, or it is fenced. It does nothing itself. The manager is asked as by the user, and a drain is
+// answered when the tree has ended, see [life.farewell].
+//
+// Only the holder of an ID may speak under it. So everything that is sent is sent only while the session may speak, and that is
+// looked at just before: a worker that was frozen does nothing of what it was asked meanwhile.
+type desk struct {
+	*guard
+	set  Settings
+	life *life
+	ask  func(message any) // of the manager
+
+	session session
+	store   *kv.Store
+	leave   context.CancelFunc // ends the subscription
+	errands map[errand]*undertaking
+	lists   bool         // a refresh is under way
+	ticks   bool         // the next tick is on its way
+	queued  atomic.Int64 // requests on their way here
+}
+
+// errand is one request. Asked again it is the same.
+type errand struct {
+	reply  string
+	action control.Action
+}
+
+// undertaking is what is known of an errand that is under way.
+type undertaking struct {
+	round uint64 // of a cordon: the number under which the manager was asked
+	lists bool   // of a refresh: the one under way is for it
+}
+
+// asker is who waits for the end of a drain.
+type asker struct {
+	reply   string
+	session session
+	store   *kv.Store
+}
+
+const (
+	// mostErrands are under way at a time, and as many are on their way. Who asks beyond that is told so.
+	mostErrands = 100
+	// errandTick is how often the askers are told how the worker stands.
+	errandTick = time.Second
+	// deskPause is how long a desk that has failed stays closed. Whoever asks waits for longer.
+	deskPause = time.Second
+	// farewellTime bounds the last answers.
+	farewellTime = 2 * time.Second
+)
+
+// What the manager tells the desk, and the desk itself.
+type (
+	// attend: this session begins. dismiss: it is over.
+	attend struct {
+		late
+		session session
+		store   *kv.Store
+	}
+	dismiss struct{ late }
+	// attested: a heartbeat is stored that was sent after the cordon of that round had been asked for.
+	attested struct {
+		late
+		round uint64
+	}
+
+	requested struct {
+		late
+		session uint64
+		data    []byte
+		reply   string
+	}
+	refreshOver struct {
+		session uint64
+		err     error
+	}
+	errandsDue struct{}
+	unheard    struct{ err error }
+)
+
+// What the desk asks of the manager, and what that tells itself.
+type (
+	deskDue    struct{}
+	drainAsked struct {
+		late
+		by time.Time
+	}
+	cordonAsked struct {
+		late
+		on    bool
+		round uint64
+	}
+)
+
+func newDesk(g *guard, set Settings, l *life, ask func(message any)) body {
+	return &desk{guard: g, set: set, life: l, ask: ask, leave: func() {}, errands: map[errand]*undertaking{}}
+}
+
+func (d *desk) started() {}
+
+func (d *desk) stopping(bool) { d.leave() }
+
+func (d *desk) receive(_ actor.Context, message any) {
+	switch msg := message.(type) {
+	case *attend:
+		d.attend(msg)
+	case *dismiss:
+		d.dismiss()
+	case *requested:
+		d.queued.Add(-1)
+		d.requested(msg)
+	case *attested:
+		d.settle(nil, func(e errand, a *undertaking) bool { return isCordon(e.action) && a.round <= msg.round })
+	case *refreshOver:
+		if msg.session == d.session.number {
+			d.refreshed(msg.err)
+		}
+	case *errandsDue:
+		d.ticks = false
+		d.tick()
+	case *unheard:
+		d.unheard(msg.err)
+	}
+}
+
+// attend begins to listen as the holder of an ID.
+func (d *desk) attend(msg *attend) {
+	d.dismiss()
+	d.session, d.store = msg.session, msg.store
+	d.log, d.worker = d.set.Logger.With("worker", msg.session.id), msg.session.id
+	ctx, leave := context.WithCancel(d.ctx)
+	d.leave = leave
+	number := msg.session.number
+	d.run(func(context.Context) any {
+		err := msg.store.ServeControl(ctx, msg.session.id, func(data []byte, reply string) {
+			if !control.Answerable(reply) {
+				return
+			}
+			if d.queued.Add(1) > mostErrands {
+				d.queued.Add(-1)
+				d.answer(msg.session, msg.store, reply, control.Outcome("", d.progress(msg.session), fmt.Errorf("%w: allowed are %d at a time", control.ErrBusy, mostErrands)))
+				return
+			}
+			d.tell(&requested{session: number, data: data, reply: reply})
+		})
+		if isCanceled(ctx, err) {
+			return nil
+		}
+		return &unheard{err}
+	})
+}
+
+// dismiss ends the listening. What is not done yet nobody is told of: another session may hold the ID.
+func (d *desk) dismiss() {
+	d.leave()
+	d.leave = func() {}
+	d.session, d.errands, d.lists = session{}, map[errand]*undertaking{}, false
+}
+
+// unheard says that nobody can ask this worker for anything, once in the life of a tree: the worker does without.
+func (d *desk) unheard(err error) {
+	level := slog.LevelWarn
+	if d.life.unheard.Swap(true) {
+		level = slog.LevelDebug
+	}
+	d.log.Log(d.ctx, level, "the worker takes no requests from outside; see WithoutRemoteControl", "error", err)
+}
+
+// speaks reports whether the session may say anything under its ID.
+func (s session) speaks() bool { return s.number != 0 && !s.trust.silent.Load() && s.trust.valid() }
+
+// progress is how the worker stands.
+func (d *desk) progress(s session) control.Progress {
+	view := d.life.view
+	status := view.status.Load()
+	return control.Progress{
+		Worker: s.id, Session: s.number, Left: len(view.held(d.life.runner.handlers.Held().Holding)),
+		Draining: status.Draining, Leaving: status.State == fsm.Shutdown, Cordoned: status.Cordoned,
+	}
+}
+
+func (d *desk) leaving() bool { return d.life.view.status.Load().State == fsm.Shutdown }
+
+// requested takes up one request.
+func (d *desk) requested(msg *requested) {
+	s := d.session
+	if msg.session != s.number || !s.speaks() {
+		return
+	}
+	r, err := control.DecodeRequest(msg.data)
+	if err == nil && !r.Made.IsZero() && !r.Made.Equal(d.store.Made()) {
+		return // it is for a bucket of the same name in another domain
+	}
+	e := errand{msg.reply, r.Action}
+	if err == nil {
+		err = d.refuse(e, r)
+	}
+	switch {
+	case err != nil:
+		d.say(e, err)
+	case r.Action == control.Hello:
+		d.say(e, nil)
+	default:
+		d.undertake(e, r)
+	}
+}
+
+// refuse says why something is not done.
+func (d *desk) refuse(e errand, r control.Request) error {
+	_, known := d.errands[e]
+	switch s := d.session; {
+	case r.Session != 0 && r.Session != s.number:
+		return fmt.Errorf("%w: session %d is asked, and session %d holds %s", control.ErrSession, r.Session, s.number, s.id)
+	case d.leaving() && (isCordon(r.Action) || r.Action == control.Refresh):
+		return fmt.Errorf("%w: session %d of %s ends", control.ErrLeaving, s.number, s.id)
+	case !known && r.Action != control.Hello && len(d.errands) >= mostErrands:
+		return fmt.Errorf("%w: allowed are %d at a time", control.ErrBusy, mostErrands)
+	}
+	return nil
+}
+
+// undertake has something done. Who asks again is told that it is under way.
+func (d *desk) undertake(e errand, r control.Request) {
+	if _, known := d.errands[e]; !known {
+		d.log.Info("asked from outside", "action", r.Action, "by", r.By, "within", r.Within)
+		d.errands[e] = &undertaking{}
+		switch r.Action {
+		case control.Drain:
+			d.drain(e, r.Within)
+		case control.Cordon, control.Uncordon:
+			d.cordon(e)
+		default:
+			d.refresh()
+		}
+	}
+	d.report(e)
+	if !d.ticks {
+		d.ticks = true
+		d.after(errandTick, &errandsDue{})
+	}
+}
+
+func (d *desk) drain(e errand, within time.Duration) {
+	d.life.await(asker{e.reply, d.session, d.store})
+	drain := &drainAsked{}
+	if within > 0 {
+		drain.by = time.Now().Add(within)
+	}
+	d.ask(drain)
+}
+
+// cordon asks for a cordon, or takes it back. Whoever waits for the opposite waits in vain.
+func (d *desk) cordon(e errand) {
+	d.settle(fmt.Errorf("%w: somebody else asked for %s", control.ErrSuperseded, e.action), func(other errand, _ *undertaking) bool {
+		return isCordon(other.action) && other.action != e.action
+	})
+	round := d.life.rounds.Add(1)
+	d.errands[e].round = round
+	d.ask(&cordonAsked{on: e.action == control.Cordon, round: round})
+}
+
+func isCordon(a control.Action) bool { return a == control.Cordon || a == control.Uncordon }
+
+// refresh asks the leader, unless it is asked already: what is asked meanwhile waits for the next time, because the list may
+// have changed after it was listed.
+func (d *desk) refresh() {
+	if d.lists {
+		return
+	}
+	for e, a := range d.errands {
+		if e.action == control.Refresh {
+			d.lists, a.lists = true, true
+		}
+	}
+	if !d.lists {
+		return
+	}
+	store, number := d.store, d.session.number
+	d.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, d.set.Store.OperationTimeout)
+		defer cancel()
+		return &refreshOver{number, store.RequestRefresh(ctx)}
+	})
+}
+
+func (d *desk) refreshed(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, kv.ErrRefused):
+		err = fmt.Errorf("%w: %w", control.ErrRefused, err)
+	default:
+		err = fmt.Errorf("%w: %w", control.ErrFailed, err)
+	}
+	d.lists = false
+	d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })
+	d.refresh()
+}
+
+// settle answers for good those that done picks.
+func (d *desk) settle(err error, done func(e errand, a *undertaking) bool) {
+	for e, a := range d.errands {
+		if done(e, a) {
+			delete(d.errands, e)
+			d.say(e, err)
+		}
+	}
+}
+
+// tick tells the askers how the worker stands.
+func (d *desk) tick() {
+	if d.leaving() {
+		d.settle(fmt.Errorf("%w: session %d of %s ends", control.ErrLeaving, d.session.number, d.session.id), func(e errand, _ *undertaking) bool {
+			return e.action != control.Drain
+		})
+	}
+	if len(d.errands) == 0 {
+		return
+	}
+	for e := range d.errands {
+		d.report(e)
+	}
+	d.ticks = true
+	d.after(errandTick, &errandsDue{})
+}

@@ -1,0 +1,97 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/parti-go/parti/internal/control"
+	"github.com/parti-go/parti/kv"
+)
+
+// This file is how a worker answers what it was asked from outside: while it lives, and last of all those who asked it to drain.
+
+// say is the last answer to an errand; err is nil where it is done.
+func (d *desk) say(e errand, err error) {
+	d.send(e, control.Outcome(e.action, d.progress(d.session), err))
+}
+
+// report tells an asker how the worker stands.
+func (d *desk) report(e errand) {
+	p := d.progress(d.session)
+	d.send(e, control.Answer{Action: e.action, Worker: p.Worker, Session: p.Session, Progress: p})
+}
+
+func (d *desk) send(e errand, a control.Answer) {
+	s, store := d.session, d.store
+	d.run(func(context.Context) any {
+		d.answer(s, store, e.reply, a)
+		return nil
+	})
+}
+
+// answer sends an answer, unless the session has lost its voice. Who asked asks again if it does not arrive.
+func (d *desk) answer(s session, store *kv.Store, reply string, a control.Answer) {
+	if s.speaks() {
+		_ = store.AnswerControl(reply, a.Encode())
+	}
+}
+
+// await notes who waits for the end of a drain.
+func (l *life) await(who asker) {
+	for {
+		before := l.askers.Load()
+		next := []asker{who}
+		if before != nil {
+			next = append(append([]asker(nil), *before...), who)
+		}
+		if l.askers.CompareAndSwap(before, &next) {
+			return
+		}
+	}
+}
+
+// farewell tells those who asked for a drain how it has ended. They are told before the tree is known to have ended: the user
+// may close the connection then.
+func (l *life) farewell() {
+	askers := l.askers.Swap(nil)
+	if askers == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewellTime)
+	defer cancel()
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		err := l.drained()
+		for _, a := range *askers {
+			if t := a.session.trust; !t.silent.Load() && !t.valid() {
+				continue // it is fenced and has not noticed
+			}
+			p := control.Progress{Worker: a.session.id, Session: a.session.number, Draining: true, Leaving: true}
+			_ = a.store.AnswerControl(a.reply, control.Outcome(control.Drain, p, err).Encode())
+		}
+		_ = (*askers)[0].store.FlushControl(ctx)
+	}()
+	wait(ctx, told)
+}
+
+// drained says what a drain has come to.
+func (l *life) drained() error {
+	left, cause := l.view.undrained.Load(), l.view.Err()
+	switch {
+	case left != nil && len(*left) > 0:
+		return endedBy(cause, "%w: %d partitions were left when it became a stop: %s", control.ErrIncomplete, len(*left), firstOf(*left))
+	case left == nil && !l.view.Drained():
+		return endedBy(cause, "%w: the worker ended before everything was handed over", control.ErrIncomplete)
+	}
+	return cause
+}
+
+// endedBy is an error that is followed by why the worker ended, if there is a reason.
+func endedBy(cause error, format string, args ...any) error {
+	err := fmt.Errorf(format, args...)
+	if cause != nil {
+		err = fmt.Errorf("%w; then: %w", err, cause)
+	}
+	return err
+}

@@ -1,0 +1,60 @@
+package kv
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/parti-go/parti/internal/control"
+)
+
+// Requests to one worker travel as refreshes do, beside the store; see package control.
+
+// ServeControl hands what the holder of a worker ID is asked to handle, until ctx ends. handle must not block. It is
+// [ErrPermission] where the user of the connection may not subscribe to that.
+func (s *Store) ServeControl(ctx context.Context, worker string, handle func(data []byte, reply string)) error {
+	nc, subject := s.js.Conn(), control.Subject(s.cfg.Assignment, worker)
+	made := make(chan *nats.Subscription, 1)
+	tried, cancel := s.bound(ctx)
+	defer cancel()
+	var failed error
+	denied, unsure := s.tryOut(tried, subject, func() error {
+		sub, err := nc.Subscribe(subject, func(m *nats.Msg) {
+			if m.Reply != "" { // else somebody tries out whether it may ask
+				handle(m.Data, m.Reply)
+			}
+		})
+		made <- sub
+		return err
+	})
+	// A subscription that the server has not confirmed is asked for again when the connection is back.
+	sub := <-made
+	if sub == nil {
+		failed = fmt.Errorf("subscribe to %q: %w", subject, notDone(unsure))
+	} else {
+		defer func() { _ = sub.Unsubscribe() }()
+	}
+	if denied {
+		failed = fmt.Errorf("%w: the user of this connection may not subscribe to %q", ErrPermission, subject)
+	}
+	if failed == nil {
+		<-ctx.Done()
+	}
+	return failed
+}
+
+// AnswerControl sends an answer. Whether it arrives nobody knows.
+func (s *Store) AnswerControl(reply string, data []byte) error {
+	return s.js.Conn().Publish(reply, data)
+}
+
+// FlushControl waits until the server has the answers that were sent.
+func (s *Store) FlushControl(ctx context.Context) error {
+	_, err := bounded(ctx, func() (struct{}, error) { return struct{}{}, s.js.Conn().FlushWithContext(ctx) })
+	return err
+}
+
+// Made is when the stream of the assignments was created.
+func (s *Store) Made() time.Time { return s.created[Assignments] }

@@ -1,0 +1,138 @@
+package kv
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Inspection is what [Inspect] has found of one bucket.
+type Inspection struct {
+	Bucket string
+	// Want is the stream that a worker would make.
+	Want jetstream.StreamConfig
+	// Is is the stream that is there; nil for none.
+	Is *jetstream.StreamConfig
+	// Problems are what a worker refuses about it.
+	Problems []Problem
+	// Mended is Is without the problems that an edit of the stream solves. It means nothing where there is no stream.
+	Mended jetstream.StreamConfig
+}
+
+// Problem is something about a bucket that a worker refuses.
+type Problem struct {
+	BucketError
+	// Editable says that an edit of the stream solves it. What is not editable needs a new bucket, or a look by a person.
+	Editable bool
+}
+
+// Inspect looks at the buckets of a group and says what is wrong with each, or that it is not there. It changes nothing. It
+// needs the permission to publish to $JS.API.STREAM.INFO of each of them.
+func Inspect(ctx context.Context, js jetstream.JetStream, cfg Config) ([]Inspection, error) {
+	s, err := newInspector(js, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	if err := checkVersion(js.Conn().ConnectedServerVersion()); err != nil {
+		return nil, err
+	}
+	found := make([]Inspection, 0, buckets)
+	for b := range buckets {
+		i := Inspection{Bucket: cfg.bucket(b), Want: s.wanted(b)}
+		stream, err := ask(ctx, s, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, i.Want.Name) })
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+		case err != nil:
+			return nil, fmt.Errorf("inspect bucket %q: %w", i.Bucket, notDone(err))
+		default:
+			i.Is = &stream.CachedInfo().Config
+			s.judge(b, &i)
+		}
+		found = append(found, i)
+	}
+	return found, nil
+}
+
+func newInspector(js jetstream.JetStream, cfg *Config) (*Store, error) {
+	if cfg.OperationTimeout <= 0 {
+		cfg.OperationTimeout = 10 * time.Second
+	}
+	cfg.Replicas = max(cfg.Replicas, 1)
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	return newStore(js, *cfg, newHolder()), nil
+}
+
+// judge finds one problem after the other: each is taken out of what is looked at next.
+func (s *Store) judge(b Bucket, i *Inspection) {
+	rest := *i.Is
+	i.Mended = *i.Is
+	for {
+		var problem *BucketError
+		if !errors.As(s.checkBucket(b, i.Want, rest), &problem) || !adopt(problem.Field, i.Want, &rest) {
+			return
+		}
+		editable := problem.Field != "storage" && problem.Field != "subjects"
+		if editable {
+			adopt(problem.Field, i.Want, &i.Mended)
+		}
+		i.Problems = append(i.Problems, Problem{*problem, editable})
+	}
+}
+
+// adopt takes the setting of a field over, and reports whether there is such a field.
+func adopt(field string, want jetstream.StreamConfig, to *jetstream.StreamConfig) bool {
+	switch field {
+	case "bucket-wide TTL":
+		to.MaxAge = want.MaxAge
+	case "history":
+		to.MaxMsgsPerSubject = want.MaxMsgsPerSubject
+	case "per-message TTL":
+		to.AllowMsgTTL = want.AllowMsgTTL
+	case "delete markers":
+		to.SubjectDeleteMarkerTTL = want.SubjectDeleteMarkerTTL
+		to.AllowRollup = true // which the server asks for
+	case "atomic batches":
+		to.AllowAtomicPublish = want.AllowAtomicPublish
+	case "direct get":
+		to.AllowDirect = want.AllowDirect
+	case "storage":
+		to.Storage = want.Storage
+	case "replicas":
+		to.Replicas = want.Replicas
+	case "subjects":
+		to.Subjects = want.Subjects
+	default:
+		return false
+	}
+	return true
+}
+
+// MissingPermissions says what the user of the connection may not do of what an observer of the group does or, with worker, of
+// what a worker does. It tries that out with messages that have no effect.
+func MissingPermissions(ctx context.Context, js jetstream.JetStream, cfg Config, worker bool) (missing []string, err error) {
+	s, err := newInspector(js, &cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := s.bound(ctx)
+	defer cancel()
+	if worker {
+		return s.missing(ctx)
+	}
+	denied, err := s.mayPublish(ctx, s.observerProbes()...)
+	return publishTo(denied), err
+}
+
+func publishTo(subjects []string) (missing []string) {
+	for _, subject := range subjects {
+		missing = append(missing, fmt.Sprintf("publish to %q", subject))
+	}
+	return missing
+}
