@@ -87,6 +87,7 @@ type holding struct {
 // Fake is a group that exists only in what it tells a page. A test changes it with [Fake.Change], which sends one delta.
 type Fake struct {
 	Allowed []string // actions
+	Reasons []string // why any partition is where it is
 
 	mu      sync.Mutex
 	name    string

@@ -9,6 +9,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/web"
@@ -322,6 +323,42 @@ func random(d *Draft, rng *rand.Rand) {
 			}
 		}
 	}
+}
+
+func TestThePageSaysWhyAPartitionIsWhereItIs(t *testing.T) {
+	f := NewFake(4, 40)
+	f.Reasons = []string{"worker-0 has it since noon.", "It would go to worker-2."}
+	tab, _ := open(t, desk, f)
+	require.NoError(t, tab.Do(chromedp.SendKeys(chromedp.CSS("#search-input"), "orders.4\r")))
+	until(t, tab, `document.querySelector("#details .reasons")`)
+	require.Equal(t, "worker-0 has it since noon.It would go to worker-2.", text(t, tab, "#details .reasons"))
+}
+
+func TestAChangeIsTriedBeforeItIsMade(t *testing.T) {
+	tab, _ := open(t, desk, NewFake(4, 40))
+	plain := ask[int](t, tab, painted("--ring"))
+	require.NoError(t, tab.Do(
+		chromedp.Click(chromedp.CSS(`#workers tr:nth-child(3) button`)),
+		chromedp.Click(chromedp.CSS(`#details .questions button`)),
+	))
+	until(t, tab, `document.querySelector(".answer .verdict")`)
+	answer := text(t, tab, ".answer")
+	for _, said := range []string{"worker-2 crashes", "10, at least 10 needed", "1.00 of its fair share before, 1.25 after", "10 partitions for 5.0 s (4.0 s to 6.3 s)", "a note"} {
+		require.Contains(t, answer, said)
+	}
+	require.Greater(t, ask[int](t, tab, painted("--ring")), plain, "the map does not show what would move")
+	require.NoError(t, tab.Do(chromedp.KeyEvent(kb.Escape)))
+	require.Equal(t, plain, ask[int](t, tab, painted("--ring")), "the rings have stayed")
+}
+
+func TestWhatIsAskedStaysWhileTheGroupChanges(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	require.NoError(t, tab.Do(chromedp.Click(chromedp.CSS(`#whatif-open`)), chromedp.SendKeys(chromedp.CSS(`#whatif-join`), kb.ArrowUp+kb.ArrowUp)))
+	f.Change(func(d *Draft) { d.Every(func(w *Facts) { w.State = "Scaling" }) })
+	seen(t, tab, f)
+	require.Equal(t, "2", ask[string](t, tab, `document.querySelector("#whatif-join").value`))
+	require.Contains(t, text(t, tab, "#details-title"), "What if")
 }
 
 func TestNothingIsPolled(t *testing.T) {
