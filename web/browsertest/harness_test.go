@@ -51,6 +51,9 @@ func open(t testing.TB, look Look, h http.Handler) (*Tab, *httptest.Server) {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		picture(t, tab)
+		slips, err := Ask[[]string](tab, `document.documentElement.innerText.match(/\b(null|undefined|NaN|Infinity|Invalid Date)\b|\[object/g) ?? []`)
+		require.NoError(t, err)
+		require.Empty(t, slips, "the page shows what is not meant for people")
 		require.Empty(t, tab.Complaints())
 		for _, url := range tab.Requests() {
 			require.True(t, strings.HasPrefix(url, server.URL+"/"), "the page asked for %s", url)
@@ -63,15 +66,20 @@ func open(t testing.TB, look Look, h http.Handler) (*Tab, *httptest.Server) {
 	return tab, server
 }
 
-// picture keeps what the tab shows, in the folder of the flag or in one that is removed.
+// picture keeps what the tab shows: in the folder of the flag, or, of a test that failed, where the log says.
 func picture(t testing.TB, tab *Tab) {
 	dir := *pictures
+	if dir == "" && !t.Failed() {
+		return
+	}
 	if dir == "" {
-		dir = t.TempDir()
+		dir = os.TempDir()
 	}
 	png, err := tab.Shot()
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "-")+".png"), png, 0o644))
+	file := filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "-")+".png")
+	require.NoError(t, os.WriteFile(file, png, 0o644))
+	t.Log("the page is pictured in", file)
 }
 
 func until(t testing.TB, tab *Tab, expression string) {

@@ -83,8 +83,9 @@ export class Details {
     byID("details-title").textContent = id;
     // What is rewritten under the focus would lose it.
     const held = this.body.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const said = kind === "worker" ? this.worker(this.model.workers.get(id)) : this.partition(this.model.partitions.get(id));
     this.body.replaceChildren(
-      ...(kind === "worker" ? this.worker(this.model.workers.get(id)) : this.partition(this.model.partitions.get(id))),
+      ...said.filter(Boolean), // a part that has nothing to say is none
       ...(reasons?.length ? [el("h3", {}, "Why it is there"), el("ul", { class: "reasons" }, ...reasons.map((text) => el("li", {}, text)))] : []),
       el("h3", {}, "History"), ...(history ?? [el("p", {}, "Reading the journal …")]));
     if (held) this.body.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
@@ -128,7 +129,7 @@ export class Details {
     return [
       this.actions.buttons(worker.id),
       facts(rows),
-      w.live ? this.questions(worker.id) : "",
+      w.live ? this.questions(worker.id) : null,
       ...(w.stuck?.length ? [el("h3", {}, "Stuck"), el("ul", { class: "notes" }, ...w.stuck.map((s) => el("li", { class: "alarm" }, s)))] : []),
       el("h3", {}, `Partitions (${count(held.length)})`),
       el("div", { class: "chips" }, ...held.slice(0, most).map((h) => this.chip(h, now)), held.length > most ? el("span", {}, `and ${count(held.length - most)} more`) : null),
