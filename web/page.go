@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -47,22 +48,23 @@ var files = sync.OnceValue(func() map[string]file {
 	return found
 })
 
+const index = "index.html"
+
+// served reports whether there is a file at a path.
+func served(path string) bool {
+	_, there := files()[cmp.Or(path, index)]
+	return there
+}
+
 // file serves the page and what belongs to it.
 func (h *handler) file(w http.ResponseWriter, r *http.Request) {
-	name := strings.TrimPrefix(r.URL.Path, "/")
-	if name == "" {
-		if place, is := withoutSlash(r); is {
-			w.Header().Set("Location", place)
-			w.WriteHeader(http.StatusPermanentRedirect)
-			return
-		}
-		name = "index.html"
-	}
-	f, ok := files()[name]
-	if !ok {
-		h.refuse(w, r, http.StatusNotFound, "nothing is served at %.200q", name)
+	if place, is := withoutSlash(r); is {
+		w.Header().Set("Location", place)
+		w.WriteHeader(http.StatusTemporaryRedirect)
 		return
 	}
+	name := cmp.Or(strings.TrimPrefix(r.URL.Path, "/"), index)
+	f := files()[name]
 	header := w.Header()
 	if f.kind != "" {
 		header.Set("Content-Type", f.kind)

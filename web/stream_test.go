@@ -21,6 +21,13 @@ import (
 
 func watched(v view) *handler { return (&handler{view: v, log: quiet()}).prepare() }
 
+// inside says how many read, and what works for them. A test that fails must not keep the lock.
+func inside(h *handler) (readers int, works *run) {
+	h.feed.mu.Lock()
+	defer h.feed.mu.Unlock()
+	return len(h.feed.readers), h.feed.run
+}
+
 func get(t *testing.T, client *http.Client, url string) []byte {
 	t.Helper()
 	res, err := client.Get(url) //nolint:noctx // it is answered at once
@@ -102,9 +109,8 @@ func TestAReaderThatTakesNothingIsSentAwayAndHoldsUpNobody(t *testing.T) {
 			require.EqualValues(t, i+1, quick.must("delta")["unowned"])
 		}
 		require.Less(t, time.Since(began), writePatience, "nobody has waited for the slow one")
-		h.feed.mu.Lock()
-		require.Len(t, h.feed.readers, 1)
-		h.feed.mu.Unlock()
+		readers, _ := inside(h)
+		require.Equal(t, 1, readers)
 		<-time.After(writePatience)
 		synctest.Wait()
 		for ok := true; ok; { // what was on its way
@@ -160,16 +166,30 @@ func TestNothingRunsWhileNobodyReads(t *testing.T) {
 		for range 3 {
 			s := stream1(t, client, "http://web/events")
 			s.must("group")
-			h.feed.mu.Lock()
-			run := h.feed.run
-			h.feed.mu.Unlock()
+			_, run := inside(h)
 			require.NotNil(t, run)
 			s.close()
 			synctest.Wait()
-			h.feed.mu.Lock()
-			require.Nil(t, h.feed.run)
-			h.feed.mu.Unlock()
+			_, now := inside(h)
+			require.Nil(t, now)
 			run.work.Wait()
+		}
+	})
+}
+
+func TestAReaderBeginsWithWhatHasHappenedWhileNobodyRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := sized(1, 1)
+		v := newFakeView(g)
+		client := serveOver(t, watched(v), nil)
+		get(t, client, "http://web/group.json")
+		for unowned := 1; unowned < 4; unowned++ {
+			g.Unowned = unowned
+			v.set(g)
+			s := stream1(t, client, "http://web/events")
+			require.EqualValues(t, unowned, s.must("group")["unowned"])
+			s.close()
+			synctest.Wait()
 		}
 	})
 }
@@ -208,10 +228,9 @@ func TestReadersThatComeAndGoLeaveNothing(t *testing.T) {
 		}
 		readers.Wait()
 		synctest.Wait()
-		h.feed.mu.Lock()
-		defer h.feed.mu.Unlock()
-		require.Empty(t, h.feed.readers)
-		require.Nil(t, h.feed.run)
+		left, run := inside(h)
+		require.Zero(t, left)
+		require.Nil(t, run)
 	})
 }
 
@@ -268,9 +287,10 @@ func TestWhatIsNewInTheJournalIsToldOnce(t *testing.T) {
 		s.must("delta")
 		require.Equal(t, []int64{14, 14}, changes(), "stored in the same second")
 		v.mu.Lock()
-		require.Equal(t, time.Unix(101, 0), v.queries[len(v.queries)-1].Since, "no more than needed is asked for")
+		since := v.queries[len(v.queries)-1].Since
 		v.failing = errTest
 		v.mu.Unlock()
+		require.Equal(t, time.Unix(101, 0), since, "no more than needed is asked for")
 		plan(15, 102)
 		s.must("delta")
 		time.AfterFunc(time.Second, func() {

@@ -131,6 +131,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at, ok := h.routes[path]
 	if !ok {
 		at = route{http.MethodGet, h.file}
+		if !served(path) {
+			h.refuse(w, r, http.StatusNotFound, "nothing is served at %.200q", path)
+			return
+		}
 	}
 	if r.Method != at.method && (r.Method != http.MethodHead || at.method != http.MethodGet) {
 		allowed := at.method

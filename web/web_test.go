@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -303,11 +304,12 @@ func TestFilesOfThePageAreKnownByTheirTags(t *testing.T) {
 		require.Equal(t, http.StatusNotFound, w.Code, name)
 		require.Contains(t, errorOf(t, w), "nothing is served at")
 	}
+	require.Equal(t, http.StatusNotFound, asked(h, http.MethodPost, "/nothing").Code)
+	require.Equal(t, http.StatusMethodNotAllowed, asked(h, http.MethodPost, "/icon.svg").Code)
 }
 
 func TestItWorksUnderAnyPrefixWithAndWithoutSlash(t *testing.T) {
 	h, _, _ := both()
-	withPage(t)
 	for _, mounted := range []struct {
 		prefix string
 		h      http.Handler
@@ -322,22 +324,16 @@ func TestItWorksUnderAnyPrefixWithAndWithoutSlash(t *testing.T) {
 		require.Equal(t, http.StatusOK, asked(mounted.h, http.MethodPost, mounted.prefix+"/cordon", actionHeader, "1").Code)
 	}
 	bare := asked(http.StripPrefix("/ops/parti", h), http.MethodGet, "/ops/parti?dark=1")
-	require.Equal(t, http.StatusPermanentRedirect, bare.Code)
+	require.Equal(t, http.StatusTemporaryRedirect, bare.Code)
 	require.Equal(t, "./parti/?dark=1", bare.Header().Get("Location"), "wherever the prefix of a prefix is")
 	odd := asked(http.StripPrefix("/javascript:x", h), http.MethodGet, "/javascript:x")
 	require.Equal(t, "./javascript:x/", odd.Header().Get("Location"), "a path, never a scheme")
 }
 
-// withPage has an index where the page is not linked in.
-func withPage(t *testing.T) {
-	t.Helper()
-	if _, there := files()["index.html"]; !there {
-		files()["index.html"] = file{[]byte("<!doctype html>"), kinds[".html"], `"none"`}
-		t.Cleanup(func() { delete(files(), "index.html") })
-	}
-}
-
 func TestALoggerIsOptional(t *testing.T) {
+	before := slog.Default()
+	slog.SetDefault(quiet())
+	defer slog.SetDefault(before)
 	h := (&handler{worker: newFakeWorker(), allow: func(*http.Request, Action) bool { panic("no") }}).prepare()
 	require.Equal(t, http.StatusForbidden, asked(h, http.MethodPost, "/cordon", actionHeader, "1").Code)
 	require.True(t, strings.HasPrefix(asked(Handler(Options{}), http.MethodGet, "/").Header().Get("Content-Security-Policy"), "default-src 'none'"))

@@ -2374,7 +2374,7 @@ var mutants = []mutant{
 		first = f.now
 	}
 	f.advance()`,
-		likely: "WhateverHappens|ComeAndGo|TakesNothing",
+		likely: "WhileNobodyRead",
 	},
 	{
 		name: "lost-partition-stays", breaks: "A page is not told of a partition that a worker has no more.",
