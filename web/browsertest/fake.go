@@ -87,6 +87,7 @@ type holding struct {
 // Fake is a group that exists only in what it tells a page. A test changes it with [Fake.Change], which sends one delta.
 type Fake struct {
 	Allowed []string // actions
+	Reasons []string // why any partition is where it is
 
 	mu      sync.Mutex
 	name    string
@@ -96,6 +97,7 @@ type Fake struct {
 	journal []Change
 	actions []string // what was asked for
 	clients map[chan event]struct{}
+	hold    chan struct{} // while it is open no snapshot is answered
 }
 
 type event struct {
@@ -261,6 +263,14 @@ func (f *Fake) Lose(change func(d *Draft)) {
 	f.mu.Lock()
 	f.clients = clients
 	f.mu.Unlock()
+}
+
+// HoldSnapshots lets requests for a snapshot wait until the function is called that it returns.
+func (f *Fake) HoldSnapshots() func() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hold = make(chan struct{})
+	return sync.OnceFunc(func() { close(f.hold) })
 }
 
 // Disconnect ends all streams.

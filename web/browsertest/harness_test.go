@@ -2,6 +2,7 @@ package browsertest
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http"
@@ -23,9 +24,12 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	var err error
 	browser, err = StartBrowser(context.Background())
-	if err != nil {
-		// Where there is none, one line says so, and the tests say it again one by one.
+	switch {
+	case errors.Is(err, ErrNoBrowser): // one line says so, and the tests say it again one by one
 		fmt.Fprintln(os.Stderr, "the browser tests are skipped:", err)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 	code := m.Run()
 	if browser != nil {
@@ -47,6 +51,9 @@ func open(t testing.TB, look Look, h http.Handler) (*Tab, *httptest.Server) {
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		picture(t, tab)
+		slips, err := Ask[[]string](tab, `document.documentElement.innerText.match(/\b(null|undefined|NaN|Infinity|Invalid Date)\b|\[object/g) ?? []`)
+		require.NoError(t, err)
+		require.Empty(t, slips, "the page shows what is not meant for people")
 		require.Empty(t, tab.Complaints())
 		for _, url := range tab.Requests() {
 			require.True(t, strings.HasPrefix(url, server.URL+"/"), "the page asked for %s", url)
@@ -59,15 +66,20 @@ func open(t testing.TB, look Look, h http.Handler) (*Tab, *httptest.Server) {
 	return tab, server
 }
 
-// picture keeps what the tab shows, in the folder of the flag or in one that is removed.
+// picture keeps what the tab shows: in the folder of the flag, or, of a test that failed, where the log says.
 func picture(t testing.TB, tab *Tab) {
 	dir := *pictures
+	if dir == "" && !t.Failed() {
+		return
+	}
 	if dir == "" {
-		dir = t.TempDir()
+		dir = os.TempDir()
 	}
 	png, err := tab.Shot()
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "-")+".png"), png, 0o644))
+	file := filepath.Join(dir, strings.ReplaceAll(t.Name(), "/", "-")+".png")
+	require.NoError(t, os.WriteFile(file, png, 0o644))
+	t.Log("the page is pictured in", file)
 }
 
 func until(t testing.TB, tab *Tab, expression string) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
@@ -119,6 +120,25 @@ func TestARealFleetIsWatchedLive(t *testing.T) {
 	until(t, tab, fmt.Sprintf(`document.querySelector("#verdict").textContent === "All %d partitions have an owner."`, livePartitions))
 	require.Contains(t, fmt.Sprint(ask[[]string](t, tab, `told`)), "no owner", "the time without an owner was not shown")
 	require.NotZero(t, ask[int](t, tab, painted("--fresh1")))
+}
+
+func TestARealGroupAnswersQuestions(t *testing.T) {
+	if browser == nil {
+		t.Skip(ErrNoBrowser)
+	}
+	members, handler := fleet(t)
+	tab, _ := open(t, desk, handler)
+	require.NoError(t, tab.Do(chromedp.SendKeys(chromedp.CSS("#search-input"), "orders.17\r")))
+	until(t, tab, `document.querySelector("#details .reasons li")`)
+	require.NoError(t, tab.Do(
+		chromedp.KeyEvent(kb.Escape),
+		chromedp.Blur(chromedp.CSS("#search-input")),
+		chromedp.SendKeys(chromedp.CSS("#search-input"), follower(t, members).WorkerID()+"\r"), // writes over what was there
+		chromedp.Click(chromedp.CSS(`#details .questions button`)),
+	))
+	until(t, tab, `document.querySelector(".answer .verdict")`)
+	require.Contains(t, text(t, tab, ".answer"), "No owner")
+	require.NotZero(t, ask[int](t, tab, `document.querySelectorAll(".answer dl > div").length`))
 }
 
 func TestARealWorkerIsCordonedFromThePage(t *testing.T) {

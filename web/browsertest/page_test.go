@@ -3,12 +3,16 @@ package browsertest
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/web"
 )
 
 func TestThePageShowsTheGroup(t *testing.T) {
@@ -165,14 +169,88 @@ func TestAGapIsClosedWithASnapshot(t *testing.T) {
 	require.Equal(t, "12", text(t, tab, "#workers tr:nth-child(3) .number"))
 }
 
+func TestOneSnapshotClosesAGapHoweverMuchComesMeanwhile(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	letAnswer := f.HoldSnapshots() // each is then as old as the request for it
+	defer letAnswer()
+	move := func(d *Draft) {
+		p := d.Held(Worker(1))[0]
+		d.Release(p, Worker(1))
+		d.Grant(p, Worker(2))
+	}
+	f.Lose(move)
+	f.Change(move)
+	until(t, tab, `document.querySelector("#connection").dataset.state === "repairing"`)
+	for range 5 {
+		f.Change(move)
+	}
+	// What was sent before this change was sent has arrived: the journal goes the same way.
+	f.Change(func(d *Draft) { d.Journal("orders.1", "", Worker(2), "the last word") })
+	until(t, tab, `document.querySelector("#timeline .why")?.textContent === "the last word"`)
+	letAnswer()
+	seen(t, tab, f)
+	require.Equal(t, "3", text(t, tab, "#workers tr:nth-child(2) .number"))
+	require.Equal(t, "17", text(t, tab, "#workers tr:nth-child(3) .number"))
+	require.Equal(t, 1, count(tab.Requests(), "/group.json"))
+}
+
 func TestABrokenStreamIsOpenedAgain(t *testing.T) {
 	f := NewFake(4, 40)
 	tab, _ := open(t, desk, f)
+	f.Change(func(d *Draft) { d.Journal("orders.1", "", Worker(2), "worker-2 joined") })
+	seen(t, tab, f)
 	f.Disconnect()
-	f.Change(func(d *Draft) { d.Phase("scaling") })
+	f.Change(func(d *Draft) {
+		d.Phase("scaling")
+		d.Version()
+		d.Journal("orders.2", Worker(2), Worker(3), "worker-2 leaves")
+	})
 	seen(t, tab, f)
 	until(t, tab, `document.querySelector("#connection").dataset.state === "live"`)
 	require.Contains(t, text(t, tab, "#facts"), "scaling")
+	// The journal is read again: what is new in it is told, and nothing twice.
+	until(t, tab, `[...document.querySelectorAll("#timeline .sum")].map((n) => n.textContent).join() === "1 from worker-2 to worker-3,1 to worker-2"`)
+}
+
+func TestTheFairShareFollowsTheWorkers(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	share := func() string {
+		return ask[string](t, tab, `document.querySelector("#workers tr .load").getAttribute("aria-label")`)
+	}
+	require.Equal(t, "10 of a fair share of 10", share())
+	f.Change(func(d *Draft) {
+		d.Every(func(w *Facts) { w.Capacity = map[bool]int64{true: 7, false: 1}[w.ID == Worker(0)] })
+	})
+	seen(t, tab, f)
+	require.Equal(t, "10 of a fair share of 28", share())
+	f.Change(func(d *Draft) { d.Worker(Worker(0), func(w *Facts) { w.Leaving = true }) })
+	seen(t, tab, f)
+	require.Equal(t, "10, no fair share", share())
+}
+
+func TestAPartitionThatIsListedNoMoreIsForgotten(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	f.Change(func(d *Draft) { d.Release("orders.4", Worker(0)) })
+	seen(t, tab, f)
+	require.Equal(t, "4 workers × 39 partitions", text(t, tab, "#map-hint"))
+	require.Zero(t, ask[int](t, tab, painted("--orphan")))
+}
+
+func TestADeadWorkerOwnsNothingWhateverItsRecordSays(t *testing.T) {
+	f := NewFake(4, 40)
+	f.Change(func(d *Draft) {
+		d.Version()
+		d.Grant("orders.4", Worker(1)) // newer than the record of its owner, worker-0
+		d.Worker(Worker(1), func(w *Facts) { w.Live, w.State = false, "Shutdown" })
+	})
+	tab, _ := open(t, desk, f)
+	require.NoError(t, tab.Do(chromedp.SendKeys(chromedp.CSS("#search-input"), "orders.4\r")))
+	details := text(t, tab, "#details-body")
+	require.Contains(t, details, "Ownerworker-0")
+	require.Contains(t, details, "Record ofworker-1, which is gone: epoch 101")
 }
 
 // A second model in the page takes the stream over as the page's own does. After random changes it must say what a snapshot says.
@@ -181,7 +259,9 @@ func TestDeltasGiveWhatASnapshotGives(t *testing.T) {
 	tab, _ := open(t, desk, f)
 	ask[bool](t, tab, `import("./model.js").then(({ Model, noChanges }) => {
 		globalThis.said = (m) => JSON.stringify([m.head, [...m.workers.values()].map((w) =>
-			[w.facts, m.held(w).map((h) => [h.partition.id, h.epoch, h.since, h.releasing])]).sort((a, b) => a[0].id < b[0].id ? -1 : 1)]);
+			[w.facts, m.held(w).map((h) => [h.partition.id, h.epoch, h.since, h.releasing])]).sort((a, b) => a[0].id < b[0].id ? -1 : 1),
+			m.ranks().filter((p) => p.holdings.length > 0).map((p) => [p.id, p.holdings.length, m.owner(p)?.epoch]),
+			m.order().map((w) => m.fairShare(w))]);
 		globalThis.mine = new Model();
 		globalThis.fresh = () => new Model();
 		globalThis.none = noChanges;
@@ -245,6 +325,42 @@ func random(d *Draft, rng *rand.Rand) {
 	}
 }
 
+func TestThePageSaysWhyAPartitionIsWhereItIs(t *testing.T) {
+	f := NewFake(4, 40)
+	f.Reasons = []string{"worker-0 has it since noon.", "It would go to worker-2."}
+	tab, _ := open(t, desk, f)
+	require.NoError(t, tab.Do(chromedp.SendKeys(chromedp.CSS("#search-input"), "orders.4\r")))
+	until(t, tab, `document.querySelector("#details .reasons")`)
+	require.Equal(t, "worker-0 has it since noon.It would go to worker-2.", text(t, tab, "#details .reasons"))
+}
+
+func TestAChangeIsTriedBeforeItIsMade(t *testing.T) {
+	tab, _ := open(t, desk, NewFake(4, 40))
+	plain := ask[int](t, tab, painted("--ring"))
+	require.NoError(t, tab.Do(
+		chromedp.Click(chromedp.CSS(`#workers tr:nth-child(3) button`)),
+		chromedp.Click(chromedp.CSS(`#details .questions button`)),
+	))
+	until(t, tab, `document.querySelector(".answer .verdict")`)
+	answer := text(t, tab, ".answer")
+	for _, said := range []string{"worker-2 crashes", "10, at least 10 needed", "1.00 of its fair share before, 1.25 after", "10 partitions for 5.0 s (4.0 s to 6.3 s)", "a note"} {
+		require.Contains(t, answer, said)
+	}
+	require.Greater(t, ask[int](t, tab, painted("--ring")), plain, "the map does not show what would move")
+	require.NoError(t, tab.Do(chromedp.KeyEvent(kb.Escape)))
+	require.Equal(t, plain, ask[int](t, tab, painted("--ring")), "the rings have stayed")
+}
+
+func TestWhatIsAskedStaysWhileTheGroupChanges(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	require.NoError(t, tab.Do(chromedp.Click(chromedp.CSS(`#whatif-open`)), chromedp.SendKeys(chromedp.CSS(`#whatif-join`), kb.ArrowUp+kb.ArrowUp)))
+	f.Change(func(d *Draft) { d.Every(func(w *Facts) { w.State = "Scaling" }) })
+	seen(t, tab, f)
+	require.Equal(t, "2", ask[string](t, tab, `document.querySelector("#whatif-join").value`))
+	require.Contains(t, text(t, tab, "#details-title"), "What if")
+}
+
 func TestNothingIsPolled(t *testing.T) {
 	tab, _ := open(t, desk, NewFake(4, 40))
 	until(t, tab, `performance.getEntriesByType("resource").some((e) => e.name.includes("history.json"))`)
@@ -264,6 +380,20 @@ func TestNothingIsPolled(t *testing.T) {
 	}
 	require.Equal(t, before, tab.Requests())
 	require.Equal(t, 1, count(before, "/events"))
+}
+
+func TestWithoutAnObserverThePageSaysWhatIsMissing(t *testing.T) {
+	if browser == nil {
+		t.Skip(ErrNoBrowser)
+	}
+	server := httptest.NewServer(web.Handler(web.Options{}))
+	defer server.Close()
+	tab, end, err := browser.Open(desk, server.URL)
+	require.NoError(t, err)
+	defer end()
+	until(t, tab, `document.querySelector("#connection").dataset.state === "off"`)
+	require.Contains(t, text(t, tab, "#verdict"), "made without Options.Observer")
+	require.Equal(t, 1, count(tab.Requests(), "/events"), "it asks again for what is not there")
 }
 
 func TestNamesAreTextWhateverTheyContain(t *testing.T) {

@@ -42,9 +42,12 @@ func (f *Fake) earlier() {
 		moved int
 		to    int
 	}{
-		{171 * time.Minute, "cold start with 23 workers", 20, 4}, {128 * time.Minute, "worker-23 joined", 40, 23},
-		{95 * time.Minute, "the source listed 12 partitions more", 12, 7}, {58 * time.Minute, "worker-3 left cleanly and did not return", 40, 11},
-		{52 * time.Minute, "worker-3 joined", 40, 3}, {17 * time.Minute, "the weights of 9 partitions changed", 9, 14},
+		{171 * time.Minute, "cold start with 23 workers", 20, 4},
+		{128 * time.Minute, "worker-23 joined", 40, 23},
+		{95 * time.Minute, "the source listed 12 partitions more", 12, 7},
+		{58 * time.Minute, "worker-3 left cleanly and did not return", 40, 11},
+		{52 * time.Minute, "worker-3 joined", 40, 3},
+		{17 * time.Minute, "the weights of 9 partitions changed", 9, 14},
 	}
 	for i, p := range past {
 		for n := range p.moved {

@@ -20,11 +20,18 @@ func (f *Fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.events(w, r)
 	case "/group.json":
 		f.mu.Lock()
-		s := f.snapshot()
+		s, hold := f.snapshot(), f.hold
 		f.mu.Unlock()
+		if hold != nil {
+			<-hold
+		}
 		answer(w, s)
 	case "/history.json":
 		answer(w, map[string]any{"changes": f.history(r)})
+	case "/explain.json":
+		answer(w, map[string]any{"sentences": f.Reasons})
+	case "/whatif.json":
+		f.whatIf(w, r)
 	case "/capabilities.json":
 		answer(w, map[string]any{"worker": Worker(0), "actions": f.Allowed, "remote": true, "manager": false, "observer": true})
 	case "/drain", "/cordon", "/uncordon", "/refresh":
@@ -99,4 +106,25 @@ func (f *Fake) act(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, map[string]string{"action": name, "worker": r.FormValue("worker")})
+}
+
+// whatIf answers what a crash would do: what the worker has goes to the others. Everything else is an error, in words of its own.
+func (f *Fake) whatIf(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lost := r.FormValue("lose")
+	if lost == "" {
+		w.WriteHeader(http.StatusBadRequest)
+		answer(w, map[string]string{"error": "nothing was asked: " + r.URL.RawQuery})
+		return
+	}
+	moves := []map[string]any{}
+	for p := range f.held[lost] {
+		moves = append(moves, map[string]any{"partition": p, "from": lost, "to": Worker(0)})
+	}
+	answer(w, map[string]any{
+		"verdict": lost + " crashes, and its partitions move", "moves": moves, "leastMoves": len(moves), "notes": []string{"a note"},
+		"before": map[string]any{"imbalance": 1}, "after": map[string]any{"imbalance": 1.25},
+		"ownerless": []map[string]any{{"what": "crash", "partitions": len(moves), "leastMs": 4000, "typicalMs": 5000, "mostMs": 6350}},
+	})
 }

@@ -1,4 +1,4 @@
-// The panel beside the page: one partition or one worker, kept up to date while it is open.
+// The panel beside the page: one partition or one worker, kept up to date while it is open, or the question what if.
 
 import { byID, el } from "./dom.js";
 import { direction } from "./timeline.js";
@@ -9,34 +9,37 @@ import { marks } from "./workers.js";
 const most = 200; // partitions of a worker that are listed
 
 export class Details {
-  constructor(model, actions, selected) {
+  constructor(model, actions, whatIf, selected) {
     this.model = model;
     this.actions = actions;
-    this.selected = selected; // told which partition is looked at, or null
+    this.whatIf = whatIf;
+    this.selected = selected; // told which partitions are looked at, or null
     this.panel = byID("details");
     this.body = byID("details-body");
-    this.shown = null; // {kind, id, history}
+    this.shown = null; // {kind, id, history, reasons}
     byID("details-close").addEventListener("click", () => this.close());
     addEventListener("keydown", (e) => { if (e.key === "Escape" && !e.defaultPrevented && this.shown && !document.querySelector("dialog[open]")) this.close(); });
   }
 
-  // open shows something. When it is closed the focus goes back to where it came from.
+  // open shows something: kind is "partition", "worker", or "whatif" with what is asked as its ID. When it is closed the focus goes back to where it came from.
   open(kind, id, from = document.activeElement) {
     if (!this.shown) this.from = from;
-    this.shown = { kind, id, history: null };
+    this.whatIf.end();
+    this.shown = { kind, id, history: null, reasons: null };
     this.panel.hidden = false;
     document.documentElement.classList.add("beside");
     this.write();
     byID("details-title").focus();
-    this.selected(kind === "partition" ? id : null);
-    this.read(this.shown);
+    if (kind === "partition") this.selected([id]);
+    if (kind !== "whatif") this.read(this.shown);
+    if (kind === "partition") this.explain(this.shown);
   }
 
   close() {
     this.shown = null;
     this.panel.hidden = true;
     document.documentElement.classList.remove("beside");
-    this.selected(null);
+    this.whatIf.end();
     if (this.from?.isConnected) this.from.focus();
   }
 
@@ -48,8 +51,15 @@ export class Details {
     if (this.shown === shown) this.write();
   }
 
+  // explain gets the reasons why a partition is where it is. A server without them is silent.
+  async explain(shown) {
+    const said = await get(`explain.json?${new URLSearchParams({ partition: shown.id })}`).catch(() => ({}));
+    shown.reasons = said.sentences ?? [];
+    if (this.shown === shown) this.write();
+  }
+
   render(model, changes) {
-    if (!this.shown) return;
+    if (!this.shown || this.shown.kind === "whatif") return; // what is being written must not be written over
     const { kind, id } = this.shown;
     const workers = kind === "worker" ? [id] : holders(model, id);
     if (changes.all || workers.some((w) => changes.workers.has(w)) || this.holders !== String(workers)) this.write();
@@ -57,17 +67,26 @@ export class Details {
 
   // changed adds what the journal tells meanwhile.
   changed(changes) {
-    if (this.shown && changes.some((c) => c.partition === this.shown.id || c.from === this.shown.id || c.to === this.shown.id)) this.read(this.shown);
+    const { kind, id } = this.shown ?? {};
+    if (kind === "whatif" || !changes.some((c) => c.partition === id || c.from === id || c.to === id)) return;
+    this.read(this.shown);
+    if (kind === "partition") this.explain(this.shown);
   }
 
   write() {
-    const { kind, id, history } = this.shown;
+    const { kind, id, history, reasons } = this.shown;
+    if (kind === "whatif") {
+      byID("details-title").textContent = "What if …";
+      return this.body.replaceChildren(...this.whatIf.form(id));
+    }
     this.holders = String(kind === "worker" ? [id] : holders(this.model, id));
     byID("details-title").textContent = id;
     // What is rewritten under the focus would lose it.
     const held = this.body.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+    const said = kind === "worker" ? this.worker(this.model.workers.get(id)) : this.partition(this.model.partitions.get(id));
     this.body.replaceChildren(
-      ...(kind === "worker" ? this.worker(this.model.workers.get(id)) : this.partition(this.model.partitions.get(id))),
+      ...said.filter(Boolean), // a part that has nothing to say is none
+      ...(reasons?.length ? [el("h3", {}, "Why it is there"), el("ul", { class: "reasons" }, ...reasons.map((text) => el("li", {}, text)))] : []),
       el("h3", {}, "History"), ...(history ?? [el("p", {}, "Reading the journal …")]));
     if (held) this.body.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
   }
@@ -110,10 +129,16 @@ export class Details {
     return [
       this.actions.buttons(worker.id),
       facts(rows),
+      w.live ? this.questions(worker.id) : null,
       ...(w.stuck?.length ? [el("h3", {}, "Stuck"), el("ul", { class: "notes" }, ...w.stuck.map((s) => el("li", { class: "alarm" }, s)))] : []),
       el("h3", {}, `Partitions (${count(held.length)})`),
       el("div", { class: "chips" }, ...held.slice(0, most).map((h) => this.chip(h, now)), held.length > most ? el("span", {}, `and ${count(held.length - most)} more`) : null),
     ];
+  }
+
+  questions(id) {
+    const ask = (text, preset) => el("button", { type: "button", class: "link", "data-key": text, onclick: () => this.open("whatif", preset) }, text);
+    return el("p", { class: "questions" }, ask("What if it crashes?", { lose: id }), ask("What if it is drained?", { drain: id }));
   }
 
   chip(holding, now) {

@@ -50,7 +50,7 @@ export class Health {
 // phase says what the leader does, and in which part of the group's life where that is not the usual one.
 function phase({ phase = "", lifecycle = "" }) {
   if (!phase) return "–";
-  return lifecycle && lifecycle !== "stable" ? `${phase} (${lifecycle})` : phase;
+  return lifecycle && lifecycle !== "stable" ? `${phase} (${lifecycle.replaceAll("_", " ")})` : phase;
 }
 
 // verdict is the sentence that matters most, worst first. It changes rarely, so that a screen reader may read it out.

@@ -17,7 +17,7 @@ export class MapView {
     this.painter = new Painter(byID("map-canvas"));
     this.zoom = 1;
     this.packed = true;
-    this.selected = null; // the ID of the partition that is looked at
+    this.selected = new Set(); // IDs of the partitions that are looked at
     this.cursor = null; // {row, index} of the keyboard
     this.recolour();
     this.listen();
@@ -85,12 +85,11 @@ export class MapView {
 
   marks() {
     const marked = this.cursor && document.activeElement === this.view ? [this.cursor] : [];
-    const partition = this.model.partitions.get(this.selected);
-    if (!partition) return marked.filter((at) => this.cell(at));
-    this.layout.rows.forEach((row, i) => {
-      const index = row.cells.findIndex((cell) => cell.partition === partition);
-      if (index >= 0) marked.push({ row: i, index });
-    });
+    if (this.selected.size > 0) {
+      this.layout.rows.forEach(({ cells }, row) => cells.forEach((cell, index) => {
+        if (this.selected.has(cell.partition.id)) marked.push({ row, index });
+      }));
+    }
     return marked.filter((at) => this.cell(at));
   }
 
@@ -98,12 +97,12 @@ export class MapView {
     return this.layout?.rows[row]?.cells[index];
   }
 
-  // select puts a ring around a partition and brings it into view; null takes the ring away.
-  select(id) {
-    this.selected = id;
+  // select puts rings around partitions, and brings a single one into view; null takes the rings away.
+  select(ids) {
+    this.selected = new Set(ids);
     if (!this.layout) return;
     const [at] = this.marks().slice(-1);
-    if (id && at) this.reveal(at);
+    if (this.selected.size === 1 && at) this.reveal(at);
     this.paint();
   }
 

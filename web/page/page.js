@@ -12,11 +12,13 @@ import { Search } from "./search.js";
 import { get, Stream } from "./stream.js";
 import { startTheme } from "./theme.js";
 import { Timeline } from "./timeline.js";
+import { startWhatIf, WhatIf } from "./whatif.js";
 import { Workers } from "./workers.js";
 
 const model = new Model();
 const actions = new Actions(model);
-const details = new Details(model, actions, (partition) => map.select(partition));
+const whatIf = new WhatIf(model, (partitions) => map.select(partitions));
+const details = new Details(model, actions, whatIf, (partitions) => map.select(partitions));
 const open = (kind, id, from) => details.open(kind, id, from);
 const map = new MapView(model, open);
 const machine = new Machine((id) => open("worker", id));
@@ -60,7 +62,7 @@ function tell(changes) {
   timeline.add(changes);
 }
 
-const words = { connecting: "connecting", live: "live", repairing: "catching up", reconnecting: "reconnecting" };
+const words = { connecting: "connecting", live: "live", repairing: "catching up", reconnecting: "reconnecting", off: "not observed" };
 
 function connection(state, sentence) {
   const pill = byID("connection");
@@ -90,6 +92,7 @@ async function drawMachine() {
 
 startTheme(byID("theme"), () => map.recolour());
 new Search(model, open);
+startWhatIf(open);
 stream.open();
 actions.ask();
 drawMachine().catch(() => { byID("machine").closest("section").hidden = true; });

@@ -14,6 +14,7 @@ export class Search {
     this.at = -1;
     this.input.addEventListener("input", () => this.look());
     this.input.addEventListener("keydown", (e) => this.key(e));
+    this.input.addEventListener("focus", () => this.input.select());
     this.input.addEventListener("blur", () => this.close());
     byID("search").addEventListener("submit", (e) => { e.preventDefault(); this.take(Math.max(0, this.at)); });
     addEventListener("keydown", (e) => this.shortcut(e));
@@ -24,7 +25,6 @@ export class Search {
     if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.("input, dialog")) return;
     e.preventDefault();
     this.input.focus();
-    this.input.select();
   }
 
   look() {

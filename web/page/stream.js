@@ -50,8 +50,9 @@ export class Stream {
   // failed runs when the stream broke. The browser opens it again by itself unless the server has refused it.
   async failed() {
     if (this.source.readyState !== EventSource.CLOSED) return this.listener.state("reconnecting", "");
-    const why = await get("group.json").then(() => "", (error) => error.message);
-    this.listener.state("reconnecting", why);
+    const refusal = await get("group.json").then(() => null, (error) => error);
+    if (refusal?.status === 404) return this.listener.state("off", refusal.message); // there is nothing to see here
+    this.listener.state("reconnecting", refusal?.message ?? "");
     this.reopen();
   }
 
@@ -67,6 +68,9 @@ export async function get(url, init) {
   const answer = await fetch(url, init);
   const type = answer.headers.get("content-type") ?? "";
   const body = type.includes("json") ? await answer.json() : null;
-  if (!answer.ok) throw new Error(body?.error ?? `The server answered ${answer.status} ${answer.statusText}.`);
+  if (!answer.ok) {
+    const sentence = body?.error ?? `The server answered ${answer.status} ${answer.statusText}.`;
+    throw Object.assign(new Error(sentence), { status: answer.status });
+  }
   return body;
 }
