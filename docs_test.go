@@ -80,22 +80,26 @@ func codeBlocks(t *testing.T) (blocks []block) {
 
 // surroundings are what the blocks use without declaring it.
 var surroundings = map[string]string{
-	"url":        "var url string",
-	"ctx":        "var ctx context.Context",
-	"js":         "var js jetstream.JetStream",
-	"source":     "var source parti.PartitionSource",
-	"partitions": "var partitions []parti.Partition",
-	"handler":    "var handler parti.Handler",
-	"worker":     "var worker *parti.Manager",
-	"work":       "func work(context.Context, parti.Partition, int64) error { return nil }",
-	"topics":     "type topics struct{ parti.PartitionSource }",
-	"load":       "func load(context.Context, *parti.Ownership) (map[string]int64, error) { return nil, nil }",
-	"reader":     "var reader metric.Reader",
-	"messages":   "var messages <-chan jetstream.Msg",
-	"invoice":    "func invoice([]byte) []byte { return nil }",
-	"handle":     "func handle(context.Context, jetstream.Msg) error { return nil }",
-	"observer":   "var observer *observe.Observer",
-	"store":      "var store interface{ Put(ctx context.Context, epoch int64, key string, value []byte) error }",
+	"url":           "var url string",
+	"ctx":           "var ctx context.Context",
+	"js":            "var js jetstream.JetStream",
+	"source":        "var source parti.PartitionSource",
+	"partitions":    "var partitions []parti.Partition",
+	"handler":       "var handler parti.Handler",
+	"worker":        "var worker *parti.Manager",
+	"work":          "func work(context.Context, parti.Partition, int64) error { return nil }",
+	"topics":        "type topics struct{ parti.PartitionSource }",
+	"load":          "func load(context.Context, *parti.Ownership) (map[string]int64, error) { return nil, nil }",
+	"reader":        "var reader metric.Reader",
+	"messages":      "var messages <-chan jetstream.Msg",
+	"invoice":       "func invoice([]byte) []byte { return nil }",
+	"handle":        "func handle(context.Context, jetstream.Msg) error { return nil }",
+	"observer":      "var observer *observe.Observer",
+	"mux":           "var mux *http.ServeMux",
+	"nc":            "var nc *nats.Conn",
+	"isOperator":    "func isOperator(*http.Request) bool { return false }",
+	"authenticated": "func authenticated(h http.Handler) http.Handler { return h }",
+	"store":         "var store interface{ Put(ctx context.Context, epoch int64, key string, value []byte) error }",
 }
 
 // imports are the packages that the blocks use.
@@ -107,6 +111,7 @@ var imports = map[string]string{
 	"parti": "github.com/parti-go/parti", "strategy": "github.com/parti-go/parti/strategy", "embedded": "github.com/parti-go/parti/kv/embedded",
 	"partitest": "github.com/parti-go/parti/partitest", "consume": "github.com/parti-go/parti/consume", "source": "github.com/parti-go/parti/source",
 	"observe": "github.com/parti-go/parti/observe", "whatif": "github.com/parti-go/parti/strategy/whatif",
+	"web": "github.com/parti-go/parti/web",
 }
 
 // compilable returns a file that has the block in it, with the lines of the document.

@@ -284,3 +284,42 @@ func TestAClosedObserverEndsWhatWaitsForIt(t *testing.T) {
 		require.NoError(t, err)
 	})
 }
+
+// In virtual time a look comes when everything is delivered, so what the records say has to be what the workers say.
+func TestTheStateInTheRecordsIsThatOfTheWorker(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 20)
+		f.Start(1)
+		<-time.After(time.Second)
+		o := watching(t, s)
+		seen := map[parti.State]bool{}
+		look := func(d time.Duration) {
+			for range d / (250 * time.Millisecond) {
+				<-time.After(250 * time.Millisecond)
+				states := map[string]parti.State{}
+				for _, w := range o.Group().Workers {
+					states[w.ID] = w.State
+				}
+				for _, p := range f.Live() {
+					if id, state := p.Manager.WorkerID(), p.Manager.State(); id != "" {
+						require.Equal(t, state, states[id], "%s %s", p.Name, id)
+						seen[state] = true
+					}
+				}
+			}
+		}
+		f.Start(2)
+		look(time.Minute)
+		f.Followers()[0].Crash()
+		look(time.Minute)
+		f.Leader().Crash()
+		look(time.Minute)
+		f.Start(2)
+		look(time.Minute)
+		require.NoError(t, f.Followers()[0].Drain(background()))
+		look(time.Minute)
+		for _, state := range []parti.State{parti.StateScaling, parti.StateStable} {
+			require.True(t, seen[state], "%s: %v", state, seen)
+		}
+	})
+}

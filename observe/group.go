@@ -3,11 +3,15 @@ package observe
 import (
 	"time"
 
+	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/kv"
 )
 
 // Group is what was seen of a group at one moment. It does not change any more: treat its slices and maps as read-only.
 type Group struct {
+	// Name is that of the configuration; "" for a group without one. Bucket is that of its assignments, which no other group
+	// on the same server has.
+	Name, Bucket string
 	// Workers are those that live or that records are left of, sorted by ID.
 	Workers []Worker
 	// Leader is the worker whose term is the newest; "" for none.
@@ -46,6 +50,10 @@ type Worker struct {
 	Process int
 	// Session is the newest session that was seen; 0 for none.
 	Session uint64
+	// State is where the records say that the worker stands: ClaimingID while its session has no heartbeat yet, from then on
+	// where the phase of the plan has it, and Shutdown when its session is over. The worker itself may be a step ahead: only
+	// its own Status is certain.
+	State parti.State
 	// Live says that the worker has a heartbeat.
 	Live bool
 	// Ended is when the heartbeat of a worker that is not live ended, by the clock of the server; zero where that was before

@@ -11,6 +11,8 @@ import (
 
 // model is what the feeds have told. An update costs what it changes; a Group is put together when somebody asks.
 type model struct {
+	name, bucket string // of the group
+
 	mu      sync.RWMutex
 	workers map[string]*worker
 	owners  map[string]holding // by partition
@@ -32,6 +34,7 @@ type model struct {
 type worker struct {
 	id         string
 	claim      kv.Claim
+	claimed    uint64 // the session of the claim; 0 for none
 	beat       kv.Heartbeat
 	live       bool
 	ended      time.Time // when it was last live; zero where that is not known
@@ -146,21 +149,25 @@ func (m *model) recount(w *worker) {
 func (m *model) claimed(u kv.Update) bool {
 	w := m.worker(u.Entry.Key)
 	var c kv.Claim
+	var session uint64
 	if u.Kind == kv.UpdatePut {
 		var err error
 		if c, err = kv.DecodeClaim(u.Entry.Value); err != nil {
 			return false
 		}
+		if session = c.Session; session == 0 { // the first claim: its revision is the number
+			session = u.Entry.Revision
+		}
 	}
-	changed := c != w.claim
-	w.claim = c
+	changed := c != w.claim || session != w.claimed
+	w.claim, w.claimed = c, session
 	m.forget(w)
 	return changed
 }
 
 // forget drops a worker that nothing is left of.
 func (m *model) forget(w *worker) {
-	if !w.live && w.partitions == nil && w.claim == (kv.Claim{}) {
+	if !w.live && w.partitions == nil && w.claimed == 0 {
 		delete(m.workers, w.id)
 	}
 }

@@ -65,7 +65,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Obser
 		return nil, fmt.Errorf("observe: %w", err)
 	}
 	o.ctx, o.close = context.WithCancel(context.Background())
-	m := newModel()
+	m := o.newModel()
 	o.store.Store(store)
 	o.model.Store(m)
 	o.work.Go(func() { o.run(store, m) })
@@ -76,6 +76,12 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Obser
 		_ = o.Close()
 		return nil, fmt.Errorf("observe: read what is stored: %w", ctx.Err())
 	}
+}
+
+func (o *Observer) newModel() *model {
+	m := newModel()
+	m.name, m.bucket = o.group.Group, o.cfg.Assignment
+	return m
 }
 
 func storeConfig(cfg parti.Config) kv.Config {
@@ -122,6 +128,9 @@ func (o *Observer) Owner(partition string) (Owner, error) {
 	return owner, nil
 }
 
+// Done is closed when the observer is closed.
+func (o *Observer) Done() <-chan struct{} { return o.ctx.Done() }
+
 // Close ends the observer and waits until nothing of it runs any more. What is known stays readable.
 func (o *Observer) Close() error {
 	o.close()
@@ -135,7 +144,7 @@ func (o *Observer) run(store *kv.Store, m *model) {
 	for o.ctx.Err() == nil {
 		o.follow(store, m)
 		o.model.Load().fail(time.Now())
-		store, m = o.reopen(), newModel()
+		store, m = o.reopen(), o.newModel()
 		if store != nil {
 			o.store.Store(store)
 		}

@@ -22,6 +22,7 @@ func (m *model) group() (Group, <-chan struct{}) {
 
 func (m *model) build() Group {
 	g := Group{
+		Name: m.name, Bucket: m.bucket,
 		Workers: make([]Worker, 0, len(m.workers)), Leader: m.term.Worker, Plan: m.plan,
 		Unowned: max(m.plan.Partitions-m.granted, 0), Stale: m.since(), seq: m.seq, model: m,
 	}
@@ -31,8 +32,9 @@ func (m *model) build() Group {
 	for _, id := range slices.Sorted(maps.Keys(m.workers)) {
 		w := m.workers[id]
 		g.Workers = append(g.Workers, Worker{
-			ID: id, Host: w.claim.Host, Process: w.claim.Process, Session: max(w.beat.Session, w.session), Live: w.live, Ended: w.ended, Clean: w.clean,
-			Leader: id == g.Leader, Leaving: w.beat.Leaving, Cordoned: w.beat.Cordoned, Capacity: w.beat.Capacity, Labels: w.beat.Labels,
+			ID: id, Host: w.claim.Host, Process: w.claim.Process, Session: max(w.beat.Session, w.session),
+			State: m.state(w, g.Leader != ""), Live: w.live, Ended: w.ended, Clean: w.clean, Leader: id == g.Leader,
+			Leaving: w.beat.Leaving, Cordoned: w.beat.Cordoned, Capacity: w.beat.Capacity, Labels: w.beat.Labels,
 			Stuck: w.beat.Stuck, Applied: w.beat.Applied.Version, Damped: m.damped[id], Partitions: w.partitions,
 		})
 	}

@@ -23,6 +23,7 @@ type fleet struct {
 	connect  dial
 	screen   *screen
 	outcomes []outcome
+	ctx      context.Context // ends with the fleet
 	watching context.CancelFunc
 	work     sync.WaitGroup
 
@@ -55,7 +56,7 @@ type outcome struct {
 
 func newFleet(cfg parti.Config, connect dial, s *screen) *fleet {
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &fleet{cfg: cfg, connect: connect, screen: s, watching: cancel, owner: map[string]*worker{}, free: map[string]time.Time{}}
+	f := &fleet{cfg: cfg, connect: connect, screen: s, ctx: ctx, watching: cancel, owner: map[string]*worker{}, free: map[string]time.Time{}}
 	f.work.Go(func() { f.watch(ctx) })
 	return f
 }
@@ -222,6 +223,7 @@ func (f *fleet) watch(ctx context.Context) {
 			}
 		}
 		f.mu.Unlock()
+		f.strike()
 		f.screen.flush(quiet)
 	}
 }

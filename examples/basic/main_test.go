@@ -24,7 +24,7 @@ func TestTheDemonstrationShowsEveryChangeAndLeavesNothingBehind(t *testing.T) {
 		}
 		var out bytes.Buffer
 		began := time.Now()
-		err := show(t.Context(), &out, false, "virtual", connect)
+		err := show(t.Context(), &out, false, "virtual", connect, nil)
 		require.NoError(t, err, "%s", &out)
 		assert.Less(t, time.Since(began), time.Minute)
 		for _, line := range []string{
@@ -53,7 +53,7 @@ func TestAnInterruptEndsItSoonAndLeavesNothingBehind(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
 		began := time.Now()
-		require.ErrorIs(t, show(ctx, new(bytes.Buffer), true, "virtual", connect), context.DeadlineExceeded)
+		require.ErrorIs(t, show(ctx, new(bytes.Buffer), true, "virtual", connect, nil), context.DeadlineExceeded)
 		assert.Less(t, time.Since(began), 5*time.Second)
 	})
 }

@@ -68,6 +68,11 @@ func (s *screen) title(server string, cfg parti.Config) {
 	}
 }
 
+// address says where the page is, once and where nobody overlooks it.
+func (s *screen) address(url string) {
+	s.printf("  %s  %s\n", s.paint(dim, fmt.Sprintf("%-7s", "page")), s.paint(bold, url))
+}
+
 func (s *screen) step(n int, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2481,5 +2481,92 @@ var mutants = []mutant{
 		file: "fsm/svg.go",
 		old:  `			for _, from := range t.From {`,
 		new:  `			for _, from := range t.From[:1] {`,
+	{
+		name: "observer-says-stable-too-early", breaks: "A worker that waits for its first assignment is shown as stable.",
+		file: "observe/state.go",
+		old: `	case !applied:
+		return fsm.WaitingAssignment
+`,
+		new:    ``,
+		likely: "TheRecordsSayWhere|TheStateInTheRecords",
+	},
+
+	// The page.
+	{
+		name: "anybody-drains", breaks: "Without Options.Allow everybody may drain workers over HTTP.",
+		file: "web/action.go",
+		old: `	if h.allow == nil {
+		return false
+	}
+`,
+		new: `	if h.allow == nil {
+		return true
+	}
+`,
+		likely: "NeedsAllow",
+	},
+	{
+		name: "panic-allows", breaks: "A panic in Options.Allow counts as a yes.",
+		file:   "web/action.go",
+		old:    `yes = false`,
+		new:    `yes = true`,
+		likely: "NeedsAllow",
+	},
+	{
+		name: "foreign-page-acts", breaks: "A page of another origin may drain workers with the cookies of whoever looks at it.",
+		file:   "web/action.go",
+		old:    `if err := h.guard.Check(r); err != nil {`,
+		new:    `if err := h.guard.Check(r); err != nil && r == nil {`,
+		likely: "NeedsAllow",
+	},
+	{
+		name: "drain-ends-with-request", breaks: "A drain becomes a stop when the browser that asked for it is closed.",
+		file: "web/action.go",
+		old: `	case ActionDrain:
+		h.drain()
+`,
+		new: `	case ActionDrain:
+		go func() { _ = h.worker.Drain(r.Context()) }()
+`,
+		likely: "GoesOnWhenWhoAsked",
+	},
+	{
+		name: "slow-reader-misses", breaks: "A reader that is too slow misses changes instead of being sent away.",
+		file: "web/feed.go",
+		old: `			f.drop(r)
+		}
+	}
+}
+`,
+		new: `		}
+	}
+}
+`,
+		likely: "TakesNothing",
+	},
+	{
+		name: "reader-between", breaks: "A reader that joins between a look at the group and its news misses a change.",
+		file: "web/feed.go",
+		old:  `	first := f.advance()`,
+		new: `	first := newSnapshot(f.view.Group(), 1, 0)
+	if f.now != nil {
+		first = f.now
+	}
+	f.advance()`,
+		likely: "WhileNobodyRead",
+	},
+	{
+		name: "lost-partition-stays", breaks: "A page is not told of a partition that a worker has no more.",
+		file:   "web/delta.go",
+		old:    `			d.unset = append(d.unset, row{now.ID, old[0]})`,
+		new:    ``,
+		likely: "MakeTheNextGroup",
+	},
+	{
+		name: "journal-told-again", breaks: "Each look at the journal tells its newest entries again.",
+		file:   "web/journal.go",
+		old:    `if c.Version > version {`,
+		new:    `if c.Version >= version {`,
+		likely: "NewInTheJournal",
 	},
 }

@@ -1,0 +1,36 @@
+package observe
+
+import (
+	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/kv"
+)
+
+// state is where the records say that a worker stands in the state machine. led says whether somebody leads.
+//
+// A worker follows the phase of the plan, so everything from WaitingAssignment on can be read off the plan and the heartbeat.
+// What a worker keeps to itself cannot: one that stops is shown as it was until its heartbeat is gone.
+func (m *model) state(w *worker, led bool) fsm.State {
+	// The heartbeat tells of the first assignment up to an interval later than its record does.
+	applied := w.beat.Applied.Version > 0 || w.session != 0 && w.session == w.beat.Session
+	switch phase := kv.Phase(m.plan.Phase); {
+	case !w.live && w.claims():
+		return fsm.ClaimingID
+	case !w.live:
+		return fsm.Shutdown
+	case !applied && !led:
+		return fsm.Election
+	case phase == kv.PhaseScaling:
+		return fsm.Scaling
+	case phase == kv.PhaseRebalancing:
+		return fsm.Rebalancing
+	case phase == kv.PhaseEmergency:
+		return fsm.Emergency
+	case !applied:
+		return fsm.WaitingAssignment
+	}
+	return fsm.Stable
+}
+
+// claims reports whether the worker has claimed its ID for a session that no heartbeat was seen of. The claim of a worker that
+// has crashed outlives its session.
+func (w *worker) claims() bool { return w.claimed > max(w.gone, w.beat.Session) }

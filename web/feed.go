@@ -1,0 +1,202 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/parti-go/parti/observe"
+)
+
+const (
+	// pace is how long changes are gathered before they are told. The first after a quiet time is told at once.
+	pace = 100 * time.Millisecond
+	// backlog is how many events may wait for a reader before it is sent away.
+	backlog = 64
+	// mostReaders bounds the memory that readers take.
+	mostReaders = 1000
+)
+
+var (
+	errTooManyReaders = errors.New("too many readers")
+	errEnded          = errors.New("the observer is closed")
+)
+
+// feed numbers what is seen of a group, and tells readers what has changed. It works only while there are readers, or when
+// somebody asks for the group.
+//
+// Order: a reader gets the group as it was at some number, and from then on the difference to each next number, none left out
+// and none twice. Whoever cannot be told is a reader no more.
+type feed struct {
+	view view
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	now     *snapshot // nil until somebody has asked
+	readers map[*reader]struct{}
+	run     *run // nil while nobody reads
+}
+
+// snapshot is a group under its number. It is encoded at most once.
+type snapshot struct {
+	seq   uint64
+	at    int64
+	group observe.Group
+
+	plain  func() []byte
+	packed func() []byte
+}
+
+// reader is one stream. events is closed when the reader is sent away.
+type reader struct {
+	events chan []byte
+	run    *run
+}
+
+// run is the goroutines that work for the readers. The reader that leaves last ends them and waits for their end.
+type run struct {
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+	journal chan struct{} // something may be new in the journal
+}
+
+func newFeed(v view, log *slog.Logger) *feed {
+	return &feed{view: v, log: log, readers: map[*reader]struct{}{}}
+}
+
+// newest returns the group as it is now.
+func (f *feed) newest() *snapshot {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.advance()
+}
+
+// advance looks at the group, and tells the readers where it is another one. The caller holds the lock.
+func (f *feed) advance() *snapshot {
+	g, at := f.view.Group(), time.Now().UnixMilli()
+	if f.now == nil {
+		f.now = newSnapshot(g, 1, at)
+		return f.now
+	}
+	d := difference(f.now.group, g)
+	if d.empty() {
+		f.now.group = g // the next comparison is of equal lists again
+		return f.now
+	}
+	f.now = newSnapshot(g, f.now.seq+1, at)
+	if len(f.readers) > 0 {
+		f.tell(event("delta", f.now.seq, d.encode(f.now.seq, at)))
+		if d.plan && d.before.Plan.Version != g.Plan.Version {
+			select {
+			case f.run.journal <- struct{}{}:
+			default: // it is looked at anyhow
+			}
+		}
+	}
+	return f.now
+}
+
+func newSnapshot(g observe.Group, seq uint64, at int64) *snapshot {
+	s := &snapshot{seq: seq, at: at, group: g}
+	s.plain = sync.OnceValue(func() []byte { return encodeGroup(g, seq, at) })
+	s.packed = sync.OnceValue(func() []byte { return pack(s.plain()) })
+	return s
+}
+
+// tell gives an event to all readers. It waits for none: who has a full queue is sent away. The caller holds the lock.
+func (f *feed) tell(event []byte) {
+	for r := range f.readers {
+		select {
+		case r.events <- event:
+		default:
+			f.log.Warn("web: a reader of /events is too slow, sending it away", "backlog", backlog)
+			f.drop(r)
+		}
+	}
+}
+
+func (f *feed) drop(r *reader) {
+	if _, reads := f.readers[r]; reads {
+		delete(f.readers, r)
+		close(r.events)
+	}
+}
+
+// join makes a reader, which begins with the group that is returned.
+func (f *feed) join() (*reader, *snapshot, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	select {
+	case <-f.view.Done():
+		return nil, nil, errEnded
+	default:
+	}
+	if len(f.readers) >= mostReaders {
+		return nil, nil, errTooManyReaders
+	}
+	first := f.advance()
+	if f.run == nil {
+		f.start(first.group)
+	}
+	r := &reader{events: make(chan []byte, backlog), run: f.run}
+	f.readers[r] = struct{}{}
+	return r, first, nil
+}
+
+// leave ends a reader. The last one of a run waits until nothing of it runs any more.
+func (f *feed) leave(r *reader) {
+	f.mu.Lock()
+	f.drop(r)
+	last := len(f.readers) == 0
+	if last && f.run == r.run {
+		f.run = nil
+	}
+	f.mu.Unlock()
+	if last {
+		r.run.cancel()
+		r.run.work.Wait()
+	}
+}
+
+// start begins to work for readers, who have a group already. The caller holds the lock.
+func (f *feed) start(first observe.Group) {
+	ctx, cancel := context.WithCancel(context.Background())
+	run := &run{cancel: cancel, journal: make(chan struct{}, 1)}
+	f.run = run
+	run.work.Go(func() { f.follow(ctx, first) })
+	run.work.Go(func() { f.followJournal(ctx, run.journal, first.Plan) })
+}
+
+// follow looks at the group whenever it has changed, until ctx ends or the observer is closed.
+func (f *feed) follow(ctx context.Context, seen observe.Group) {
+	for {
+		g, err := f.view.Wait(ctx, seen)
+		if err != nil {
+			f.end()
+			return
+		}
+		seen = g
+		f.newest()
+		select {
+		case <-time.After(pace):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// end sends all readers away where the observer was closed.
+func (f *feed) end() {
+	select {
+	case <-f.view.Done():
+	default:
+		return // the last reader has left
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for r := range f.readers {
+		f.drop(r)
+	}
+}

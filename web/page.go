@@ -1,0 +1,90 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"sync"
+	"time"
+)
+
+//go:embed page
+var embedded embed.FS
+
+// file is a file of the page, with the tag by which a browser knows that it has it already.
+type file struct {
+	body []byte
+	kind string
+	tag  string
+}
+
+// kinds are the types of files, by their ends. A machine may know none, or others.
+var kinds = map[string]string{
+	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
+	".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon", ".woff2": "font/woff2", ".json": "application/json",
+	".txt": "text/plain; charset=utf-8", ".webmanifest": "application/manifest+json",
+}
+
+// files are those of the page by their paths, read once.
+var files = sync.OnceValue(func() map[string]file {
+	found := map[string]file{}
+	// Files that were linked in can be read.
+	_ = fs.WalkDir(embedded, "page", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		body, err := embedded.ReadFile(name)
+		sum := sha256.Sum256(body)
+		found[strings.TrimPrefix(name, "page/")] = file{body, kinds[path.Ext(name)], `"` + hex.EncodeToString(sum[:12]) + `"`}
+		return err
+	})
+	return found
+})
+
+const index = "index.html"
+
+// served reports whether there is a file at a path.
+func served(path string) bool {
+	_, there := files()[cmp.Or(path, index)]
+	return there
+}
+
+// file serves the page and what belongs to it.
+func (h *handler) file(w http.ResponseWriter, r *http.Request) {
+	if place, is := withoutSlash(r); is {
+		w.Header().Set("Location", place)
+		w.WriteHeader(http.StatusTemporaryRedirect)
+		return
+	}
+	name := cmp.Or(strings.TrimPrefix(r.URL.Path, "/"), index)
+	f := files()[name]
+	header := w.Header()
+	if f.kind != "" {
+		header.Set("Content-Type", f.kind)
+	}
+	header.Set("ETag", f.tag)
+	header.Set("Cache-Control", "no-cache") // kept, and asked about each time: a deploy is seen at once
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(f.body))
+}
+
+// withoutSlash reports whether the page was asked for at its prefix without a slash at the end, as in /parti. Its relative URLs
+// would lead beside the prefix then, so the browser is sent to the place that is returned. It is relative as well: nobody here
+// knows what stands before it.
+func withoutSlash(r *http.Request) (place string, is bool) {
+	asked, err := url.ParseRequestURI(r.RequestURI)
+	if r.URL.Path != "" || err != nil || asked.Path == "" || strings.HasSuffix(asked.Path, "/") {
+		return "", false
+	}
+	place = "./" + path.Base(asked.EscapedPath()) + "/"
+	if asked.RawQuery != "" {
+		place += "?" + asked.RawQuery
+	}
+	return place, true
+}
