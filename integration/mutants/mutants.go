@@ -2481,6 +2481,9 @@ var mutants = []mutant{
 		file: "fsm/svg.go",
 		old:  `			for _, from := range t.From {`,
 		new:  `			for _, from := range t.From[:1] {`,
+	},
+
+	// The page, and what is seen from outside.
 	{
 		name: "observer-says-stable-too-early", breaks: "A worker that waits for its first assignment is shown as stable.",
 		file: "observe/state.go",
@@ -2490,8 +2493,6 @@ var mutants = []mutant{
 		new:    ``,
 		likely: "TheRecordsSayWhere|TheStateInTheRecords",
 	},
-
-	// The page.
 	{
 		name: "anybody-drains", breaks: "Without Options.Allow everybody may drain workers over HTTP.",
 		file: "web/action.go",
