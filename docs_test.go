@@ -106,7 +106,7 @@ var imports = map[string]string{
 	"actor": "github.com/asynkron/protoactor-go/actor", "require": "github.com/stretchr/testify/require",
 	"parti": "github.com/parti-go/parti", "strategy": "github.com/parti-go/parti/strategy", "embedded": "github.com/parti-go/parti/kv/embedded",
 	"partitest": "github.com/parti-go/parti/partitest", "consume": "github.com/parti-go/parti/consume", "source": "github.com/parti-go/parti/source",
-	"observe": "github.com/parti-go/parti/observe",
+	"observe": "github.com/parti-go/parti/observe", "whatif": "github.com/parti-go/parti/strategy/whatif",
 }
 
 // compilable returns a file that has the block in it, with the lines of the document.

@@ -29,16 +29,17 @@ var imports = map[string][]string{
 	"internal/member": {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
 	"internal/store":  {"internal/record"},
 	"kv":              {"internal/control", "internal/inject", "internal/record", "internal/store"},
-	"cmd/parti":       {"fsm", "internal/control", "kv", "observe", "source", "strategy"},
+	"cmd/parti":       {"fsm", "internal/control", "kv", "observe", "source", "strategy", "strategy/whatif"},
 	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
-	"observe":         {"kv"},
+	"observe":         {"kv", "strategy", "strategy/whatif"},
 	"source":          {"strategy"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},
 	"fsm/gen/docs":    {"fsm"},
+	"strategy/whatif": {"strategy"},
 }
 
 // pure rooms decide: they have no goroutine, channel or clock, and do not wait.
-var pure = []string{"strategy", "internal/leader", "internal/lease", "internal/ledger", "internal/member", "internal/record", "internal/topology"}
+var pure = []string{"strategy", "strategy/whatif", "internal/leader", "internal/lease", "internal/ledger", "internal/member", "internal/record", "internal/topology"}
 
 func TestImportsRunOneWay(t *testing.T) {
 	for room, files := range rooms(t) {

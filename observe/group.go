@@ -34,6 +34,9 @@ type Plan struct {
 	// Stored is when the plan was stored, by the clock of the server.
 	Stored      time.Time
 	Certificate kv.Certificate
+	// Strategy describes the strategy of the leader that stored the plan, see [strategy.Describe]; "" where it is an earlier
+	// release.
+	Strategy string
 }
 
 // Worker is one worker of a group.
@@ -44,7 +47,11 @@ type Worker struct {
 	// Session is the newest session that was seen; 0 for none.
 	Session uint64
 	// Live says that the worker has a heartbeat.
-	Live     bool
+	Live bool
+	// Ended is when the heartbeat of a worker that is not live ended, by the clock of the server; zero where that was before
+	// the observer looked. Clean says that the worker deleted it, as one that stops does.
+	Ended    time.Time
+	Clean    bool
 	Leader   bool
 	Leaving  bool // it drains or stops
 	Cordoned bool // it takes nothing new
@@ -63,8 +70,9 @@ type Worker struct {
 
 // Partition is what one worker has.
 type Partition struct {
-	ID    string
-	Epoch int64
+	ID     string
+	Weight int64
+	Epoch  int64
 	// Since is when the partition was granted, by the clock of the server; zero where that was before the observer looked.
 	Since time.Time
 	// Releasing says that the worker has been asked to let go.

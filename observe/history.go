@@ -28,6 +28,8 @@ type Change struct {
 	Term    uint64 // of its leader
 	By      string // the leader
 	Why     string
+	// Certificate is that of the version.
+	Certificate kv.Certificate
 	// Left is how many changes of this version the journal could not keep. Such a Change names no partition.
 	Left int
 }
@@ -58,12 +60,13 @@ func (q Query) take(all []Change, j kv.Journal, stored time.Time) []Change {
 			if q.Partition == "" || p == q.Partition {
 				all = append(all, Change{
 					At: stored, Partition: p, From: c.From, To: c.To, Epoch: c.Epoch, Version: j.Version, Term: j.Term, By: j.By, Why: j.Why,
+					Certificate: j.Certificate,
 				})
 			}
 		}
 	}
 	if j.Left > 0 {
-		all = append(all, Change{At: stored, Version: j.Version, Term: j.Term, By: j.By, Why: j.Why, Left: j.Left})
+		all = append(all, Change{At: stored, Version: j.Version, Term: j.Term, By: j.By, Why: j.Why, Certificate: j.Certificate, Left: j.Left})
 	}
 	if q.Limit > 0 && len(all) > 2*q.Limit+1000 { // not all at once in memory
 		all = append(all[:0], all[len(all)-q.Limit:]...)

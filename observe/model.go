@@ -34,8 +34,10 @@ type worker struct {
 	claim      kv.Claim
 	beat       kv.Heartbeat
 	live       bool
-	gone       uint64 // the highest session of which a complete list shows no heartbeat
-	session    uint64 // of the record
+	ended      time.Time // when it was last live; zero where that is not known
+	clean      bool      // it ended by itself
+	gone       uint64    // the highest session of which a complete list shows no heartbeat
+	session    uint64    // of the record
 	partitions []Partition
 	counts     bool
 }
@@ -168,6 +170,9 @@ func (m *model) beat(u kv.Update) bool {
 	if u.Kind != kv.UpdatePut {
 		was := w.live
 		w.live = false
+		if was {
+			w.ended, w.clean = u.Entry.Created, u.Kind == kv.UpdateDeleted
+		}
 		w.gone = max(w.gone, w.beat.Session)
 		m.recount(w)
 		m.forget(w)
@@ -178,7 +183,7 @@ func (m *model) beat(u kv.Update) bool {
 		return false
 	}
 	changed := !w.live || !sameBeat(h, w.beat)
-	w.live, w.beat = true, h
+	w.live, w.beat, w.ended, w.clean = true, h, time.Time{}, false
 	m.recount(w)
 	return changed
 }
@@ -221,7 +226,7 @@ func (m *model) assigned(u kv.Update) bool {
 func (m *model) planned(p kv.Plan, stored time.Time) {
 	m.plan = Plan{
 		Term: p.Term, Version: p.Version, Phase: string(p.Phase), Lifecycle: string(p.Lifecycle), Members: p.Members,
-		Partitions: p.Partitions, Stored: stored, Certificate: p.Certificate,
+		Partitions: p.Partitions, Stored: stored, Certificate: p.Certificate, Strategy: p.Strategy,
 	}
 	m.damped = nil
 	for _, d := range p.Damped {
@@ -245,8 +250,8 @@ func (m *model) record(w *worker, a kv.Assignment, stored time.Time) {
 	if n := len(a.Owned) + len(a.Releasing); n > 0 {
 		w.partitions = make([]Partition, 0, n)
 	}
-	add := func(id string, epoch int64, releasing bool) {
-		p := Partition{ID: id, Epoch: epoch, Releasing: releasing}
+	add := func(id string, weight, epoch int64, releasing bool) {
+		p := Partition{ID: id, Weight: weight, Epoch: epoch, Releasing: releasing}
 		if before := since[id]; before.Epoch == epoch {
 			p.Since, p.ID = before.Since, before.ID
 		} else if epoch == a.Version {
@@ -255,10 +260,10 @@ func (m *model) record(w *worker, a kv.Assignment, stored time.Time) {
 		w.partitions = append(w.partitions, p)
 	}
 	for _, o := range a.Owned {
-		add(o.Partition, o.Epoch, false)
+		add(o.Partition, o.Weight, o.Epoch, false)
 	}
 	for _, o := range a.Releasing {
-		add(o.Partition, o.Epoch, true)
+		add(o.Partition, o.Weight, o.Epoch, true)
 	}
 	slices.SortFunc(w.partitions, func(a, b Partition) int { return compare(a.ID, b.ID) })
 	w.counts = w.counted()

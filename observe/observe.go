@@ -38,6 +38,7 @@ const (
 // Observer watches a group. Its methods may be called from any goroutine. Only [Open] makes one.
 type Observer struct {
 	js    jetstream.JetStream
+	group parti.Config
 	cfg   kv.Config
 	store atomic.Pointer[kv.Store]
 	model atomic.Pointer[model]
@@ -58,7 +59,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Obser
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
 	}
-	o := &Observer{js: js, cfg: storeConfig(cfg)}
+	o := &Observer{js: js, group: cfg, cfg: storeConfig(cfg)}
 	store, err := kv.Observe(ctx, js, o.cfg)
 	if err != nil {
 		return nil, fmt.Errorf("observe: %w", err)

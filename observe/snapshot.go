@@ -31,7 +31,7 @@ func (m *model) build() Group {
 	for _, id := range slices.Sorted(maps.Keys(m.workers)) {
 		w := m.workers[id]
 		g.Workers = append(g.Workers, Worker{
-			ID: id, Host: w.claim.Host, Process: w.claim.Process, Session: max(w.beat.Session, w.session), Live: w.live,
+			ID: id, Host: w.claim.Host, Process: w.claim.Process, Session: max(w.beat.Session, w.session), Live: w.live, Ended: w.ended, Clean: w.clean,
 			Leader: id == g.Leader, Leaving: w.beat.Leaving, Cordoned: w.beat.Cordoned, Capacity: w.beat.Capacity, Labels: w.beat.Labels,
 			Stuck: w.beat.Stuck, Applied: w.beat.Applied.Version, Damped: m.damped[id], Partitions: w.partitions,
 		})

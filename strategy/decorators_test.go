@@ -152,9 +152,6 @@ func TestAFaultyInnerStrategyIsNamed(t *testing.T) {
 		_, err = wrap(nil).Assign(workers(1), partitions(2), nobody(2))
 		require.ErrorIs(t, err, strategy.ErrInvalidOption)
 	}
-	_, err := strategy.Simulate(strategy.Begin("start", workers(1), partitions(1)), broken{})
-	require.ErrorIs(t, err, strategy.ErrPartitionMissing)
-	require.ErrorContains(t, err, "start")
 }
 
 func TestRendezvousCanBeComputedByAnybody(t *testing.T) {
@@ -173,32 +170,6 @@ func TestRendezvousCanBeComputedByAnybody(t *testing.T) {
 		require.True(t, o == 0 || o == next[i], "more capacity for one takes nothing to another")
 	}
 	require.InDelta(t, 2000, c[0], 100)
-}
-
-func TestASimulationTellsWhatAChangeCosts(t *testing.T) {
-	w, p := workers(0, 1, 2, 3, 4, 5, 6, 7, 8, 9), partitions(1000)
-	h := strategy.Begin("start", w, p).Leave("crash", "worker-4").Join("return", w[4]).Leave("shrink", "worker-1", "worker-2").Reweigh("fewer", p[:500])
-	r, err := strategy.Simulate(h, strategy.NewSticky())
-	require.NoError(t, err)
-	require.Len(t, r, 5)
-	require.Equal(t, 1000, r[0].Orphans)
-	require.Equal(t, 100, r[1].Orphans)
-	require.Zero(t, r[1].Moves)
-	require.Equal(t, 100, r[2].Moves)
-	require.Equal(t, 100, r[2].Got)
-	require.Equal(t, 100, r[2].Returned)
-	for _, o := range r {
-		require.Equal(t, o.LeastMoves, o.Moves, o.Name)
-		require.InDelta(t, o.LeastImbalance, o.Imbalance, 1e-9, o.Name)
-		require.Len(t, o.Loads, o.Workers)
-	}
-	require.Contains(t, r.String(), "crash")
-	require.Contains(t, r[0].Histogram(w), "100% of fair")
-	require.Contains(t, r[2].String(), "100 moves (at least 100)")
-	again, err := strategy.Simulate(h, struct{ strategy.Strategy }{strategy.NewSticky()})
-	require.NoError(t, err)
-	require.Less(t, again[2].Returned, 100, "it was not told what was at home there")
-	require.Greater(t, again[2].Returned, 67)
 }
 
 func TestCertificatesAreLowerBounds(t *testing.T) {

@@ -167,23 +167,6 @@ func ExampleAsk() {
 	// [3 3 3] 3 moves
 }
 
-// What a restart of one worker would do to a fleet, before anyone touches it.
-func ExampleSimulate() {
-	workers, partitions, _ := exampleGroup()
-	history := strategy.Begin("start", workers, partitions).Leave("crash", "worker-1").Join("return", workers[1])
-	report, err := strategy.Simulate(history, strategy.NewSticky())
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, step := range report {
-		fmt.Printf("%s: %d moves, highest load %.2f × fair\n", step.Name, step.Moves, step.Imbalance)
-	}
-	// Output:
-	// start: 0 moves, highest load 1.00 × fair
-	// crash: 0 moves, highest load 1.11 × fair
-	// return: 3 moves, highest load 1.00 × fair
-}
-
 // What is wrong with an answer that is no plan.
 func ExampleCheck() {
 	workers, partitions, _ := exampleGroup()

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 // poolOf gives a third of the partitions no pool, and the others one of two.
@@ -284,7 +285,7 @@ func TestWithoutAGraceAPartitionLeavesAWorkerThatIsNotOfItsPool(t *testing.T) {
 	_, err = strategy.NewPools(strategy.NewSticky(), "pool", pool).Assign(q.Workers, p, previous)
 	require.ErrorIs(t, err, strategy.ErrPartitionMissing)
 	require.ErrorContains(t, err, `pool "gpu" has no worker`)
-	r, err := strategy.Simulate(strategy.Begin("start", w, p).Leave("no gpu", "worker-0", "worker-1"), strategy.NewPools(strategy.NewSticky(), "pool", pool))
+	r, err := whatif.Simulate(whatif.Begin("start", w, p).Leave("no gpu", "worker-0", "worker-1"), strategy.NewPools(strategy.NewSticky(), "pool", pool))
 	require.NoError(t, err)
 	require.Equal(t, []int64{2000, 2000, 2000}, r[1].Loads)
 }

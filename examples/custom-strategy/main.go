@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 func main() {
@@ -23,20 +24,20 @@ func run(out io.Writer) error {
 		s    strategy.Strategy
 	}{{"Tenants", Tenants{}}, {"ConsistentHash", strategy.NewConsistentHash()}} {
 		watched := &watched{Strategy: s.s}
-		r, err := strategy.Simulate(h, watched)
+		r, err := whatif.Simulate(h, watched)
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(out, "%s\n%s\na tenant is with %.2f workers on average\n\n", s.name, r, watched.spread())
 	}
 	fmt.Fprintln(out, "What the leader says of a faulty one:")
-	_, err := strategy.Simulate(h, forgetful{})
+	_, err := whatif.Simulate(h, forgetful{})
 	fmt.Fprintln(out, " ", err)
 	return nil
 }
 
 // history is a week of a fleet of eight with 60 tenants of different sizes.
-func history() strategy.History {
+func history() whatif.History {
 	var workers []strategy.Worker
 	for i := range 10 {
 		workers = append(workers, strategy.Worker{ID: fmt.Sprintf("worker-%d", i)})
@@ -47,7 +48,7 @@ func history() strategy.History {
 			partitions = append(partitions, strategy.Partition{Keys: []string{fmt.Sprintf("tenant-%02d", tenant), fmt.Sprint(shard)}})
 		}
 	}
-	return strategy.Begin("start", workers[:8], partitions).
+	return whatif.Begin("start", workers[:8], partitions).
 		Leave("a worker crashes", "worker-3").Join("and returns", workers[3]).
 		Join("two more", workers[8:]...).Leave("one leaves", "worker-0")
 }

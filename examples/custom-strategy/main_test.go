@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 func TestTheExampleRuns(t *testing.T) {
@@ -18,7 +19,7 @@ func TestTheExampleRuns(t *testing.T) {
 }
 
 func TestATenantIsWithOneWorkerAndAskedAgainNothingMoves(t *testing.T) {
-	last := strategy.History{history()[0]}
+	last := whatif.History{history()[0]}
 	w, p := last[0].Workers, last[0].Partitions
 	next := make([]int, len(p))
 	for i := range next {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 type settings struct {
@@ -69,7 +70,7 @@ func run(out io.Writer, s settings) error {
 		return err
 	}
 	now := fleet(0, s.workers, s.zones)
-	h := strategy.Begin("start", now, p)
+	h := whatif.Begin("start", now, p)
 	first := now[0]
 	h = h.Leave("a worker crashes", first.ID).Join("and returns", first)
 	var scaled []strategy.Worker
@@ -85,7 +86,7 @@ func run(out io.Writer, s settings) error {
 		scaled = now[:s.scale]
 		h = h.Leave(fmt.Sprintf("scale to %d", s.scale), gone...)
 	}
-	r, err := strategy.Simulate(h, chosen)
+	r, err := whatif.Simulate(h, chosen)
 	if err != nil {
 		return err
 	}

@@ -1959,7 +1959,7 @@ var mutants = []mutant{
 		name: "robbed-and-waiting", breaks: "A worker whose ID another took waits for it before it takes another.",
 		file: "actors/identity.go",
 		old:  `		c.wish.until = now // another`,
-		new:  `		_ = now // another`, likely: "FrozenHolder",
+		new:  `		_ = now // another`, likely: "WhoseIDWasTakenFrom",
 	},
 	{
 		name: "end-proves-death", breaks: "The file proves a process dead that has only released its lock.",

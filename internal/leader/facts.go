@@ -243,6 +243,9 @@ func (e *Write) String() string {
 	if v := e.Plan.SourceVersion; v > 0 {
 		fmt.Fprintf(&b, ", source version %d", v)
 	}
+	if s := e.Plan.Strategy; s != "" {
+		fmt.Fprintf(&b, ", strategy %s", s)
+	}
 	for _, r := range e.Records {
 		fmt.Fprintf(&b, "; %s/%d:", r.Worker, r.Session)
 		for _, o := range r.Owned {

@@ -27,6 +27,7 @@ type Config struct {
 	Worker   string    // the leader's own ID
 	Session  uint64    // and session
 	Joined   time.Time // when that session joined the group
+	Strategy string    // describes the strategy that is asked
 	Floor    int64     // versions continue above it
 	Seen     int64     // the highest version that this session has seen in the store
 	Topology topology.Config

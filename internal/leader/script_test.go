@@ -220,8 +220,12 @@ func (p *player) changed(t *testing.T, args []string) {
 
 func (p *player) set(t *testing.T, key, value string) {
 	t.Helper()
-	if key == "confirmations" {
+	switch key {
+	case "confirmations":
 		p.cfg.ShrinkConfirmations = int(number(t, value))
+		return
+	case "described":
+		p.cfg.Strategy = value
 		return
 	}
 	d, err := time.ParseDuration(value)

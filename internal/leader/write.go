@@ -130,7 +130,7 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 	plan := record.Plan{
 		Term: l.cfg.Term, Version: max(l.stored.Version, l.known), Phase: phase(l.decision.Phase), Lifecycle: l.lifecycle(now),
 		Members: d.members, Partitions: len(d.taken.ids) + d.taken.unknown, Digest: d.digest, Workers: d.workers, Certificate: d.certificate,
-		Damped: l.damped(now), Reads: l.reads(), SourceVersion: d.taken.version,
+		Damped: l.damped(now), Reads: l.reads(), SourceVersion: d.taken.version, Strategy: l.cfg.Strategy,
 	}
 	if d.owed && l.decision.Moves {
 		plan.Phase = phase(d.phase) // the next plan waits until this one is stored
@@ -155,7 +155,8 @@ func (l *Leader) damped(now time.Time) (list []record.Damped) {
 // samePlan compares what two plans say to the workers.
 func samePlan(a, b record.Plan) bool {
 	return a.Version == b.Version && a.Phase == b.Phase && a.Lifecycle == b.Lifecycle && a.Partitions == b.Partitions &&
-		a.Digest == b.Digest && a.SourceVersion == b.SourceVersion && a.Workers == b.Workers && slices.Equal(a.Members, b.Members) &&
+		a.Digest == b.Digest && a.SourceVersion == b.SourceVersion && a.Workers == b.Workers && a.Strategy == b.Strategy &&
+		slices.Equal(a.Members, b.Members) &&
 		slices.EqualFunc(a.Damped, b.Damped, func(x, y record.Damped) bool { return x.Worker == y.Worker && x.Until.Equal(y.Until) })
 }
 

@@ -41,6 +41,8 @@ type Plan struct {
 	Certificate Certificate `json:"certificate"`
 	// Reads is the newest format that every member reads, as far as the leader knows; 0 is [Oldest].
 	Reads int `json:"reads,omitempty"`
+	// Strategy describes the strategy of the leader; "" in what earlier releases wrote.
+	Strategy string `json:"strategy,omitempty"`
 	// Damped are the workers that are given nothing for a while because they failed again and again.
 	Damped []Damped `json:"damped,omitempty"`
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 func workers(from, to int, capacity func(i int) int64) (w []strategy.Worker) {
@@ -62,11 +63,11 @@ func giant(n int) func(int) int64 {
 }
 
 // histories are what can happen to a group.
-func (g group) histories() map[string]strategy.History {
+func (g group) histories() map[string]whatif.History {
 	n := len(g.workers)
-	begin := func() strategy.History { return strategy.Begin("cold start", g.workers, g.partitions) }
+	begin := func() whatif.History { return whatif.Begin("cold start", g.workers, g.partitions) }
 	more := func(k int) []strategy.Worker { return workers(n, n+k, g.capacity) }
-	all := map[string]strategy.History{
+	all := map[string]whatif.History{
 		"cold start": begin(),
 		"one more":   begin().Join("+1", more(1)...),
 		"one less":   begin().Leave("-1", g.workers[n/2].ID),
@@ -98,7 +99,7 @@ func row(b *testing.B, c contestant, g group) string {
 	var got, returned, rolled int
 	var before, after runtime.MemStats
 	for name, h := range g.histories() {
-		r, err := strategy.Simulate(h, total)
+		r, err := whatif.Simulate(h, total)
 		require.NoError(b, err)
 		for _, o := range r {
 			if name == "crash and return" {
@@ -227,8 +228,8 @@ func plan(b *testing.B, s strategy.Strategy, w []strategy.Worker, p []strategy.P
 func TestEveryContestantAnswersWell(t *testing.T) {
 	w, p := workers(0, 20, equal), partitions(500, equal)
 	for _, c := range contestants() {
-		h := strategy.Begin("start", w, p).Leave("leave", "worker-0003").Join("return", w[3])
-		r, err := strategy.Simulate(h, c.s)
+		h := whatif.Begin("start", w, p).Leave("leave", "worker-0003").Join("return", w[3])
+		r, err := whatif.Simulate(h, c.s)
 		require.NoError(t, err, c.name)
 		require.Len(t, r, 3)
 	}

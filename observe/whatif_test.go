@@ -1,0 +1,251 @@
+package observe
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
+)
+
+// groupOf is a group of live workers in which a leader has planned for members.
+func groupOf(members ...string) *feedOf {
+	f := &feedOf{m: newModel()}
+	f.put(kv.Assignments, kv.TermKey, kv.Term{Number: 1, Worker: members[0], Session: 1})
+	f.plan(kv.Plan{Version: 1, Members: members, Partitions: 2 * len(members), Strategy: "sticky"})
+	for i, id := range members {
+		f.put(kv.StableIDs, id, kv.Claim{Session: 1, Host: "host", Process: 1})
+		f.put(kv.Heartbeats, id, kv.Heartbeat{Session: 1, Capacity: 100})
+		f.grant(id, 1, 1, fmt.Sprintf("p.%d", 2*i), fmt.Sprintf("p.%d", 2*i+1))
+	}
+	f.synced()
+	return f
+}
+
+func (f *feedOf) plan(p kv.Plan) {
+	p.Term, p.Phase, p.Lifecycle = 1, "idle", cmp.Or(p.Lifecycle, "stable")
+	f.put(kv.Assignments, kv.PlanKey, p)
+}
+
+func (f *feedOf) group() Group {
+	g, _ := f.m.group()
+	return g
+}
+
+func TestAGroupIsTheFleetThatItsLeaderSees(t *testing.T) {
+	f := groupOf("worker-0", "worker-1", "worker-2", "worker-3")
+	f.put(kv.Heartbeats, "worker-1", kv.Heartbeat{Session: 1, Capacity: 300, Labels: map[string]string{"zone": "a"}, Cordoned: true})
+	f.put(kv.Heartbeats, "worker-2", kv.Heartbeat{Session: 1, Capacity: 100, Leaving: true})
+	f.expire("worker-3")
+	f.put(kv.Heartbeats, "worker-4", kv.Heartbeat{Session: 9, Capacity: 100})
+	f.put(kv.StableIDs, "worker-5", kv.Claim{Session: 1, Process: 7}) // it is about to join
+	f.put(kv.Assignments, "worker-6", kv.Assignment{Worker: "worker-6", Session: 3, Version: 1, Owned: []kv.Owned{{Partition: "lost", Epoch: 1, Weight: 7}}})
+	now := time.Unix(1000, 0)
+	fleet := f.group().Fleet(parti.DefaultConfig(), now)
+	worker := func(n int) strategy.Worker { return strategy.Worker{ID: fmt.Sprintf("worker-%d", n), Capacity: 100} }
+	require.Equal(t, []whatif.Worker{
+		{Worker: worker(0)},
+		{Worker: strategy.Worker{ID: "worker-1", Capacity: 300, Labels: map[string]string{"zone": "a"}, Cordoned: true}},
+		{Worker: worker(2), Leaving: true},
+		{Worker: worker(3), Away: true},
+		{Worker: worker(4), Joining: true},
+	}, fleet.Workers)
+	require.Equal(t, whatif.IDs{Prefix: "worker", Max: 99, Taken: []string{"worker-5"}}, fleet.IDs)
+	require.Equal(t, whatif.Timing{
+		HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, PlannedScaleWindow: 10 * time.Second, MassLossRatio: 0.2, MinRebalanceThreshold: 0.15,
+	}, fleet.Timing)
+	require.Equal(t, whatif.Partition{Partition: strategy.Partition{Keys: []string{"lost"}, Weight: 7}}, fleet.Partitions[0], "its worker is no member")
+	require.Equal(t, whatif.Partition{Partition: strategy.Partition{Keys: []string{"p", "7"}}, Owner: "worker-3"}, fleet.Partitions[8], "its place is kept")
+	require.Len(t, fleet.Partitions, 9)
+	require.Zero(t, fleet.Unseen)
+
+	f.plan(kv.Plan{
+		Version: 2, Members: []string{"worker-0"}, Partitions: 20, Damped: []record.Damped{{Worker: "worker-4", Until: now.Add(time.Second)}},
+	})
+	f.put(kv.Assignments, "worker-0", kv.Assignment{
+		Worker: "worker-0", Session: 1, Version: 2, Owned: []kv.Owned{{Partition: "p.7", Epoch: 2}}, Releasing: []kv.Releasing{{Partition: "p.0", Epoch: 1, Weight: 5}},
+	})
+	fleet = f.group().Fleet(parti.DefaultConfig(), now)
+	require.Contains(t, fleet.IDs.Taken, "worker-4", "it is held back, and its ID is taken")
+	require.Equal(t, 1, fleet.Moving)
+	owners := map[string]string{}
+	for _, p := range fleet.Partitions {
+		owners[p.ID()] = p.Owner
+	}
+	require.Equal(t, "worker-0", owners["p.7"], "the higher epoch counts")
+	require.Equal(t, "worker-0", owners["p.0"])
+	require.Equal(t, 20-len(fleet.Partitions), fleet.Unseen)
+}
+
+func TestAStrategyThatThePlanCannotNameHasToBeGiven(t *testing.T) {
+	f := groupOf("worker-0", "worker-1")
+	f.plan(kv.Plan{Version: 2, Members: []string{"worker-0", "worker-1"}, Partitions: 4, Strategy: "*main.mine"})
+	o := &Observer{group: parti.DefaultConfig()}
+	o.model.Store(f.m)
+	_, err := o.WhatIf(whatif.Change{Join: 1}, nil)
+	require.ErrorIs(t, err, strategy.ErrUnknownStrategy)
+	require.ErrorContains(t, err, "*main.mine")
+	a, err := o.WhatIf(whatif.Change{Join: 1}, strategy.NewSticky())
+	require.NoError(t, err)
+	require.Len(t, a.Moves, 1)
+	_, err = o.WhatIf(whatif.Change{Strategy: strategy.NewConsistentHash()}, nil)
+	require.NoError(t, err)
+	_, err = o.WhatIf(whatif.Change{Lose: []string{"worker-9"}}, strategy.NewSticky())
+	require.ErrorIs(t, err, whatif.ErrInvalidChange)
+}
+
+// explained explains without a store.
+func explained(f *feedOf, partition string, now time.Time, changes ...Change) Explanation {
+	cfg := parti.DefaultConfig()
+	cfg.EmergencyGracePeriod = time.Minute
+	g := f.group()
+	return g.explain(g.Fleet(cfg, now), partition, now, strategy.NewSticky(), changes)
+}
+
+func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
+	granted := Change{
+		At: time.Unix(5, 0), Partition: "p.0", From: "worker-9", To: "worker-0", Epoch: 1, Version: 1, By: "worker-2", Why: "emergency: lost worker-9",
+		Certificate: kv.Certificate{Moves: 3, LeastMoves: 2, Imbalance: 1.2, LeastImbalance: 1.1},
+	}
+	at := func(n int64) time.Time { return time.Unix(n, 0) }
+	gone := func(f *feedOf, kind kv.UpdateKind) {
+		f.m.told(kv.Update{Kind: kind, Entry: kv.Entry{Bucket: kv.Heartbeats, Key: "worker-0", Created: at(100)}}, kv.Heartbeats)
+	}
+	for name, c := range map[string]struct {
+		change    func(f *feedOf)
+		partition string
+		now       time.Time
+		want      Standing
+		says      []string
+		until     time.Time
+		today     string
+		heir      bool
+	}{
+		"owned": {
+			nil, "p.0", at(200), Owned,
+			[]string{
+				"worker-0 has it", "in epoch 1.", "worker-0 got it from worker-9 at 1970-01-01T00:00:05Z, in version 1 of leader worker-2, because of: emergency: lost worker-9.",
+				"moved 3 partitions between workers (at least 2)", "at 1.200 times its fair share (at best 1.100)", "it would stay", "If worker-0 crashed, it would go to worker-",
+				"The group is stable. Its leader is worker-0, its phase is idle.",
+			},
+			time.Time{},
+			"worker-0", true,
+		},
+		"releasing": {
+			func(f *feedOf) {
+				f.put(kv.Assignments, "worker-0", kv.Assignment{Worker: "worker-0", Session: 1, Version: 2, Releasing: []kv.Releasing{{Partition: "p.0", Epoch: 1}}})
+			},
+			"p.0", at(200), Releasing,
+			[]string{"It is on its way: worker-0 has been asked to let go of it"},
+			time.Time{},
+			"worker-0", true,
+		},
+		"in two records": {
+			func(f *feedOf) { f.grant("worker-0", 1, 5, "p.0"); f.grant("worker-2", 1, 3, "p.0") },
+			"p.0", at(200), Owned,
+			[]string{"worker-0 has it since 1970", "in epoch 5."},
+			time.Time{},
+			"worker-0", true,
+		},
+		"awaited after a crash": {
+			func(f *feedOf) { gone(f, kv.UpdateExpired) },
+			"p.0", at(130), Awaited,
+			[]string{"Its owner worker-0 was lost: its heartbeat expired at 1970-01-01T00:01:40Z.", "It waits for worker-0 until 1970-01-01T00:02:40Z"},
+			at(160), "worker-0", false,
+		},
+		"awaited after a stop": {
+			func(f *feedOf) { gone(f, kv.UpdateDeleted) },
+			"p.0", at(105), Awaited,
+			[]string{"Its owner worker-0 stopped at", "It waits for worker-0 until 1970-01-01T00:01:50Z"},
+			at(110), "worker-0", false,
+		},
+		"awaited for long enough": {
+			func(f *feedOf) { gone(f, kv.UpdateDeleted) },
+			"p.0", at(111), Awaited,
+			[]string{"The leader is about to give it to another worker."},
+			at(110), "worker-0", false,
+		},
+		"unowned": {
+			func(f *feedOf) {
+				gone(f, kv.UpdateExpired)
+				f.plan(kv.Plan{Version: 2, Members: []string{"worker-1", "worker-2"}, Partitions: 6})
+			},
+			"p.0", at(200), Unowned,
+			[]string{"Nobody has it. worker-0 had it in epoch 1 and is not there any more."},
+			time.Time{},
+			"worker-", false,
+		},
+		"unlisted": {
+			nil, "q", at(200), Unlisted,
+			[]string{"the source does not list it"},
+			time.Time{},
+			"", false,
+		},
+		"unlisted or on its way": {
+			func(f *feedOf) { f.grant("worker-0", 1, 2, "p.1") },
+			"p.0", at(200), Unlisted,
+			[]string{"one of the 1 partitions of the plan that have no owner", `from "worker-9" to "worker-0" in version 1`},
+			time.Time{},
+			"", false,
+		},
+		"stuck, cordoned and damped": {
+			func(f *feedOf) {
+				f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 1, Capacity: 100, Cordoned: true, Stuck: []string{"waits for a hook"}})
+				f.plan(kv.Plan{
+					Version: 2, Members: []string{"worker-0", "worker-1", "worker-2"}, Partitions: 6, Lifecycle: "post_cold_start", Damped: []record.Damped{{Worker: "worker-0", Until: at(500)}},
+				})
+			},
+			"p.0", at(200), Owned,
+			[]string{"worker-0 is stuck: it waits for a hook.", "worker-0 is cordoned: it keeps", "worker-0 is given nothing until 1970-01-01T00:08:20Z", "has just started"},
+			time.Time{},
+			"worker-0", true,
+		},
+		"leaving, without a leader, unseen": {
+			func(f *feedOf) {
+				f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
+				f.m.told(kv.Update{Kind: kv.UpdateBlind, Since: at(150)}, kv.Heartbeats)
+			},
+			"p.0", at(200), Owned,
+			[]string{"The store has not answered since 1970-01-01T00:02:30Z", "worker-0 leaves", "would go to worker-", "has no leader now"},
+			time.Time{},
+			"worker-", true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := groupOf("worker-0", "worker-1", "worker-2")
+			if c.change != nil {
+				c.change(f)
+			}
+			e := explained(f, c.partition, c.now, Change{Left: 3}, granted)
+			text := strings.Join(e.Sentences, "\n")
+			require.Equal(t, c.want, e.Standing, text)
+			for _, says := range c.says {
+				require.Contains(t, text, says)
+			}
+			require.Equal(t, c.until, e.Until)
+			require.True(t, strings.HasPrefix(e.Today, c.today), e.Today)
+			require.Equal(t, c.heir, e.Heir != "", text)
+		})
+	}
+}
+
+func TestAnExplanationWithoutAReasonSaysSo(t *testing.T) {
+	f := groupOf("worker-0", "worker-1", "worker-2")
+	before := Change{Partition: "p.0", To: "worker-0", Epoch: 7, Why: "an earlier time"}
+	e := explained(f, "p.0", time.Unix(200, 0), before)
+	require.Contains(t, strings.Join(e.Sentences, "\n"), "The journal does not say how worker-0 got it")
+	require.Zero(t, e.Granted)
+	text, err := json.Marshal(e)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `{"partition":"p.0","at":200000,"standing":"owned","owner":"worker-0","host":"host","session":1,"epoch":1,"since":`)
+	require.Contains(t, string(text), `"until":0,"granted":null,"last":{"at":0,"from":"","to":"worker-0","epoch":7,`)
+}

@@ -1,0 +1,102 @@
+package whatif
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// Answer is what a change would do.
+type Answer struct {
+	// Change says what changes, Strategy which strategy plans.
+	Change   string `json:"change"`
+	Strategy string `json:"strategy"`
+	// Verdict is the answer in one sentence.
+	Verdict string  `json:"verdict"`
+	Before  Balance `json:"before"`
+	After   Balance `json:"after"`
+	// Moves are the partitions that get another owner, in the order in which that happens and then by their keys. One that moves
+	// twice is there twice.
+	Moves []Move `json:"moves"`
+	// LeastMoves is how many have to move at least for loads as even as those after the change. It is exact when all
+	// partitions weigh the same and all workers have the same capacity, else a lower bound.
+	LeastMoves int         `json:"leastMoves"`
+	Ownerless  []Ownerless `json:"ownerless"`
+	Waits      []Wait      `json:"waits"`
+	// Notes are what else there is to know, a sentence each.
+	Notes []string `json:"notes"`
+}
+
+// Balance is how the load is divided.
+type Balance struct {
+	Partitions int `json:"partitions"`
+	// Unowned is how many of them have no owner.
+	Unowned int `json:"unowned"`
+	// Imbalance is the highest load in relation to capacity, divided by the fair one: 1 is perfect. LeastImbalance is a lower
+	// bound on it, for any plan at all.
+	Imbalance      float64 `json:"imbalance"`
+	LeastImbalance float64 `json:"leastImbalance"`
+	Workers        []Load  `json:"workers"`
+}
+
+// Load is what one worker has.
+type Load struct {
+	ID         string `json:"id"`
+	Capacity   int64  `json:"capacity"`
+	Partitions int    `json:"partitions"`
+	Load       int64  `json:"load"`
+	// Share is the load divided by the worker's fair one.
+	Share float64 `json:"share"`
+	// State is "" for a usual worker, else one of: joins, crashes, drains, stops, leaves, cordoned, away.
+	State string `json:"state"`
+}
+
+// Move is a partition that gets another owner.
+type Move struct {
+	Partition string `json:"partition"`
+	From      string `json:"from"` // "" for nobody
+	To        string `json:"to"`
+	Weight    int64  `json:"weight"`
+	// When says in which plan it moves: "first", with what has no owner, or "later", for an even load.
+	When string `json:"when"`
+	Why  string `json:"why"`
+}
+
+// The plans in which a partition can move.
+const (
+	First = "first"
+	Later = "later"
+)
+
+// Ownerless is for how long some partitions have no owner. The times are estimates for one partition, without the latency of
+// the network and without the time that handlers take to return.
+type Ownerless struct {
+	What       string // happens to them
+	Partitions int
+	Least      time.Duration
+	Typical    time.Duration
+	Most       time.Duration
+	// Seconds is the sum over all partitions of the typical time.
+	Seconds float64
+	Why     string // so long
+}
+
+// MarshalJSON writes the times in milliseconds.
+func (o Ownerless) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		What       string  `json:"what"`
+		Partitions int     `json:"partitions"`
+		Least      int64   `json:"leastMs"`
+		Typical    int64   `json:"typicalMs"`
+		Most       int64   `json:"mostMs"`
+		Seconds    float64 `json:"partitionSeconds"`
+		Why        string  `json:"why"`
+	}{o.What, o.Partitions, o.Least.Milliseconds(), o.Typical.Milliseconds(), o.Most.Milliseconds(), o.Seconds, o.Why})
+}
+
+// Wait is partitions that no worker may have.
+type Wait struct {
+	Cause      string   `json:"cause"`
+	Partitions []string `json:"partitions"`
+	// AfterMS is after how many milliseconds they go to other workers; 0 for never.
+	AfterMS int64 `json:"afterMs"`
+}
