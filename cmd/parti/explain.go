@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/choria-io/fisk"
 
@@ -36,8 +34,10 @@ func (a *app) explain(parent *fisk.Application) {
 				}
 				return err
 			}
-			if _, failed := io.WriteString(a.stdout, partition+":\n"+strings.Join(e.Sentences, "\n")+"\n"); failed != nil {
-				return failed
+			for _, line := range append([]string{partition + ":"}, e.Sentences...) {
+				if _, failed := fmt.Fprintln(a.stdout, clean(line)); failed != nil {
+					return failed
+				}
 			}
 			return err
 		})

@@ -129,7 +129,7 @@ func (q *question) relist(ctx context.Context, c *whatif.Change, cfg parti.Confi
 // answerText writes an answer for people.
 func answerText(a whatif.Answer, all bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "What if %s? The strategy is %s.\n\n", a.Change, a.Strategy)
+	fmt.Fprintf(&b, "What if %s? The strategy is %s.\n\n", clean(a.Change), clean(a.Strategy))
 	b.WriteString(balanceTable(a, all))
 	if len(a.Moves) > 0 {
 		b.WriteString("\n" + moveTable(a.Moves, all))
@@ -141,9 +141,12 @@ func answerText(a whatif.Answer, all bool) string {
 		fmt.Fprintf(&b, "%s of %s: %s\n", sentence(o.What), count(o.Partitions, "partition"), o.Why)
 	}
 	if len(a.Notes) > 0 {
-		b.WriteString("\n" + strings.Join(a.Notes, "\n") + "\n")
+		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "\n%s.\n", sentence(a.Verdict))
+	for _, note := range a.Notes {
+		b.WriteString(clean(note) + "\n")
+	}
+	fmt.Fprintf(&b, "\n%s.\n", sentence(clean(a.Verdict)))
 	return b.String()
 }
 

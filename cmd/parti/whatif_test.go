@@ -87,6 +87,13 @@ func TestALongAnswerIsCutUnlessAllIsAskedFor(t *testing.T) {
 	require.Greater(t, strings.Count(whole, "\n"), strings.Count(cut, "\n")+15)
 }
 
+func TestAnAnswerDoesNotSteerTheTerminal(t *testing.T) {
+	evil := "x\x1b[2Jy"
+	a := whatif.Answer{Change: evil, Strategy: evil, Verdict: evil, Notes: []string{evil}, Moves: []whatif.Move{{Partition: evil, Why: evil}}}
+	a.Before.Workers = []whatif.Load{{ID: evil}}
+	require.NotContains(t, answerText(a, true), "\x1b")
+}
+
 func TestExplainSaysWhyAPartitionIsWhereItIs(t *testing.T) {
 	f := orders(t)
 	text := f.ok(t, "-g", "orders", "explain", "orders.03")
