@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -129,7 +128,7 @@ func (d *desk) receive(_ actor.Context, message any) {
 		d.queued.Add(-1)
 		d.requested(msg)
 	case *attested:
-		d.settle(nil, func(e errand, a *undertaking) bool { return isCordon(e.action) && a.round <= msg.round })
+		d.attested(msg.round)
 	case *refreshOver:
 		if msg.session == d.session.number {
 			d.refreshed(msg.err)
@@ -256,72 +255,6 @@ func (d *desk) undertake(e errand, r control.Request) {
 	if !d.ticks {
 		d.ticks = true
 		d.after(errandTick, &errandsDue{})
-	}
-}
-
-func (d *desk) drain(e errand, within time.Duration) {
-	d.life.await(asker{e.reply, d.session, d.store})
-	drain := &drainAsked{}
-	if within > 0 {
-		drain.by = time.Now().Add(within)
-	}
-	d.ask(drain)
-}
-
-// cordon asks for a cordon, or takes it back. Whoever waits for the opposite waits in vain.
-func (d *desk) cordon(e errand) {
-	d.settle(fmt.Errorf("%w: somebody else asked for %s", control.ErrSuperseded, e.action), func(other errand, _ *undertaking) bool {
-		return isCordon(other.action) && other.action != e.action
-	})
-	round := d.life.rounds.Add(1)
-	d.errands[e].round = round
-	d.ask(&cordonAsked{on: e.action == control.Cordon, round: round})
-}
-
-func isCordon(a control.Action) bool { return a == control.Cordon || a == control.Uncordon }
-
-// refresh asks the leader, unless it is asked already: what is asked meanwhile waits for the next time, because the list may
-// have changed after it was listed.
-func (d *desk) refresh() {
-	if d.lists {
-		return
-	}
-	for e, a := range d.errands {
-		if e.action == control.Refresh {
-			d.lists, a.lists = true, true
-		}
-	}
-	if !d.lists {
-		return
-	}
-	store, number := d.store, d.session.number
-	d.run(func(ctx context.Context) any {
-		ctx, cancel := context.WithTimeout(ctx, d.set.Store.OperationTimeout)
-		defer cancel()
-		return &refreshOver{number, store.RequestRefresh(ctx)}
-	})
-}
-
-func (d *desk) refreshed(err error) {
-	switch {
-	case err == nil:
-	case errors.Is(err, kv.ErrRefused):
-		err = fmt.Errorf("%w: %w", control.ErrRefused, err)
-	default:
-		err = fmt.Errorf("%w: %w", control.ErrFailed, err)
-	}
-	d.lists = false
-	d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })
-	d.refresh()
-}
-
-// settle answers for good those that done picks.
-func (d *desk) settle(err error, done func(e errand, a *undertaking) bool) {
-	for e, a := range d.errands {
-		if done(e, a) {
-			delete(d.errands, e)
-			d.say(e, err)
-		}
 	}
 }
 

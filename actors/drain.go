@@ -1,7 +1,5 @@
 package actors
 
-import "slices"
-
 // This file is what the children of a manager know of drains and cordons: what the heartbeat says of its worker, and how the
 // follower finds out that nothing of it is recorded any more.
 
@@ -17,11 +15,10 @@ type stand struct {
 	standing
 }
 
-// attest (heartbeat): say when a heartbeat is stored that tells the standing of this moment.
+// attest (heartbeat): say when a heartbeat is stored that tells the standing of this moment. One that is stored may do.
 type attest struct {
 	late
-	round   uint64
-	request uint64 // of the hold, under which that heartbeat was asked for
+	round uint64
 }
 
 // standingTold (heartbeat): it is stored.
@@ -38,17 +35,17 @@ func (*vacated) reported() {}
 func (h *heartbeat) stand(s standing) {
 	if h.standing != s {
 		h.standing = s
-		h.hurry()
+		h.stood = h.hurry()
 	}
 }
 
-// attest says of what was asked for that it is stored.
+// attest says that the present standing is stored. What was asked for before is then, or was taken back.
 func (h *heartbeat) attest() {
-	h.rounds = slices.DeleteFunc(h.rounds, func(a attest) bool {
-		told := h.hold.Settled(a.request)
-		if told {
-			h.report(&standingTold{a.round})
-		}
-		return told
-	})
+	if h.lease.Revision == 0 || !h.hold.Settled(h.stood) {
+		return
+	}
+	for _, round := range h.rounds {
+		h.report(&standingTold{round})
+	}
+	h.rounds = nil
 }

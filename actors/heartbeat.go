@@ -35,7 +35,8 @@ type heartbeat struct {
 	stuck    []string    // what is waited for past its deadline
 	asked    *kv.Fence   // a question that no acknowledged write has answered yet
 	question uint64      // its number
-	rounds   []attest    // of cordons that no acknowledged write tells yet
+	stood    uint64      // the number under which the present standing was asked for
+	rounds   []uint64    // of cordons that no acknowledged write tells yet
 	next     func()      // stops the timer
 }
 
@@ -88,7 +89,8 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 	case *stand:
 		h.stand(msg.standing)
 	case *attest:
-		h.rounds = append(h.rounds, attest{round: msg.round, request: h.hurry()})
+		h.rounds = append(h.rounds, msg.round)
+		h.attest()
 	case *stuck:
 		if !slices.Equal(h.stuck, msg.lines) {
 			h.stuck = msg.lines

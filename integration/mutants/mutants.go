@@ -1777,8 +1777,8 @@ var mutants = []mutant{
 	{
 		name: "standing-told-later", breaks: "A drain or a cordon waits for the next heartbeat.",
 		file:   "actors/drain.go",
-		old:    "\t\th.hurry()\n",
-		new:    ``,
+		old:    "h.stood = h.hurry()",
+		new:    `h.stood = h.question`,
 		likely: "ACordonTakesEffectAtOnce",
 	},
 	{
@@ -2345,8 +2345,8 @@ var mutants = []mutant{
 	{
 		name: "control-cordon-not-awaited", breaks: "A cordon is answered before a heartbeat says so.",
 		file: "actors/drain.go",
-		old:  `		told := h.hold.Settled(a.request)`,
-		new:  `		told := h.hold.Settled(0)`,
+		old:  `if h.lease.Revision == 0 || !h.hold.Settled(h.stood) {`,
+		new:  `if h.lease.Revision == 0 {`,
 	},
 	{
 		name: "control-cordon-answered-at-once", breaks: "A cordon is answered when it is asked for.",
@@ -2356,7 +2356,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "control-opposite-waits", breaks: "Who asked for a cordon that was taken back is told that it is done.",
-		file: "actors/desk.go",
+		file: "actors/errand.go",
 		old:  `return isCordon(other.action) && other.action != e.action`,
 		new:  `return false`,
 	},
@@ -2417,7 +2417,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "control-refresh-joins-late", breaks: "A refresh is answered by a listing that began before it was asked for.",
-		file: "actors/desk.go",
+		file: "actors/errand.go",
 		old:  `d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })`,
 		new:  `d.settle(err, func(e errand, a *undertaking) bool { return a.lists || e.action == control.Refresh })`,
 	},

@@ -1,0 +1,90 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/parti-go/parti/internal/control"
+	"github.com/parti-go/parti/kv"
+)
+
+// This file is how a desk has done what it is asked, and hears that it is.
+
+func (d *desk) drain(e errand, within time.Duration) {
+	d.life.await(asker{e.reply, d.session, d.store})
+	drain := &drainAsked{}
+	if within > 0 {
+		drain.by = time.Now().Add(within)
+	}
+	d.ask(drain)
+}
+
+// cordon asks for a cordon, or takes it back. Whoever waits for the opposite waits in vain.
+func (d *desk) cordon(e errand) {
+	d.settle(fmt.Errorf("%w: somebody else asked for %s", control.ErrSuperseded, e.action), func(other errand, _ *undertaking) bool {
+		return isCordon(other.action) && other.action != e.action
+	})
+	round := d.life.rounds.Add(1)
+	d.errands[e].round = round
+	d.ask(&cordonAsked{on: e.action == control.Cordon, round: round})
+}
+
+// attested answers those whose standing is stored by now. The worker itself may have taken it back before.
+func (d *desk) attested(round uint64) {
+	stands := control.Uncordon
+	if d.life.view.status.Load().Cordoned {
+		stands = control.Cordon
+	}
+	told := func(e errand, a *undertaking) bool { return isCordon(e.action) && a.round <= round }
+	d.settle(nil, func(e errand, a *undertaking) bool { return told(e, a) && e.action == stands })
+	d.settle(fmt.Errorf("%w: by the worker's own process", control.ErrSuperseded), told)
+}
+
+func isCordon(a control.Action) bool { return a == control.Cordon || a == control.Uncordon }
+
+// refresh asks the leader, unless it is asked already: what is asked meanwhile waits for the next time, because the list may
+// have changed after it was listed.
+func (d *desk) refresh() {
+	if d.lists {
+		return
+	}
+	for e, a := range d.errands {
+		if e.action == control.Refresh {
+			d.lists, a.lists = true, true
+		}
+	}
+	if !d.lists {
+		return
+	}
+	store, number := d.store, d.session.number
+	d.run(func(ctx context.Context) any {
+		ctx, cancel := context.WithTimeout(ctx, d.set.Store.OperationTimeout)
+		defer cancel()
+		return &refreshOver{number, store.RequestRefresh(ctx)}
+	})
+}
+
+func (d *desk) refreshed(err error) {
+	switch {
+	case err == nil:
+	case errors.Is(err, kv.ErrRefused):
+		err = fmt.Errorf("%w: %w", control.ErrRefused, err)
+	default:
+		err = fmt.Errorf("%w: %w", control.ErrFailed, err)
+	}
+	d.lists = false
+	d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })
+	d.refresh()
+}
+
+// settle answers for good those that done picks.
+func (d *desk) settle(err error, done func(e errand, a *undertaking) bool) {
+	for e, a := range d.errands {
+		if done(e, a) {
+			delete(d.errands, e)
+			d.say(e, err)
+		}
+	}
+}
