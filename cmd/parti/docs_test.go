@@ -13,9 +13,13 @@ import (
 
 func document(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/cli.md")
-	require.NoError(t, err)
-	return string(text)
+	var all strings.Builder
+	for _, name := range []string{"whatif", "cli"} {
+		text, err := os.ReadFile("../../docs/" + name + ".md")
+		require.NoError(t, err)
+		all.Write(text)
+	}
+	return all.String()
 }
 
 // Whoever copies a command line from the document gets one that is understood.
