@@ -195,6 +195,24 @@ func TestOneSnapshotClosesAGapHoweverMuchComesMeanwhile(t *testing.T) {
 	require.Equal(t, 1, count(tab.Requests(), "/group.json"))
 }
 
+func TestAnOldSnapshotDoesNotReplaceANewerOne(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	letAnswer := f.HoldSnapshots()
+	defer letAnswer()
+	f.Lose(func(d *Draft) { d.Phase("scaling") })
+	f.Change(func(d *Draft) { d.Phase("rebalancing") })
+	until(t, tab, `document.querySelector("#connection").dataset.state === "repairing"`)
+	f.Disconnect()
+	f.Change(func(d *Draft) { d.Phase("idle") })
+	seen(t, tab, f) // the new stream began with a snapshot
+	letAnswer()
+	until(t, tab, `performance.getEntriesByType("resource").some((e) => e.name.endsWith("/group.json"))`)
+	ask[bool](t, tab, `new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
+	require.Equal(t, fmt.Sprint(f.Seq()), ask[string](t, tab, `document.documentElement.dataset.seq`))
+	require.Contains(t, text(t, tab, "#facts"), "idle")
+}
+
 func TestABrokenStreamIsOpenedAgain(t *testing.T) {
 	f := NewFake(4, 40)
 	tab, _ := open(t, desk, f)
@@ -211,6 +229,18 @@ func TestABrokenStreamIsOpenedAgain(t *testing.T) {
 	require.Contains(t, text(t, tab, "#facts"), "scaling")
 	// The journal is read again: what is new in it is told, and nothing twice.
 	until(t, tab, `[...document.querySelectorAll("#timeline .sum")].map((n) => n.textContent).join() === "1 from worker-2 to worker-3,1 to worker-2"`)
+}
+
+func TestAPageThatComesBackGoesOn(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	// The browser puts it aside and brings it back: it says so with these two events, and has kept everything else.
+	ask[bool](t, tab, `dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }))`)
+	f.Change(func(d *Draft) { d.Phase("scaling") })
+	ask[bool](t, tab, `dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`)
+	seen(t, tab, f)
+	require.Contains(t, text(t, tab, "#facts"), "scaling")
+	require.Equal(t, 2, count(tab.Requests(), "/events"))
 }
 
 func TestTheFairShareFollowsTheWorkers(t *testing.T) {
