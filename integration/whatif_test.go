@@ -85,7 +85,9 @@ var whatIfs = map[string]struct {
 	},
 	"one stops": {
 		func(f *fleet.Fleet) whatif.Change { return whatif.Change{Stop: []string{f.Followers()[1].LastID()}} },
-		func(t *testing.T, f *fleet.Fleet, c whatif.Change) { require.NoError(t, processOf(f, c.Stop[0]).Stop()) },
+		func(t *testing.T, f *fleet.Fleet, c whatif.Change) {
+			require.NoError(t, processOf(f, c.Stop[0]).Stop())
+		},
 	},
 	"one drains": {
 		func(f *fleet.Fleet) whatif.Change { return whatif.Change{Drain: []string{f.Followers()[1].LastID()}} },
@@ -188,6 +190,39 @@ func TestAFleetDoesWhatWasPredicted(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAMixedFleetDoesWhatWasPredicted: with weights and capacities that differ a crash leaves the loads uneven, so that two
+// plans follow.
+func TestAMixedFleetDoesWhatWasPredicted(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		f := fleet.New(t, server, 40, fleet.Strategy(strategy.NewSticky()))
+		list := f.Source.List()
+		for i := range list {
+			list[i].Weight = int64(1 + i*i*i*31%397)
+		}
+		f.Source.Set(list...)
+		for i := range 6 {
+			f.Start(1, fleet.PreferredID(fmt.Sprintf("worker-%d", i)), fleet.Config(func(c *parti.Config) { c.Capacity = int64(100 + 70*[]int{3, 1, 5, 0, 4, 2}[i]) }))
+		}
+		f.Settle(time.Minute)
+		<-time.After(time.Minute)
+		o := watching(t, server)
+		twice := 0
+		for i := range 4 {
+			change := whatif.Change{Lose: []string{fmt.Sprintf("worker-%d", i)}}
+			want, answer := predicted(t, o, change)
+			if answer.Moves[len(answer.Moves)-1].When == whatif.Later {
+				twice++
+			}
+			before := f.Checker.Owners()
+			processOf(f, change.Lose[0]).Crash()
+			<-time.After(parti.DefaultConfig().Assignment.HomeRetention + time.Minute) // until then the leader knows of homes that nobody sees
+			f.Settle(0)
+			require.Equal(t, want, happened(f, before))
+		}
+		require.Positive(t, twice, "a second plan was to follow")
+	})
 }
 
 // inTime checks when what a crash or a stop left without an owner had one again.

@@ -137,7 +137,8 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 				"moved 3 partitions between workers (at least 2)", "at 1.200 times its fair share (at best 1.100)", "it would stay", "If worker-0 crashed, it would go to worker-",
 				"The group is stable. Its leader is worker-0, its phase is idle.",
 			},
-			time.Time{}, "worker-0", true,
+			time.Time{},
+			"worker-0", true,
 		},
 		"releasing": {
 			func(f *feedOf) {
@@ -145,7 +146,15 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			},
 			"p.0", at(200), Releasing,
 			[]string{"It is on its way: worker-0 has been asked to let go of it"},
-			time.Time{}, "worker-0", true,
+			time.Time{},
+			"worker-0", true,
+		},
+		"in two records": {
+			func(f *feedOf) { f.grant("worker-0", 1, 5, "p.0"); f.grant("worker-2", 1, 3, "p.0") },
+			"p.0", at(200), Owned,
+			[]string{"worker-0 has it since 1970", "in epoch 5."},
+			time.Time{},
+			"worker-0", true,
 		},
 		"awaited after a crash": {
 			func(f *feedOf) { gone(f, kv.UpdateExpired) },
@@ -172,18 +181,21 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			},
 			"p.0", at(200), Unowned,
 			[]string{"Nobody has it. worker-0 had it in epoch 1 and is not there any more."},
-			time.Time{}, "worker-", false,
+			time.Time{},
+			"worker-", false,
 		},
 		"unlisted": {
 			nil, "q", at(200), Unlisted,
 			[]string{"the source does not list it"},
-			time.Time{}, "", false,
+			time.Time{},
+			"", false,
 		},
 		"unlisted or on its way": {
 			func(f *feedOf) { f.grant("worker-0", 1, 2, "p.1") },
 			"p.0", at(200), Unlisted,
 			[]string{"one of the 1 partitions of the plan that have no owner", `from "worker-9" to "worker-0" in version 1`},
-			time.Time{}, "", false,
+			time.Time{},
+			"", false,
 		},
 		"stuck, cordoned and damped": {
 			func(f *feedOf) {
@@ -194,7 +206,8 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			},
 			"p.0", at(200), Owned,
 			[]string{"worker-0 is stuck: it waits for a hook.", "worker-0 is cordoned: it keeps", "worker-0 is given nothing until 1970-01-01T00:08:20Z", "has just started"},
-			time.Time{}, "worker-0", true,
+			time.Time{},
+			"worker-0", true,
 		},
 		"leaving, without a leader, unseen": {
 			func(f *feedOf) {
@@ -203,7 +216,8 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			},
 			"p.0", at(200), Owned,
 			[]string{"The store has not answered since 1970-01-01T00:02:30Z", "worker-0 leaves", "would go to worker-", "has no leader now"},
-			time.Time{}, "worker-", true,
+			time.Time{},
+			"worker-", true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -226,11 +240,12 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 
 func TestAnExplanationWithoutAReasonSaysSo(t *testing.T) {
 	f := groupOf("worker-0", "worker-1", "worker-2")
-	e := explained(f, "p.0", time.Unix(200, 0))
+	before := Change{Partition: "p.0", To: "worker-0", Epoch: 7, Why: "an earlier time"}
+	e := explained(f, "p.0", time.Unix(200, 0), before)
 	require.Contains(t, strings.Join(e.Sentences, "\n"), "The journal does not say how worker-0 got it")
 	require.Zero(t, e.Granted)
 	text, err := json.Marshal(e)
 	require.NoError(t, err)
 	require.Contains(t, string(text), `{"partition":"p.0","at":200000,"standing":"owned","owner":"worker-0","host":"host","session":1,"epoch":1,"since":`)
-	require.Contains(t, string(text), `"until":0,"granted":null,"last":null,"today":"worker-0","heir":"worker-`)
+	require.Contains(t, string(text), `"until":0,"granted":null,"last":{"at":0,"from":"","to":"worker-0","epoch":7,`)
 }

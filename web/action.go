@@ -59,7 +59,7 @@ func (h *handler) act(a Action) http.HandlerFunc {
 			return
 		}
 		if !meant(r) {
-			h.refuse(w, r, http.StatusForbidden, "header %s is missing, allowed: %s: 1, or Content-Type: application/json", actionHeader, actionHeader)
+			h.refuse(w, r, http.StatusForbidden, "header %s is missing, allowed: %[1]s: 1, or Content-Type: application/json", actionHeader)
 			return
 		}
 		if !h.allowed(r, a) {
@@ -131,7 +131,8 @@ func (h *handler) target(r *http.Request, a Action) (target, *failure) {
 			return t, fail(http.StatusServiceUnavailable, "nobody leads the group: ask again when there is a leader")
 		}
 	case t.worker == "":
-		return t, fail(http.StatusNotFound, "there is no worker in this process: the handler was made without Options.Manager; name another one with ?worker=")
+		return t, fail(http.StatusNotFound,
+			"there is no worker in this process: the handler was made without Options.Manager; name another one with ?worker=")
 	case h.ask == nil:
 		return t, fail(http.StatusNotImplemented,
 			"%.100q is not the worker of this process: to ask others the handler needs Options.Conn and Options.Observer", t.worker)

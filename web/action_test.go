@@ -42,7 +42,11 @@ func TestAnActionNeedsAllowAndARequestThatIsMeant(t *testing.T) {
 	var about Action
 	h.allow = func(r *http.Request, a Action) bool { about = a; return r.Header.Get("Authorization") == "me" }
 	refused("cordon is not allowed", actionHeader, "1")
-	for _, headers := range [][]string{{actionHeader, "1"}, {"Content-Type", "application/json; charset=utf-8"}, {actionHeader, "1", "Sec-Fetch-Site", "same-origin"}} {
+	for _, headers := range [][]string{
+		{actionHeader, "1"},
+		{"Content-Type", "application/json; charset=utf-8"},
+		{actionHeader, "1", "Sec-Fetch-Site", "same-origin"},
+	} {
 		got := asked(h, http.MethodPost, "/cordon", append(headers, "Authorization", "me")...)
 		require.Equal(t, http.StatusOK, got.Code)
 		require.JSONEq(t, `{"action":"cordon","worker":"worker-0"}`, got.Body.String())

@@ -200,3 +200,15 @@ func TestTheHandlerOfARealWorkerAnswersItsProbesAndActions(t *testing.T) {
 		require.GreaterOrEqual(t, left, len(status["partitions"].([]any)), "the timeline has what moved")
 	})
 }
+
+func TestAWorkerThatIsNotStartedIsShownAsItIs(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		h := Handler(Options{Manager: fleet.New(t, s, 1).Make().Manager, Allow: yes, Logger: quiet()})
+		require.Equal(t, "ok\n", asked(h, http.MethodGet, "/livez").Body.String())
+		require.Contains(t, asked(h, http.MethodGet, "/readyz").Body.String(), "no assignment yet: it is in state Init")
+		require.Contains(t, asked(h, http.MethodGet, "/status.json").Body.String(), `"workerID":"","session":0,"state":"Init"`)
+		require.Contains(t, asked(h, http.MethodGet, "/status.json").Body.String(), `"partitions":[],"waits":[]`, "lists are never null")
+		require.Equal(t, http.StatusConflict, asked(h, http.MethodPost, "/refresh", actionHeader, "1").Code)
+		require.Equal(t, http.StatusNotImplemented, asked(h, http.MethodPost, "/drain?worker=worker-1", actionHeader, "1").Code)
+	})
+}

@@ -97,7 +97,8 @@ func (h *handler) owner(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusBadGateway, "%s", err)
 	default:
 		h.answer(w, r, http.StatusOK, ownerWords{
-			Partition: partition, Worker: o.Worker, Host: o.Host, Session: o.Session, Epoch: o.Epoch, Since: milliseconds(o.Since), Releasing: o.Releasing,
+			Partition: partition, Worker: o.Worker, Host: o.Host, Session: o.Session, Epoch: o.Epoch,
+			Since: milliseconds(o.Since), Releasing: o.Releasing,
 		})
 	}
 }

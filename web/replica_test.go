@@ -27,7 +27,8 @@ type replica struct {
 
 // begin takes a whole group.
 func (r *replica) begin(g map[string]any) {
-	*r = replica{seq: g["seq"].(float64), head: maps.Clone(g), workers: map[string]map[string]any{}, partitions: map[string]map[string][]any{}}
+	*r = replica{seq: g["seq"].(float64), head: maps.Clone(g)}
+	r.workers, r.partitions = map[string]map[string]any{}, map[string]map[string][]any{}
 	delete(r.head, "workers")
 	for _, one := range g["workers"].([]any) {
 		w := maps.Clone(one.(map[string]any))
@@ -100,7 +101,10 @@ func (c chance) group() observe.Group {
 }
 
 func (c chance) plan() observe.Plan {
-	return observe.Plan{Term: 1, Version: int64(c.IntN(3)), Phase: "idle", Strategy: fmt.Sprint(c.IntN(2)), Members: []string{"worker-0"}, Certificate: kv.Certificate{Imbalance: 1.5}}
+	return observe.Plan{
+		Term: 1, Version: int64(c.IntN(3)), Phase: "idle", Strategy: fmt.Sprint(c.IntN(2)), Members: []string{"worker-0"},
+		Certificate: kv.Certificate{Imbalance: 1.5},
+	}
 }
 
 func (c chance) worker(id string) observe.Worker {
@@ -212,14 +216,16 @@ func TestWhatHasNotChangedIsNotSaid(t *testing.T) {
 
 // sized is a group of many workers that share many partitions.
 func sized(workers, partitions int) observe.Group {
-	g := observe.Group{Name: "orders", Leader: "worker-000", Plan: observe.Plan{Term: 3, Version: 12, Phase: "idle", Lifecycle: "stable", Partitions: partitions}}
+	plan := observe.Plan{Term: 3, Version: 12, Phase: "idle", Lifecycle: "stable", Partitions: partitions}
+	g := observe.Group{Name: "orders", Leader: "worker-000", Plan: plan}
 	for w := range workers {
 		one := observe.Worker{
 			ID: fmt.Sprintf("worker-%03d", w), Host: fmt.Sprintf("host-%d", w), Process: w, Session: 9, State: parti.StateStable, Live: true,
 			Leader: w == 0, Capacity: 100,
 		}
 		for p := w; p < partitions; p += workers {
-			one.Partitions = append(one.Partitions, observe.Partition{ID: fmt.Sprintf("orders.%05d", p), Epoch: 1, Since: time.UnixMilli(1764150000000)})
+			held := observe.Partition{ID: fmt.Sprintf("orders.%05d", p), Epoch: 1, Since: time.UnixMilli(1764150000000)}
+			one.Partitions = append(one.Partitions, held)
 		}
 		g.Workers = append(g.Workers, one)
 	}

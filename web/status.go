@@ -58,7 +58,8 @@ func statusOf(s parti.Status) statusWords {
 	}
 	for _, p := range s.Partitions {
 		one := partitionWords{
-			ID: p.Partition.ID(), Weight: p.Partition.Weight, Epoch: p.Epoch, Since: milliseconds(p.Since), Phase: string(p.Phase), Restarts: p.Restarts,
+			ID: p.Partition.ID(), Weight: p.Partition.Weight, Epoch: p.Epoch, Since: milliseconds(p.Since),
+			Phase: string(p.Phase), Restarts: p.Restarts,
 		}
 		if p.Err != nil {
 			one.Error = p.Err.Error()

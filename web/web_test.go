@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,11 +46,17 @@ func both() (*handler, *fakeWorker, *fakeView) {
 	return (&handler{worker: w, view: v, allow: yes, log: quiet()}).prepare(), w, v
 }
 
-var reads = []string{"livez", "readyz", "status.json", "group.json", "history.json", "owner.json?partition=orders.00001", "explain.json?partition=orders.00001", "whatif.json", "fsm.svg", "fsm.json", "capabilities.json"}
+// What can be read, by what it needs.
+var (
+	ofWorker = []string{"livez", "readyz", "status.json"}
+	ofGroup  = []string{
+		"group.json", "history.json", "owner.json?partition=orders.00001", "explain.json?partition=orders.00001", "whatif.json",
+	}
+	always = []string{"fsm.svg", "fsm.json", "capabilities.json"}
+	reads  = slices.Concat(ofWorker, ofGroup, always)
+)
 
 func TestWhatIsMissingIsSaidAndAllElseWorks(t *testing.T) {
-	ofWorker, ofGroup := []string{"livez", "readyz", "status.json"}, []string{"group.json", "history.json", "owner.json?partition=orders.00001", "explain.json?partition=orders.00001", "whatif.json"}
-	always := []string{"fsm.svg", "fsm.json", "capabilities.json"}
 	for name, c := range map[string]struct {
 		h             http.Handler
 		worker, group bool
@@ -78,15 +85,6 @@ func TestWhatIsMissingIsSaidAndAllElseWorks(t *testing.T) {
 			require.Equal(t, http.StatusForbidden, asked(c.h, http.MethodPost, "/drain", actionHeader, "1").Code, "nobody allows it")
 		})
 	}
-}
-
-func TestARealManagerThatIsNotStartedIsShownAsItIs(t *testing.T) {
-	h, w, _ := both()
-	require.NotNil(t, h)
-	w.status = parti.Status{State: parti.StateInit}
-	got := asked(h, http.MethodGet, "/status.json")
-	require.Contains(t, got.Body.String(), `"workerID":"","session":0,"state":"Init"`)
-	require.Contains(t, got.Body.String(), `"partitions":[],"waits":[]`, "lists are never null")
 }
 
 func TestMethodsThatAPathDoesNotTakeAreRefusedByName(t *testing.T) {
@@ -246,7 +244,7 @@ func TestTheMachineIsThatOfTheTable(t *testing.T) {
 
 func TestEveryAnswerTellsTheBrowserToBeStrict(t *testing.T) {
 	h, _, _ := both()
-	for _, p := range append(reads, "icon.svg", "nothing") {
+	for _, p := range slices.Concat(reads, []string{"icon.svg", "nothing"}) {
 		header := asked(h, http.MethodGet, "/"+p).Header()
 		require.Equal(t, "nosniff", header.Get("X-Content-Type-Options"), p)
 		require.Equal(t, "no-referrer", header.Get("Referrer-Policy"), p)
@@ -318,7 +316,7 @@ func TestItWorksUnderAnyPrefixWithAndWithoutSlash(t *testing.T) {
 		{"/ops/parti", http.StripPrefix("/ops/parti", h)},
 		{"/ops/parti", http.StripPrefix("/ops/parti/", h)}, // the rest begins without a slash
 	} {
-		for _, p := range append(reads, "icon.svg", "") {
+		for _, p := range slices.Concat(reads, []string{"icon.svg", ""}) {
 			require.Equal(t, http.StatusOK, asked(mounted.h, http.MethodGet, mounted.prefix+"/"+p).Code, "%s/%s", mounted.prefix, p)
 		}
 		require.Equal(t, http.StatusOK, asked(mounted.h, http.MethodPost, mounted.prefix+"/cordon", actionHeader, "1").Code)

@@ -77,8 +77,8 @@ func workerOf(w observe.Worker) workerWords {
 	}
 	return workerWords{
 		ID: w.ID, Host: w.Host, Process: w.Process, Session: w.Session, State: w.State.String(), Live: w.Live,
-		Ended: milliseconds(w.Ended), Clean: w.Clean, Leader: w.Leader, Leaving: w.Leaving, Cordoned: w.Cordoned, Capacity: w.Capacity, Labels: labels, Stuck: never(w.Stuck), Applied: w.Applied,
-		Damped: milliseconds(w.Damped),
+		Ended: milliseconds(w.Ended), Clean: w.Clean, Leader: w.Leader, Leaving: w.Leaving,
+		Cordoned: w.Cordoned, Capacity: w.Capacity, Labels: labels, Stuck: never(w.Stuck), Applied: w.Applied, Damped: milliseconds(w.Damped),
 	}
 }
 
@@ -101,7 +101,8 @@ func encodeGroup(g observe.Group, seq uint64, at int64) []byte {
 	}
 	b := make([]byte, 0, 1024+256*len(g.Workers)+rowSize*rows)
 	b = open(b, groupWords{
-		At: at, Group: g.Name, Bucket: g.Bucket, Seq: seq, Leader: g.Leader, Stale: milliseconds(g.Stale), Unowned: g.Unowned, Plan: planOf(g.Plan),
+		At: at, Group: g.Name, Bucket: g.Bucket, Seq: seq, Leader: g.Leader, Stale: milliseconds(g.Stale), Unowned: g.Unowned,
+		Plan: planOf(g.Plan),
 	})
 	b = append(b, `,"workers":[`...)
 	for i, w := range g.Workers {

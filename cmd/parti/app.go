@@ -34,7 +34,7 @@ type app struct {
 
 // commands add themselves to the application, in the order of the help text.
 func (a *app) commands() []func(*fisk.Application) {
-	return []func(*fisk.Application){a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.watch, a.check, a.init, a.verify, a.fsm}
+	return []func(*fisk.Application){a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.explain, a.whatif, a.watch, a.check, a.init, a.verify, a.fsm}
 }
 
 // exit ends the command with a code. Its error, if there is one, is told.

@@ -14,7 +14,7 @@ type Answer struct {
 	Verdict string  `json:"verdict"`
 	Before  Balance `json:"before"`
 	After   Balance `json:"after"`
-	// Moves are the partitions that get another owner, in the order in which that happens and then by ID. One that moves
+	// Moves are the partitions that get another owner, in the order in which that happens and then by their keys. One that moves
 	// twice is there twice.
 	Moves []Move `json:"moves"`
 	// LeastMoves is how many have to move at least for loads as even as those after the change. It is exact when all

@@ -1,7 +1,6 @@
 package whatif
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -118,7 +117,7 @@ func (p *planner) relist() {
 		p.partitions = append(p.partitions, Partition{Partition: q})
 		p.added[q.ID()] = true
 	}
-	slices.SortFunc(p.partitions, func(a, b Partition) int { return cmp.Compare(a.ID(), b.ID()) })
+	slices.SortFunc(p.partitions, func(a, b Partition) int { return slices.Compare(a.Keys, b.Keys) })
 }
 
 // present is the workers that have partitions now or are planned for.

@@ -131,6 +131,7 @@ func TestALostWorkersPartitionsMoveAndNoOthersAtFirst(t *testing.T) {
 			require.Equal(t, want, got)
 			if even && (name == "sticky" || name == "hash") {
 				require.Len(t, a.Moves, len(want), "equal loads need nothing else")
+				require.Equal(t, len(want), a.LeastMoves)
 			}
 			for _, w := range a.After.Workers {
 				require.NotEqual(t, victim, w.ID)
@@ -138,6 +139,76 @@ func TestALostWorkersPartitionsMoveAndNoOthersAtFirst(t *testing.T) {
 			require.Zero(t, a.After.Unowned)
 		}
 	})
+}
+
+// TestWhatACrashLeavesUnevenIsEvenedOutLater: the first plan moves nothing that has an owner.
+func TestWhatACrashLeavesUnevenIsEvenedOutLater(t *testing.T) {
+	seen := 0
+	for seed := range uint64(60) {
+		s := strategy.NewSticky()
+		f := random(t, rand.New(rand.NewPCG(seed, 2)), s, false)
+		a, err := whatif.Ask(f, whatif.Change{Lose: []string{"worker-0"}}, s)
+		require.NoError(t, err)
+		index := map[string]int{}
+		var w []strategy.Worker
+		for _, worker := range f.Workers[1:] {
+			index[worker.ID] = len(w)
+			w = append(w, worker.Worker)
+		}
+		first, later := owners(f), 0
+		for _, m := range a.Moves {
+			if m.When == whatif.First {
+				first[m.Partition] = m.To
+			} else {
+				require.Equal(t, "the loads are uneven", m.Why)
+				later++
+			}
+		}
+		var p []strategy.Partition
+		var at []int
+		for _, partition := range f.Partitions {
+			p, at = append(p, partition.Partition), append(at, index[first[partition.ID()]])
+		}
+		next, err := s.Assign(w, p, at)
+		require.NoError(t, err)
+		require.Equal(t, strategy.Moves(at, next) > 0, later > 0, "the strategy would move something: seed %d", seed)
+		if later > 0 {
+			seen++
+			require.Contains(t, strings.Join(a.Notes, " "), "in a plan of its own")
+		}
+	}
+	require.Greater(t, seen, 10)
+}
+
+// homing is a strategy that notes what it is told of homes.
+type homing struct {
+	*strategy.Sticky
+	homes *[][]int
+}
+
+func (h homing) AssignHome(w []strategy.Worker, p []strategy.Partition, previous, home []int) ([]int, error) {
+	*h.homes = append(*h.homes, home)
+	return h.Assign(w, p, previous)
+}
+
+// AssignPrepared hides that of Sticky.
+func (h homing) AssignPrepared(q strategy.Question) (strategy.Plan, error) {
+	next, err := h.AssignHome(q.Workers, q.List.Partitions(), q.Previous, q.Home)
+	return strategy.Plan{Owners: next}, err
+}
+
+func TestPartitionsAreAtHomeWhereTheyWereBeforeTheChange(t *testing.T) {
+	f := settled(t, strategy.NewSticky(), workers(2), partitions(4))
+	var homes [][]int
+	_, err := whatif.Ask(f, whatif.Change{Lose: []string{"worker-0"}, Join: 1}, homing{strategy.NewSticky(), &homes})
+	require.NoError(t, err)
+	want := make([]int, 4)
+	for i, p := range f.Partitions {
+		if want[i] = 0; p.Owner == "worker-0" {
+			want[i] = strategy.None
+		}
+	}
+	require.Equal(t, [][]int{want, want}, homes)
 }
 
 func TestWorkersThatJoinMoveNoMoreThanTheLeast(t *testing.T) {
@@ -321,7 +392,11 @@ func TestWhatCannotChangeIsNamed(t *testing.T) {
 		require.ErrorIs(t, err, whatif.ErrInvalidChange)
 		require.ErrorContains(t, err, want)
 	}
-	_, err := whatif.Ask(f, whatif.Change{Add: []strategy.Partition{{Keys: []string{"a*"}}}}, strategy.NewSticky())
+	f.IDs.Taken = []string{"worker-3"}
+	a, err := whatif.Ask(f, whatif.Change{Join: 1}, strategy.NewSticky())
+	require.NoError(t, err)
+	require.Equal(t, "worker-4", a.After.Workers[3].ID, "somebody holds worker-3")
+	_, err = whatif.Ask(f, whatif.Change{Add: []strategy.Partition{{Keys: []string{"a*"}}}}, strategy.NewSticky())
 	require.ErrorIs(t, err, strategy.ErrInvalidKey)
 	_, err = whatif.Ask(f, whatif.Change{Join: 1, Capacity: -1}, strategy.NewSticky())
 	require.ErrorIs(t, err, strategy.ErrInvalidCapacity)
@@ -376,7 +451,7 @@ func TestAChangeIsReadFromText(t *testing.T) {
 		Add: []strategy.Partition{{Keys: []string{"b", "1"}}, {Keys: []string{"b", "2"}, Weight: 70}}, Remove: []string{"a.3"},
 	}, c)
 	require.Equal(t, "3 workers crash (worker-1, worker-2, worker-3), worker-4 drains, worker-5 stops, 5 workers join, 2 partitions are added, "+
-		"a partition is removed, 2 partitions weigh something else, the strategy is hash(bound=2)", c.String())
+		"a partition is removed, 2 partitions weigh something else, another strategy plans", c.String())
 	for name, value := range map[string]string{
 		"workers": "5", "capacity": "0", "label": "zone", "weight": "a", "remove": "a=1", "add": "a=x", "what": "ever",
 	} {

@@ -229,7 +229,7 @@ func (c Change) String() string {
 	add(len(c.Remove), "a partition is removed", "%d partitions are removed")
 	add(len(c.Weights), "a partition weighs something else", "%d partitions weigh something else")
 	if c.Strategy != nil {
-		parts = append(parts, "the strategy is "+strategy.Describe(c.Strategy))
+		parts = append(parts, "another strategy plans")
 	}
 	if len(parts) == 0 {
 		return "nothing changes"

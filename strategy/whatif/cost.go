@@ -12,7 +12,7 @@ func (p *planner) ownerless() []Ownerless {
 	for _, m := range p.moves {
 		switch how := p.how[m.From]; {
 		case m.From == "":
-		case m.When == First && (how == lost || how == stopped):
+		case how == lost, how == stopped:
 			counts[how]++
 		default:
 			handed++
