@@ -67,7 +67,8 @@ export class Details {
 
   // changed adds what the journal tells meanwhile.
   changed(changes) {
-    const { kind, id } = this.shown ?? {};
+    if (!this.shown) return;
+    const { kind, id } = this.shown;
     if (kind === "whatif" || !changes.some((c) => c.partition === id || c.from === id || c.to === id)) return;
     this.read(this.shown);
     if (kind === "partition") this.explain(this.shown);

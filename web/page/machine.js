@@ -43,7 +43,7 @@ export class Machine {
     const here = new Set();
     for (const [name, workers] of places) this.fill(this.states.get(name), workers, here);
     for (const [id, dot] of this.dots) if (!here.has(id)) this.dismiss(id, dot);
-    for (const move of changes.moves) this.fire(move);
+    for (const edge of new Set(changes.moves.map(({ from, to }) => `${from}>${to}`))) this.fire(edge);
     say(byID("machine-text"), summary(places));
   }
 
@@ -84,9 +84,9 @@ export class Machine {
     setTimeout(() => dot.remove(), 900);
   }
 
-  // fire lights the edge that a worker went along. What went on between two updates may have no edge of its own.
-  fire({ from, to }) {
-    const node = this.edges.get(`${from}>${to}`)?.node;
+  // fire lights the edge that workers went along. What went on between two updates may have no edge of its own.
+  fire(edge) {
+    const node = this.edges.get(edge)?.node;
     if (!node) return;
     node.classList.remove("fired");
     node.getBoundingClientRect(); // makes the browser see the class go, so that the animation begins again

@@ -22,7 +22,7 @@ export class Search {
 
   // shortcut: a slash goes to the field, unless something is being written already.
   shortcut(e) {
-    if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.("input, dialog")) return;
+    if (e.key !== "/" || e.ctrlKey || e.metaKey || e.altKey || e.target.closest?.("input, select, dialog")) return;
     e.preventDefault();
     this.input.focus();
   }

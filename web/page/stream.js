@@ -7,8 +7,10 @@ export class Stream {
   constructor(listener) {
     this.listener = listener;
     this.wait = 1_000;
-    this.repairing = false;
-    this.kept = []; // deltas that came while a snapshot was on its way
+    this.repairing = null; // {kept}: a snapshot is on its way, and these deltas have come meanwhile
+    // A browser may put a page aside, and bring it back later as it was.
+    addEventListener("pagehide", () => this.source?.close());
+    addEventListener("pageshow", (e) => { if (e.persisted) this.open(); });
   }
 
   open() {
@@ -17,33 +19,31 @@ export class Stream {
     this.source.addEventListener("delta", (e) => this.delta(JSON.parse(e.data)));
     this.source.addEventListener("change", (e) => this.listener.change(JSON.parse(e.data)));
     this.source.addEventListener("error", () => this.failed());
-    // A browser may put a page aside and bring it back with its stream closed.
-    addEventListener("pagehide", () => this.source.close(), { once: true });
-    addEventListener("pageshow", (e) => { if (e.persisted) this.open(); }, { once: true });
   }
 
   group(snapshot) {
     this.wait = 1_000;
-    this.kept = [];
+    this.repairing = null;
     this.listener.group(snapshot);
     this.listener.state("live", "");
   }
 
   delta(delta) {
-    if (this.repairing) this.kept.push(delta);
+    if (this.repairing) this.repairing.kept.push(delta);
     else if (!this.listener.delta(delta)) this.repair(delta);
   }
 
   // repair asks for a snapshot, and adds what came after it.
   async repair(delta) {
-    this.repairing = true;
-    this.kept = [delta];
+    const mine = { kept: [delta] };
+    this.repairing = mine;
     this.listener.state("repairing", "");
     const snapshot = await get("group.json").catch(() => null);
-    this.repairing = false;
+    if (this.repairing !== mine) return; // the stream has begun anew, with a snapshot that is newer than this one
+    this.repairing = null;
     if (!snapshot) return this.reopen(); // a new stream begins with a snapshot
     this.listener.group(snapshot);
-    for (const late of this.kept.splice(0)) this.delta(late);
+    for (const late of mine.kept) this.delta(late);
     if (!this.repairing) this.listener.state("live", "");
   }
 
