@@ -12,7 +12,6 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/kv"
-	"github.com/parti-go/parti/strategy"
 )
 
 // calculator leads: it lives as long as one term. What it does is decided by a [leader.Leader]: this actor hands facts to
@@ -51,7 +50,7 @@ func newCalculator(g *guard, report func(reported), set Settings, strategist *st
 	}
 	c.leader, c.begin = leader.New(leader.Config{
 		Term: fence.Term, Group: store.Group(), Worker: s.id, Session: s.number, Joined: s.joined, Floor: floor, Seen: seen, Topology: set.Topology,
-		Strategy: strategy.Describe(set.Strategy), HandoffTimeout: set.HandoffTimeout, HomeRetention: set.HomeRetention, OperationTimeout: set.Store.OperationTimeout,
+		Strategy: set.Described, HandoffTimeout: set.HandoffTimeout, HomeRetention: set.HomeRetention, OperationTimeout: set.Store.OperationTimeout,
 		MinRebalanceThreshold: set.MinRebalanceThreshold, RelistInterval: set.RelistInterval, ShrinkConfirmations: set.ShrinkConfirmations,
 	})
 	return c

@@ -56,9 +56,12 @@ type Settings struct {
 	// SourceWatch says when the source has changed; nil for a source that cannot.
 	SourceWatch func(ctx context.Context, changed func()) error
 	Strategy    strategy.Strategy
-	Hooks       Hooks
-	Handling    Handling
-	Logger      *slog.Logger
+	// Described is the strategy in words, which the plan carries. It is made before the tree starts: the words of a strategy of the
+	// user's come from its String method, which might not return.
+	Described string
+	Hooks     Hooks
+	Handling  Handling
+	Logger    *slog.Logger
 
 	// MeterProvider is what is measured with; nil for nothing.
 	MeterProvider metric.MeterProvider
