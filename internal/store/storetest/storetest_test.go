@@ -1,0 +1,66 @@
+package storetest_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/parti-go/parti/internal/store/model"
+	"github.com/parti-go/parti/internal/store/storetest"
+)
+
+var everyTrouble = []storetest.Trouble{
+	storetest.StallUp, storetest.StallDown, storetest.Cut, storetest.Heal, storetest.Stop, storetest.Start, storetest.Copy,
+	storetest.Restore, storetest.RestoreAll, storetest.Delete, storetest.Create, storetest.Purge, storetest.Elect,
+}
+
+var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// modelled returns a model for a case; replicas are what it has where the case does not mind.
+func modelled(c storetest.Case, replicated bool, source model.Source) *storetest.Modelled {
+	cfg := model.Config{Start: start, Latency: 200 * time.Microsecond, Jitter: 5 * time.Millisecond}
+	if replicated {
+		cfg.Replicas, cfg.Commit = 3, 20*time.Millisecond
+	}
+	return storetest.NewModelled(cfg, source)
+}
+
+func TestTheBenignModelShowsTheFirstOfWhatEachCaseAllows(t *testing.T) {
+	for _, c := range storetest.Cases() {
+		for _, replicated := range []bool{false, true} {
+			if c.Runs(replicated, everyTrouble...) {
+				assert.Equal(t, c.Can[0], c.Try(t, modelled(c, replicated, model.Benign{})), c.Name)
+			}
+		}
+	}
+}
+
+// odds are those of a bad day. The network itself loses nothing: a case that wants that does it by itself.
+func odds() (o model.Odds) {
+	for _, c := range []model.Choice{model.Way, model.Commit, model.Late, model.Overtaken, model.Behind, model.Notice, model.Remains} {
+		o[c] = 1 << 14
+	}
+	return o
+}
+
+func TestTheModelShowsAllThatEachCaseAllowsAndNothingElse(t *testing.T) {
+	const most = 2000
+	for _, c := range storetest.Cases() {
+		seen := map[string]int{}
+		for seed := uint64(0); seed < most && (len(seen) < len(c.Can) || seed < 50); seed++ {
+			replicated := seed%2 == 1
+			if !c.Runs(replicated, everyTrouble...) {
+				continue
+			}
+			saw := c.Try(t, modelled(c, replicated, model.NewRandom(seed, odds())))
+			if seen[saw]++; !slices.Contains(c.Can, saw) {
+				t.Fatalf("seed %d", seed)
+			}
+		}
+		for _, can := range c.Can {
+			assert.Contains(t, seen, can, "%s: the server may do that, the model never does", c.Name)
+		}
+	}
+}
