@@ -23,48 +23,76 @@ const (
 	notices                // a follower that its feed has ended
 )
 
-// agenda is a heap of tasks. Those of one time come in the order in which they were put in.
+// agenda is what is to happen. Tasks of one time come in the order in which they were put in. The ends of lifetimes, of which
+// there are many and far away, have a heap of their own, so that they do not slow down the rest.
 type agenda struct {
-	tasks []task
-	n     uint64
-}
-
-func (a *agenda) less(i, j int) bool {
-	x, y := &a.tasks[i], &a.tasks[j]
-	return x.at < y.at || x.at == y.at && x.n < y.n
+	near, far heap
+	n         uint64
 }
 
 func (a *agenda) push(t task) {
 	a.n++
 	t.n = a.n
-	a.tasks = append(a.tasks, t)
-	for i := len(a.tasks) - 1; i > 0; {
-		parent := (i - 1) / 2
-		if !a.less(i, parent) {
-			break
-		}
-		a.tasks[i], a.tasks[parent] = a.tasks[parent], a.tasks[i]
-		i = parent
+	if t.what == expires {
+		a.far.push(t)
+	} else {
+		a.near.push(t)
 	}
 }
 
+// first returns the next task, nil if there is none.
+func (a *agenda) first() *task {
+	switch {
+	case len(a.near) == 0 && len(a.far) == 0:
+		return nil
+	case len(a.near) == 0, len(a.far) > 0 && a.far[0].before(&a.near[0]):
+		return &a.far[0]
+	}
+	return &a.near[0]
+}
+
+// pop takes the next task; there must be one.
 func (a *agenda) pop() task {
-	first := a.tasks[0]
-	last := len(a.tasks) - 1
-	a.tasks[0] = a.tasks[last]
-	a.tasks = a.tasks[:last]
-	for i := 0; ; {
-		child := 2*i + 1
-		if child >= last {
+	if len(a.near) == 0 || len(a.far) > 0 && a.far[0].before(&a.near[0]) {
+		return a.far.pop()
+	}
+	return a.near.pop()
+}
+
+type heap []task
+
+func (t *task) before(other *task) bool { return t.at < other.at || t.at == other.at && t.n < other.n }
+
+func (h *heap) push(t task) {
+	*h = append(*h, t)
+	tasks := *h
+	i := len(tasks) - 1
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !t.before(&tasks[parent]) {
 			break
 		}
-		if child+1 < last && a.less(child+1, child) {
+		tasks[i] = tasks[parent]
+		i = parent
+	}
+	tasks[i] = t
+}
+
+func (h *heap) pop() task {
+	tasks := *h
+	first, last := tasks[0], len(tasks)-1
+	t := tasks[last]
+	*h = tasks[:last]
+	for i := 0; last > 0; {
+		child := 2*i + 1
+		if child+1 < last && tasks[child+1].before(&tasks[child]) {
 			child++
 		}
-		if !a.less(child, i) {
+		if child >= last || !tasks[child].before(&t) {
+			tasks[i] = t
 			break
 		}
-		a.tasks[i], a.tasks[child] = a.tasks[child], a.tasks[i]
+		tasks[i] = tasks[child]
 		i = child
 	}
 	return first

@@ -18,7 +18,7 @@ type bucket struct {
 	entries    []entry
 	index      map[string]int32
 	followers  []int32 // feeds of every key, and of keys that are in no entry
-	undo       []change
+	undo       [][]change // by the last writes, each of which a replica has or has not
 	proposals  []proposal
 	incarnated uint32 // how often what is under way was dropped
 	timers     uint32 // the last alarm that was set
@@ -33,7 +33,8 @@ type entry struct {
 	expires int64 // when its lifetime is over; 0 for never
 	due     int64 // when that is acted on
 	timer   uint32
-	timed   bool
+	timed   bool  // an alarm is set
+	rings   int64 // when it rings
 	writing int // how many writes of it are under way
 	asked   int // how many writes that depend on it are under way
 }
@@ -143,7 +144,8 @@ func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 	revision = b.last
 	b.stored = s.now
 	if s.replicated() {
-		b.remember(change{revision: b.last, ref: ref, before: e.stored, present: e.present}, s.cfg.Window)
+		last := len(b.undo) - 1
+		b.undo[last] = append(b.undo[last], change{revision: b.last, ref: ref, before: e.stored, present: e.present})
 	}
 	if !e.present {
 		b.messages++
@@ -166,11 +168,12 @@ func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 	return revision
 }
 
-func (b *bucket) remember(c change, window int) {
+// remember begins to note what a write replaces.
+func (b *bucket) remember(window int) {
 	if len(b.undo) >= 2*window {
 		b.undo = append(b.undo[:0], b.undo[len(b.undo)-window:]...)
 	}
-	b.undo = append(b.undo, c)
+	b.undo = append(b.undo, nil)
 }
 
 func (s *Store) expiry(key string) Message {
@@ -180,15 +183,15 @@ func (s *Store) expiry(key string) Message {
 // expireAt sets the alarm of an entry, unless one comes before, which will set it again.
 func (s *Store) expireAt(b *bucket, ref int32, e *entry, at int64) {
 	e.due = at + s.part(Late, s.cfg.Late)
-	if !e.timed {
+	if !e.timed || e.due < e.rings {
 		s.alarm(b, ref, e)
 	}
 }
 
 func (s *Store) alarm(b *bucket, ref int32, e *entry) {
 	b.timers++
-	e.timed, e.timer = true, b.timers
-	s.agenda.push(task{at: max(e.due, s.now), what: expires, ref: ref, gen: e.timer, b: int8(e.stored.Bucket)})
+	e.timed, e.timer, e.rings = true, b.timers, max(e.due, s.now)
+	s.agenda.push(task{at: e.rings, what: expires, ref: ref, gen: e.timer, b: int8(e.stored.Bucket)})
 }
 
 // expired acts on the end of a lifetime.
@@ -246,9 +249,11 @@ func (s *Store) list(b *bucket, keys []string) (entries []store.Entry, upTo uint
 	var before map[int32]change // what the replica has not heard of
 	if behind > 0 {
 		before = map[int32]change{}
-		for _, c := range slices.Backward(b.undo[len(b.undo)-behind:]) {
-			before[c.ref] = c
-			upTo = c.revision - 1
+		for _, w := range slices.Backward(b.undo[len(b.undo)-behind:]) {
+			for _, c := range slices.Backward(w) {
+				before[c.ref] = c
+				upTo = c.revision - 1
+			}
 		}
 	}
 	add := func(ref int32) {

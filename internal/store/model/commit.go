@@ -55,6 +55,9 @@ func (s *Store) settle(b *bucket, p proposal, stored bool) {
 	if p.asks >= 0 {
 		b.entries[p.asks].asked--
 	}
+	if stored {
+		b.remember(s.cfg.Window)
+	}
 	if p.ref < 0 {
 		if stored { // whatever is there by now
 			s.store(b, p.keys[0], s.expiry(b.entries[p.keys[0]].stored.Key))

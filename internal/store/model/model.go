@@ -32,7 +32,7 @@ type Config struct {
 	Marker time.Duration
 	// Ghost is how long after the deadline of its client a ghostly write may arrive; 0 is ten seconds.
 	Ghost time.Duration
-	// Window is by how many messages a replica may lag; 0 is 64.
+	// Window is by how many writes a replica may lag; 0 is 64.
 	Window int
 }
 
@@ -102,17 +102,21 @@ func (s *Store) Now() time.Time { return s.time(s.now) }
 
 // Next says when something happens next; ok is false where nothing ever will unless somebody asks for it.
 func (s *Store) Next() (at time.Time, ok bool) {
-	if len(s.agenda.tasks) == 0 {
+	t := s.agenda.first()
+	if t == nil {
 		return time.Time{}, false
 	}
-	return s.time(s.agenda.tasks[0].at), true
+	return s.time(t.at), true
 }
 
 // Advance lets everything happen that is due at now, and appends what clients learn of it to out, in order.
 func (s *Store) Advance(now time.Time, out []Event) []Event {
 	until := max(s.since(now), s.now)
 	s.out = out
-	for len(s.agenda.tasks) > 0 && s.agenda.tasks[0].at <= until {
+	for {
+		if first := s.agenda.first(); first == nil || first.at > until {
+			break
+		}
 		t := s.agenda.pop()
 		s.now = max(s.now, t.at)
 		s.do(t)
@@ -164,8 +168,8 @@ func (s *Store) bucket(b store.Bucket) *bucket { return &s.buckets[b] }
 // began sets the time of what the caller does now. Whatever is due before must have happened.
 func (s *Store) began(now time.Time) {
 	s.now = max(s.now, s.since(now))
-	if len(s.agenda.tasks) > 0 && s.agenda.tasks[0].at < s.now {
-		panic(fmt.Sprintf("model: something was due at %s and it is %s: Advance first", s.time(s.agenda.tasks[0].at), s.Now()))
+	if t := s.agenda.first(); t != nil && t.at < s.now {
+		panic(fmt.Sprintf("model: something was due at %s and it is %s: Advance first", s.time(t.at), s.Now()))
 	}
 }
 

@@ -15,7 +15,7 @@ const (
 	Late
 	// Overtaken says, with 1, that the marker of an expiry overwrites a renewal that came when the lifetime was over.
 	Overtaken
-	// Behind is by how many messages the replica lags that answers a listing.
+	// Behind is by how many writes the replica lags that answers a listing. A batch is one write.
 	Behind
 	// Sight is what becomes of a message that a feed should tell: 1 loses that message, 2 ends the feed.
 	Sight

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/parti-go/parti/internal/store"
@@ -35,6 +36,34 @@ var leases = []Case{
 				return "late"
 			}
 			return "in time"
+		},
+	},
+	{
+		Name:   "entries that expire one shortly after the other have their markers late",
+		Hazard: "one timer with a floor serves all entries of a bucket, so most markers among much traffic are late",
+		Can:    []string{"bounded"},
+		Run: func(s *Session) string {
+			const n = 60
+			ends := map[string]time.Time{}
+			for i := range n {
+				key := fmt.Sprintf("worker-%d", i)
+				s.must(store.Heartbeats, key, 0, ttl)
+				ends[key] = s.get(store.Heartbeats, key).Entry.Created.Add(ttl)
+				s.Sleep(time.Duration(13+i*7%41) * time.Millisecond)
+			}
+			s.Sleep(ttl + 2*s.Late() + time.Second)
+			latest := time.Duration(0)
+			for i := range n {
+				key := fmt.Sprintf("worker-%d", i)
+				e := s.get(store.Heartbeats, key).Entry
+				late := e.Created.Sub(ends[key])
+				if e.Kind != store.Expired || late < 0 || late > s.Late() {
+					return words(e.Kind, "late by", late)
+				}
+				latest = max(latest, late)
+			}
+			s.Logf("the latest was late by %s", latest)
+			return "bounded"
 		},
 	},
 	{
