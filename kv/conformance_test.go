@@ -281,3 +281,15 @@ func inBubble(t *testing.T, srv *bubble.Server, storage string) *real {
 	}
 	return r
 }
+
+// TestTheRealServerAndTheModelGiveTheSameLines: random scripts, step by step.
+func TestTheRealServerAndTheModelGiveTheSameLines(t *testing.T) {
+	for seed := range uint64(8) {
+		bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+			storage := []string{"memory", "file"}[seed/2%2]
+			lines := storetest.Script(&storetest.Session{TB: t, Subject: inBubble(t, srv, storage)}, seed, 60)
+			modelled := storetest.NewModelled(model.Config{Start: time.Now()}, model.Benign{})
+			require.Equal(t, storetest.Script(&storetest.Session{TB: t, Subject: modelled}, seed, 60), lines, "seed %d", seed)
+		})
+	}
+}

@@ -64,3 +64,18 @@ func TestTheModelShowsAllThatEachCaseAllowsAndNothingElse(t *testing.T) {
 		}
 	}
 }
+
+func TestAScriptGivesTheSameLinesOnEveryModelThatIsHealthy(t *testing.T) {
+	for seed := range uint64(20) {
+		benign := storetest.NewModelled(model.Config{Start: start}, model.Benign{})
+		slow := storetest.NewModelled(model.Config{Start: start}, model.NewRandom(seed, lateOnly()))
+		lines := storetest.Script(&storetest.Session{TB: t, Subject: benign}, seed, 60)
+		assert.Equal(t, lines, storetest.Script(&storetest.Session{TB: t, Subject: slow}, seed, 60), "seed %d", seed)
+	}
+}
+
+// lateOnly lets markers be late, which a script waits for.
+func lateOnly() (o model.Odds) {
+	o[model.Late] = 1 << 15
+	return o
+}
