@@ -17,7 +17,7 @@ type bucket struct {
 	messages   int
 	entries    []entry
 	index      map[string]int32
-	followers  []int32 // feeds of every key, and of keys that are in no entry
+	followers  []int32    // feeds
 	undo       [][]change // by the last writes, each of which a replica has or has not
 	proposals  []proposal
 	incarnated uint32 // how often what is under way was dropped
@@ -35,8 +35,8 @@ type entry struct {
 	timer   uint32
 	timed   bool  // an alarm is set
 	rings   int64 // when it rings
-	writing int // how many writes of it are under way
-	asked   int // how many writes that depend on it are under way
+	writing int   // how many writes of it are under way
+	asked   int   // how many writes that depend on it are under way
 }
 
 // change is what a message has replaced.

@@ -75,8 +75,9 @@ func (s *Store) settle(b *bucket, p proposal, stored bool) {
 	s.reply(p.ref, r, Applied)
 }
 
-// drop ends what is under way: of the writes as many are stored, the first ones, as the source says. Nobody is answered.
-func (s *Store) drop(b *bucket) {
+// drop ends what is under way. Of the writes as many are stored in the end, the first ones, as the source says: at the given
+// time. Nobody is answered.
+func (s *Store) drop(of store.Bucket, b *bucket, at int64) {
 	proposals := b.proposals
 	b.proposals, b.due = nil, 0
 	b.incarnated++
@@ -87,7 +88,14 @@ func (s *Store) drop(b *bucket) {
 	for i, p := range proposals {
 		if p.ref >= 0 {
 			s.requests[p.ref].mute = true
+			s.doom(p.ref, &s.requests[p.ref])
 		}
-		s.settle(b, p, i < kept)
+		if i >= kept {
+			s.settle(b, p, false)
+			continue
+		}
+		p.at, b.due = at, at
+		b.proposals = append(b.proposals, p)
+		s.agenda.push(task{at: at, what: commits, gen: b.incarnated, b: int8(of)})
 	}
 }

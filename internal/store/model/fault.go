@@ -19,7 +19,10 @@ func (s *Store) Stop(now time.Time) {
 	s.breaks++
 	s.breakFeeds(func(*feed) bool { return true })
 	for b := range s.buckets {
-		s.drop(&s.buckets[b])
+		s.drop(store.Bucket(b), &s.buckets[b], s.now)
+		for len(s.buckets[b].proposals) > 0 { // what remains is in the files
+			s.committed(store.Bucket(b), s.buckets[b].incarnated)
+		}
 	}
 }
 
@@ -54,7 +57,7 @@ func (s *Store) Elect(now time.Time, b store.Bucket, until time.Time) {
 	s.began(now)
 	k := s.bucket(b)
 	k.leaderless = max(k.leaderless, s.since(until))
-	s.drop(k)
+	s.drop(b, k, k.leaderless)
 	for i := 0; i < len(k.followers); i++ {
 		if ref := k.followers[i]; s.draw(Sight, 3) == 2 {
 			s.end(ref, &s.feeds[ref])
@@ -67,7 +70,10 @@ func (s *Store) Elect(now time.Time, b store.Bucket, until time.Time) {
 func (s *Store) Delete(now time.Time, b store.Bucket) {
 	s.began(now)
 	k := s.bucket(b)
-	s.drop(k)
+	s.drop(b, k, s.now)
+	for len(k.proposals) > 0 {
+		s.committed(b, k.incarnated)
+	}
 	for len(k.followers) > 0 {
 		s.end(k.followers[0], &s.feeds[k.followers[0]])
 	}

@@ -26,7 +26,6 @@ type world struct {
 	asked   map[model.ID]request
 	known   map[string]uint64 // the revision that a writer believes in, by bucket and key
 	told    map[model.ID]uint64
-	highest [store.Buckets]uint64
 	winners map[string]model.ID // of a condition
 	stopped bool
 	copied  *model.Copy
@@ -225,7 +224,7 @@ func (w *world) written(r request, e model.Event) {
 
 // TestWhateverHappensEveryRequestIsAnsweredOnceAndConditionsHold lives random lives with every fault.
 func TestWhateverHappensEveryRequestIsAnsweredOnceAndConditionsHold(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(150) {
 		w := newWorld(t, seed, 1+2*int(seed%2), uint16(seed%7)*3000, seed%5 == 0)
 		for range 300 {
 			w.step()
@@ -236,7 +235,7 @@ func TestWhateverHappensEveryRequestIsAnsweredOnceAndConditionsHold(t *testing.T
 }
 
 func TestTheSameSeedGivesTheSameEventsByteForByte(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		var traces [2]string
 		for i := range traces {
 			w := newWorld(t, seed, 3, 8000, true)
@@ -254,7 +253,7 @@ func TestTheSameSeedGivesTheSameEventsByteForByte(t *testing.T) {
 // TestABatchIsWholeForEveryReader: no listing and no feed ever shows messages of two batches.
 func TestABatchIsWholeForEveryReader(t *testing.T) {
 	keys, whole := []string{"a", "b", "c"}, 0
-	for seed := range uint64(200) {
+	for seed := range uint64(60) {
 		cfg := model.Config{Start: start, Replicas: 3, Latency: time.Millisecond, Jitter: 30 * time.Millisecond, Commit: 20 * time.Millisecond, Window: 3 * len(keys)}
 		m, now := model.New(cfg, model.NewRandom(seed, model.Even(20000))), start
 		m.Write(now, 0, store.Assignments, model.Message{Key: "term"}, model.Condition{}, 0)
@@ -279,5 +278,5 @@ func TestABatchIsWholeForEveryReader(t *testing.T) {
 			m.List(now, 9, store.Assignments, keys, 0)
 		}
 	}
-	require.Greater(t, whole, 1000, "nothing was seen")
+	require.Greater(t, whole, 500, "nothing was seen")
 }

@@ -1,11 +1,15 @@
 package storetest_test
 
 import (
+	"flag"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/store/model"
 	"github.com/parti-go/parti/internal/store/storetest"
@@ -78,4 +82,33 @@ func TestAScriptGivesTheSameLinesOnEveryModelThatIsHealthy(t *testing.T) {
 func lateOnly() (o model.Odds) {
 	o[model.Late] = 1 << 15
 	return o
+}
+
+var update = flag.Bool("update", false, "write the table of the documentation anew")
+
+func TestTheDocumentationHasTheTableOfTheCases(t *testing.T) {
+	const file, head = "../../../docs/verification.md", "| a store … | so | may be seen |\n| --- | --- | --- |\n"
+	var table strings.Builder
+	table.WriteString(head)
+	for _, c := range storetest.Cases() {
+		where := ""
+		if c.Replicated {
+			where = " (with replicas)"
+		} else if c.Alone {
+			where = " (without replicas)"
+		}
+		table.WriteString("| " + c.Name + where + " | " + c.Hazard + " | " + strings.Join(c.Can, " / ") + " |\n")
+	}
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	before, rest, found := strings.Cut(string(text), head)
+	require.True(t, found)
+	_, after, found := strings.Cut(rest, "\n\n")
+	require.True(t, found)
+	whole := before + table.String() + "\n" + after
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(whole), 0o600))
+		return
+	}
+	require.Equal(t, whole, string(text), "go test ./internal/store/storetest -run Table -update writes it")
 }
