@@ -79,14 +79,14 @@ func NewRandom(seed uint64, odds Odds) *Random {
 
 // Draw makes a choice.
 func (r *Random) Draw(c Choice, n int) int {
-	if n < 2 || uint32(r.next()>>48) >= r.odds[c] {
+	if n < 2 || uint32(r.Uint64()>>48) >= r.odds[c] {
 		return 0
 	}
-	return 1 + int((r.next()>>33)%uint64(n-1))
+	return 1 + int((r.Uint64()>>33)%uint64(n-1))
 }
 
-// next is the generator splitmix64: one addition and one mix a number.
-func (r *Random) next() uint64 {
+// Uint64 is the generator splitmix64: one addition and one mix a number.
+func (r *Random) Uint64() uint64 {
 	r.state += 0x9e3779b97f4a7c15
 	z := r.state
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
