@@ -17,7 +17,7 @@ type holding struct {
 	hold  lease.Hold
 	next  func()
 	write func(limit time.Duration)
-	ends func(err error)
+	ends  func(err error)
 }
 
 func (h *holding) proceed() {

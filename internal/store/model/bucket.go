@@ -204,10 +204,10 @@ func (s *Store) expired(of store.Bucket, ref int32, timer uint32) {
 	e.timed = false
 	switch {
 	case s.stopped || !b.exists || !e.present || e.expires == 0:
+	case e.due > s.now: // it was renewed
+		s.alarm(b, ref, e)
 	case s.now < b.leaderless:
 		e.due = b.leaderless + s.part(Late, s.cfg.Late)
-		s.alarm(b, ref, e)
-	case e.due > s.now:
 		s.alarm(b, ref, e)
 	case e.stored.Kind != store.Put: // markers leave none
 		b.remove(e)

@@ -129,3 +129,21 @@ func TestASourceThatDrawsBeyondItsChoiceIsTakenByItsWord(t *testing.T) {
 	answers += len(m.Advance(start.Add(time.Hour), nil))
 	require.Equal(t, 100, answers)
 }
+
+// TestALeaseThatIsRenewedOutlivesAnElection: the alarm of its first lifetime rings while there is no leader.
+func TestALeaseThatIsRenewedOutlivesAnElection(t *testing.T) {
+	m := model.New(model.Config{Start: start, Replicas: 3}, model.Benign{})
+	at := func(d time.Duration) time.Time { return start.Add(d) }
+	m.Write(start, 0, store.Heartbeats, model.Message{Key: "a", TTL: 6 * time.Second}, model.Condition{}, 0)
+	drive(m, at(4*time.Second))
+	m.Write(at(4*time.Second), 0, store.Heartbeats, model.Message{Key: "a", TTL: 6 * time.Second}, model.Condition{Revision: uint64(start.UnixMilli())}, 0)
+	drive(m, at(5*time.Second))
+	m.Elect(at(5*time.Second), store.Heartbeats, at(7*time.Second))
+	is := func(d time.Duration) string {
+		drive(m, at(d))
+		m.Get(at(d), 0, store.Heartbeats, "a", 0)
+		return drive(m, at(d))[0]
+	}
+	require.Equal(t, `got heartbeat a@1893456000001=""`, is(9*time.Second))
+	require.Equal(t, `got heartbeat a@1893456000002 expired""`, is(10*time.Second))
+}

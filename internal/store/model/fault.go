@@ -52,9 +52,12 @@ func (s *Store) wind(b *bucket) {
 }
 
 // Elect takes the leader from a replicated bucket until a time: nobody answers but who lists. Of what was under way, the
-// first writes may be stored.
+// first writes may be stored. A bucket without replicas has no other leader: nothing happens.
 func (s *Store) Elect(now time.Time, b store.Bucket, until time.Time) {
 	s.began(now)
+	if !s.replicated() {
+		return
+	}
 	k := s.bucket(b)
 	k.leaderless = max(k.leaderless, s.since(until))
 	s.drop(b, k, k.leaderless)
