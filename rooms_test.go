@@ -21,25 +21,27 @@ const module = "github.com/parti-go/parti"
 
 // imports says which rooms a room may know. Whatever is not listed here may know none.
 var imports = map[string][]string{
-	".":                        {"actors", "fsm", "internal/topology", "kv", "strategy"},
-	"actors":                   {"fsm", "internal/inject", "internal/leader", "internal/lease", "internal/measure", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
-	"internal/leader":          {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
-	"internal/lease":           {"internal/store"},
-	"internal/ledger":          {"internal/record", "strategy"},
-	"internal/member":          {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
-	"internal/store":           {"internal/record"},
+	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
+	"actors":          {"fsm", "internal/inject", "internal/leader", "internal/lease", "internal/measure", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
+	"internal/leader": {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
+	"internal/lease":  {"internal/store"},
+	"internal/ledger": {"internal/record", "strategy"},
+	"internal/member": {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
+	"internal/store":  {"internal/record"},
+	"kv":              {"internal/inject", "internal/record", "internal/store"},
+	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
+	"observe":         {"kv"},
+	"source":          {"strategy"},
+	"fsm/gen":         {"fsm", "fsm/gen/docs"},
+	"fsm/gen/docs":    {"fsm"},
+
+	"internal/sim":             {"internal/leader", "internal/lease", "internal/member", "internal/record", "internal/store", "internal/store/model", "internal/topology", "strategy"},
 	"internal/store/model":     {"internal/record", "internal/store"},
 	"internal/store/storetest": {"internal/record", "internal/store", "internal/store/model"},
-	"kv":                       {"internal/inject", "internal/record", "internal/store"},
-	"partitest":                {"actors", "integration/fleet", "internal/bubble", "strategy"},
-	"observe":                  {"kv"},
-	"source":                   {"strategy"},
-	"fsm/gen":                  {"fsm", "fsm/gen/docs"},
-	"fsm/gen/docs":             {"fsm"},
 }
 
 // pure rooms decide: they have no goroutine, channel or clock, and do not wait.
-var pure = []string{"strategy", "internal/leader", "internal/lease", "internal/ledger", "internal/member", "internal/record", "internal/store/model", "internal/topology"}
+var pure = []string{"strategy", "internal/leader", "internal/lease", "internal/ledger", "internal/member", "internal/record", "internal/sim", "internal/store/model", "internal/topology"}
 
 func TestImportsRunOneWay(t *testing.T) {
 	for room, files := range rooms(t) {

@@ -34,6 +34,7 @@ func Defaults(workers, partitions int) Config {
 			HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, RebalanceCooldown: 10 * time.Second, FlapBackoff: 5 * time.Minute,
 		},
 		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, Rebalance: 0.15,
+		Hook:     300 * time.Millisecond,
 		Strategy: strategy.NewSticky(),
 	}
 	for n := range workers {

@@ -288,7 +288,7 @@ func newFollower(k *child, e *member.Spawn) {
 			k.say(effect)
 			switch e := effect.(type) {
 			case *member.FollowingShow:
-				k.client.After(0, func() { step(k.show(e)) })
+				k.client.After(0, func() { k.show(e, func(served *member.FollowingServed) { step(served) }) })
 			case *member.FollowingCompare:
 				k.client.After(0, func() { step(&member.FollowingCompared{}) })
 			case *member.FollowingSeen:
@@ -321,14 +321,14 @@ func newFollower(k *child, e *member.Spawn) {
 	}, k.lost), func() { wake() })
 }
 
-// show has the user run what a record grants, if the trust still holds.
-func (k *child) show(e *member.FollowingShow) *member.FollowingServed {
-	if k.over() {
-		return &member.FollowingServed{Outcome: member.FollowingSuperseded}
+// show has the user run what a record grants, while the trust holds.
+func (k *child) show(e *member.FollowingShow, done func(*member.FollowingServed)) {
+	trusted := func() bool { return !k.over() && k.trust.Takes && k.client.now.Before(k.trust.Until) }
+	if !trusted() {
+		done(&member.FollowingServed{Outcome: member.FollowingRefused})
+		return
 	}
-	if !k.trust.Takes || !k.client.now.Before(k.trust.Until) {
-		return &member.FollowingServed{Outcome: member.FollowingRefused}
-	}
-	k.own(e.Record.Owned, e.Shrink)
-	return &member.FollowingServed{}
+	k.become(change{owned: e.Record.Owned, shrinks: e.Shrink, limit: k.cfg.Hook, trusted: trusted, done: func(o member.FollowingOutcome) {
+		done(&member.FollowingServed{Outcome: o})
+	}})
 }

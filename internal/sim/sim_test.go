@@ -203,3 +203,26 @@ func TestALifeIsRepeatedByItsSeedLineByLine(t *testing.T) {
 		require.Equal(t, first, life(t, seed, true), "seed %d", seed)
 	}
 }
+
+func TestANewcomerGetsItsShareOnceTheOthersHaveLetGo(t *testing.T) {
+	f := healthy(t, 4, 60)
+	f.cfg.IDs = append(f.cfg.IDs, "worker-4")
+	w := f.Start()
+	f.Run(f.Now().Add(5 * time.Second))
+	require.Empty(t, w.Owned, "the planned window is open")
+	f.Run(f.Now().Add(25 * time.Second))
+	require.Empty(t, f.Broken)
+	require.Zero(t, f.Missing())
+	require.Len(t, w.Owned, 12)
+}
+
+func BenchmarkAnHourOfAHealthyFleet(b *testing.B) {
+	f := NewFleet(NewLoop(1, model.Config{Start: start, Latency: 100 * time.Microsecond}, model.Benign{}), Defaults(20, 200))
+	for range 20 {
+		f.Start()
+	}
+	f.Run(start.Add(time.Minute))
+	for b.Loop() {
+		f.Run(f.Now().Add(time.Hour))
+	}
+}

@@ -22,6 +22,7 @@ type Config struct {
 	Rebalance       float64 // MinRebalanceThreshold
 	IDs             []string
 	Partitions      []strategy.Partition
+	Hook            time.Duration // how long the user takes at most to let go
 	Strategy        strategy.Strategy
 }
 
@@ -44,6 +45,7 @@ type Worker struct {
 	trust    member.Trust
 	standing member.Standing
 	status   member.Status
+	changes  int // of what the user runs
 
 	heartbeat *heartbeat
 	elector   *elector
@@ -116,22 +118,17 @@ func (w *Worker) perform(effect member.Effect) {
 		w.stop(e.Kind)
 	case *member.Begin:
 		w.session = *e
-		if !e.Keeps {
-			w.own(nil, false)
+		if !e.Keeps && len(w.Owned) > 0 {
+			w.fleet.breaks("%s begins a session and still runs %d partitions", w.Name, len(w.Owned))
 		}
 	case *member.Trust:
 		w.trust = *e
 	case *member.Rejoin:
 		w.trust = member.Trust{}
-	case *member.Void, *member.Drop:
-		w.own(nil, false)
+	case *member.Drop:
+		w.become(change{limit: w.cfg.Hook})
 	case *member.GiveUp:
-		w.own(nil, false)
-		w.client.After(w.client.Spread(time.Millisecond), func() {
-			if !w.dead {
-				w.tell(&member.HookDone{ID: e.ID})
-			}
-		})
+		w.become(change{limit: e.Until.Sub(w.client.now), done: func(member.FollowingOutcome) { w.tell(&member.HookDone{ID: e.ID}) }})
 	case *member.Delete:
 		w.delete(e)
 	case *member.Publish:
@@ -270,20 +267,57 @@ func (w *Worker) holds(l store.Lease) bool {
 	return false
 }
 
-// own makes the user run these partitions and no others; where shrinks is true, only those of them that it runs already.
-func (w *Worker) own(owned []record.Owned, shrinks bool) {
-	listed := make(map[string]bool, len(owned))
-	for _, o := range owned {
+// change is what the user is to run from now on.
+type change struct {
+	owned   []record.Owned
+	shrinks bool          // only partitions of those that it runs already
+	limit   time.Duration // to let go of the others in
+	trusted func() bool   // nil where nothing is taken up
+	done    func(member.FollowingOutcome)
+}
+
+// become makes the user run these partitions and no others. It takes its time to let go. A later change replaces this one,
+// which then is never brought about; what was to be let go of is let go of all the same.
+func (w *Worker) become(c change) {
+	w.changes++
+	n, listed := w.changes, make(map[string]bool, len(c.owned))
+	for _, o := range c.owned {
 		listed[o.Partition] = true
 	}
+	takes := time.Duration(0)
+	for p := range w.Owned {
+		if !listed[p] {
+			takes = max(min(w.cfg.Hook, c.limit), 0)
+		}
+	}
+	w.client.After(w.client.Spread(takes), func() {
+		if w.dead {
+			return
+		}
+		outcome := member.FollowingShown
+		switch {
+		case n != w.changes && c.trusted != nil:
+			outcome = member.FollowingSuperseded
+		case c.trusted != nil && !c.trusted():
+			outcome = member.FollowingRefused
+		default:
+			w.own(c, listed)
+		}
+		if c.done != nil {
+			c.done(outcome)
+		}
+	})
+}
+
+func (w *Worker) own(c change, listed map[string]bool) {
 	for p := range w.Owned { // in any order: what is given up depends on nothing else
 		if !listed[p] {
 			delete(w.Owned, p)
 		}
 	}
-	for _, o := range owned {
+	for _, o := range c.owned {
 		before, runs := w.Owned[o.Partition]
-		if shrinks && !runs || before == o.Epoch && runs {
+		if c.shrinks && !runs || before == o.Epoch && runs {
 			continue
 		}
 		w.Owned[o.Partition] = o.Epoch
