@@ -19,7 +19,14 @@ type Fleet struct {
 
 	cfg     Config
 	clients model.Client
-	epochs  map[string]int64 // the highest that was handed out
+	epochs  map[string]handed // the highest epoch of each partition
+}
+
+// handed is an epoch and the session that it was handed to.
+type handed struct {
+	epoch   int64
+	worker  *Worker
+	session uint64
 }
 
 // Defaults is the default configuration of the library for some workers and partitions.
@@ -49,7 +56,7 @@ func Defaults(workers, partitions int) Config {
 
 // NewFleet returns a fleet without workers.
 func NewFleet(l *Loop, cfg Config) *Fleet {
-	return &Fleet{Loop: l, cfg: cfg, epochs: map[string]int64{}}
+	return &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}}
 }
 
 // Start starts one more process.
@@ -61,17 +68,18 @@ func (f *Fleet) Start() *Worker {
 	return w
 }
 
-// granted judges a partition that a worker begins to run: nobody else runs it, and its epoch grows.
+// granted judges a partition that a worker begins to run: nobody else runs it, and its epoch is higher than that of every session before.
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
 		if _, runs := other.Owned[partition]; runs && other != w {
 			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
-	if epoch < f.epochs[partition] {
-		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, f.epochs[partition])
+	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
+	if epoch < before.epoch || epoch == before.epoch && now != before {
+		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
-	f.epochs[partition] = max(f.epochs[partition], epoch)
+	f.epochs[partition] = now
 }
 
 func (f *Fleet) breaks(format string, args ...any) {
