@@ -139,7 +139,7 @@ func (s *Store) storeAll(r *request, b *bucket) (last uint64) {
 // store makes a message the last one of its key, and returns its revision.
 func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 	e := &b.entries[ref]
-	over := e.present && e.expires > 0 && e.expires <= s.now && e.stored.Kind == store.Put && m.Kind != store.Expired
+	over := s.over(e) && m.Kind != store.Expired
 	b.last++
 	revision = b.last
 	b.stored = s.now
@@ -166,6 +166,11 @@ func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 		s.store(b, ref, s.expiry(e.stored.Key))
 	}
 	return revision
+}
+
+// over says that the lifetime of a value is over and its marker still to come.
+func (s *Store) over(e *entry) bool {
+	return e.present && e.expires > 0 && e.expires <= s.now && e.stored.Kind == store.Put
 }
 
 // remember begins to note what a write replaces.

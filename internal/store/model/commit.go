@@ -25,6 +25,12 @@ func (s *Store) propose(ref int32, r *request, b *bucket) {
 	if at := s.queue(r.bucket, b, p); at >= r.deadline {
 		s.doom(ref, r)
 	}
+	for _, key := range p.keys {
+		if e := &b.entries[key]; s.over(e) && s.draw(Overtaken, 2) == 1 {
+			e.writing++
+			s.queue(r.bucket, b, proposal{ref: -1, keys: []int32{key}, asks: -1})
+		}
+	}
 }
 
 // queue puts a write behind those under way. It returns when it will be stored.

@@ -147,3 +147,15 @@ func TestALeaseThatIsRenewedOutlivesAnElection(t *testing.T) {
 	require.Equal(t, `got heartbeat a@1893456000001=""`, is(9*time.Second))
 	require.Equal(t, `got heartbeat a@1893456000002 expired""`, is(10*time.Second))
 }
+
+// TestAFeedThatIsBehindTellsAllThatIsThereInTheEnd, and in order, whatever is stored meanwhile.
+func TestAFeedThatIsBehindTellsAllThatIsThereInTheEnd(t *testing.T) {
+	m := model.New(model.Config{Start: start}, model.Script{model.Sight: {1}})
+	m.Follow(start, 1, store.Heartbeats, nil, 0, time.Second, 0)
+	drive(m, start)
+	for _, key := range []string{"a", "b"} {
+		m.Write(start, 0, store.Heartbeats, model.Message{Key: key}, model.Condition{}, 0)
+		require.Len(t, drive(m, start), 1, "only the outcome of the write")
+	}
+	require.Equal(t, []string{`delivered heartbeat a@1893456000000=""`, `delivered heartbeat b@1893456000001=""`}, drive(m, start.Add(time.Second)))
+}
