@@ -114,7 +114,9 @@ func TestAWorkerThatIsCutOffGivesEverythingUpBeforeAnyoneElseOwnsItAndComesBack(
 // life lives a random life: some minutes of faults, and then a calm in which everything must get an owner.
 func life(t *testing.T, seed uint64, trace bool) (lines string) {
 	t.Helper()
-	cfg := model.Config{Start: start, Replicas: 1 + 2*int(seed%2), Latency: 300 * time.Microsecond, Jitter: 3 * time.Millisecond, Commit: 2 * time.Millisecond}
+	cfg := model.Config{
+		Start: start, Replicas: 1 + 2*int(seed%2), Latency: 300 * time.Microsecond, Jitter: 3 * time.Millisecond, Commit: 2 * time.Millisecond,
+	}
 	moody := &moods{Random: model.NewRandom(seed, badDay())}
 	f := NewFleet(NewLoop(seed, cfg, moody), Defaults(8, 40))
 	var log strings.Builder
