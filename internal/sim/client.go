@@ -1,0 +1,270 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/store/model"
+)
+
+// client does to the store in memory what package kv does to the real one, step by step and with the same answers. Every
+// method returns at once and calls done later, once.
+type client struct {
+	*Loop
+	id       model.Client
+	name     string // of the holder, in its tokens
+	ttl      [store.Buckets]time.Duration
+	timeout  time.Duration // OperationTimeout
+	last     int           // token
+	created  [store.Buckets]time.Time
+	orphans  map[record.Token]time.Time // chains whose first write nobody answered: until when they may be taken over
+	book     []store.Lease              // holds that may be in the store
+	planSeen uint64
+}
+
+func (c *client) chain() record.Token {
+	c.last++
+	return record.Token(c.name + "/" + strconv.Itoa(c.last) + "/")
+}
+
+func (c *client) next(chain record.Token) record.Token {
+	c.last++
+	return chain + record.Token(strconv.Itoa(c.last))
+}
+
+// orphaned says that an entry was written here, nobody ever held it, and it is young enough to be written over.
+func (c *client) orphaned(t record.Token) bool {
+	until, ok := c.orphans[t[:strings.LastIndexByte(string(t), '/')+1]]
+	return ok && c.now.Before(until)
+}
+
+func (c *client) note(l store.Lease) {
+	c.gone(l.Chain)
+	c.book = append(c.book, l)
+}
+
+func (c *client) gone(chain record.Token) {
+	for i := range c.book {
+		if c.book[i].Chain == chain {
+			c.book = append(c.book[:i], c.book[i+1:]...)
+			return
+		}
+	}
+}
+
+// left lists the holds that may still be in a bucket.
+func (c *client) left(b store.Bucket) (left []store.Lease) {
+	for _, l := range c.book {
+		if l.Bucket == b {
+			left = append(left, l)
+		}
+	}
+	return left
+}
+
+func (c *client) message(key string, t record.Token, r any, ttl time.Duration) model.Message {
+	value, err := record.Encode(t, r)
+	if err != nil {
+		panic(err) // our own records
+	}
+	format, _ := record.Envelope(value)
+	return model.Message{Key: key, Value: value, TTL: ttl, Token: t, Format: format}
+}
+
+var errRefused = errors.New("condition does not hold")
+
+const busyRetries = 5
+
+// put writes until the store is not busy. Its error is errRefused, ErrNotDone or ErrUnknown.
+func (c *client) put(b store.Bucket, m model.Message, when model.Condition, by time.Time, done func(uint64, error)) {
+	attempt := 0
+	var try func()
+	try = func() {
+		if !c.now.Before(by) {
+			done(0, fmt.Errorf("%w: out of time", store.ErrNotDone))
+			return
+		}
+		c.await(c.Store.Write(c.now, c.id, b, m, when, by.Sub(c.now)), func(e model.Event) {
+			if e.Outcome == model.Busy && attempt < busyRetries {
+				c.After(5*time.Millisecond<<attempt, try)
+				attempt++
+				return
+			}
+			done(e.Revision, outcome(e.Outcome))
+		})
+	}
+	try()
+}
+
+func outcome(o model.Outcome) error {
+	switch o {
+	case model.Applied:
+		return nil
+	case model.Refused:
+		return errRefused
+	case model.Busy, model.NotSent:
+		return fmt.Errorf("%w: %s", store.ErrNotDone, o)
+	default:
+		return store.ErrUnknown
+	}
+}
+
+// patience is how long an answer is waited for that may never come.
+func (c *client) patience(by time.Time) time.Duration {
+	return min(max(c.timeout/4, time.Second), by.Sub(c.now))
+}
+
+// get asks the leader of the bucket, again and again.
+func (c *client) get(b store.Bucket, key string, by time.Time, done func(store.Entry, error)) {
+	if !c.now.Before(by) {
+		done(store.Entry{}, fmt.Errorf("%w: read %s %q", store.ErrNotDone, b, key))
+		return
+	}
+	asked := c.now
+	c.await(c.Store.Get(c.now, c.id, b, key, c.patience(by)), func(e model.Event) {
+		switch {
+		case e.Outcome == model.Applied && e.None:
+			done(store.Entry{}, store.ErrNotFound)
+		case e.Outcome == model.Applied:
+			done(e.Entry, nil)
+		case c.now.Sub(asked) < 100*time.Millisecond: // it was not even sent
+			done(store.Entry{}, fmt.Errorf("%w: read %s %q", store.ErrNotDone, b, key))
+		default:
+			c.get(b, key, by, done)
+		}
+	})
+}
+
+// acquire begins a hold.
+func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over func(store.Entry) bool, done func(store.Lease, error)) {
+	chain, stored := c.chain(), false
+	var try func(expect uint64)
+	try = func(expect uint64) {
+		l := store.Lease{Bucket: b, Key: key, Sent: c.now, TTL: c.ttl[b], Chain: chain}
+		c.note(l)
+		c.put(b, c.message(key, c.next(chain), r, l.TTL), model.Condition{Revision: expect}, by, func(revision uint64, err error) {
+			switch {
+			case err == nil:
+				l.Revision = revision
+				c.note(l)
+				if !c.now.Before(l.TrustedUntil()) {
+					done(store.Lease{}, store.ErrLate)
+					return
+				}
+				done(l, nil)
+				return
+			case errors.Is(err, store.ErrUnknown):
+				c.orphans[chain] = l.TrustedUntil()
+			case !errors.Is(err, errRefused) && !stored:
+				c.gone(chain)
+			}
+			if !errors.Is(err, errRefused) {
+				done(store.Lease{}, err)
+				return
+			}
+			c.get(b, key, by, func(e store.Entry, err error) {
+				switch {
+				case errors.Is(err, store.ErrNotFound):
+					try(0)
+				case err != nil:
+					done(store.Lease{}, err)
+				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e):
+					stored = e.Token.Of(chain)
+					try(e.Revision)
+				default:
+					c.gone(chain)
+					done(store.Lease{}, &store.TakenError{Entry: e})
+				}
+			})
+		})
+	}
+	try(0)
+}
+
+// renew lengthens a hold that is still trusted.
+func (c *client) renew(l store.Lease, r any, limit time.Duration, done func(store.Lease, error)) {
+	by, next := c.now.Add(limit), l
+	if by.After(l.TrustedUntil()) {
+		by = l.TrustedUntil()
+	}
+	answer := func(got store.Lease, err error) {
+		if !c.now.Before(l.TrustedUntil()) {
+			got, err = store.Lease{}, store.ErrLate
+		}
+		done(got, err)
+	}
+	var try func()
+	try = func() {
+		if next.Sent = c.now; !c.now.Before(l.TrustedUntil()) {
+			answer(store.Lease{}, store.ErrLate)
+			return
+		}
+		c.note(next)
+		m := c.message(l.Key, c.next(l.Chain), r, l.TTL)
+		c.put(l.Bucket, m, model.Condition{Revision: next.Revision}, by, func(revision uint64, err error) {
+			if err == nil {
+				next.Revision = revision
+				c.note(next)
+				answer(next, nil)
+				return
+			}
+			if !errors.Is(err, errRefused) {
+				answer(store.Lease{}, err)
+				return
+			}
+			c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
+				switch {
+				case errors.Is(err, store.ErrNotFound), err == nil && e.Kind != store.Put:
+					answer(store.Lease{}, fmt.Errorf("%w: the entry has ended", store.ErrLost))
+				case err != nil:
+					answer(store.Lease{}, err)
+				case e.Revision < next.Revision:
+					answer(store.Lease{}, fmt.Errorf("%w: %w", store.ErrLost, store.ErrRolledBack))
+				case !e.Token.Of(l.Chain) || e.Revision == next.Revision:
+					answer(store.Lease{}, fmt.Errorf("%w: the entry is another's", store.ErrLost))
+				default:
+					next.Revision = e.Revision
+					try()
+				}
+			})
+		})
+	}
+	try()
+}
+
+// release ends a hold; ErrLost says that it had ended.
+func (c *client) release(l store.Lease, by time.Time, done func(error)) {
+	answer := func(err error) {
+		if err == nil || errors.Is(err, store.ErrLost) {
+			c.gone(l.Chain)
+		}
+		done(err)
+	}
+	var try func(expect uint64)
+	try = func(expect uint64) {
+		m := model.Message{Key: l.Key, Kind: store.Deleted, TTL: time.Hour}
+		c.put(l.Bucket, m, model.Condition{Revision: expect}, by, func(_ uint64, err error) {
+			if !errors.Is(err, errRefused) {
+				answer(err)
+				return
+			}
+			c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
+				absent := errors.Is(err, store.ErrNotFound)
+				switch {
+				case err != nil && !absent:
+					answer(err)
+				case !absent && e.Kind == store.Put && e.Token.Of(l.Chain), l.Revision == 0 && (absent || e.Kind != store.Put):
+					try(e.Revision)
+				default:
+					answer(store.ErrLost)
+				}
+			})
+		})
+	}
+	try(l.Revision)
+}

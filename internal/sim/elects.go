@@ -1,0 +1,146 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
+)
+
+// elector stands for election.
+type elector struct {
+	*child
+	id       string
+	session  uint64
+	election *member.Election
+	wake     func()
+}
+
+func newElector(k *child, e *member.Spawn) {
+	el := &elector{child: k, id: k.session.Worker, session: k.session.Number, wake: func() {}}
+	k.elector = el
+	election, effects := member.NewElection(k.client.now, member.ElectionConfig{Worker: el.id, LeaderTTL: k.cfg.LeaderTTL, Floor: e.Floor.Term})
+	el.election = election
+	el.perform(effects)
+	k.stops = append(k.stops, k.client.follow(store.Election, []string{store.LeaderKey}, 0, func(u store.Update) {
+		el.step(&member.ElectionUpdate{Update: u})
+	}, k.lost), func() { el.wake() })
+}
+
+func (el *elector) step(f member.ElectionFact) {
+	if !el.over() {
+		el.perform(el.election.Step(el.client.now, f, nil))
+	}
+}
+
+func (el *elector) perform(effects []member.ElectionEffect) {
+	c := el.client
+	for _, effect := range effects {
+		el.say(effect)
+		switch e := effect.(type) {
+		case *member.ElectionCampaign:
+			by := c.now.Add(el.cfg.ElectionTimeout)
+			c.acquire(store.Election, store.LeaderKey, el.record(), by, nil, func(l store.Lease, err error) { el.term(l, e.Floor, by, err) })
+		case *member.ElectionNewTerm:
+			by := c.now.Add(el.cfg.ElectionTimeout)
+			c.renew(e.Lease, el.record(), el.cfg.ElectionTimeout, func(l store.Lease, err error) { el.term(l, e.Floor, by, err) })
+		case *member.ElectionRenew:
+			c.renew(e.Lease, el.record(), e.Limit, func(l store.Lease, err error) {
+				el.step(&member.ElectionRenewed{From: e.Lease.Revision, Lease: l, Err: err})
+			})
+		case *member.ElectionRelease:
+			c.release(e.Lease, c.now.Add(c.timeout), func(error) {})
+		case *member.ElectionLead:
+			el.from(&member.Elected{Fence: e.Fence})
+		case *member.ElectionYield:
+			el.from(&member.Deposed{Err: e.Err})
+		case *member.ElectionFollow:
+			el.from(&member.LeaderSeen{})
+		case *member.ElectionProblem:
+			el.from(&member.Survived{Err: e.Err})
+		case *member.ElectionWake:
+			el.wake()
+			if el.wake = func() {}; !e.At.IsZero() {
+				el.wake = c.At(e.At.Add(c.Spread(e.Spread)), func() { el.step(&member.ElectionTicked{}) })
+			}
+		}
+	}
+}
+
+func (el *elector) record() record.Leader {
+	return record.Leader{Worker: el.id, Session: el.session, Since: el.client.now, Plan: el.client.planSeen}
+}
+
+// term begins a term where the lease was got.
+func (el *elector) term(l store.Lease, floor uint64, by time.Time, err error) {
+	if err != nil {
+		el.step(&member.ElectionCampaigned{Err: err})
+		return
+	}
+	c := el.client
+	valid := func() bool { return !el.over() && c.now.Before(l.TrustedUntil()) }
+	c.beginTerm(record.Term{Worker: el.id, Session: el.session}, floor, by, valid, func(f store.Fence, err error) {
+		el.step(&member.ElectionCampaigned{Lease: &l, Fence: f, Err: err})
+	})
+}
+
+// newFollower has the records of the session applied.
+func newFollower(k *child, e *member.Spawn) {
+	following := member.NewFollowing(member.FollowingConfig{
+		Worker: k.session.Worker, Session: k.session.Number, Carried: e.Carried, Position: e.Highest,
+	})
+	wake := func() {}
+	var step func(member.FollowingFact)
+	step = func(f member.FollowingFact) {
+		if k.over() {
+			return
+		}
+		for _, effect := range following.Step(k.client.now, f, nil) {
+			k.say(effect)
+			switch e := effect.(type) {
+			case *member.FollowingShow:
+				k.client.After(0, func() { k.show(e, func(served *member.FollowingServed) { step(served) }) })
+			case *member.FollowingCompare:
+				k.client.After(0, func() { step(&member.FollowingCompared{}) })
+			case *member.FollowingSeen:
+				k.from(&member.PositionMet{Position: e.Position})
+			case *member.FollowingPhase:
+				k.from(&member.PhaseMet{Phase: e.Phase, Reads: e.Reads})
+			case *member.FollowingApplied:
+				k.from(&member.Applied{Position: e.Position, Awaited: e.Acknowledge})
+			case *member.FollowingHeld:
+				k.from(&member.Damped{Until: e.Until})
+			case *member.FollowingVacated:
+				k.from(&member.Vacated{Is: e.Is})
+			case *member.FollowingFormat:
+				k.from(&member.FormatMet{By: member.Follower, Err: e.Err})
+			case *member.FollowingLost:
+				k.lost(e.Err)
+			case *member.FollowingProblem:
+				k.from(&member.Survived{Err: e.Err})
+			case *member.FollowingWake:
+				wake()
+				if wake = func() {}; !e.At.IsZero() {
+					wake = k.client.At(e.At, func() { step(&member.FollowingTicked{}) })
+				}
+			}
+		}
+	}
+	keys := []string{store.TermKey, store.PlanKey, k.session.Worker}
+	k.stops = append(k.stops, k.client.follow(store.Assignments, keys, 0, func(u store.Update) {
+		step(&member.FollowingUpdate{Update: u})
+	}, k.lost), func() { wake() })
+}
+
+// show has the user run what a record grants, while the trust holds.
+func (k *child) show(e *member.FollowingShow, done func(*member.FollowingServed)) {
+	trusted := func() bool { return !k.over() && k.trust.Takes && k.client.now.Before(k.trust.Until) }
+	if !trusted() {
+		done(&member.FollowingServed{Outcome: member.FollowingRefused})
+		return
+	}
+	k.become(change{owned: e.Record.Owned, shrinks: e.Shrink, limit: k.cfg.Hook, trusted: trusted, done: func(o member.FollowingOutcome) {
+		done(&member.FollowingServed{Outcome: o})
+	}})
+}

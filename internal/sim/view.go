@@ -1,0 +1,114 @@
+package sim
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/store/model"
+)
+
+// open makes the buckets that are missing and notes which incarnation each is.
+func (c *client) open(by time.Time, done func(error)) {
+	b := store.Bucket(0)
+	var next func()
+	next = func() {
+		if b == store.Buckets {
+			done(nil)
+			return
+		}
+		c.await(c.Store.Info(c.now, c.id, b, c.patience(by)), func(e model.Event) {
+			switch {
+			case e.Outcome != model.Applied && !c.now.Before(by):
+				done(fmt.Errorf("%w: open the %s bucket", store.ErrNotDone, b))
+				return
+			case e.Outcome != model.Applied:
+				c.After(20*time.Millisecond, next)
+				return
+			case e.None:
+				_ = c.Store.Create(c.now, b) // another worker may be faster
+				next()
+				return
+			}
+			c.created[b] = e.Info.Created
+			b++
+			next()
+		})
+	}
+	next()
+}
+
+// info asks the leader of a bucket about it. ErrRolledBack says that it is not the one that was opened.
+func (c *client) info(b store.Bucket, by time.Time, done func(model.Info, error)) {
+	c.await(c.Store.Info(c.now, c.id, b, c.patience(by)), func(e model.Event) {
+		switch {
+		case e.Outcome != model.Applied:
+			done(model.Info{}, fmt.Errorf("%w: ask about the %s bucket", store.ErrNotDone, b))
+		case e.None, !e.Info.Created.Equal(c.created[b]):
+			done(model.Info{}, fmt.Errorf("%w: the %s bucket is gone or another", store.ErrRolledBack, b))
+		default:
+			done(e.Info, nil)
+		}
+	})
+}
+
+// list takes a snapshot, markers included, that is complete at least up to a revision.
+func (c *client) list(b store.Bucket, keys []string, atLeast uint64, by time.Time, done func(store.Snapshot, error)) {
+	attempt := 0
+	var try func()
+	again := func(err error) {
+		pause := min(5*time.Millisecond<<min(attempt, 6), 200*time.Millisecond)
+		if attempt++; !c.now.Add(pause).Before(by) || errors.Is(err, store.ErrRolledBack) {
+			done(store.Snapshot{}, fmt.Errorf("snapshot of the %s bucket: %w", b, err))
+			return
+		}
+		c.After(pause, try)
+	}
+	try = func() {
+		c.await(c.Store.List(c.now, c.id, b, keys, c.patience(by)), func(e model.Event) {
+			switch {
+			case e.Outcome != model.Applied:
+				again(store.ErrNotDone)
+			case e.None:
+				c.listNothing(b, keys, atLeast, by, done, again)
+			case e.Revision < atLeast:
+				again(fmt.Errorf("%w: complete up to %d, asked for %d", store.ErrNotDone, e.Revision, atLeast))
+			default:
+				slices.SortFunc(e.Entries, func(x, y store.Entry) int { return cmp.Compare(x.Key, y.Key) })
+				done(store.Snapshot{Entries: e.Entries, UpTo: e.Revision}, nil)
+			}
+		})
+	}
+	try()
+}
+
+// listNothing asks the leader where a replica has none of the keys: up to which revision that is so.
+func (c *client) listNothing(b store.Bucket, keys []string, atLeast uint64, by time.Time, done func(store.Snapshot, error), again func(error)) {
+	c.info(b, by, func(i model.Info, err error) {
+		if err != nil || i.Last < atLeast || keys == nil && i.Messages > 0 {
+			if err == nil {
+				err = fmt.Errorf("%w: something is there after all", store.ErrNotDone)
+			}
+			again(err)
+			return
+		}
+		var look func(n int)
+		look = func(n int) {
+			if n == len(keys) {
+				done(store.Snapshot{UpTo: i.Last}, nil)
+				return
+			}
+			c.get(b, keys[n], by, func(_ store.Entry, err error) {
+				if !errors.Is(err, store.ErrNotFound) {
+					again(fmt.Errorf("%w: %q is there after all", store.ErrNotDone, keys[n]))
+					return
+				}
+				look(n + 1)
+			})
+		}
+		look(0)
+	})
+}

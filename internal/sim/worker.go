@@ -1,0 +1,292 @@
+package sim
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/strategy"
+)
+
+// Config is what the workers of a fleet have in common.
+type Config struct {
+	Member          member.Config
+	Topology        topology.Config
+	LeaderTTL       time.Duration
+	ElectionTimeout time.Duration
+	HomeRetention   time.Duration
+	Rebalance       float64 // MinRebalanceThreshold
+	IDs             []string
+	Partitions      []strategy.Partition
+	Hook            time.Duration // how long the user takes at most to let go
+	Strategy        strategy.Strategy
+}
+
+// Worker is one process: a member and what it spawned. What it owns is what its user runs.
+type Worker struct {
+	Name  string
+	Owned map[string]int64 // partition: epoch
+
+	fleet  *Fleet
+	client *client
+	cfg    Config
+	member *member.Member
+	facts  []member.Fact
+	steps  bool
+	wake   func()
+	dead   bool // crashed, or at its end
+
+	children map[member.Kind]*child
+	session  member.Begin
+	trust    member.Trust
+	standing member.Standing
+	status   member.Status
+	changes  int // of what the user runs
+
+	heartbeat *heartbeat
+	elector   *elector
+}
+
+// child is one spawned part of a worker. It says nothing after its end.
+type child struct {
+	*Worker
+	kind  member.Kind
+	ended bool
+	stops []func()
+}
+
+// from tells what a part reports while it lives.
+func (k *child) from(f member.Fact) {
+	if !k.over() {
+		k.tell(f)
+	}
+}
+
+func (k *child) over() bool { return k.ended || k.dead }
+
+// lost says that the session is over.
+func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
+
+func newWorker(f *Fleet, name string, n int) *Worker {
+	c := &client{
+		Loop: f.Loop, id: f.clients, name: name + "-" + strconv.Itoa(n), timeout: f.cfg.Member.OperationTimeout,
+		orphans: map[record.Token]time.Time{},
+		ttl: [store.Buckets]time.Duration{
+			store.StableIDs: f.cfg.Member.WorkerIDTTL, store.Election: f.cfg.LeaderTTL, store.Heartbeats: f.cfg.Member.HeartbeatTTL,
+		},
+	}
+	return &Worker{
+		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: f.cfg, member: member.New(f.cfg.Member), wake: func() {},
+		children: map[member.Kind]*child{},
+	}
+}
+
+// tell steps the member with a fact and performs what follows.
+func (w *Worker) tell(f member.Fact) {
+	w.facts = append(w.facts, f)
+	if w.steps {
+		return
+	}
+	w.steps = true
+	for len(w.facts) > 0 && !w.dead {
+		f, w.facts = w.facts[0], w.facts[1:]
+		for _, e := range w.member.Step(w.client.now, f, nil) {
+			w.say(e)
+			w.perform(e)
+		}
+	}
+	w.steps = false
+}
+
+func (w *Worker) say(line fmt.Stringer) {
+	if w.client.Trace != nil {
+		w.client.say(w.Name, line.String())
+	}
+}
+
+func (w *Worker) perform(effect member.Effect) {
+	switch e := effect.(type) {
+	case *member.Open:
+		w.open()
+	case *member.Spawn:
+		w.spawn(e)
+	case *member.Stop:
+		w.stop(e.Kind)
+	case *member.Begin:
+		w.session = *e
+		if !e.Keeps && len(w.Owned) > 0 {
+			w.fleet.breaks("%s begins a session and still runs %d partitions", w.Name, len(w.Owned))
+		}
+	case *member.Trust:
+		w.trust = *e
+	case *member.Rejoin:
+		w.trust = member.Trust{}
+	case *member.Drop:
+		w.become(change{limit: w.cfg.Hook})
+	case *member.GiveUp:
+		w.become(change{limit: e.Until.Sub(w.client.now), done: func(member.FollowingOutcome) { w.tell(&member.HookDone{ID: e.ID}) }})
+	case *member.Delete:
+		w.delete(e)
+	case *member.Publish:
+		w.status = e.Status
+	case *member.Wake:
+		w.wake()
+		w.wake = func() {}
+		if at := e.At; !at.IsZero() {
+			w.wake = w.client.At(at, func() {
+				if !w.dead {
+					w.tell(&member.Ticked{At: at})
+				}
+			})
+		}
+	case *member.End:
+		w.Crash()
+	default:
+		w.instruct(effect)
+	}
+}
+
+// instruct tells the parts what concerns them.
+func (w *Worker) instruct(effect member.Effect) {
+	switch e := effect.(type) {
+	case *member.Stand:
+		w.standing = e.Standing
+		w.beats(func(h *heartbeat) { h.hurry() })
+	case *member.Beat:
+		fence := e.Fence
+		w.beats(func(h *heartbeat) { h.asked, h.question = &fence, h.hurry() })
+	case *member.Acknowledge:
+		w.beats(func(h *heartbeat) {
+			h.applied = e.Position
+			if e.Now {
+				h.hurry()
+			}
+		})
+	case *member.Recount:
+		w.beats(func(h *heartbeat) { h.hurry() })
+	case *member.Complain:
+		w.beats(func(h *heartbeat) {
+			h.stuck = e.Lines
+			h.hurry()
+		})
+	case *member.SawTerm:
+		w.elects(&member.ElectionTermSeen{Term: e.Term})
+	case *member.NewTerm:
+		w.elects(&member.ElectionFenceLost{Fence: e.Fence})
+	case *member.Abstain:
+		w.elects(&member.ElectionAbstain{Until: e.Until})
+	}
+}
+
+func (w *Worker) beats(do func(*heartbeat)) {
+	if w.heartbeat != nil && !w.heartbeat.over() {
+		do(w.heartbeat)
+	}
+}
+
+func (w *Worker) elects(f member.ElectionFact) {
+	if w.elector != nil {
+		w.elector.step(f)
+	}
+}
+
+func (w *Worker) open() {
+	w.client.open(w.client.now.Add(w.client.timeout), func(err error) {
+		if !w.dead {
+			w.tell(&member.Opened{Err: err, Transient: err != nil})
+		}
+	})
+}
+
+func (w *Worker) spawn(e *member.Spawn) {
+	k := &child{Worker: w, kind: e.Kind}
+	w.children[e.Kind] = k
+	switch e.Kind {
+	case member.Claimer:
+		newClaimer(k, e)
+	case member.Heartbeat:
+		newHeartbeat(k, e)
+	case member.Elector:
+		newElector(k, e)
+	case member.Follower:
+		newFollower(k, e)
+	case member.Calculator:
+		newCalculator(k, e)
+	case member.Host:
+	}
+}
+
+func (w *Worker) stop(kind member.Kind) {
+	if k := w.children[kind]; k != nil {
+		delete(w.children, kind)
+		k.end()
+	}
+	w.tell(&member.Stopped{Kind: kind})
+}
+
+func (k *child) end() {
+	k.ended = true
+	for _, stop := range k.stops {
+		stop()
+	}
+}
+
+// delete deletes what the worker has in a bucket, again and again.
+func (w *Worker) delete(e *member.Delete) {
+	own := w.client.left(e.Bucket)
+	var try func(n int)
+	try = func(n int) {
+		if w.dead {
+			return
+		}
+		if n == len(own) {
+			w.tell(&member.Deleted{ID: e.ID, Bucket: e.Bucket})
+			return
+		}
+		w.client.release(own[n], w.client.now.Add(2*time.Second), func(err error) {
+			if err == nil || !w.holds(own[n]) {
+				try(n + 1)
+				return
+			}
+			w.client.After(100*time.Millisecond, func() { try(n) })
+		})
+	}
+	try(0)
+}
+
+func (w *Worker) holds(l store.Lease) bool {
+	for _, left := range w.client.left(l.Bucket) {
+		if left.Chain == l.Chain {
+			return true
+		}
+	}
+	return false
+}
+
+// Crash ends the process without goodbye.
+func (w *Worker) Crash() {
+	if w.dead {
+		return
+	}
+	w.dead = true
+	clear(w.Owned)
+	w.wake()
+	for _, kind := range kinds {
+		if k := w.children[kind]; k != nil {
+			k.end()
+		}
+	}
+}
+
+var kinds = []member.Kind{member.Calculator, member.Follower, member.Elector, member.Heartbeat, member.Claimer, member.Host}
+
+// Leave asks the worker to leave.
+func (w *Worker) Leave() {
+	if !w.dead {
+		w.tell(&member.LeaveAsked{})
+	}
+}
