@@ -13,7 +13,7 @@ import (
 
 // Acquire creates the entry of a key for a new hold. The marker of an earlier end is overwritten, and so is what this
 // very call wrote before its answer was lost; another live entry only where over, which may be nil, says so. Otherwise
-// it is a [*TakenError].
+// it is a [*TakenError]. A heartbeat that is about to expire is not written over: Acquire waits for its end, see awaitEnd.
 func (s *Store) Acquire(ctx context.Context, b Bucket, key string, r Record, over func(Entry) bool) (Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -30,6 +30,7 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 	}
 	chain := s.holder.chain()
 	expect, stored := uint64(0), false
+	var until time.Time // when what is written over is too old for that; zero where nothing is
 	for {
 		value, err := encode(s.holder.next(chain), s.described(r))
 		if err != nil {
@@ -44,7 +45,7 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 			s.holder.book.wrote(lease)
 		}
 		switch {
-		case err == nil && time.Now().Before(lease.TrustedUntil()):
+		case err == nil && time.Now().Before(lease.TrustedUntil()) && (until.IsZero() || time.Now().Before(until)):
 			return lease, nil
 		case err == nil:
 			return Lease{}, ErrLate
@@ -57,13 +58,22 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 			return Lease{}, err
 		}
 		entry, err := s.Get(ctx, b, key)
+		until = time.Time{}
 		switch {
 		case errors.Is(err, ErrNotFound):
 			expect = 0
 		case err != nil:
 			return Lease{}, err
-		case entry.Kind != Put, entry.Token.Of(chain), s.holder.orphaned(entry.Token), over != nil && over(entry):
+		case entry.Kind != Put, entry.Token.Of(chain), s.holder.orphaned(entry.Token):
 			expect, stored = entry.Revision, entry.Token.Of(chain)
+		case over != nil && over(entry):
+			expect, stored = entry.Revision, false
+			if b != Heartbeats {
+				continue // claims: over knows how old the entry is
+			}
+			if until, err = s.awaitEnd(ctx, entry); err != nil {
+				return Lease{}, err
+			}
 		default:
 			s.holder.book.gone(chain)
 			return Lease{}, &TakenError{Entry: entry}

@@ -185,29 +185,55 @@ func (s *Store) silent(ctx context.Context, id string) (bool, error) {
 	return err == nil, err
 }
 
-// awaitHeartbeat waits until the heartbeat of a dead process can be written over, which is at once unless it is about to
-// expire: the marker of its expiry could follow the first heartbeat of the new session, which would count as dead then.
+// awaitHeartbeat waits until the heartbeat of a dead process can be written over, so that the session that is about to begin
+// does not have to.
 func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Token) error {
+	entry, err := s.Get(ctx, Heartbeats, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case entry.Kind != Put || !isDead(entry, dead):
+		return nil
+	}
+	_, err = s.awaitEnd(ctx, entry)
+	return err
+}
+
+// awaitEnd says until when an entry may be written over: not in the last quarter of its life, as a lease is not renewed
+// then. The marker of its expiry could follow what is written, even where that is acknowledged, and would end it. The leader
+// would give a session's partitions away while its worker still trusts it:
+//
+//  1. the entry expires, and the server decides to mark it;
+//  2. the write arrives, finds the entry still in its place, and is stored;
+//  3. the marker is stored.
+//
+// In that last quarter awaitEnd waits until the entry is no longer what it was, and returns the zero time: then the next
+// write finds what there is. The server that would expire the entry says how old it is.
+func (s *Store) awaitEnd(ctx context.Context, e Entry) (until time.Time, err error) {
 	for {
-		entry, err := s.Get(ctx, Heartbeats, id)
+		asked := time.Now()
+		info, err := s.info(ctx, e.Bucket)
+		if err != nil {
+			return time.Time{}, err
+		}
+		age := max(info.TimeStamp.Sub(e.Created), 0)
+		until = Lease{Sent: asked.Add(-age), TTL: s.TTL(e.Bucket)}.TrustedUntil()
+		if time.Now().Before(until) {
+			return until, nil
+		}
+		now, err := s.Get(ctx, e.Bucket, e.Key)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			return nil
+			return time.Time{}, nil
 		case err != nil:
-			return err
-		case entry.Kind != Put || !isDead(entry, dead):
-			return nil
-		}
-		info, err := s.info(ctx, Heartbeats)
-		if err != nil {
-			return err
-		}
-		ttl := s.TTL(Heartbeats)
-		if info.TimeStamp.Sub(entry.Created) < ttl-ttl/8 {
-			return nil
+			return time.Time{}, err
+		case now.Revision != e.Revision:
+			return time.Time{}, nil
 		}
 		if !pause(ctx, 25*time.Millisecond) {
-			return fmt.Errorf("await the end of the heartbeat of %q: %w: %w", id, ErrNotDone, ctx.Err())
+			return time.Time{}, fmt.Errorf("await the end of %s %q: %w: %w", e.Bucket, e.Key, ErrNotDone, ctx.Err())
 		}
 	}
 }

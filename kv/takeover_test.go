@@ -183,6 +183,37 @@ func TestAGroupIsNamedByItsBucketsAndWhenTheyWereMade(t *testing.T) {
 	})
 }
 
+// TestAFirstHeartbeatIsNotWrittenOverOneThatIsAboutToExpire: its marker could end the new one.
+func TestAFirstHeartbeatIsNotWrittenOverOneThatIsAboutToExpire(t *testing.T) {
+	ttl := testConfig().HeartbeatTTL
+	for _, c := range []struct {
+		age   time.Duration
+		waits bool
+	}{{0, false}, {ttl/4*3 - time.Millisecond, false}, {ttl / 4 * 3, true}, {ttl - time.Millisecond, true}} {
+		t.Run(c.age.String(), func(t *testing.T) {
+			withStores(t, func(t *testing.T, before, now *Store) {
+				anySession := func(Entry) bool { return true }
+				old, err := before.Acquire(t.Context(), Heartbeats, "worker-1", Heartbeat{Session: 1}, nil)
+				require.NoError(t, err)
+				<-time.After(time.Until(old.Sent.Add(c.age)))
+				began := time.Now()
+				l, err := now.Acquire(t.Context(), Heartbeats, "worker-1", Heartbeat{Session: 2}, anySession)
+				require.NoError(t, err)
+				if !c.waits {
+					require.Less(t, time.Since(began), 10*time.Millisecond)
+				} else {
+					require.GreaterOrEqual(t, l.Sent.Sub(old.Sent), ttl)
+					require.Less(t, l.Sent.Sub(old.Sent), ttl+500*time.Millisecond)
+				}
+				<-time.After(time.Until(l.TrustedUntil()))
+				e, err := now.Get(t.Context(), Heartbeats, "worker-1")
+				require.NoError(t, err)
+				require.Equal(t, l.Revision, e.Revision)
+			})
+		})
+	}
+}
+
 func withStores(t *testing.T, f func(t *testing.T, a, b *Store)) {
 	t.Helper()
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {

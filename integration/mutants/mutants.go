@@ -136,7 +136,7 @@ var mutants = []mutant{
 	{
 		name: "late-acquisition-counts", breaks: "An entry whose acknowledgement came too late counts as acquired.",
 		file: "kv/lease.go",
-		old:  `case err == nil && time.Now().Before(lease.TrustedUntil()):`,
+		old:  `case err == nil && time.Now().Before(lease.TrustedUntil()) && (until.IsZero() || time.Now().Before(until)):`,
 		new:  `case err == nil:`,
 	},
 	{
@@ -1941,10 +1941,10 @@ var mutants = []mutant{
 		new:  ``, likely: "StateIs",
 	},
 	{
-		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of a dead process is written over just before the marker of its expiry.",
+		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `if info.TimeStamp.Sub(entry.Created) < ttl-ttl/8 {`,
-		new:  `if info.TimeStamp.Sub(entry.Created) < 2*ttl {`, likely: "StateIs",
+		old:  `TTL: s.TTL(e.Bucket)}.TrustedUntil()`,
+		new:  `TTL: 2 * s.TTL(e.Bucket)}.TrustedUntil()`, likely: "AboutToExpire|StateIs",
 	},
 	{
 		name: "first-heartbeat-any-time", breaks: "A session may begin long after its claim, when others take it for over.",

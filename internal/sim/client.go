@@ -143,6 +143,7 @@ func (c *client) get(b store.Bucket, key string, by time.Time, done func(store.E
 // acquire begins a hold.
 func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over func(store.Entry) bool, done func(store.Lease, error)) {
 	chain, stored := c.chain(), false
+	var until time.Time // when what is written over is too old for that; zero where nothing is
 	var try func(expect uint64)
 	try = func(expect uint64) {
 		l := store.Lease{Bucket: b, Key: key, Sent: c.now, TTL: c.ttl[b], Chain: chain}
@@ -152,7 +153,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 			case err == nil:
 				l.Revision = revision
 				c.note(l)
-				if !c.now.Before(l.TrustedUntil()) {
+				if !c.now.Before(l.TrustedUntil()) || !until.IsZero() && !c.now.Before(until) {
 					done(store.Lease{}, store.ErrLate)
 					return
 				}
@@ -168,14 +169,25 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 				return
 			}
 			c.get(b, key, by, func(e store.Entry, err error) {
+				until = time.Time{}
 				switch {
 				case errors.Is(err, store.ErrNotFound):
 					try(0)
 				case err != nil:
 					done(store.Lease{}, err)
-				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e):
+				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && b != store.Heartbeats:
 					stored = e.Token.Of(chain)
 					try(e.Revision)
+				case over != nil && over(e):
+					stored = false
+					c.awaitEnd(e, by, func(young time.Time, err error) {
+						if err != nil {
+							done(store.Lease{}, err)
+							return
+						}
+						until = young
+						try(e.Revision)
+					})
 				default:
 					c.gone(chain)
 					done(store.Lease{}, &store.TakenError{Entry: e})
@@ -184,6 +196,33 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 		})
 	}
 	try(0)
+}
+
+// awaitEnd says until when an entry may be written over: not in the last quarter of its life, because the marker of its expiry
+// could follow. Then it waits until the entry is no longer what it was.
+func (c *client) awaitEnd(e store.Entry, by time.Time, done func(until time.Time, err error)) {
+	asked := c.now
+	c.info(e.Bucket, by, func(i model.Info, err error) {
+		if err != nil {
+			done(time.Time{}, err)
+			return
+		}
+		age := max(i.Now.Sub(e.Created), 0)
+		if until := (store.Lease{Sent: asked.Add(-age), TTL: c.ttl[e.Bucket]}).TrustedUntil(); c.now.Before(until) {
+			done(until, nil)
+			return
+		}
+		c.get(e.Bucket, e.Key, by, func(now store.Entry, err error) {
+			switch {
+			case errors.Is(err, store.ErrNotFound), err == nil && now.Revision != e.Revision:
+				done(time.Time{}, nil)
+			case err != nil:
+				done(time.Time{}, err)
+			default:
+				c.After(25*time.Millisecond, func() { c.awaitEnd(e, by, done) })
+			}
+		})
+	})
 }
 
 // renew lengthens a hold that is still trusted.
