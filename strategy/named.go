@@ -14,17 +14,27 @@ var ErrUnknownStrategy = errors.New("unknown strategy")
 // maxDescription bounds a description in bytes: it is stored with every plan.
 const maxDescription = 200
 
+// maxNamed bounds the descriptions that Named reads, in bytes. They come from outside, and reading one costs more than its length.
+const maxNamed = 1000
+
 // Describe names a strategy and its settings, in the form that Named reads: sticky, hash, hash(bound=1.05,nodes=150),
 // roundrobin, rendezvous, zoned(sticky,zone). The others are pinned(…) and pools(…), whose pins and function no text can
 // hold. A strategy from elsewhere is described by its String method, or else by its type. The text has at most 200 bytes.
 func Describe(s Strategy) string {
-	text := describe(s)
+	return cut(describe(s))
+}
+
+// cut shortens a text to maxDescription bytes.
+func cut(text string) string {
 	if len(text) <= maxDescription {
 		return text
 	}
 	text = text[:maxDescription-len("…")]
-	for !utf8.ValidString(text) {
-		text = text[:len(text)-1]
+	for range utf8.UTFMax {
+		if r, size := utf8.DecodeLastRuneInString(text); r != utf8.RuneError || size != 1 {
+			break
+		}
+		text = text[:len(text)-1] // a part of a character
 	}
 	return text + "…"
 }
@@ -70,8 +80,11 @@ func (c *ConsistentHash) describe() string {
 
 // Named returns the strategy that a description names: one of sticky, hash, roundrobin and rendezvous, hash with settings
 // as in hash(bound=1.05,nodes=150), or zoned around one of them, as in zoned(sticky,zone). Every other text is
-// ErrUnknownStrategy, a setting out of range is ErrInvalidOption.
+// ErrUnknownStrategy, and so is one of more than 1,000 bytes. A setting out of range is ErrInvalidOption.
 func Named(description string) (Strategy, error) {
+	if n := len(description); n > maxNamed {
+		return nil, unknown(cut(description), fmt.Sprintf("it has %d bytes, more than %d", n, maxNamed))
+	}
 	name, settings, has := strings.Cut(strings.TrimSpace(description), "(")
 	if has && !strings.HasSuffix(settings, ")") {
 		return nil, unknown(description, "it has no closing parenthesis at its end")

@@ -42,6 +42,19 @@ func TestWhatNamesNoStrategyIsAnError(t *testing.T) {
 	}
 }
 
+// TestALongDescriptionIsRefusedAtOnce: a text from outside is not worth seconds, nor is it quoted in full.
+func TestALongDescriptionIsRefusedAtOnce(t *testing.T) {
+	nested := func(n int) string { return strings.Repeat("zoned(", n) + "sticky" + strings.Repeat(",a)", n) }
+	_, err := strategy.Named(nested(110))
+	require.NoError(t, err, "it has %d bytes", len(nested(110)))
+	for _, text := range []string{nested(111), nested(20_000), strings.Repeat("\xff", 2000)} {
+		_, err := strategy.Named(text)
+		require.ErrorIs(t, err, strategy.ErrUnknownStrategy)
+		require.ErrorContains(t, err, "more than 1000")
+		require.Less(t, len(err.Error()), 1200)
+	}
+}
+
 // spoken is a strategy from elsewhere that describes itself.
 type spoken struct {
 	strategy.Strategy
