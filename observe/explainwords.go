@@ -1,8 +1,13 @@
 package observe
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 // This file is what an explanation says to people.
@@ -72,9 +77,16 @@ func (x *explainer) tellReason() {
 		from = " from " + c.From
 	}
 	x.say("%s got it%s at %s, in version %d of leader %s, because of: %s.", c.To, from, clock(c.At), c.Version, c.By, c.Why)
-	cert := c.Certificate
-	x.say("That version moved %d partitions between workers (at least %d), and left the fullest worker at %.3f times its fair share (at best %.3f).",
-		cert.Moves, cert.LeastMoves, cert.Imbalance, cert.LeastImbalance)
+	x.tellCertificate(c.Certificate)
+}
+
+// tellCertificate says what the version brought. Its moves are those between workers that stay: what a worker that was lost or
+// left had is not among them.
+func (x *explainer) tellCertificate(c kv.Certificate) {
+	if c.Moves > 0 || c.LeastMoves > 0 {
+		x.say("Beyond what had to move, that version moved %s between workers that stay (least possible: %d).", partitions(c.Moves), c.LeastMoves)
+	}
+	x.say("That version left the fullest worker at %.3f times its fair share (at best %.3f).", c.Imbalance, c.LeastImbalance)
 }
 
 func (x *explainer) tellOwner() {
@@ -86,6 +98,8 @@ func (x *explainer) tellOwner() {
 		x.say("%s is stuck: it %s.", w.ID, strings.Join(w.Stuck, "; it "))
 	}
 	switch {
+	case w.Leaving && !x.open():
+		x.say("%s leaves, and nobody can take over: it keeps the partition until a worker joins.", w.ID)
 	case w.Leaving:
 		x.say("%s leaves: everything it has goes to other workers.", w.ID)
 	case w.Cordoned:
@@ -126,6 +140,18 @@ func (x *explainer) tellGroup() {
 	default:
 		x.say("The group is %s. Its leader is %s, its phase is %s.", orStable(p.Lifecycle), x.group.Leader, p.Phase)
 	}
+}
+
+// open says that a worker is there that can take partitions. Where all such workers are cordoned, they take them all the same.
+func (x *explainer) open() bool {
+	return slices.ContainsFunc(x.fleet.Workers, func(w whatif.Worker) bool { return !w.Away && !w.Leaving })
+}
+
+func partitions(n int) string {
+	if n == 1 {
+		return "1 partition"
+	}
+	return fmt.Sprintf("%d partitions", n)
 }
 
 func orStable(lifecycle string) string {

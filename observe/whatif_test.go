@@ -134,7 +134,7 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			nil, "p.0", at(200), Owned,
 			[]string{
 				"worker-0 has it", "in epoch 1.", "worker-0 got it from worker-9 at 1970-01-01T00:00:05Z, in version 1 of leader worker-2, because of: emergency: lost worker-9.",
-				"moved 3 partitions between workers (at least 2)", "at 1.200 times its fair share (at best 1.100)", "it would stay", "If worker-0 crashed, it would go to worker-",
+				"Beyond what had to move, that version moved 3 partitions between workers that stay (least possible: 2).", "That version left the fullest worker at 1.200 times its fair share (at best 1.100)", "it would stay", "If worker-0 crashed, it would go to worker-",
 				"The group is stable. Its leader is worker-0, its phase is idle.",
 			},
 			time.Time{},
@@ -209,6 +209,29 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			time.Time{},
 			"worker-0", true,
 		},
+		"leaving, and all others too": {
+			func(f *feedOf) {
+				for _, id := range []string{"worker-0", "worker-1"} {
+					f.put(kv.Heartbeats, id, kv.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
+				}
+				f.expire("worker-2")
+			},
+			"p.0", at(200), Owned,
+			[]string{"worker-0 leaves, and nobody can take over: it keeps the partition until a worker joins.", "it would stay"},
+			time.Time{},
+			"worker-0", false,
+		},
+		"leaving, and only a cordoned one stays": {
+			func(f *feedOf) {
+				f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
+				f.put(kv.Heartbeats, "worker-1", kv.Heartbeat{Session: 2, Capacity: 100, Cordoned: true})
+				f.expire("worker-2")
+			},
+			"p.0", at(200), Owned,
+			[]string{"worker-0 leaves: everything it has goes to other workers.", "it would go to worker-1"},
+			time.Time{},
+			"worker-1", true,
+		},
 		"leaving, without a leader, unseen": {
 			func(f *feedOf) {
 				f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
@@ -236,6 +259,17 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			require.Equal(t, c.heir, e.Heir != "", text)
 		})
 	}
+}
+
+// TestAnExplanationCountsOnlyWhatMovedBetweenThoseWhoStay: zero moves right after "got it from" would contradict themselves.
+func TestAnExplanationCountsOnlyWhatMovedBetweenThoseWhoStay(t *testing.T) {
+	f := groupOf("worker-0", "worker-1")
+	granted := Change{Partition: "p.0", From: "worker-9", To: "worker-0", Epoch: 1, Certificate: kv.Certificate{Imbalance: 1, LeastImbalance: 1}}
+	told := func() string { return strings.Join(explained(f, "p.0", time.Unix(200, 0), granted).Sentences, "\n") }
+	require.NotContains(t, told(), "moved")
+	require.Contains(t, told(), "That version left the fullest worker at 1.000 times its fair share (at best 1.000).")
+	granted.Certificate.Moves = 1
+	require.Contains(t, told(), "moved 1 partition between workers that stay (least possible: 0).")
 }
 
 func TestAnExplanationWithoutAReasonSaysSo(t *testing.T) {
