@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 
+	"github.com/parti-go/parti/observe"
 	"github.com/parti-go/parti/strategy"
 	"github.com/parti-go/parti/strategy/whatif"
 )
@@ -15,17 +17,43 @@ import (
 // planners is how many plans are made at once. A plan for a large group takes a processor for a while, and a worker has other work.
 const planners = 2
 
-// planned serves a question when it is its turn.
-func (h *handler) planned(serve http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case h.turns <- struct{}{}:
-			defer func() { <-h.turns }()
-			serve(w, r)
-		case <-r.Context().Done(): // nobody wants to know any more
-		}
+// planned makes a plan when it is its turn. It stops waiting when the client leaves. A plan that is being made is made to the end
+// nonetheless, and takes its turn until then. A panic in it is an error: it is not the server's goroutine, which would contain it.
+func planned[T any](h *handler, r *http.Request, plan func(ctx context.Context) (T, error)) (made T, err error) {
+	type result struct {
+		made T
+		err  error
+	}
+	ctx := r.Context()
+	select {
+	case h.turns <- struct{}{}:
+	case <-ctx.Done():
+		return made, errLeft
+	}
+	done := make(chan result, 1)
+	go func() {
+		out := result{err: errPlanEnded}
+		defer func() {
+			if p := recover(); p != nil {
+				out.err = fmt.Errorf("%w: it panics: %v", errPlanEnded, p)
+			}
+			<-h.turns
+			done <- out
+		}()
+		out.made, out.err = plan(ctx)
+	}()
+	select {
+	case out := <-done:
+		return out.made, out.err
+	case <-ctx.Done():
+		return made, errLeft
 	}
 }
+
+var (
+	errLeft      = errors.New("the client has left") // nobody wants to know any more
+	errPlanEnded = errors.New("planning ended without an answer")
+)
 
 // whatIf answers what a change would do: ?lose=worker-3&workers=+5 and so on, see [whatif.Change].
 func (h *handler) whatIf(w http.ResponseWriter, r *http.Request) {
@@ -34,8 +62,9 @@ func (h *handler) whatIf(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusBadRequest, "%s", err)
 		return
 	}
-	answer, err := h.view.WhatIf(change, nil)
+	answer, err := planned(h, r, func(context.Context) (whatif.Answer, error) { return h.view.WhatIf(change, nil) })
 	switch {
+	case errors.Is(err, errLeft):
 	case err == nil:
 		h.answer(w, r, http.StatusOK, answer)
 	case errors.Is(err, whatif.ErrInvalidChange):
@@ -54,10 +83,18 @@ func (h *handler) explain(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, http.StatusBadRequest, "partition is missing, allowed: the ID of a partition, as in explain.json?partition=orders.17")
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), historyPatience)
-	defer cancel()
-	explanation, err := h.view.Explain(ctx, partition, nil)
-	if err == nil {
+	explanation, err := planned(h, r, func(ctx context.Context) (observe.Explanation, error) {
+		ctx, cancel := context.WithTimeout(ctx, historyPatience)
+		defer cancel()
+		return h.view.Explain(ctx, partition, nil)
+	})
+	switch {
+	case errors.Is(err, errLeft):
+		return
+	case errors.Is(err, errPlanEnded):
+		h.refuse(w, r, http.StatusUnprocessableEntity, "%s", err)
+		return
+	case err == nil:
 		h.answer(w, r, http.StatusOK, explanation)
 		return
 	}

@@ -82,3 +82,38 @@ func TestPlansAreMadeAFewAtATime(t *testing.T) {
 		require.Len(t, begun, 5)
 	})
 }
+
+func TestAPlanIsNotWaitedForWhenTheClientHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _, v := both()
+		done := make(chan struct{})
+		v.whatIf = func(whatif.Change) (whatif.Answer, error) {
+			<-done
+			return whatif.Answer{}, nil
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		w, served := httptest.NewRecorder(), false
+		go func() {
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/whatif.json", nil).WithContext(ctx))
+			served = true
+		}()
+		synctest.Wait()
+		require.False(t, served)
+		cancel()
+		synctest.Wait()
+		require.True(t, served)
+		require.Zero(t, w.Body.Len())
+		require.Len(t, h.turns, 1, "the plan is still being made")
+		close(done)
+		synctest.Wait()
+		require.Empty(t, h.turns)
+	})
+}
+
+func TestAPlanThatPanicsIsRefused(t *testing.T) {
+	h, _, v := both()
+	v.whatIf = func(whatif.Change) (whatif.Answer, error) { panic("boom") }
+	w := asked(h, http.MethodGet, "/whatif.json")
+	require.Equal(t, http.StatusUnprocessableEntity, w.Code)
+	require.Contains(t, errorOf(t, w), "boom")
+}
