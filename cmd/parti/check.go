@@ -129,7 +129,23 @@ func judge(name string, g observe.Group, now time.Time, l limits) verdict {
 	}
 	v.add(l.stuck.judge(v.Stuck), "stuck: "+strings.Join(stuck, ", "))
 	v.add(l.damped.judge(v.Damped), "damped: "+strings.Join(damped, ", "))
+	if waiting := waitingToLeave(g, now); len(waiting) > 0 {
+		v.add(warning, "nobody can take over from who leaves: "+strings.Join(waiting, ", "))
+	}
 	return v
+}
+
+// waitingToLeave lists the workers that leave and keep what they have, because no other worker can take it.
+func waitingToLeave(g observe.Group, now time.Time) (ids []string) {
+	for _, w := range g.Workers {
+		switch {
+		case w.Live && !w.Leaving && !w.Damped.After(now):
+			return nil
+		case w.Live && w.Leaving && len(w.Partitions) > 0:
+			ids = append(ids, w.ID)
+		}
+	}
+	return ids
 }
 
 func count(n int, what string) string {

@@ -25,6 +25,15 @@ func healthy(now time.Time, f func(*observe.Group)) observe.Group {
 	return g
 }
 
+// leave has workers leave that have a partition each.
+func leave(at ...int) func(*observe.Group) {
+	return func(g *observe.Group) {
+		for _, i := range at {
+			g.Workers[i].Leaving, g.Workers[i].Partitions = true, []observe.Partition{{ID: "orders.0"}}
+		}
+	}
+}
+
 func TestAGroupIsJudgedByWhatIsWrongWithIt(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
@@ -47,6 +56,10 @@ func TestAGroupIsJudgedByWhatIsWrongWithIt(t *testing.T) {
 		{"stuck and gone", func(g *observe.Group) { g.Workers[1].Stuck, g.Workers[1].Live = []string{"hook"}, false }, nil, fine, "1 worker"},
 		{"damped", func(g *observe.Group) { g.Workers[1].Damped = now.Add(time.Minute) }, nil, warning, "damped: worker-1"},
 		{"damped before", func(g *observe.Group) { g.Workers[1].Damped = now.Add(-time.Minute) }, nil, fine, "2 workers"},
+		{"one leaves", leave(0), nil, fine, "2 workers"},
+		{"all leave", leave(0, 1), nil, warning, "nobody can take over from who leaves: worker-0, worker-1"},
+		{"the last one leaves", func(g *observe.Group) { leave(0)(g); g.Workers[1].Live = false }, nil, warning, "who leaves: worker-0"},
+		{"the last one leaves empty", func(g *observe.Group) { g.Workers[0].Leaving, g.Workers[1].Live = true, false }, nil, fine, "1 worker"},
 		{"stale", func(g *observe.Group) { g.Stale = now.Add(-time.Minute) }, nil, unknown, "the store has not answered for 1m00s"},
 		{"stale for a moment", func(g *observe.Group) { g.Stale = now.Add(-time.Second) }, nil, fine, "2 workers"},
 		{"stale, and critical before", func(g *observe.Group) { g.Stale, g.Unowned = now.Add(-time.Minute), 3 }, nil, critical, "3 partitions"},
