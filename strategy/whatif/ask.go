@@ -29,6 +29,7 @@ func Ask(f Fleet, c Change, s strategy.Strategy) (Answer, error) {
 	if err := p.later(); err != nil {
 		return Answer{}, err
 	}
+	p.keep()
 	a := Answer{
 		Change: c.String(), Strategy: strategy.Describe(p.strategy), Before: before, After: p.balance(p.last, p.list, p.partitions),
 		Moves: p.moves, Waits: p.waits, Ownerless: p.ownerless(), LeastMoves: p.least(),
@@ -59,6 +60,8 @@ type planner struct {
 	twoPlans   bool
 	moves      []Move
 	waits      []Wait
+	closed     bool // nobody is left who can take partitions
+	kept       bool // workers that drain keep what nobody can take over
 }
 
 func newPlanner(f *Fleet, c Change, s strategy.Strategy) (*planner, error) {
@@ -184,6 +187,29 @@ func (p *planner) later() error {
 // open says that somebody can take partitions.
 func (p *planner) open() bool {
 	return slices.ContainsFunc(p.fleet.open(p.last), func(w strategy.Worker) bool { return !w.Cordoned })
+}
+
+// keep gives back what nobody can take over from workers that drain or leave. They keep it until another worker joins.
+func (p *planner) keep() {
+	if p.closed = !p.open(); !p.closed {
+		return
+	}
+	waiting := map[string]bool{}
+	for i := range p.partitions {
+		q, from := &p.partitions[i], p.from[i]
+		w := p.fleet.worker(from)
+		if q.Owner != "" || w == nil {
+			continue
+		}
+		if how := p.how[from]; how == drained || how == stays && w.Leaving {
+			q.Owner, p.home[i], waiting[from], p.kept = from, from, true, true
+		}
+	}
+	for _, w := range p.fleet.Workers {
+		if waiting[w.ID] {
+			p.last = append(slices.Clip(p.last), w.Worker)
+		}
+	}
 }
 
 // plan has the strategy plan and notes what moves.

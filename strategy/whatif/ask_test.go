@@ -327,6 +327,44 @@ func TestWhoIsAwayKeepsWhatItHasAndWhoIsCordonedGetsNothing(t *testing.T) {
 	require.Contains(t, strings.Join(a.Notes, " "), "until a worker joins")
 }
 
+// TestWhoDrainsKeepsWhatNobodyCanTakeOver: a drain waits until another worker joins. A crash and a stop do not.
+func TestWhoDrainsKeepsWhatNobodyCanTakeOver(t *testing.T) {
+	s := strategy.NewSticky()
+	f := settled(t, s, workers(3), partitions(30))
+	everybody := []string{"worker-0", "worker-1", "worker-2"}
+	const waits = "nobody can take over: a drain waits, and the worker keeps its partitions, until another joins (--within ends the wait)"
+
+	a, err := whatif.Ask(f, whatif.Change{Drain: everybody}, s)
+	require.NoError(t, err)
+	require.Empty(t, a.Moves)
+	require.Empty(t, a.Notes)
+	require.Zero(t, a.LeastMoves)
+	require.Zero(t, a.After.Unowned)
+	require.Equal(t, waits, a.Verdict)
+	require.Equal(t, whatif.Load{ID: "worker-1", Capacity: 100, Partitions: 10, Load: 1000, Share: 1, State: "drains"}, a.After.Workers[1])
+
+	a, err = whatif.Ask(f, whatif.Change{Drain: everybody[:1], Lose: everybody[1:2], Stop: everybody[2:]}, s)
+	require.NoError(t, err)
+	require.Empty(t, a.Moves)
+	require.Equal(t, 20, a.After.Unowned, "who is lost or stops keeps nothing")
+	require.Equal(t, waits+", and 20 are left without an owner", a.Verdict)
+	require.Contains(t, a.Notes, "Nobody is left who can take partitions. They have no owner until a worker joins.")
+	require.Len(t, a.After.Workers, 1)
+
+	a, err = whatif.Ask(f, whatif.Change{Drain: everybody, Join: 1}, s)
+	require.NoError(t, err)
+	require.Len(t, a.Moves, 30)
+	require.NotContains(t, a.Verdict, "nobody can take over")
+	require.Len(t, a.After.Workers, 1)
+
+	f.Workers[0].Leaving, f.Workers[1].Away = true, true
+	a, err = whatif.Ask(f, whatif.Change{Drain: everybody[2:]}, s)
+	require.NoError(t, err)
+	require.Zero(t, a.After.Unowned)
+	require.Equal(t, waits, a.Verdict)
+	require.Equal(t, []string{"leaves", "away", "drains"}, []string{a.After.Workers[0].State, a.After.Workers[1].State, a.After.Workers[2].State})
+}
+
 func TestWhoIsLeavingHandsOverByItself(t *testing.T) {
 	f := settled(t, strategy.NewSticky(), workers(4), partitions(40))
 	f.Workers[0].Leaving = true

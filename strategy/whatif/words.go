@@ -77,7 +77,7 @@ func (p *planner) notes(a Answer) []string {
 			say("%s without an owner: %s.", are(len(w.Partitions), "partition"), w.Cause)
 		}
 	}
-	if !p.open() && a.After.Unowned > 0 {
+	if p.closed && a.After.Unowned > 0 {
 		say("Nobody is left who can take partitions. They have no owner until a worker joins.")
 	}
 	return notes
@@ -86,6 +86,13 @@ func (p *planner) notes(a Answer) []string {
 // verdict is the answer in one sentence.
 func (p *planner) verdict(a Answer) string {
 	var b strings.Builder
+	if p.kept {
+		b.WriteString("nobody can take over: a drain waits, and the worker keeps its partitions, until another joins (--within ends the wait)")
+		if n := a.After.Unowned; n > 0 {
+			fmt.Fprintf(&b, ", and %s left without an owner", are(n, ""))
+		}
+		return b.String()
+	}
 	if len(a.Moves) == 0 {
 		b.WriteString("nothing moves")
 	} else {
