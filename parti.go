@@ -315,7 +315,7 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		Capacity: cfg.Capacity, Labels: cfg.Labels, Cordoned: cfg.Cordoned, Uncontrolled: o.alone,
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
 		RelistInterval: cfg.RelistInterval, ShrinkConfirmations: cfg.SourceShrinkConfirmations,
-		JetStream: js, Strategy: s, Described: strategy.Describe(s), Hooks: o.hooks, Handling: o.handling, Logger: o.logger, MeterProvider: o.meters,
+		JetStream: js, Strategy: s, Described: describe(s, o.logger), Hooks: o.hooks, Handling: o.handling, Logger: o.logger, MeterProvider: o.meters,
 		Source:        func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
 		SourceVersion: version,
 		SourceWatch:   watch,
