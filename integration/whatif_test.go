@@ -192,6 +192,34 @@ func TestAFleetDoesWhatWasPredicted(t *testing.T) {
 	}
 }
 
+// TestTheLastWorkerKeepsWhatItDrainsAsPredicted: nobody can take over, so that the drain waits.
+func TestTheLastWorkerKeepsWhatItDrainsAsPredicted(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		f := fleet.New(t, server, 50)
+		last := f.Begin(1)[0]
+		<-time.After(time.Minute)
+		id := last.Manager.WorkerID()
+		o := watching(t, server)
+		want, answer := predicted(t, o, whatif.Change{Drain: []string{id}})
+		require.Empty(t, want)
+		require.Contains(t, answer.Verdict, "nobody can take over")
+		before, ended := f.Checker.Owners(), make(chan error, 1)
+		go func() { ended <- last.Drain(background()) }()
+		<-time.After(2 * time.Minute)
+		require.Empty(t, ended, "the drain waits")
+		require.Equal(t, before, f.Checker.Owners())
+		require.Equal(t, 50, answer.After.Workers[0].Partitions)
+		_, after := predicted(t, o, whatif.Change{})
+		require.Contains(t, after.Verdict, "nobody can take over", "it leaves, and waits")
+		f.Start(1)
+		f.Settle(time.Minute)
+		require.NoError(t, <-ended)
+		for partition, owner := range ownersNow(f) {
+			require.NotEqual(t, id, owner, partition)
+		}
+	})
+}
+
 // TestAMixedFleetDoesWhatWasPredicted: with weights and capacities that differ a crash leaves the loads uneven, so that two
 // plans follow.
 func TestAMixedFleetDoesWhatWasPredicted(t *testing.T) {

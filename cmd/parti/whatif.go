@@ -55,10 +55,13 @@ func (a *app) whatif(parent *fisk.Application) {
 				return err
 			}
 			answer, err := o.WhatIf(change, nil)
-			switch {
-			case err != nil:
+			if err != nil {
 				return err
-			case a.json:
+			}
+			if a.group.file == "" {
+				answer.Notes = append(answer.Notes, fmt.Sprintf("Times by the default configuration (HeartbeatTTL %s); --config gives another.", l.cfg.HeartbeatTTL))
+			}
+			if a.json {
 				return a.write(answer)
 			}
 			_, err = io.WriteString(a.stdout, answerText(answer, q.all))

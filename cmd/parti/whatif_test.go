@@ -39,6 +39,18 @@ func TestWhatIfAnswersInJSON(t *testing.T) {
 	require.Equal(t, whatif.Load{ID: "worker-3", Capacity: 300, Partitions: 6, Load: 600, Share: 1, State: "joins"}, a.After.Workers[3])
 }
 
+func TestWhatIfSaysWhichConfigurationItsTimesComeFrom(t *testing.T) {
+	f := orders(t)
+	const note = "Times by the default configuration (HeartbeatTTL 6s); --config gives another."
+	require.Contains(t, f.ok(t, "-g", "orders", "whatif", "--lose", "worker-1"), "\n"+note+"\n")
+	var a whatif.Answer
+	require.NoError(t, json.Unmarshal([]byte(f.ok(t, "-g", "orders", "whatif", "--json", "--lose", "worker-1")), &a))
+	require.Contains(t, a.Notes, note)
+	file := filepath.Join(t.TempDir(), "parti.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("group: orders\n"), 0o600))
+	require.NotContains(t, f.ok(t, "--config", file, "whatif", "--lose", "worker-1"), "default configuration")
+}
+
 func TestWhatIfReadsWeightsAndLists(t *testing.T) {
 	f := orders(t)
 	dir := t.TempDir()
