@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -608,16 +609,16 @@ func TestALongDrainIsAskedForNowAndThen(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 12)
 		p, a := f.Begin(1)[0], outside(t, s)
-		worker, heard := p.Manager.WorkerID(), 0
+		worker, heard := p.Manager.WorkerID(), atomic.Int32{}
 		sub, err := a.nc.Subscribe(control.Subject(controlled, worker), func(m *nats.Msg) {
 			if r, err := control.DecodeRequest(m.Data); err == nil && r.Action == control.Drain {
-				heard++
+				heard.Add(1)
 			}
 		})
 		require.NoError(t, err)
 		outcome := a.later(5*time.Minute, worker, control.Request{Action: control.Drain})
 		<-time.After(61 * time.Second)
-		require.Equal(t, 4, heard)
+		require.EqualValues(t, 4, heard.Load())
 		f.Start(1) // somebody takes over
 		require.NoError(t, <-outcome)
 		require.NoError(t, sub.Unsubscribe())
