@@ -224,7 +224,7 @@ func (g *group) flags(cli *fisk.Application) {
 	cli.Flag("worker-id-max", "Highest number of a worker's ID").IsSetByUser(&g.mostSet).PlaceHolder("N").IntVar(&g.most)
 }
 
-// config reads the configuration; flags go before the file.
+// config reads the configuration; a flag overrides the file.
 func (g *group) config() (parti.Config, error) {
 	cfg := parti.DefaultConfig()
 	if g.file != "" {

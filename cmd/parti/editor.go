@@ -89,6 +89,9 @@ func (ed editor) attempt(ctx context.Context, subject string, e edit, v verb) (r
 		return result{Partition: e.id, Result: unchanged, Weight: is.value}, nil
 	}
 	m.Subject = subject
+	if prefix := apiPrefix(ed.js); prefix != jetstream.DefaultAPIPrefix { // else another domain may store it, or nobody
+		m.Subject = prefix + subject
+	}
 	_, err = ed.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(is.revision), jetstream.WithRetryAttempts(0))
 	var api *jetstream.APIError
 	switch {
