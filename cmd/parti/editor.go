@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti"
 )
 
 // editor edits one bucket.
@@ -17,6 +19,7 @@ type editor struct {
 	js     jetstream.JetStream
 	bucket string
 	under  string
+	group  parti.Config // whose buckets are not for editing
 }
 
 func (ed editor) subject(id string) string {
