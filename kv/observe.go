@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -28,7 +28,7 @@ func Observe(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, e
 		return nil, err
 	}
 	if len(denied) > 0 {
-		return nil, fmt.Errorf("%w: the user of this connection may not publish to %q", ErrPermission, strings.Join(denied, `", nor to "`))
+		return nil, fmt.Errorf("%w: the user of this connection may not publish to %s", ErrPermission, named(denied))
 	}
 	for b := range buckets {
 		stream, err := ask(ctx, s, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, s.stream(b)) })
@@ -41,6 +41,15 @@ func Observe(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, e
 		s.created[b] = stream.CachedInfo().Created
 	}
 	return s, nil
+}
+
+// named names the first of some subjects, and says how many more there are.
+func named(subjects []string) string {
+	text := strconv.Quote(subjects[0])
+	if more := len(subjects) - 1; more > 0 {
+		text += fmt.Sprintf(", and %d more; `parti verify` lists them", more)
+	}
+	return text
 }
 
 // observerProbes are messages on the subjects that an observer publishes on; they have no effect.

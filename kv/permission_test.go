@@ -27,6 +27,11 @@ func TestTryingOutWhatIsPermittedStoresNothing(t *testing.T) {
 	})
 }
 
+func TestWhatIsNotPermittedIsNamedInOneLine(t *testing.T) {
+	require.Equal(t, `"$JS.API.a"`, named([]string{"$JS.API.a"}))
+	require.Equal(t, "\"$JS.API.a\", and 2 more; `parti verify` lists them", named([]string{"$JS.API.a", "$JS.API.b", "$JS.API.c"}))
+}
+
 func TestAStoreThatCannotBeReachedLacksNoPermission(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		js := connect(t, srv)

@@ -178,6 +178,9 @@ func (x *explainer) look(changes []Change) {
 			x.Granted = c
 		}
 	}
+	if x.Owner.Since.IsZero() && x.Granted.Epoch == x.Owner.Epoch { // it was granted before the observer looked
+		x.Owner.Since = x.Granted.At
+	}
 }
 
 // imagine asks the strategy.

@@ -272,6 +272,21 @@ func TestAnExplanationCountsOnlyWhatMovedBetweenThoseWhoStay(t *testing.T) {
 	require.Contains(t, told(), "moved 1 partition between workers that stay (least possible: 0).")
 }
 
+func TestAnObserverThatCameLaterKnowsFromTheJournalSinceWhenAPartitionIsOwned(t *testing.T) {
+	granted := Change{At: time.Unix(5, 0), Partition: "p.0", To: "worker-0", Epoch: 1, Version: 1}
+	for name, c := range map[string]struct {
+		epoch int64
+		want  time.Time
+	}{"the grant of this epoch": {1, time.Unix(5, 0)}, "an earlier one": {7, time.Time{}}} {
+		x := explainer{Explanation: Explanation{Partition: "p.0", Owner: Owner{Worker: "worker-0", Epoch: c.epoch}}}
+		x.look([]Change{granted})
+		require.Equal(t, c.want, x.Owner.Since, name)
+	}
+	x := explainer{Explanation: Explanation{Partition: "p.0", Owner: Owner{Worker: "worker-0", Epoch: 1, Since: time.Unix(6, 0)}}}
+	x.look([]Change{granted})
+	require.Equal(t, time.Unix(6, 0), x.Owner.Since, "what it has seen itself")
+}
+
 func TestAnExplanationWithoutAReasonSaysSo(t *testing.T) {
 	f := groupOf("worker-0", "worker-1", "worker-2")
 	before := Change{Partition: "p.0", To: "worker-0", Epoch: 7, Why: "an earlier time"}

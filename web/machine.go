@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/parti-go/parti/fsm"
 )
@@ -43,6 +44,15 @@ func (h *handler) machine(w http.ResponseWriter, r *http.Request) {
 	h.answer(w, r, http.StatusOK, words)
 }
 
+// allowed lists the states that a request may name.
+func allowed(states []fsm.State) string {
+	names := make([]string, len(states))
+	for i, s := range states {
+		names[i] = s.String()
+	}
+	return strings.Join(names, ", ")
+}
+
 // round keeps one digit after the point.
 func round(x float64) float64 { return float64(int(x*10+0.5)) / 10 }
 
@@ -51,7 +61,7 @@ func (h *handler) drawing(w http.ResponseWriter, r *http.Request) {
 	var options []fsm.Option
 	if state := fsm.State(r.URL.Query().Get("state")); state != "" {
 		if !slices.Contains(fsm.States(), state) {
-			h.refuse(w, r, http.StatusBadRequest, "state is %.40q, allowed: %v", state, fsm.States())
+			h.refuse(w, r, http.StatusBadRequest, "state is %.40q, allowed: %s", state, allowed(fsm.States()))
 			return
 		}
 		options = append(options, fsm.Mark(state))

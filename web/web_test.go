@@ -239,7 +239,7 @@ func TestTheMachineIsThatOfTheTable(t *testing.T) {
 	require.NotContains(t, svg.Header().Get("Content-Security-Policy"), "script-src")
 	bad := asked(h, http.MethodGet, "/fsm.svg?state=Bored")
 	require.Equal(t, http.StatusBadRequest, bad.Code)
-	require.Contains(t, errorOf(t, bad), `state is "Bored", allowed: [Init`)
+	require.Contains(t, errorOf(t, bad), `state is "Bored", allowed: Init, `)
 }
 
 func TestEveryAnswerTellsTheBrowserToBeStrict(t *testing.T) {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,6 +53,37 @@ func TestAWrongCommandLineIsNamed(t *testing.T) {
 	require.Equal(t, exitUsage, got.code)
 	require.Contains(t, got.stderr, "png")
 	require.Contains(t, got.stderr, "mermaid")
+}
+
+func TestAWrongValueIsNamedWithItsFlag(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		says string
+	}{
+		{[]string{"history", "--since", "banana"}, `--since is "banana", allowed: a duration like 90m;`},
+		{[]string{"history", "--limit", "few"}, `--limit is "few", allowed: a whole number;`},
+		{[]string{"check", "--settle", "long"}, `--settle is "long", allowed: a duration`},
+		{[]string{"check", "--stale", "5"}, `--stale is "5", allowed: a duration`},
+		{[]string{"check", "--stuck-warning", "1.5"}, `--stuck-warning is "1.5", allowed: a whole number`},
+		{[]string{"drain", "worker-0", "--session=-1"}, `--session is "-1", allowed: a whole number`},
+		{[]string{"drain", "worker-0", "--within", "x"}, `--within is "x", allowed: a duration`},
+		{[]string{"info", "--timeout", "x"}, `--timeout is "x", allowed: a duration`},
+		{[]string{"info", "--worker-id-max", "x"}, `--worker-id-max is "x", allowed: a whole number`},
+	} {
+		got := command(t, c.args...)
+		require.Equal(t, usage(c.args), got.code)
+		require.Contains(t, got.stderr, "parti: "+c.says)
+	}
+}
+
+func TestHelpNamesTheDefaults(t *testing.T) {
+	text := strings.Join(strings.Fields(command(t, "check", "--help").stdout), " ")
+	for _, says := range []string{
+		"owner on; 0 for never (default 1)", "Warn where fewer workers live (default 0)", "not answered for so long (default 5s)", "moment (default 2s)",
+		"for workers (default 5s, and 5m for drain)",
+	} {
+		require.Contains(t, text, says)
+	}
 }
 
 func TestHelpGoesToTheOutput(t *testing.T) {

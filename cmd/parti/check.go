@@ -181,7 +181,9 @@ func (a *app) check(parent *fisk.Application) {
 	var l limits
 	var settle time.Duration
 	cmd := parent.Command("check", "Judge a group in one line, for monitoring: exit code 0 fine, 1 warning, 2 critical, 3 unknown")
-	number := func(name, help, value string, n *int) { cmd.Flag(name, help).Default(value).PlaceHolder("N").IntVar(n) }
+	number := func(name, help, value string, n *int) {
+		numberVar(cmd.Flag(name, help+" (default "+value+")").Default(value), n)
+	}
 	number("unowned-warning", "Warn from so many partitions without an owner on; 0 for never", "0", &l.unowned.warning)
 	number("unowned-critical", "Critical from so many partitions without an owner on; 0 for never", "1", &l.unowned.critical)
 	number("stuck-warning", "Warn from so many stuck workers on; 0 for never", "1", &l.stuck.warning)
@@ -190,9 +192,9 @@ func (a *app) check(parent *fisk.Application) {
 	number("damped-critical", "Critical from so many workers on that fail again and again; 0 for never", "0", &l.damped.critical)
 	number("workers-warning", "Warn where fewer workers live", "0", &l.workers.warning)
 	number("workers-critical", "Critical where fewer workers live", "1", &l.workers.critical)
-	cmd.Flag("stale", "Unknown where the store has not answered for so long").Default("5s").PlaceHolder("DURATION").DurationVar(&l.stale)
-	cmd.Flag("settle", "How long a problem has to last: what is being handed over has no owner for a moment").Default("2s").
-		PlaceHolder("DURATION").DurationVar(&settle)
+	durationVar(cmd.Flag("stale", "Unknown where the store has not answered for so long (default 5s)").Default("5s"), &l.stale)
+	durationVar(cmd.Flag("settle", "How long a problem has to last: what is being handed over has no owner for a moment (default 2s)").
+		Default("2s"), &settle)
 	a.do(cmd, func(ctx context.Context) error {
 		if err := l.validate(); err != nil {
 			return a.unjudged(unknown, err)

@@ -97,7 +97,7 @@ func TestTheExitCodesOfCheckAreThoseOfMonitoringSystems(t *testing.T) {
 	}{
 		{[]string{"check", "-g", "orders", "--workers-warning", "4", "--settle", "0s"}, warning, "WARNING: orders: 3 live workers, fewer than 4"},
 		{[]string{"check", "-g", "orders", "--workers-critical", "4", "--settle", "0s"}, critical, "CRITICAL: orders: 3 live workers, fewer than 4"},
-		{[]string{"check", "-g", "nobody"}, critical, "CRITICAL: observe: "},
+		{[]string{"check", "-g", "nobody"}, critical, "CRITICAL: nobody: no such group (bucket \"parti-nobody-stableid\" does not exist); `parti ls` lists the groups"},
 		{[]string{"check", "-g", "orders", "--unowned-critical=-1"}, unknown, "UNKNOWN: --unowned-critical is -1, allowed: 0 or more"},
 		{[]string{"check", "-g", "a b"}, unknown, "UNKNOWN: "},
 		{[]string{"check", "--bogus"}, unknown, ""},

@@ -41,8 +41,8 @@ func (c *connection) flags(cli *fisk.Application) {
 	cli.Flag("js-api-prefix", "Subject that JetStream's API begins with").Envar("NATS_JS_API_PREFIX").
 		PlaceHolder("SUBJECT").StringVar(&c.prefix)
 	cli.Flag("inbox-prefix", "Subject that answers begin with").Envar("NATS_INBOX_PREFIX").PlaceHolder("SUBJECT").StringVar(&c.inbox)
-	cli.Flag("timeout", "How long to wait for the server, and for workers").Envar("NATS_TIMEOUT").Default("5s").
-		IsSetByUser(&c.timeoutSet).PlaceHolder("DURATION").DurationVar(&c.timeout)
+	durationVar(cli.Flag("timeout", "How long to wait for the server, and for workers (default 5s, and 5m for drain)").
+		Envar("NATS_TIMEOUT").Default("5s").IsSetByUser(&c.timeoutSet), &c.timeout)
 }
 
 func (c *connection) options() (opts []nats.Option, err error) {
@@ -174,11 +174,40 @@ func (c *connection) where() string {
 
 func (l *link) close() { l.js.Conn().Close() }
 
+// nowhere names the bucket that a group without buckets lacks.
+func (l *link) nowhere(ctx context.Context, err error) error {
+	b := l.cfg.KVBuckets
+	for _, bucket := range []string{b.StableID, b.Election, b.Heartbeat, b.Assignment} {
+		if _, is := l.js.Stream(ctx, "KV_"+bucket); errors.Is(is, jetstream.ErrStreamNotFound) {
+			return noGroup(l.cfg, bucket)
+		}
+	}
+	return err // it was made in this moment
+}
+
+func noGroup(cfg parti.Config, bucket string) error {
+	text := fmt.Sprintf("no such group (bucket %q does not exist); `parti ls` lists the groups", bucket)
+	if cfg.Group != "" {
+		text = cfg.Group + ": " + text
+	}
+	return reworded{text, observe.ErrNoGroup}
+}
+
+// reworded is an error in other words.
+type reworded struct {
+	text string
+	err  error
+}
+
+func (r reworded) Error() string { return r.text }
+
+func (r reworded) Unwrap() error { return r.err }
+
 // observe looks at the group. The caller closes the observer.
 func (l *link) observe(ctx context.Context) (*observe.Observer, error) {
 	o, err := observe.Open(ctx, l.js, l.cfg)
 	if errors.Is(err, observe.ErrNoGroup) {
-		return nil, fmt.Errorf("%w; parti ls shows the groups, --group and --config say which one is meant", err)
+		return nil, l.nowhere(ctx, err)
 	}
 	if err != nil && ctx.Err() != nil {
 		return nil, fmt.Errorf("%w: %w", err, context.Cause(ctx))
@@ -220,11 +249,11 @@ func (g *group) flags(cli *fisk.Application) {
 	cli.Flag("heartbeat-bucket", "Name of the bucket of heartbeats").PlaceHolder("BUCKET").StringVar(&g.heartbeat)
 	cli.Flag("assignment-bucket", "Name of the bucket of assignments").PlaceHolder("BUCKET").StringVar(&g.assignment)
 	cli.Flag("worker-id-prefix", "What the workers' IDs begin with").PlaceHolder("PREFIX").StringVar(&g.prefix)
-	cli.Flag("worker-id-min", "Lowest number of a worker's ID").IsSetByUser(&g.leastSet).PlaceHolder("N").IntVar(&g.least)
-	cli.Flag("worker-id-max", "Highest number of a worker's ID").IsSetByUser(&g.mostSet).PlaceHolder("N").IntVar(&g.most)
+	numberVar(cli.Flag("worker-id-min", "Lowest number of a worker's ID").IsSetByUser(&g.leastSet), &g.least)
+	numberVar(cli.Flag("worker-id-max", "Highest number of a worker's ID").IsSetByUser(&g.mostSet), &g.most)
 }
 
-// config reads the configuration; flags go before the file.
+// config reads the configuration; a flag overrides the file.
 func (g *group) config() (parti.Config, error) {
 	cfg := parti.DefaultConfig()
 	if g.file != "" {

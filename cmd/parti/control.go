@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"github.com/choria-io/fisk"
@@ -38,9 +39,8 @@ func (a *app) drain(parent *fisk.Application) {
 	cmd.HelpLong("The command waits up to --timeout (here 5m by default). A drain that was heard goes on when the command has given up, " +
 		"or was ended with ctrl-C.")
 	cmd.Arg("worker", "ID of the worker").Required().HintAction(a.hintWorkers).StringVar(&worker)
-	cmd.Flag("session", "Only this session of the worker").PlaceHolder("N").Uint64Var(&r.Session)
-	cmd.Flag("within", "Stop after this time, whatever is left; without it the drain goes on until somebody takes over").
-		PlaceHolder("DURATION").DurationVar(&r.Within)
+	numberVar(cmd.Flag("session", "Only this session of the worker"), &r.Session)
+	durationVar(cmd.Flag("within", "Stop after this time, whatever is left; without it the drain goes on until somebody takes over"), &r.Within)
 	a.do(cmd, func(ctx context.Context) error {
 		r.Action = control.Drain
 		if !a.connection.timeoutSet {
@@ -113,41 +113,81 @@ func (a *app) refreshAnyone(ctx context.Context) error {
 
 // ask has workers do something, one after the other, and shows how far they are.
 func (a *app) ask(ctx context.Context, workers []string, r control.Request, done string) error {
-	ctx, cancel := a.bounded(ctx)
+	bounded, cancel := a.bounded(ctx)
 	defer cancel()
-	l, err := a.connect(ctx)
+	l, err := a.connect(bounded)
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	bucket := l.cfg.KVBuckets.Assignment
-	if r.Made, err = a.made(ctx, l.js, bucket); err != nil {
+	if r.Made, err = a.made(bounded, l); err != nil {
 		return err
 	}
 	r.By = me()
-	for _, worker := range workers {
-		result := asked{Worker: worker, Action: string(r.Action), Session: r.Session}
-		p := &progress{a: a}
-		err := control.Ask(ctx, l.js.Conn(), bucket, worker, r, func(now control.Progress) {
-			result.Session, result.Left = now.Session, now.Left
-			if r.Action == control.Drain {
-				p.show(worker, now)
-			}
-		})
-		p.end()
-		if err != nil {
-			if a.json {
-				result.Error = err.Error()
-				_ = a.write(result)
-			}
-			return err
-		}
-		result.Done = true
-		if err := a.reply(result, worker+" "+done); err != nil {
-			return err
+	var failed []error
+	for _, worker := range workers { // one that does not do it keeps the command from none of the others
+		if err := a.askOne(ctx, l, worker, r, done); err != nil {
+			failed = append(failed, err)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
+}
+
+// askOne asks one worker, and waits for that worker up to --timeout.
+func (a *app) askOne(ctx context.Context, l *link, worker string, r control.Request, done string) error {
+	bounded, cancel := a.bounded(ctx)
+	defer cancel()
+	result := asked{Worker: worker, Action: string(r.Action), Session: r.Session}
+	p, heard := &progress{a: a}, false
+	err := control.Ask(bounded, l.js.Conn(), l.cfg.KVBuckets.Assignment, worker, r, func(now control.Progress) {
+		heard, result.Session, result.Left = true, now.Session, now.Left
+		if r.Action == control.Drain {
+			p.show(worker, now)
+		}
+	})
+	p.end()
+	if errors.Is(err, control.ErrNobody) && !heard {
+		err = l.missing(ctx, worker, err)
+	}
+	if err != nil {
+		if a.json {
+			result.Error = err.Error()
+			_ = a.write(result)
+		}
+		return err
+	}
+	result.Done = true
+	return a.reply(result, worker+" "+done)
+}
+
+// missing says which workers live where one was asked that does not. Who may ask workers need not be allowed to look.
+func (l *link) missing(ctx context.Context, worker string, err error) error {
+	ctx, cancel := context.WithTimeout(ctx, lookUpWithin)
+	defer cancel()
+	o, failed := observe.Open(ctx, l.js, l.cfg)
+	if failed != nil {
+		return err
+	}
+	defer func() { _ = o.Close() }()
+	var live []string
+	for _, w := range o.Group().Workers {
+		switch {
+		case w.Live && w.ID == worker: // it is between two sessions, or takes no requests
+			return err
+		case w.Live:
+			live = append(live, w.ID)
+		}
+	}
+	text := fmt.Sprintf("no worker %s lives in %s", worker, cmp.Or(l.cfg.Group, "the group without a name"))
+	if len(live) == 0 {
+		return reworded{text + ", nor does any other", err}
+	}
+	const most = 20
+	names := strings.Join(live[:min(len(live), most)], ", ")
+	if more := len(live) - most; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return reworded{fmt.Sprintf("%s (live: %s)", text, names), err}
 }
 
 func (a *app) reply(result asked, text string) error {
@@ -163,7 +203,8 @@ const lookUpWithin = time.Second
 
 // made is when the bucket of the assignments was created, which tells it from one of that name in another JetStream domain. Who
 // may ask workers need not be allowed to look at the buckets: it is zero where it is not known and does not matter.
-func (a *app) made(ctx context.Context, js jetstream.JetStream, bucket string) (time.Time, error) {
+func (a *app) made(ctx context.Context, l *link) (time.Time, error) {
+	js, bucket := l.js, l.cfg.KVBuckets.Assignment
 	bounded, cancel := context.WithTimeout(ctx, lookUpWithin)
 	defer cancel()
 	var stream jetstream.Stream
@@ -175,7 +216,7 @@ func (a *app) made(ctx context.Context, js jetstream.JetStream, bucket string) (
 	case err == nil:
 		return stream.CachedInfo().Created, nil
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return time.Time{}, fmt.Errorf("bucket %q: %w; parti ls shows the groups", bucket, kv.ErrNoBucket)
+		return time.Time{}, noGroup(l.cfg, bucket)
 	case apiPrefix(js) != jetstream.DefaultAPIPrefix:
 		return time.Time{}, fmt.Errorf("bucket %q: another JetStream domain may have one of that name, and which one is meant "+
 			"could not be looked up: %w", bucket, err)

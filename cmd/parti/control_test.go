@@ -73,12 +73,24 @@ func TestWhoeverDoesNotAnswerIsNamed(t *testing.T) {
 	got := f.cli(t, "-g", "orders", "drain", "worker-9", "--json")
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.stderr, "worker-9")
-	require.Contains(t, got.stderr, control.ErrNobody.Error())
+	require.Equal(t, "parti: no worker worker-9 lives in orders (live: worker-0, worker-1, worker-2)\n", got.stderr)
 	require.Contains(t, decode[asked](t, got.stdout).Error, "worker-9")
 
 	got = f.cli(t, "-g", "nobody", "cordon", "worker-0")
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.stderr, "parti-nobody-assignment")
+}
+
+func TestOneWorkerThatIsMissingKeepsNothingFromTheOthers(t *testing.T) {
+	f := own(t)
+	_, err := f.start(quick("", 1), 1, source.Numbered("p", 2))
+	require.NoError(t, err)
+	got := f.cli(t, "cordon", "worker-8", "worker-0", "worker-9")
+	require.Equal(t, exitFailed, got.code)
+	require.Equal(t, "worker-0 is cordoned\n", got.stdout)
+	require.Equal(t, "parti: no worker worker-8 lives in the group without a name (live: worker-0)\n"+
+		"no worker worker-9 lives in the group without a name (live: worker-0)\n", got.stderr)
+	require.True(t, f.worker(t, "worker-0").Cordoned)
 }
 
 func TestARefreshReachesLeadersThatTakeNoRequestsOfTheirOwn(t *testing.T) {

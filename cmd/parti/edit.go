@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/choria-io/fisk"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -101,6 +105,9 @@ func (a *app) editing(parent *fisk.CmdClause) {
 		a.do(cmd, func(ctx context.Context) error {
 			edits, err := parseEdits(names, c.weights, c.name == "weigh")
 			if err == nil {
+				ed.group, err = a.group.config()
+			}
+			if err == nil {
 				err = ed.check()
 			}
 			if err != nil {
@@ -127,6 +134,9 @@ func (a *app) edit(ctx context.Context, ed editor, edits []edit, v verb) error {
 	}
 	if _, err := js.KeyValue(ctx, ed.bucket); err != nil {
 		return fmt.Errorf("bucket %q: %w", ed.bucket, err)
+	}
+	if err := ed.coordinates(ctx); err != nil {
+		return err
 	}
 	results := make([]result, 0, len(edits))
 	t := newTable("PARTITION", "RESULT", "WAS", "WEIGHT")
@@ -174,13 +184,43 @@ func notInKey(r rune) bool {
 
 // check refuses the buckets that workers coordinate in: whoever writes there by hand breaks the group.
 func (ed editor) check() error {
+	b := ed.group.KVBuckets
+	refused := slices.Contains([]string{b.StableID, b.Election, b.Heartbeat, b.Assignment}, ed.bucket)
 	for _, kind := range []string{"stableid", "election", "heartbeat", "assignment"} {
-		if strings.HasPrefix(ed.bucket, bucketPrefix) && strings.HasSuffix(ed.bucket, kind) {
-			return fmt.Errorf("--bucket %s is one that workers coordinate in, allowed: the bucket that source.KV lists", ed.bucket)
-		}
+		refused = refused || strings.HasPrefix(ed.bucket, bucketPrefix) && strings.HasSuffix(ed.bucket, kind)
+	}
+	if refused {
+		return ed.refuse()
 	}
 	if ed.under != "" && (strings.ContainsFunc(ed.under, notInKey) || strings.Contains("."+ed.under+".", "..")) {
 		return fmt.Errorf("--under is %q, allowed: keys with dots between them", ed.under)
+	}
+	return nil
+}
+
+func (ed editor) refuse() error {
+	return exit{exitUsage, fmt.Errorf("--bucket %s is one that workers coordinate in, allowed: the bucket that source.KV lists", ed.bucket)}
+}
+
+// coordinates refuses a bucket of a group whose buckets have names of their own: it has the settings and the keys of one.
+func (ed editor) coordinates(ctx context.Context) error {
+	stream, err := ed.js.Stream(ctx, "KV_"+ed.bucket)
+	if err != nil {
+		return fmt.Errorf("bucket %q: %w", ed.bucket, err)
+	}
+	if cfg := stream.CachedInfo().Config; !cfg.AllowMsgTTL || cfg.SubjectDeleteMarkerTTL == 0 {
+		return nil
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter("$KV."+ed.bucket+".*"))
+	if err != nil {
+		return fmt.Errorf("bucket %q: %w", ed.bucket, err)
+	}
+	ids := kv.Config{IDPrefix: ed.group.WorkerIDPrefix, IDMax: math.MaxInt32}
+	for subject := range info.State.Subjects {
+		key := strings.TrimPrefix(subject, "$KV."+ed.bucket+".")
+		if _, isID := ids.ParseID(key); isID || key == "leader" || key == "term" || key == "plan" {
+			return ed.refuse()
+		}
 	}
 	return nil
 }

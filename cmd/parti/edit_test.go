@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parti-go/parti/kv/embedded"
 	"github.com/parti-go/parti/source"
 )
 
@@ -103,6 +107,85 @@ func TestABadEditStoresNothing(t *testing.T) {
 	}
 	_, err := bucket.Keys(t.Context())
 	require.ErrorIs(t, err, jetstream.ErrNoKeysFound)
+}
+
+// bridged runs two servers with a bucket of partitions each, one of them a leaf node of the other.
+func bridged(t *testing.T) (leaf *fleet, hubs, leafs jetstream.KeyValue) {
+	t.Helper()
+	start := func(domain string, change func(*server.Options)) (*fleet, jetstream.KeyValue) {
+		s, err := embedded.Start(embedded.WithPort(embedded.RandomPort), embedded.WithDomain(domain), func(o *server.Options) {
+			o.ServerName = domain
+			change(o)
+		})
+		require.NoError(t, err)
+		f := &fleet{server: s, url: s.URL()}
+		t.Cleanup(f.close)
+		f.js, err = f.connect()
+		require.NoError(t, err)
+		bucket, err := f.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "list", Storage: jetstream.MemoryStorage})
+		require.NoError(t, err)
+		return f, bucket
+	}
+	hub, hubs := start("hub", func(o *server.Options) { o.LeafNode.Host, o.LeafNode.Port = "127.0.0.1", server.RANDOM_PORT })
+	v, err := hub.server.NATS().Varz(nil)
+	require.NoError(t, err)
+	leaf, leafs = start("leaf", func(o *server.Options) {
+		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: fmt.Sprintf("127.0.0.1:%d", v.LeafNode.Port)}}}}
+	})
+	require.Eventually(t, func() bool {
+		return hub.server.NATS().NumLeafNodes() == 1 && leaf.server.NATS().NumLeafNodes() == 1
+	}, 10*time.Second, 5*time.Millisecond)
+	return leaf, hubs, leafs
+}
+
+func TestAnEditReachesTheDomainThatItHasRead(t *testing.T) {
+	leaf, hubs, leafs := bridged(t)
+	for i, where := range [][]string{{"--js-domain", "hub"}, {"--js-api-prefix", "$JS.hub.API"}} {
+		edit := func(args ...string) {
+			t.Helper()
+			leaf.ok(t, slices.Concat(where, []string{"--timeout", "10s", "partitions"}, args, []string{"--bucket", "list"})...)
+		}
+		id := fmt.Sprintf("p%d", i)
+		edit("add", id)
+		edit("weigh", id+"=5")
+		entry, err := hubs.Get(t.Context(), id)
+		require.NoError(t, err)
+		require.Equal(t, "5", string(entry.Value()))
+		edit("remove", id)
+		_, err = hubs.Get(t.Context(), id)
+		require.ErrorIs(t, err, jetstream.ErrKeyNotFound)
+	}
+	status, err := leafs.Status(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, status.Values(), "the bucket of that name in the other domain")
+}
+
+func TestABucketOfAGroupIsRefusedUnderAnyName(t *testing.T) {
+	f, _ := listed(t)
+	named := []string{"--stableid-bucket", "a", "--election-bucket", "b", "--heartbeat-bucket", "c", "--assignment-bucket", "d"}
+	f.ok(t, append(named, "init", "--storage", "memory")...)
+	for _, bucket := range []string{"a", "b", "c", "d"} {
+		got := f.cli(t, append(named, "partitions", "add", "x", "--bucket", bucket)...)
+		require.Equal(t, exitUsage, got.code, bucket)
+		require.Contains(t, got.stderr, "workers coordinate")
+	}
+	for bucket, key := range map[string]string{"a": "worker-3", "b": "leader", "d": "term"} { // without the names
+		store, err := f.js.KeyValue(t.Context(), bucket)
+		require.NoError(t, err)
+		_, err = store.PutString(t.Context(), key, "{}")
+		require.NoError(t, err)
+		got := f.cli(t, "partitions", "add", "x", "--bucket", bucket)
+		require.Equal(t, exitUsage, got.code, bucket)
+		require.Contains(t, got.stderr, "workers coordinate")
+	}
+	_, err := f.js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{
+		Bucket: "fading", Storage: jetstream.MemoryStorage, LimitMarkerTTL: time.Minute,
+	})
+	require.NoError(t, err)
+	f.ok(t, "partitions", "add", "orders-1", "--bucket", "fading")
+	f.ok(t, "partitions", "add", "orders-2", "--bucket", "fading")
+	f.ok(t, "partitions", "add", "worker-3", "leader", "--bucket", "list") // nothing expires there
+	f.ok(t, "partitions", "remove", "worker-3", "--bucket", "list")
 }
 
 // Many editors at once: each key is added by one of them, and whoever comes later sees that.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti"
 )
 
 // editor edits one bucket.
@@ -17,6 +19,7 @@ type editor struct {
 	js     jetstream.JetStream
 	bucket string
 	under  string
+	group  parti.Config // whose buckets are not for editing
 }
 
 func (ed editor) subject(id string) string {
@@ -89,6 +92,9 @@ func (ed editor) attempt(ctx context.Context, subject string, e edit, v verb) (r
 		return result{Partition: e.id, Result: unchanged, Weight: is.value}, nil
 	}
 	m.Subject = subject
+	if prefix := apiPrefix(ed.js); prefix != jetstream.DefaultAPIPrefix { // else another domain may store it, or nobody
+		m.Subject = prefix + subject
+	}
 	_, err = ed.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(is.revision), jetstream.WithRetryAttempts(0))
 	var api *jetstream.APIError
 	switch {

@@ -152,8 +152,8 @@ func (a *app) history(parent *fisk.Application) {
 	cmd := parent.Command("history", "Show which partitions have moved, and why (of the last day)")
 	cmd.Arg("partition", "Only this one").HintAction(a.hintPartitions).StringVar(&q.Partition)
 	cmd.Flag("worker", "Only changes from or to this worker").PlaceHolder("ID").HintAction(a.hintWorkers).StringVar(&q.Worker)
-	cmd.Flag("since", "Only changes of this time").PlaceHolder("DURATION").DurationVar(&since)
-	cmd.Flag("limit", "Only so many of the newest; 0 for all").Default("100").IntVar(&q.Limit)
+	durationVar(cmd.Flag("since", "Only changes of this time"), &since)
+	numberVar(cmd.Flag("limit", "Only so many of the newest; 0 for all (default 100)").Default("100"), &q.Limit)
 	a.do(cmd, func(ctx context.Context) error {
 		if since < 0 {
 			return exit{exitUsage, fmt.Errorf("--since is %s, allowed: 0 or more", since)}

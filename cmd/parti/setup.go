@@ -40,7 +40,7 @@ type storage struct {
 func (s *storage) flags(cmd *fisk.CmdClause) {
 	cmd.Flag("storage", "file or memory; default: that of --config, or of what is there").
 		PlaceHolder("KIND").EnumVar(&s.kind, "file", "memory")
-	cmd.Flag("replicas", "Copies of each bucket: 1, 3 or 5; default: those of --config, or 1").PlaceHolder("N").IntVar(&s.replicas)
+	numberVar(cmd.Flag("replicas", "Copies of each bucket: 1, 3 or 5; default: those of --config, or 1"), &s.replicas)
 }
 
 // apply changes a configuration, and checks it.

@@ -182,9 +182,9 @@ func balanceTable(a whatif.Answer, all bool) string {
 		shares := arrow(fmt.Sprintf("%.2f", was.Share), fmt.Sprintf("%.2f", is.Share))
 		switch {
 		case !had:
-			shares = fmt.Sprintf("-> %.2f", is.Share)
+			shares = fmt.Sprintf("- -> %.2f", is.Share)
 		case !has:
-			shares = fmt.Sprintf("%.2f ->", was.Share)
+			shares = fmt.Sprintf("%.2f -> -", was.Share)
 		}
 		t.add(id, fmt.Sprint(w.Capacity), arrow(fmt.Sprint(was.Partitions), fmt.Sprint(is.Partitions)), arrow(fmt.Sprint(was.Load), fmt.Sprint(is.Load)), shares, w.State)
 	}

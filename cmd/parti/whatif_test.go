@@ -18,7 +18,7 @@ func TestWhatIfShowsWhatAChangeWouldCost(t *testing.T) {
 	text := f.ok(t, "-g", "orders", "whatif", "--lose", "worker-1")
 	require.Regexp(t, `^What if worker-1 crashes\? The strategy is hash\.\n`, text)
 	require.Regexp(t, `(?m)^WORKER +CAPACITY +PARTITIONS +LOAD +SHARE$`, text)
-	require.Regexp(t, `(?m)^worker-1 +100 +4 -> 0 +400 -> 0 +1\.00 -> +crashes$`, text)
+	require.Regexp(t, `(?m)^worker-1 +100 +4 -> 0 +400 -> 0 +1\.00 -> - +crashes$`, text)
 	require.Regexp(t, `(?m)^worker-0 +100 +4 -> 6 +400 -> 600 +1\.00$`, text)
 	require.Regexp(t, `(?m)^all +12 +1\.00 +at best 1\.00$`, text)
 	require.Len(t, regexp.MustCompile(`(?m)^orders\.\d\d +worker-1 +worker-[02] +first +worker-1 crashes$`).FindAllString(text, -1), 4)
@@ -26,6 +26,8 @@ func TestWhatIfShowsWhatAChangeWouldCost(t *testing.T) {
 	require.Contains(t, text, "\n4 of 12 partitions move, as few as can be, 4 are without an owner for about 5s (4s to 6.4s), "+
 		"and the fullest worker keeps 1.000 times its fair share (at best 1.000).\n")
 
+	text = f.ok(t, "-g", "orders", "--worker-id-max", "9", "whatif", "--workers", "+1")
+	require.Regexp(t, `(?m)^worker-3 +100 +0 -> 3 +0 -> 300 +- -> 1\.00 +joins$`, text)
 	require.Contains(t, f.ok(t, "-g", "orders", "whatif"), "What if nothing changes? ")
 }
 

@@ -2,16 +2,19 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/control"
 )
 
 // TestMain lets this binary be a worker, as the program itself is where it starts one.
@@ -105,6 +108,38 @@ func TestWhatTheCommandLineMayNotSay(t *testing.T) {
 }
 
 // withServer runs a test at a server that has the streams.
+func TestAWorkerThatIsDrainedFromOutsideSaysSoAtTheEnd(t *testing.T) {
+	withServer(t, func(t *testing.T, js jetstream.JetStream) {
+		ctx, cancel := context.WithCancel(t.Context())
+		said, ended := make(chan string, 1000), make(chan error, 2)
+		say := func(format string, args ...any) { said <- fmt.Sprintf(format, args...) }
+		await := func(text string) {
+			t.Helper()
+			for deadline := time.After(time.Minute); ; {
+				select {
+				case line := <-said:
+					if line == text {
+						return
+					}
+				case <-deadline:
+					t.Fatalf("nobody has said %q", text)
+				}
+			}
+		}
+		for n := range 2 {
+			go func() { ended <- work(ctx, js, say) }()
+			await(fmt.Sprintf("worker-%d is ready, pid %d", n, os.Getpid()))
+		}
+		cfg := config()
+		cfg.ApplyDefaults()
+		require.NoError(t, control.Ask(t.Context(), js.Conn(), cfg.KVBuckets.Assignment, "worker-1", control.Request{Action: control.Drain}, func(control.Progress) {}))
+		await("worker-1 was drained from outside and leaves")
+		require.NoError(t, <-ended)
+		cancel()
+		require.NoError(t, <-ended)
+	})
+}
+
 func withServer(t *testing.T, f func(*testing.T, jetstream.JetStream)) {
 	t.Helper()
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {

@@ -68,7 +68,7 @@ func (c *processes) start() (*worker, error) {
 		defer close(w.ended)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			c.pass(lines.Text())
-			if strings.HasSuffix(lines.Text(), " is ready") {
+			if strings.Contains(lines.Text(), " is ready, pid ") {
 				close(w.ready)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"strconv"
 	"time"
 
@@ -93,13 +94,17 @@ func work(ctx context.Context, js jetstream.JetStream, say telling) error {
 		}
 		return err
 	}
-	say("%s is ready", w.WorkerID())
+	id := w.WorkerID()
+	say("%s is ready, pid %d", id, os.Getpid())
 	select {
 	case <-w.Done():
+		if w.Err() == nil {
+			say("%s was drained from outside and leaves", id)
+		}
 		return w.Err()
 	case <-ctx.Done():
+		id = w.WorkerID() // another one, where it had to join again
 	}
-	id := w.WorkerID()
 	leaving, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := w.Drain(leaving); err != nil && !errors.Is(err, parti.ErrDrainIncomplete) {
