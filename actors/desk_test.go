@@ -140,3 +140,18 @@ func TestOfADrainNobodyIsToldByAWorkerThatIsFencedAndHasNotNoticed(t *testing.T)
 		}
 	})
 }
+
+// The manager may forget a session between the desk's look at its voice and its note of who asked.
+func TestWhoIsNotedAfterTheSessionWasForgottenIsToldNothing(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		s := a.attends(7, time.Minute)
+		m := &manager{life: a.life, session: s}
+		m.forget()
+		a.life.await(asker{"answers", s, a.store})
+		a.life.view.drained.Store(true)
+		a.life.farewell()
+		_, err := a.inbox.NextMsg(time.Second)
+		require.ErrorIs(t, err, nats.ErrTimeout)
+	})
+}

@@ -63,8 +63,8 @@ func (l *life) farewell() {
 		defer close(told)
 		err := l.drained()
 		for _, a := range *askers {
-			if t := a.session.trust; !t.silent.Load() && !t.valid() {
-				continue // it is fenced and has not noticed
+			if t := a.session.trust; t.forgotten.Load() || !t.silent.Load() && !t.valid() {
+				continue // the worker has given it up, or it is fenced and has not noticed
 			}
 			p := control.Progress{Worker: a.session.id, Session: a.session.number, Draining: true, Leaving: true}
 			_ = a.store.AnswerControl(a.reply, control.Outcome(control.Drain, p, err).Encode())

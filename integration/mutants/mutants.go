@@ -2368,8 +2368,17 @@ var mutants = []mutant{
 	{
 		name: "control-forgets-nobody", breaks: "The end of a drain is told under a session that was over before.",
 		file: "actors/outside.go",
-		old:  `	m.life.askers.Store(nil)`,
-		new:  ``,
+		old: `	if m.session.trust != nil {
+		m.session.trust.forgotten.Store(true)
+	}
+	m.life.askers.Store(nil)`,
+		new: ``,
+	},
+	{
+		name: "control-noted-late", breaks: "Who is noted after the session was forgotten is told of the end under its ID.",
+		file: "actors/farewell.go",
+		old:  `t.forgotten.Load() || !t.silent.Load()`,
+		new:  `!t.silent.Load()`,
 	},
 	{
 		name: "control-answers-anywhere", breaks: "Whoever may ask has a worker write into a bucket.",
