@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/parti-go/parti/internal/control"
 	"github.com/parti-go/parti/kv"
@@ -44,6 +45,24 @@ func (l *life) await(who asker) {
 			next = append(append([]asker(nil), *before...), who)
 		}
 		if l.askers.CompareAndSwap(before, &next) {
+			return
+		}
+	}
+}
+
+// disregard takes back what await has noted.
+func (l *life) disregard(reply string, session uint64) {
+	for {
+		before := l.askers.Load()
+		if before == nil {
+			return
+		}
+		next := slices.DeleteFunc(slices.Clone(*before), func(a asker) bool { return a.reply == reply && a.session.number == session })
+		after := &next
+		if len(next) == 0 {
+			after = nil
+		}
+		if l.askers.CompareAndSwap(before, after) {
 			return
 		}
 	}

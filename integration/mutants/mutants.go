@@ -2430,6 +2430,25 @@ var mutants = []mutant{
 		new:  `case !known && r.Action == control.Hello && len(d.errands) >= mostErrands:`,
 	},
 	{
+		name: "control-forgotten-askers-stay", breaks: "Those who asked for a drain and have gone keep a worker busy.",
+		file: "actors/errand.go",
+		old:  `if !a.asked.After(since) {`,
+		new:  `if a.asked.IsZero() {`,
+	},
+	{
+		name: "control-asked-again-forgotten", breaks: "Who asks again and again is forgotten all the same.",
+		file: "actors/desk.go",
+		old:  `		a.asked = time.Now()`,
+		new:  `		_ = a`,
+	},
+	{
+		name: "control-full-desk-keeps-bounds", breaks: "A full desk keeps the bound of a drain to itself.",
+		file: "actors/desk.go",
+		old: `		d.drain(r.Within)
+		err = fmt`,
+		new: `		err = fmt`,
+	},
+	{
 		name: "control-refresh-joins-late", breaks: "A refresh is answered by a listing that began before it was asked for.",
 		file: "actors/errand.go",
 		old:  `d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })`,
