@@ -155,9 +155,6 @@ func (d *desk) attend(msg *attend) {
 	number := msg.session.number
 	d.run(func(context.Context) any {
 		err := msg.store.ServeControl(ctx, msg.session.id, func(data []byte, reply string) {
-			if !control.Answerable(reply) {
-				return
-			}
 			if d.queued.Add(1) > mostErrands {
 				d.queued.Add(-1)
 				d.answer(msg.session, msg.store, reply, control.Outcome("", d.progress(msg.session), fmt.Errorf("%w: allowed are %d at a time", control.ErrBusy, mostErrands)))

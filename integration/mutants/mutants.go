@@ -2382,9 +2382,15 @@ var mutants = []mutant{
 	},
 	{
 		name: "control-answers-anywhere", breaks: "Whoever may ask has a worker write into a bucket.",
-		file: "actors/desk.go",
-		old:  `if !control.Answerable(reply) {`,
-		new:  `if !control.Answerable(reply) && reply == "" {`,
+		file: "kv/control.go",
+		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
+		new:  `return reply != "" && !strings.HasPrefix(reply, s.prefix)`,
+	},
+	{
+		name: "control-answers-the-api", breaks: "Whoever may ask has a worker ask JetStream, under a prefix of the user's own, for something.",
+		file: "kv/control.go",
+		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
+		new:  `return control.Answerable(reply)`,
 	},
 	{
 		name: "control-bound-forgotten", breaks: "A drain from outside goes on after its time.",
