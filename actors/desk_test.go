@@ -229,3 +229,28 @@ func TestAFullDeskPassesTheBoundOfADrainOn(t *testing.T) {
 		require.Len(t, *a.life.askers.Load(), mostErrands)
 	})
 }
+
+func TestARefreshWithoutAnAnswerOfTheLeaderMayBeDone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		a.attends(7, time.Hour)
+		refreshes := func() error {
+			a.sends("answers", control.Request{Action: control.Refresh})
+			for {
+				m, err := a.inbox.NextMsg(time.Minute)
+				require.NoError(t, err)
+				if answer, err := control.DecodeAnswer(m.Data); err != nil || answer.Done {
+					require.NoError(t, err)
+					return answer.Err()
+				}
+			}
+		}
+		require.ErrorIs(t, refreshes(), control.ErrFailed, "there is no leader")
+		stop, err := a.store.ServeRefresh(func(func(error)) {})
+		require.NoError(t, err)
+		defer stop()
+		err = refreshes()
+		require.ErrorIs(t, err, control.ErrSilent)
+		require.ErrorContains(t, err, "may be done yet")
+	})
+}

@@ -71,6 +71,8 @@ func (d *desk) refreshed(err error) {
 	case err == nil:
 	case errors.Is(err, kv.ErrRefused):
 		err = fmt.Errorf("%w: %w", control.ErrRefused, err)
+	case errors.Is(err, kv.ErrUnknown):
+		err = fmt.Errorf("%w: %w", control.ErrSilent, err)
 	default:
 		err = fmt.Errorf("%w: %w", control.ErrFailed, err)
 	}

@@ -768,6 +768,18 @@ var mutants = []mutant{
 		likely: "NewerThanItIs",
 	},
 	{
+		name: "refresh-surely-not-done", breaks: "A refresh whose answer was lost is reported as not done.",
+		file: "kv/refresh.go",
+		old:  `reached = reached || !errors.Is(err, nats.ErrNoResponders)`,
+		new:  `reached = reached && err == nil`,
+	},
+	{
+		name: "control-refresh-surely-not-done", breaks: "A worker says that a refresh is not done whose answer it has not heard.",
+		file: "actors/errand.go",
+		old:  `	case errors.Is(err, kv.ErrUnknown):`,
+		new:  `	case err == nil && errors.Is(err, kv.ErrUnknown):`,
+	},
+	{
 		name: "refresh-crosses-domains", breaks: "A leader lists for those who ask about a bucket of the same name in another domain.",
 		file:   "kv/refresh.go",
 		old:    `of != "" && of != s.incarnation() {`,
