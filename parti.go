@@ -237,6 +237,7 @@ func (m *Manager) Degraded() bool { return m.view.Present().Degraded }
 // RefreshPartitions has the leader, wherever it is, list its source again. It returns when new and gone partitions have
 // been planned for (changed weights wait for a planned window), and waits for a leader as long as ctx allows. A list that
 // lacks most of the partitions is confirmed first, which takes two seconds. An error of the leader's source is returned.
+// Where ctx ends first, the leader may have been asked, and may plan for its list yet.
 func (m *Manager) RefreshPartitions(ctx context.Context) error {
 	store := m.view.Store()
 	select {

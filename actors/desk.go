@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -45,8 +46,9 @@ type errand struct {
 
 // undertaking is what is known of an errand that is under way.
 type undertaking struct {
-	round uint64 // of a cordon: the number under which the manager was asked
-	lists bool   // of a refresh: the one under way is for it
+	asked time.Time // when it was asked for last
+	round uint64    // of a cordon: the number under which the manager was asked
+	lists bool      // of a refresh: the one under way is for it
 }
 
 // asker is who waits for the end of a drain.
@@ -61,6 +63,8 @@ const (
 	mostErrands = 100
 	// errandTick is how often the askers are told how the worker stands.
 	errandTick = time.Second
+	// errandLasts is how long an errand is kept that is not asked for again. The client asks every twenty seconds at least.
+	errandLasts = 90 * time.Second
 	// deskPause is how long a desk that has failed stays closed. Whoever asks waits for longer.
 	deskPause = time.Second
 	// farewellTime bounds the last answers.
@@ -151,9 +155,6 @@ func (d *desk) attend(msg *attend) {
 	number := msg.session.number
 	d.run(func(context.Context) any {
 		err := msg.store.ServeControl(ctx, msg.session.id, func(data []byte, reply string) {
-			if !control.Answerable(reply) {
-				return
-			}
 			if d.queued.Add(1) > mostErrands {
 				d.queued.Add(-1)
 				d.answer(msg.session, msg.store, reply, control.Outcome("", d.progress(msg.session), fmt.Errorf("%w: allowed are %d at a time", control.ErrBusy, mostErrands)))
@@ -213,6 +214,10 @@ func (d *desk) requested(msg *requested) {
 	if err == nil {
 		err = d.refuse(e, r)
 	}
+	if errors.Is(err, control.ErrBusy) && r.Action == control.Drain && r.Within > 0 {
+		d.drain(r.Within)
+		err = fmt.Errorf("%w; the drain goes on and ends within %s, and its end is not told here", err, r.Within)
+	}
 	switch {
 	case err != nil:
 		d.say(e, err)
@@ -239,12 +244,15 @@ func (d *desk) refuse(e errand, r control.Request) error {
 
 // undertake has something done. Who asks again is told that it is under way.
 func (d *desk) undertake(e errand, r control.Request) {
-	if _, known := d.errands[e]; !known {
+	if a, known := d.errands[e]; known {
+		a.asked = time.Now()
+	} else {
 		d.log.Info("asked from outside", "action", r.Action, "by", r.By, "within", r.Within)
-		d.errands[e] = &undertaking{}
+		d.errands[e] = &undertaking{asked: time.Now()}
 		switch r.Action {
 		case control.Drain:
-			d.drain(e, r.Within)
+			d.life.await(asker{e.reply, d.session, d.store})
+			d.drain(r.Within)
 		case control.Cordon, control.Uncordon:
 			d.cordon(e)
 		default:
@@ -265,6 +273,7 @@ func (d *desk) tick() {
 			return e.action != control.Drain
 		})
 	}
+	d.drop(time.Now().Add(-errandLasts))
 	if len(d.errands) == 0 {
 		return
 	}

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -138,5 +139,118 @@ func TestOfADrainNobodyIsToldByAWorkerThatIsFencedAndHasNotNoticed(t *testing.T)
 				require.ErrorIs(t, answer.Err(), control.ErrIncomplete, "nothing says that everything was handed over")
 			}
 		}
+	})
+}
+
+// The manager may forget a session between the desk's look at its voice and its note of who asked.
+func TestWhoIsNotedAfterTheSessionWasForgottenIsToldNothing(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		s := a.attends(7, time.Minute)
+		m := &manager{life: a.life, session: s}
+		m.forget()
+		a.life.await(asker{"answers", s, a.store})
+		a.life.view.drained.Store(true)
+		a.life.farewell()
+		_, err := a.inbox.NextMsg(time.Second)
+		require.ErrorIs(t, err, nats.ErrTimeout)
+	})
+}
+
+// sends sends a request whose answers go to a subject.
+func (a *deskAlone) sends(reply string, r control.Request) {
+	a.t.Helper()
+	require.NoError(a.t, a.nc.PublishMsg(&nats.Msg{Subject: control.Subject("t-assignment", a.worker), Reply: reply, Data: r.Encode()}))
+	require.NoError(a.t, a.nc.Flush())
+	<-time.After(time.Millisecond)
+}
+
+// fills takes up every place of a desk.
+func (a *deskAlone) fills() {
+	a.t.Helper()
+	for i := range mostErrands {
+		a.sends(fmt.Sprintf("gone.%d", i), control.Request{Action: control.Drain})
+		<-a.asked
+	}
+}
+
+// answered is the next answer to those who listen.
+func (a *deskAlone) answered() control.Answer {
+	a.t.Helper()
+	m, err := a.inbox.NextMsg(time.Second)
+	require.NoError(a.t, err)
+	answer, err := control.DecodeAnswer(m.Data)
+	require.NoError(a.t, err)
+	return answer
+}
+
+func TestADeskForgetsWhoDoesNotAskAgain(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		a.attends(7, time.Hour)
+		a.fills()
+		require.Len(t, *a.life.askers.Load(), mostErrands)
+		for range 10 { // one of them is still there
+			<-time.After(20 * time.Second)
+			a.sends("gone.7", control.Request{Action: control.Drain})
+		}
+		require.Len(t, *a.life.askers.Load(), 1)
+		gone, err := a.nc.SubscribeSync("gone.*")
+		require.NoError(t, err)
+		require.NoError(t, a.nc.Flush())
+		for range 3 {
+			m, err := gone.NextMsg(2 * time.Second)
+			require.NoError(t, err)
+			require.Equal(t, "gone.7", m.Subject)
+		}
+		require.Empty(t, a.asked, "what is asked for again is asked for once")
+		a.sends("answers", control.Request{Action: control.Drain})
+		require.NoError(t, a.answered().Err(), "there is room again")
+		<-time.After(2 * errandLasts)
+		require.Nil(t, a.life.askers.Load())
+	})
+}
+
+func TestAFullDeskPassesTheBoundOfADrainOn(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		a.attends(7, time.Hour)
+		a.fills()
+		a.sends("answers", control.Request{Action: control.Drain, Within: time.Minute})
+		require.WithinDuration(t, time.Now().Add(time.Minute), (<-a.asked).(*drainAsked).by, time.Second)
+		answer := a.answered()
+		require.ErrorIs(t, answer.Err(), control.ErrBusy)
+		require.ErrorContains(t, answer.Err(), "the drain goes on")
+		a.sends("answers", control.Request{Action: control.Drain})
+		require.ErrorIs(t, a.answered().Err(), control.ErrBusy)
+		a.sends("answers", control.Request{Action: control.Drain, Session: 6, Within: time.Second})
+		require.ErrorIs(t, a.answered().Err(), control.ErrSession)
+		require.Empty(t, a.asked)
+		require.Len(t, *a.life.askers.Load(), mostErrands)
+	})
+}
+
+func TestARefreshWithoutAnAnswerOfTheLeaderMayBeDone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
+		a := newDeskAlone(t, server)
+		a.attends(7, time.Hour)
+		refreshes := func() error {
+			a.sends("answers", control.Request{Action: control.Refresh})
+			for {
+				m, err := a.inbox.NextMsg(time.Minute)
+				require.NoError(t, err)
+				if answer, err := control.DecodeAnswer(m.Data); err != nil || answer.Done {
+					require.NoError(t, err)
+					return answer.Err()
+				}
+			}
+		}
+		require.ErrorIs(t, refreshes(), control.ErrFailed, "there is no leader")
+		stop, err := a.store.ServeRefresh(func(func(error)) {})
+		require.NoError(t, err)
+		defer stop()
+		err = refreshes()
+		require.ErrorIs(t, err, control.ErrSilent)
+		require.ErrorContains(t, err, "may be done yet")
 	})
 }

@@ -12,8 +12,8 @@ import (
 
 // This file is how a desk has done what it is asked, and hears that it is.
 
-func (d *desk) drain(e errand, within time.Duration) {
-	d.life.await(asker{e.reply, d.session, d.store})
+// drain asks for a drain. Several requests are one: the earliest bound counts.
+func (d *desk) drain(within time.Duration) {
 	drain := &drainAsked{}
 	if within > 0 {
 		drain.by = time.Now().Add(within)
@@ -71,12 +71,24 @@ func (d *desk) refreshed(err error) {
 	case err == nil:
 	case errors.Is(err, kv.ErrRefused):
 		err = fmt.Errorf("%w: %w", control.ErrRefused, err)
+	case errors.Is(err, kv.ErrUnknown):
+		err = fmt.Errorf("%w: %w", control.ErrSilent, err)
 	default:
 		err = fmt.Errorf("%w: %w", control.ErrFailed, err)
 	}
 	d.lists = false
 	d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })
 	d.refresh()
+}
+
+// drop forgets the errands that nobody has asked for since a time: whoever did has gone, or asks anew. Nothing is taken back.
+func (d *desk) drop(since time.Time) {
+	for e, a := range d.errands {
+		if !a.asked.After(since) {
+			delete(d.errands, e)
+			d.life.disregard(e.reply, d.session.number)
+		}
+	}
 }
 
 // settle answers for good those that done picks.

@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/parti-go/parti/internal/control"
 	"github.com/parti-go/parti/kv"
@@ -49,6 +50,24 @@ func (l *life) await(who asker) {
 	}
 }
 
+// disregard takes back what await has noted.
+func (l *life) disregard(reply string, session uint64) {
+	for {
+		before := l.askers.Load()
+		if before == nil {
+			return
+		}
+		next := slices.DeleteFunc(slices.Clone(*before), func(a asker) bool { return a.reply == reply && a.session.number == session })
+		after := &next
+		if len(next) == 0 {
+			after = nil
+		}
+		if l.askers.CompareAndSwap(before, after) {
+			return
+		}
+	}
+}
+
 // farewell tells those who asked for a drain how it has ended. They are told before the tree is known to have ended: the user
 // may close the connection then.
 func (l *life) farewell() {
@@ -63,8 +82,8 @@ func (l *life) farewell() {
 		defer close(told)
 		err := l.drained()
 		for _, a := range *askers {
-			if t := a.session.trust; !t.silent.Load() && !t.valid() {
-				continue // it is fenced and has not noticed
+			if t := a.session.trust; t.forgotten.Load() || !t.silent.Load() && !t.valid() {
+				continue // the worker has given it up, or it is fenced and has not noticed
 			}
 			p := control.Progress{Worker: a.session.id, Session: a.session.number, Draining: true, Leaving: true}
 			_ = a.store.AnswerControl(a.reply, control.Outcome(control.Drain, p, err).Encode())

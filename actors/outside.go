@@ -68,5 +68,9 @@ func (m *manager) hush() {
 // forget gives up those who wait for the end of a drain that this session does not live to see.
 func (m *manager) forget() {
 	m.hush()
+	// The mark comes first: the desk may note an asker after the list was emptied.
+	if m.session.trust != nil {
+		m.session.trust.forgotten.Store(true)
+	}
 	m.life.askers.Store(nil)
 }

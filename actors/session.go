@@ -21,6 +21,8 @@ type trust struct {
 	until  atomic.Pointer[time.Time]
 	closed atomic.Bool // the session is being wound down: nothing new is taken up, however good the leases are
 	silent atomic.Bool // its entries are about to go, or are gone: nobody is answered under its ID
+	// The worker gave the session up and may hold another one: whoever asked it to drain is not answered at the end either.
+	forgotten atomic.Bool
 }
 
 func (t *trust) extend(until time.Time) { t.until.Store(&until) }

@@ -3,6 +3,7 @@ package kv
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,8 +13,8 @@ import (
 
 // Requests to one worker travel as refreshes do, beside the store; see package control.
 
-// ServeControl hands what the holder of a worker ID is asked to handle, until ctx ends. handle must not block. It is
-// [ErrPermission] where the user of the connection may not subscribe to that.
+// ServeControl hands what the holder of a worker ID is asked to handle, until ctx ends. handle must not block. Nobody hears of a
+// request whose answer would go to JetStream. It is [ErrPermission] where the user of the connection may not subscribe to that.
 func (s *Store) ServeControl(ctx context.Context, worker string, handle func(data []byte, reply string)) error {
 	nc, subject := s.js.Conn(), control.Subject(s.cfg.Assignment, worker)
 	made := make(chan *nats.Subscription, 1)
@@ -22,7 +23,7 @@ func (s *Store) ServeControl(ctx context.Context, worker string, handle func(dat
 	var failed error
 	denied, unsure := s.tryOut(tried, subject, func() error {
 		sub, err := nc.Subscribe(subject, func(m *nats.Msg) {
-			if m.Reply != "" { // else somebody tries out whether it may ask
+			if m.Reply != "" && s.answerable(m.Reply) { // without a reply subject somebody tries out whether it may ask
 				handle(m.Data, m.Reply)
 			}
 		})
@@ -45,8 +46,17 @@ func (s *Store) ServeControl(ctx context.Context, worker string, handle func(dat
 	return failed
 }
 
-// AnswerControl sends an answer. Whether it arrives nobody knows.
+// answerable reports whether an answer may go to a subject. Those of the JetStream API are not for answers: under a prefix that
+// the user has chosen they look like any other subject, and an answer there would have this worker purge a bucket, say.
+func (s *Store) answerable(reply string) bool {
+	return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)
+}
+
+// AnswerControl sends an answer. Whether it arrives nobody knows. It is [ErrNotDone] where no answer may go to that subject.
 func (s *Store) AnswerControl(reply string, data []byte) error {
+	if !s.answerable(reply) {
+		return fmt.Errorf("%w: the reply subject is %.100q, allowed: an inbox, without $ and not below parti. or %s", ErrNotDone, reply, s.prefix)
+	}
 	return s.js.Conn().Publish(reply, data)
 }
 

@@ -328,6 +328,28 @@ func TestARefreshReachesTheLeaderAndItsAnswerTheAsker(t *testing.T) {
 	})
 }
 
+func TestARefreshWhoseAnswerIsLostMayBeDone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
+		leader, asker := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())
+		for name, answer := range map[string]func(reply func(error)){
+			"lost":            func(func(error)) {},
+			"asked to repeat": func(reply func(error)) { reply(ErrNotDone) },
+		} {
+			stop, err := leader.ServeRefresh(answer)
+			require.NoError(t, err)
+			require.NoError(t, leader.js.Conn().Flush())
+			time.AfterFunc(time.Second, stop) // from then on nobody listens: that settles nothing
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			err = asker.RequestRefresh(ctx)
+			cancel()
+			require.ErrorIs(t, err, ErrUnknown, name)
+			require.NotErrorIs(t, err, ErrNotDone, name)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorContains(t, err, "may be done yet")
+		}
+	})
+}
+
 func TestARefreshThatTakesLongIsAnsweredAllTheSame(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		leader, asker := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,8 @@ const (
 
 // RequestRefresh asks the group's leader to list its source again, and waits until it has planned for the answer. Where
 // there is no leader, or it is just beginning, or it is silent, it asks again until ctx ends; what was asked for first may
-// be answered then. [ErrRefused] carries the leader's reason.
+// be answered then. [ErrRefused] carries the leader's reason. [ErrNotDone] says that no question has reached anybody, and
+// [ErrUnknown] that one may have: the leader may have listed, or may do so yet.
 func (s *Store) RequestRefresh(ctx context.Context) error {
 	nc := s.js.Conn()
 	inbox := nc.NewInbox()
@@ -34,6 +36,7 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 		return notDone(err)
 	}
 	defer func() { _ = answers.Unsubscribe() }()
+	reached := false // a question may have reached a leader, or may do so yet
 	for {
 		var answer *nats.Msg
 		question := nats.NewMsg(s.refreshSubject())
@@ -42,20 +45,31 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 		err := nc.PublishMsg(question)
 		if err == nil {
 			answer, err = s.nextAnswer(ctx, answers)
+			reached = reached || !errors.Is(err, nats.ErrNoResponders)
 		}
 		switch {
 		case errors.Is(err, nats.ErrConnectionClosed):
-			return notDone(err)
+			return unanswered(reached, err)
 		case err != nil, answer.Header.Get(replyRetry) != "":
 		case answer.Header.Get(replyError) != "":
 			return fmt.Errorf("%w: %s", ErrRefused, answer.Header.Get(replyError))
 		default:
 			return nil
 		}
-		if !pause(ctx, 50*time.Millisecond) {
-			return fmt.Errorf("%w: no leader answered: %w", ErrNotDone, ctx.Err())
+		// What is asked at the very end nobody waits for: it would only make the outcome unknown.
+		if until, ok := ctx.Deadline(); !pause(ctx, 50*time.Millisecond) || ok && !time.Now().Before(until) {
+			return unanswered(reached, cmp.Or(ctx.Err(), context.DeadlineExceeded))
 		}
 	}
+}
+
+// unanswered says what a refresh without an answer has come to. An answer that asks to try again settles nothing: where one
+// leader follows another, both may have the question.
+func unanswered(reached bool, err error) error {
+	if reached {
+		return fmt.Errorf("%w: no leader answered in time; the refresh may be done, or may be done yet: %w", ErrUnknown, err)
+	}
+	return fmt.Errorf("%w: no leader listens: %w", ErrNotDone, err)
 }
 
 // incarnation tells the bucket of the assignments from every other one of its name.

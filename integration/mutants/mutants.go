@@ -768,6 +768,18 @@ var mutants = []mutant{
 		likely: "NewerThanItIs",
 	},
 	{
+		name: "refresh-surely-not-done", breaks: "A refresh whose answer was lost is reported as not done.",
+		file: "kv/refresh.go",
+		old:  `reached = reached || !errors.Is(err, nats.ErrNoResponders)`,
+		new:  `reached = reached && err == nil`,
+	},
+	{
+		name: "control-refresh-surely-not-done", breaks: "A worker says that a refresh is not done whose answer it has not heard.",
+		file: "actors/errand.go",
+		old:  `	case errors.Is(err, kv.ErrUnknown):`,
+		new:  `	case err == nil && errors.Is(err, kv.ErrUnknown):`,
+	},
+	{
 		name: "refresh-crosses-domains", breaks: "A leader lists for those who ask about a bucket of the same name in another domain.",
 		file:   "kv/refresh.go",
 		old:    `of != "" && of != s.incarnation() {`,
@@ -2368,14 +2380,29 @@ var mutants = []mutant{
 	{
 		name: "control-forgets-nobody", breaks: "The end of a drain is told under a session that was over before.",
 		file: "actors/outside.go",
-		old:  `	m.life.askers.Store(nil)`,
-		new:  ``,
+		old: `	if m.session.trust != nil {
+		m.session.trust.forgotten.Store(true)
+	}
+	m.life.askers.Store(nil)`,
+		new: ``,
+	},
+	{
+		name: "control-noted-late", breaks: "Who is noted after the session was forgotten is told of the end under its ID.",
+		file: "actors/farewell.go",
+		old:  `t.forgotten.Load() || !t.silent.Load()`,
+		new:  `!t.silent.Load()`,
 	},
 	{
 		name: "control-answers-anywhere", breaks: "Whoever may ask has a worker write into a bucket.",
-		file: "actors/desk.go",
-		old:  `if !control.Answerable(reply) {`,
-		new:  `if !control.Answerable(reply) && reply == "" {`,
+		file: "kv/control.go",
+		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
+		new:  `return reply != "" && !strings.HasPrefix(reply, s.prefix)`,
+	},
+	{
+		name: "control-answers-the-api", breaks: "Whoever may ask has a worker ask JetStream, under a prefix of the user's own, for something.",
+		file: "kv/control.go",
+		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
+		new:  `return control.Answerable(reply)`,
 	},
 	{
 		name: "control-bound-forgotten", breaks: "A drain from outside goes on after its time.",
@@ -2419,6 +2446,25 @@ var mutants = []mutant{
 		file: "actors/desk.go",
 		old:  `case !known && r.Action != control.Hello && len(d.errands) >= mostErrands:`,
 		new:  `case !known && r.Action == control.Hello && len(d.errands) >= mostErrands:`,
+	},
+	{
+		name: "control-forgotten-askers-stay", breaks: "Those who asked for a drain and have gone keep a worker busy.",
+		file: "actors/errand.go",
+		old:  `if !a.asked.After(since) {`,
+		new:  `if a.asked.IsZero() {`,
+	},
+	{
+		name: "control-asked-again-forgotten", breaks: "Who asks again and again is forgotten all the same.",
+		file: "actors/desk.go",
+		old:  `		a.asked = time.Now()`,
+		new:  `		_ = a`,
+	},
+	{
+		name: "control-full-desk-keeps-bounds", breaks: "A full desk keeps the bound of a drain to itself.",
+		file: "actors/desk.go",
+		old: `		d.drain(r.Within)
+		err = fmt`,
+		new: `		err = fmt`,
 	},
 	{
 		name: "control-refresh-joins-late", breaks: "A refresh is answered by a listing that began before it was asked for.",

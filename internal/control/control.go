@@ -75,9 +75,10 @@ type Progress struct {
 // Subject is where the holder of a worker ID listens.
 func Subject(bucket, worker string) string { return "parti.control." + bucket + "." + worker }
 
-// Answerable reports whether a worker answers on a subject: on one that clients use for their answers. The subjects that begin
-// with $ are the server's and those of JetStream and its buckets, and parti.> is for requests. Whoever names one of them as its
-// reply subject would have the worker write for it what it may not write itself.
+// Answerable reports whether a worker answers on a subject: on one that clients use for their answers. The subjects with a $
+// are the server's and those of JetStream and its buckets, and parti.> is for requests. Whoever names one of them as its
+// reply subject would have the worker write for it what it may not write itself. A $ counts anywhere: behind a JetStream API
+// prefix a bucket is written on subjects like JS.acme.API.$KV.bucket.key. The API itself package kv knows, and refuses.
 func Answerable(reply string) bool {
-	return reply != "" && !strings.HasPrefix(reply, "$") && !strings.HasPrefix(reply, "parti.") && !strings.ContainsAny(reply, "*> \t\r\n")
+	return reply != "" && !strings.HasPrefix(reply, "parti.") && !strings.ContainsAny(reply, "$*> \t\r\n")
 }

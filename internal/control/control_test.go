@@ -71,7 +71,7 @@ func TestAWorkerAnswersOnInboxesOnly(t *testing.T) {
 	for _, reply := range []string{"_INBOX.abc", "_INBOX_ops.x.y", "answers.7"} {
 		require.True(t, Answerable(reply), reply)
 	}
-	for _, reply := range []string{"", "$KV.parti-assignment.plan", "$JS.API.STREAM.DELETE.KV_x", "$SYS.x", "parti.control.b.worker-1", "parti.refresh.b", "a.>", "a.*", "a b"} {
+	for _, reply := range []string{"", "$KV.parti-assignment.plan", "$JS.API.STREAM.DELETE.KV_x", "$SYS.x", "JS.acme.API.$KV.parti-assignment.plan", "parti.control.b.worker-1", "parti.refresh.b", "a.>", "a.*", "a b"} {
 		require.False(t, Answerable(reply), reply)
 	}
 }

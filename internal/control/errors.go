@@ -24,7 +24,8 @@ var (
 	// ErrNobody: nobody listens as that worker. It is not there, it is between two sessions, it takes no requests from outside,
 	// or the name is wrong. After it was heard: it has ended without an answer.
 	ErrNobody = errors.New("no such worker answers")
-	// ErrSilent: no last answer came in time. What was asked for may be done, or may still be under way.
+	// ErrSilent: no last answer came in time, or the worker itself had none from the leader of the group. What was asked for may be
+	// done, or may still be under way.
 	ErrSilent = errors.New("no answer in time")
 	// ErrDenied: the connection may not publish on the worker's subject, or not subscribe to its own inbox.
 	ErrDenied = errors.New("permission missing")
@@ -50,6 +51,7 @@ var codes = []struct {
 	{"incomplete", ErrIncomplete},
 	{"refused", ErrRefused},
 	{"busy", ErrBusy},
+	{"silent", ErrSilent},
 	{failed, ErrFailed},
 }
 
