@@ -2402,7 +2402,7 @@ var mutants = []mutant{
 		name: "control-answers-the-api", breaks: "Whoever may ask has a worker ask JetStream, under a prefix of the user's own, for something.",
 		file: "kv/control.go",
 		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
-		new:  `return control.Answerable(reply)`,
+		new:  `return control.Answerable(reply) && !strings.HasPrefix(reply, "$"+s.prefix)`,
 	},
 	{
 		name: "control-bound-forgotten", breaks: "A drain from outside goes on after its time.",
