@@ -201,15 +201,15 @@ func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Tok
 	return err
 }
 
-// awaitEnd says until when an entry may be written over: not in the last quarter of its life, as a lease is not renewed
-// then. The marker of its expiry could follow what is written, even where that is acknowledged, and would end it. The leader
-// would give a session's partitions away while its worker still trusts it:
+// awaitEnd says until when an entry may be written over: not in the last eighth of its life. The marker of its expiry could
+// follow what is written, even where that is acknowledged, and would end it. The leader would give a session's partitions
+// away while its worker still trusts it:
 //
 //  1. the entry expires, and the server decides to mark it;
 //  2. the write arrives, finds the entry still in its place, and is stored;
 //  3. the marker is stored.
 //
-// In that last quarter awaitEnd waits until the entry is no longer what it was, and returns the zero time: then the next
+// In that last eighth awaitEnd waits until the entry is no longer what it was, and returns the zero time: then the next
 // write finds what there is. The server that would expire the entry says how old it is.
 func (s *Store) awaitEnd(ctx context.Context, e Entry) (until time.Time, err error) {
 	for {
@@ -219,7 +219,7 @@ func (s *Store) awaitEnd(ctx context.Context, e Entry) (until time.Time, err err
 			return time.Time{}, err
 		}
 		age := max(info.TimeStamp.Sub(e.Created), 0)
-		until = Lease{Sent: asked.Add(-age), TTL: s.TTL(e.Bucket)}.TrustedUntil()
+		until = asked.Add(s.TTL(e.Bucket)*7/8 - age)
 		if time.Now().Before(until) {
 			return until, nil
 		}

@@ -189,7 +189,7 @@ func TestAFirstHeartbeatIsNotWrittenOverOneThatIsAboutToExpire(t *testing.T) {
 	for _, c := range []struct {
 		age   time.Duration
 		waits bool
-	}{{0, false}, {ttl/4*3 - time.Millisecond, false}, {ttl / 4 * 3, true}, {ttl - time.Millisecond, true}} {
+	}{{0, false}, {ttl*7/8 - time.Millisecond, false}, {ttl * 7 / 8, true}, {ttl - time.Millisecond, true}} {
 		t.Run(c.age.String(), func(t *testing.T) {
 			withStores(t, func(t *testing.T, before, now *Store) {
 				anySession := func(Entry) bool { return true }

@@ -1955,8 +1955,8 @@ var mutants = []mutant{
 	{
 		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `TTL: s.TTL(e.Bucket)}.TrustedUntil()`,
-		new:  `TTL: 2 * s.TTL(e.Bucket)}.TrustedUntil()`, likely: "AboutToExpire|StateIs",
+		old:  `s.TTL(e.Bucket)*7/8 - age)`,
+		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
 	{
 		name: "first-heartbeat-any-time", breaks: "A session may begin long after its claim, when others take it for over.",

@@ -198,7 +198,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 	try(0)
 }
 
-// awaitEnd says until when an entry may be written over: not in the last quarter of its life, because the marker of its expiry
+// awaitEnd says until when an entry may be written over: not in the last eighth of its life, because the marker of its expiry
 // could follow. Then it waits until the entry is no longer what it was.
 func (c *client) awaitEnd(e store.Entry, by time.Time, done func(until time.Time, err error)) {
 	asked := c.now
@@ -208,7 +208,7 @@ func (c *client) awaitEnd(e store.Entry, by time.Time, done func(until time.Time
 			return
 		}
 		age := max(i.Now.Sub(e.Created), 0)
-		if until := (store.Lease{Sent: asked.Add(-age), TTL: c.ttl[e.Bucket]}).TrustedUntil(); c.now.Before(until) {
+		if until := asked.Add(c.ttl[e.Bucket]*7/8 - age); c.now.Before(until) {
 			done(until, nil)
 			return
 		}
