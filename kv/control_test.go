@@ -48,3 +48,22 @@ func TestNoAnswerGoesToJetStream(t *testing.T) {
 		require.NoError(t, <-served)
 	})
 }
+
+// TestNoAnswerToARefreshPurgesABucket: the answer has no body, which the server takes for a purge of everything.
+func TestNoAnswerToARefreshPurgesABucket(t *testing.T) {
+	withStore(t, func(t *testing.T, srv *bubble.Server, s *Store) {
+		nc := s.js.Conn()
+		acquire(t, s, "worker-0")
+		asked := 0
+		stop, err := s.ServeRefresh(func(reply func(error)) { asked++; reply(nil) })
+		require.NoError(t, err)
+		purge := "$JS.API.STREAM.PURGE." + "KV_" + testConfig().Heartbeat
+		require.NoError(t, nc.PublishMsg(&nats.Msg{Subject: s.refreshSubject(), Reply: purge}))
+		require.NoError(t, nc.Flush())
+		synctest.Wait()
+		stop()
+		_, err = s.Get(t.Context(), Heartbeats, "worker-0")
+		require.NoError(t, err)
+		require.Zero(t, asked)
+	})
+}

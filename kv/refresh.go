@@ -86,8 +86,8 @@ func (s *Store) nextAnswer(ctx context.Context, answers *nats.Subscription) (*na
 // once. Replying ErrNotDone or ErrDeposed makes the asker ask again.
 func (s *Store) ServeRefresh(handle func(reply func(error))) (stop func(), err error) {
 	sub, err := s.js.Conn().Subscribe(s.refreshSubject(), func(m *nats.Msg) {
-		if m.Reply == "" {
-			return // a worker tries out whether it may ask
+		if m.Reply == "" || !s.answerable(m.Reply) {
+			return // a worker tries out whether it may ask, or the answer would be a request to JetStream with this worker's rights
 		}
 		if of := m.Header.Get(askBucket); of != "" && of != s.incarnation() {
 			return // it is for a bucket of the same name in another domain
