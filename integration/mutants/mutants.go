@@ -11,22 +11,22 @@ var mutants = []mutant{
 	{
 		name: "plan-without-fence", breaks: "A plan that is one message is stored whatever term is stored.",
 		file: "kv/planwrite.go",
-		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey))`,
+		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(store.Assignments, store.TermKey))`,
 		new:  `jetstream.WithRetryAttempts(0)`,
 	},
 	{
 		name: "batch-without-fence", breaks: "A plan of several messages is stored whatever term is stored.",
 		file: "kv/planwrite.go",
 		old: `		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
-		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
+		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(store.Assignments, store.TermKey))
 `,
 		new: "",
 	},
 	{
 		name: "plan-not-last", breaks: "The plan is the first message of its version instead of the last.",
 		file: "kv/planwrite.go",
-		old:  `	return p, p.put(PlanKey, w.Plan, p.journal(w.Journal)...)`,
-		new: `	err := p.put(PlanKey, w.Plan, p.journal(w.Journal)...)
+		old:  `	return p, p.put(store.PlanKey, w.Plan, p.journal(w.Journal)...)`,
+		new: `	err := p.put(store.PlanKey, w.Plan, p.journal(w.Journal)...)
 	last := p.batches[len(p.batches)-1]
 	p.batches[len(p.batches)-1] = append([]*nats.Msg{last[len(last)-1]}, last[:len(last)-1]...)
 	return p, err`,
@@ -34,11 +34,11 @@ var mutants = []mutant{
 	{
 		name: "term-without-compare", breaks: "A term is stored over one that was stored meanwhile.",
 		file: "kv/term.go",
-		old:  `s.put(ctx, Assignments, TermKey, value, entry.Revision, 0)`,
+		old:  `s.put(ctx, store.Assignments, store.TermKey, value, entry.Revision, 0)`,
 		new: `func() (uint64, error) {
 			for {
-				e, _ := s.Get(ctx, Assignments, TermKey)
-				r, err := s.put(ctx, Assignments, TermKey, value, e.Revision, 0)
+				e, _ := s.Get(ctx, store.Assignments, store.TermKey)
+				r, err := s.put(ctx, store.Assignments, store.TermKey, value, e.Revision, 0)
 				if !errors.Is(err, errConflict) {
 					return r, err
 				}
@@ -48,8 +48,8 @@ var mutants = []mutant{
 	{
 		name: "term-below-floor", breaks: "A new term may be lower than one that was seen in a store since rolled back.",
 		file: "kv/term.go",
-		old:  `record.Number = max(last, floor) + 1`,
-		new:  `record.Number = last + 1`,
+		old:  `rec.Number = max(last, floor) + 1`,
+		new:  `rec.Number = last + 1`,
 	},
 	{
 		name: "term-without-lease", breaks: "A term is stored although the lease on leadership has run out.",
@@ -378,7 +378,7 @@ var mutants = []mutant{
 	{
 		name: "foreign-start", breaks: "A worker joins a group that divides nothing of what it lists.",
 		file:   "actors/group.go",
-		old:    `return own.Edition(), checkGroup(ctx, store, own)`,
+		old:    `return own.Edition(), checkGroup(ctx, buckets, own)`,
 		new:    `return own.Edition(), nil`,
 		likely: "SecondApplication",
 	},
@@ -838,9 +838,9 @@ var mutants = []mutant{
 	{
 		name: "refences-at-once", breaks: "A leader that loses its fence begins a new term without renewing its lease before.",
 		file: "actors/elector.go", likely: "TestALostLease",
-		old: `lease, err := e.store.Renew(ctx, f.Lease, record)`,
-		new: `lease, err := f.Lease, error(nil)
-		_ = record`,
+		old: `hold, err := e.store.Renew(ctx, f.Lease, rec)`,
+		new: `hold, err := f.Lease, error(nil)
+		_ = rec`,
 	},
 	{
 		name: "terms-without-pace", breaks: "A worker begins as many terms as it has reason to.",
@@ -895,14 +895,14 @@ var mutants = []mutant{
 	{
 		name: "stale-heartbeats", breaks: "A new leader begins with heartbeats that may be older than its term.",
 		file: "actors/calculator.go",
-		old:  `feed(c.guard, nil, c.store, kv.Heartbeats, nil, c.since,`,
-		new:  `feed(c.guard, nil, c.store, kv.Heartbeats, nil, 0,`,
+		old:  `feed(c.guard, nil, c.store, store.Heartbeats, nil, c.since,`,
+		new:  `feed(c.guard, nil, c.store, store.Heartbeats, nil, 0,`,
 	},
 	{
 		name: "stale-assignments", breaks: "A new leader begins with records that may be older than its term.",
 		file: "actors/lookout.go",
-		old:  `c.store.Snapshot(ctx, kv.Assignments, nil, c.fence.Revision)`,
-		new:  `c.store.Snapshot(ctx, kv.Assignments, nil, 0)`,
+		old:  `c.store.Snapshot(ctx, store.Assignments, nil, c.fence.Revision)`,
+		new:  `c.store.Snapshot(ctx, store.Assignments, nil, 0)`,
 	},
 	{
 		name: "snapshot-of-any-age", breaks: "A snapshot is accepted although it is older than what is known.",
@@ -944,13 +944,13 @@ var mutants = []mutant{
 	{
 		name: "blindness-not-told", breaks: "A feed that sees nothing says nothing.",
 		file: "kv/feed.go",
-		old:  `			f.emit(Update{Kind: UpdateBlind, Since: f.seen, Err: f.failure})`,
+		old:  `			f.emit(store.Update{Kind: store.UpdateBlind, Since: f.seen, Err: f.failure})`,
 		new:  ``,
 	},
 	{
 		name: "staleness-not-told", breaks: "A feed whose snapshots fail says nothing.",
 		file: "kv/feed.go",
-		old:  `		f.emit(Update{Kind: UpdateStale, Since: f.listed, Err: f.failure})`,
+		old:  `		f.emit(store.Update{Kind: store.UpdateStale, Since: f.listed, Err: f.failure})`,
 		new:  ``,
 	},
 	{
@@ -1026,9 +1026,9 @@ var mutants = []mutant{
 	{
 		name: "leave-is-a-crash", breaks: "A new leader takes every absent member for crashed.",
 		file: "actors/lookout.go",
-		old: `		case e.Kind == kv.Deleted:
+		old: `		case e.Kind == store.Deleted:
 `,
-		new: `		case e.Kind == kv.Deleted && e.Revision == 0:
+		new: `		case e.Kind == store.Deleted && e.Revision == 0:
 `,
 	},
 	{
@@ -1586,14 +1586,14 @@ var mutants = []mutant{
 	{
 		name: "holding-for-who-cannot-read-it", breaks: "A worker lists what is held where somebody in the group cannot read that.",
 		file: "actors/heartbeat.go",
-		old:  `len(held.Holding) <= mostHeld && h.reads >= kv.FormatHolding {`,
+		old:  `len(held.Holding) <= mostHeld && h.reads >= record.FormatHolding {`,
 		new:  `len(held.Holding) <= mostHeld {`,
 	},
 	{
 		name: "too-many-held-are-cut-off", breaks: "A worker acknowledges a version although its list of what is held is incomplete.",
 		file: "actors/heartbeat.go",
-		old:  `len(held.Holding) <= mostHeld && h.reads >= kv.FormatHolding {`,
-		new:  `h.reads >= kv.FormatHolding {`,
+		old:  `len(held.Holding) <= mostHeld && h.reads >= record.FormatHolding {`,
+		new:  `h.reads >= record.FormatHolding {`,
 	},
 	{
 		name: "two-handlers-at-once", breaks: "The handler of a partition begins while the one before it has not returned.",
@@ -1655,7 +1655,7 @@ var mutants = []mutant{
 		name: "unlisted-counts-as-revoked", breaks: "The handler of a partition that is listed no more is told that another worker gets it.",
 		file: "actors/follower.go",
 		old:  `		if unlisted[partition] {`,
-		new:  `		if unlisted[partition] && record.Worker == "" {`,
+		new:  `		if unlisted[partition] && rec.Worker == "" {`,
 	},
 	{
 		name: "end-of-a-handler-not-told", breaks: "The leader is told that a handler has returned only with the next heartbeat that is due.",
@@ -1690,7 +1690,7 @@ var mutants = []mutant{
 	{
 		name: "removal-takes-the-next-session", breaks: "A rejoin deletes whatever this process has in the bucket, the heartbeat of the next session too.",
 		file:   "actors/removal.go",
-		old:    `own = remaining(own, store.Left(own[0].Bucket))`,
+		old:    `own = remaining(own, buckets.Left(own[0].Bucket))`,
 		new:    `own = store.Left(own[0].Bucket)`,
 		likely: "OnlyWhatTheSessionBeforeLeft",
 	},
@@ -1780,7 +1780,7 @@ var mutants = []mutant{
 	{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
-		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):`,
+		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != store.Put):`,
 		new:  `entry.Token.Of(l.Chain):`,
 	},
 	// Draining and cordoning.
@@ -1927,8 +1927,8 @@ var mutants = []mutant{
 	{
 		name: "expiring-claim-taken-over", breaks: "A claim is taken over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `TTL: s.TTL(StableIDs)}.TrustedUntil()`,
-		new:  `TTL: 2 * s.TTL(StableIDs)}.TrustedUntil()`, likely: "Identity",
+		old:  `TTL: s.TTL(store.StableIDs)}.TrustedUntil()`,
+		new:  `TTL: 2 * s.TTL(store.StableIDs)}.TrustedUntil()`, likely: "Identity",
 	},
 	{
 		name: "silence-not-proved", breaks: "That a read finds no heartbeat counts as proof that there is none.",
@@ -1949,7 +1949,7 @@ var mutants = []mutant{
 	{
 		name: "dead-leader-awaited", breaks: "The lease on leadership of a dead process is left to expire.",
 		file: "actors/identity.go",
-		old:  `		err = store.EndLeadership(ctx, l.dead)`,
+		old:  `		err = buckets.EndLeadership(ctx, l.dead)`,
 		new:  ``, likely: "StateIs",
 	},
 	{
@@ -2069,14 +2069,14 @@ var mutants = []mutant{
 	{
 		name: "blind-in-silence", breaks: "A feed that sees nothing retries in silence.",
 		file:   "actors/waits.go",
-		old:    `	case kv.UpdateBlind:`,
-		new:    `	case kv.UpdateBlind + 100:`,
+		old:    `	case store.UpdateBlind:`,
+		new:    `	case store.UpdateBlind + 100:`,
 		likely: "RetriesInSilence",
 	},
 	{
 		name: "blind-at-once", breaks: "A feed that sees nothing for a moment is an error at once.",
 		file:   "actors/waits.go",
-		old:    `due: now.Add(store.TTL(kv.Heartbeats))`,
+		old:    `due: now.Add(buckets.TTL(store.Heartbeats))`,
 		new:    `due: now`,
 		likely: "RetriesInSilence",
 	},
@@ -2286,7 +2286,7 @@ var mutants = []mutant{
 	{
 		name: "journal-in-snapshots", breaks: "A snapshot of the assignments asks for the journal as well.",
 		file:   "kv/read.go",
-		old:    "	if b != Assignments {\n		return s.readChunk",
+		old:    "	if b != store.Assignments {\n		return s.readChunk",
 		new:    "	if b < buckets {\n		return s.readChunk",
 		likely: "LeaveTheJournalOut",
 	},
