@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
@@ -91,7 +92,7 @@ type Assignment struct {
 	// Version is the plan this worker has applied. It never falls while a worker lives.
 	Version int64
 	// Lifecycle is the phase of life of the whole group.
-	Lifecycle kv.Lifecycle
+	Lifecycle record.Lifecycle
 	// Partitions are sorted by ID.
 	Partitions []strategy.Partition
 	// Epochs holds the fencing token of each owned partition by its ID: it grows with each change of owner.
