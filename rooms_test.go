@@ -29,7 +29,7 @@ var imports = map[string][]string{
 	"internal/member": {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
 	"internal/store":  {"internal/record"},
 	"kv":              {"internal/control", "internal/inject", "internal/record", "internal/store"},
-	"cmd/parti":       {"fsm", "internal/control", "kv", "observe", "source", "strategy", "strategy/whatif"},
+	"cmd/parti":       {"fsm", "internal/control", "internal/record", "kv", "observe", "source", "strategy", "strategy/whatif"},
 	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
 	"observe":         {"fsm", "internal/record", "internal/store", "kv", "strategy", "strategy/whatif"},
 	"web":             {"fsm", "internal/control", "observe", "strategy", "strategy/whatif"},

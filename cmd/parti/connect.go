@@ -14,6 +14,7 @@ import (
 	"github.com/synadia-io/orbit.go/natscontext"
 
 	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/observe"
 )
 
@@ -139,6 +140,10 @@ func (c *connection) jetStream(ctx context.Context) (jetstream.JetStream, error)
 	if r.err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", c.where(), r.err)
 	}
+	if err := mayHear(ctx, r.nc); err != nil {
+		r.nc.Close()
+		return nil, fmt.Errorf("connect to %s: %w", c.where(), err)
+	}
 	domain, prefix := c.domain, c.prefix
 	if domain == "" && prefix == "" {
 		domain, prefix = r.settings.JSDomain, r.settings.JSAPIPrefix
@@ -149,6 +154,26 @@ func (c *connection) jetStream(ctx context.Context) (jetstream.JetStream, error)
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
 	return js, nil
+}
+
+// mayHear reports a user who gets no answers, for whom every server looks slow.
+func mayHear(ctx context.Context, nc *nats.Conn) error {
+	before := nc.LastError()
+	inbox := nc.NewInbox()
+	sub, err := nc.SubscribeSync(inbox + ".*") // as requests do
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := nc.FlushWithContext(ctx); err != nil {
+		return err
+	}
+	if after := nc.LastError(); after != before && errors.Is(after, nats.ErrPermissionViolation) { //nolint:errorlint // the same twice is two errors
+		prefix, _, _ := strings.Cut(inbox, ".")
+		return fmt.Errorf("%w: the user of this connection may not subscribe to \"%s.>\", so no answer reaches it: give it that permission, "+
+			"or say with --inbox-prefix to what it may subscribe", kv.ErrPermission, prefix)
+	}
+	return nil
 }
 
 func newJetStream(nc *nats.Conn, domain, prefix string) (jetstream.JetStream, error) {
