@@ -363,14 +363,14 @@ var mutants = []mutant{
 	},
 	{
 		name: "group-names-nothing", breaks: "The name of a group does not reach its buckets.",
-		file:   "config.go",
+		file:   "defaults.go",
 		old:    `kind = c.Group + "-" + kind`,
 		new:    `kind = c.Group[:0] + kind`,
 		likely: "AGroupNames",
 	},
 	{
 		name: "group-set-too-late", breaks: "A group that is set in what DefaultConfig returned does not reach its buckets.",
-		file:   "config.go",
+		file:   "defaults.go",
 		old:    `if *name == bucketPrefix+kind {`,
 		new:    `if *name == kind {`,
 		likely: "AGroupNames",
