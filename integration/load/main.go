@@ -65,7 +65,7 @@ func load(ctx context.Context, args []string) error {
 }
 
 // roleVariable tells this binary to be one of the processes of a run, instead of running one. The rest comes by standard input.
-const roleVariable = "PARTI_LOAD_ROLE"
+const roleVariable = "PARTITEST_LOAD_ROLE"
 
 // The roles.
 const (
