@@ -396,8 +396,8 @@ func FuzzLoadConfig(f *testing.F) {
 	})
 }
 
-func TestTheReadmeHasEveryFieldWithItsDefault(t *testing.T) {
-	text, err := os.ReadFile("README.md")
+func TestTheDocumentHasEveryFieldWithItsDefault(t *testing.T) {
+	text, err := os.ReadFile("docs/configuration.md")
 	require.NoError(t, err)
 	var check func(prefix string, v reflect.Value)
 	check = func(prefix string, v reflect.Value) {
