@@ -16,6 +16,8 @@ type Fleet struct {
 	Workers []*Worker
 	// Broken is what was promised and not kept, in words.
 	Broken []string
+	// Stack is that of a panic.
+	Stack string
 
 	cfg     Config
 	clients model.Client
