@@ -22,6 +22,8 @@ type Fleet struct {
 	Broken []string
 	// Seen counts what happened.
 	Seen map[string]int
+	// Stack is that of a panic.
+	Stack string
 
 	cfg     Config
 	clients model.Client

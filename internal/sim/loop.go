@@ -20,8 +20,11 @@ type Loop struct {
 	// Trace, if not nil, is called with one line for each thing that happens.
 	Trace func(now time.Time, line string)
 
+	// Steps counts what the values were told (each call of a Step) and what the store was asked for.
+	Steps int
+
 	now    time.Time
-	rng    *model.Random
+	choose *chooser
 	alarms []*alarm // a heap
 	n      uint64
 	waits  map[model.ID]func(model.Event)
@@ -36,10 +39,12 @@ type alarm struct {
 	do func() // nil once it is taken back
 }
 
-// NewLoop returns a loop about a store that begins at cfg.Start.
-func NewLoop(seed uint64, cfg model.Config, source model.Source) *Loop {
+// NewLoop returns a loop about a healthy store that begins at cfg.Start.
+func NewLoop(cfg model.Config) *Loop { return newLoop(newChooser(), cfg) }
+
+func newLoop(c *chooser, cfg model.Config) *Loop {
 	return &Loop{
-		Store: model.New(cfg, source), now: cfg.Start, rng: model.NewRandom(seed, model.Odds{}),
+		Store: model.New(cfg, c), now: cfg.Start, choose: c,
 		waits: map[model.ID]func(model.Event){}, feeds: map[model.ID]func(model.Event){},
 	}
 }
@@ -47,13 +52,8 @@ func NewLoop(seed uint64, cfg model.Config, source model.Source) *Loop {
 // Now is what time it is.
 func (l *Loop) Now() time.Time { return l.now }
 
-// Draw returns a number below n.
-func (l *Loop) Draw(n int) int {
-	if n < 2 {
-		return 0
-	}
-	return int(l.rng.Uint64() >> 33 % uint64(n))
-}
+// Draw returns a number below n: in a step of a script one that it says, otherwise what the weather brings. Zero is benign.
+func (l *Loop) Draw(n int) int { return l.choose.draw(n) }
 
 // Spread returns a duration up to d.
 func (l *Loop) Spread(d time.Duration) time.Duration {
