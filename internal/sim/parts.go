@@ -167,7 +167,7 @@ func (h *heartbeat) hurry() (request uint64) {
 func (h *heartbeat) send(limit time.Duration) {
 	r := record.Heartbeat{
 		Session: h.session, Applied: h.applied, Cordoned: h.standing.Cordoned, Leaving: h.standing.Leaving, Failed: h.anew, Stuck: h.stuck,
-		Capacity: 1,
+		Capacity: 1, Holding: h.user.holding(),
 	}
 	sent := func(l store.Lease, err error) {
 		if h.over() {
