@@ -26,6 +26,8 @@ type Fleet struct {
 	Stack string
 
 	cfg     Config
+	block   int // of the script
+	rules   []func(*Fleet) error
 	clients model.Client
 	epochs  map[string]handed // the highest epoch of each partition
 }
@@ -132,6 +134,15 @@ func (f *Fleet) returned(w *Worker, c *call) {
 
 func (f *Fleet) breaks(format string, args ...any) {
 	f.Broken = append(f.Broken, f.now.UTC().Format("15:04:05.000")+": "+fmt.Sprintf(format, args...))
+}
+
+// rule judges what is to hold at each step.
+func (f *Fleet) rule() {
+	for _, holds := range f.rules {
+		if err := holds(f); err != nil {
+			f.breaks("%s", err)
+		}
+	}
 }
 
 // Missing counts the partitions that nobody runs.

@@ -14,7 +14,10 @@ import (
 	"github.com/parti-go/parti/internal/store/model"
 )
 
-var lives = flag.Int("lives", 40, "how many random lives are lived")
+var (
+	lives  = flag.Int("lives", 40, "how many random lives are lived")
+	update = flag.Bool("update", false, "write down what the golden lives do")
+)
 
 // healthy is a fleet on a healthy store, all of which owns everything.
 func healthy(t *testing.T, workers, partitions int) *Fleet {
@@ -113,23 +116,23 @@ func TestAWorkerThatIsCutOffGivesEverythingUpBeforeAnyoneElseOwnsItAndComesBack(
 
 func TestRandomLivesKeepWhatIsPromised(t *testing.T) {
 	for seed := range uint64(*lives) {
-		f := Live(Expand(seed), nil)
+		f := Live(Expand(seed))
 		require.Empty(t, f.Broken, "seed %d\n%s", seed, f.Stack)
 	}
 }
 
 // told lives a life and returns everything that happened in it.
-func told(s Script, prepare func(*Fleet)) string {
+func told(s Script, prepare ...func(*Fleet)) string {
 	var log strings.Builder
-	live(s, func(now time.Time, line string) { log.WriteString(now.UTC().Format("15:04:05.000000 ") + line + "\n") }, prepare)
+	Live(s, append(prepare, Traced(func(line string) { log.WriteString(line + "\n") }))...)
 	return log.String()
 }
 
 func TestALifeIsRepeatedByItsSeedLineByLine(t *testing.T) {
 	for seed := range uint64(3) {
-		first := told(Expand(seed), nil)
+		first := told(Expand(seed))
 		require.NotEmpty(t, first)
-		require.Equal(t, first, told(Expand(seed), nil), "seed %d", seed)
+		require.Equal(t, first, told(Expand(seed)), "seed %d", seed)
 	}
 }
 
@@ -137,7 +140,7 @@ func TestALifeIsRepeatedByItsSeedLineByLine(t *testing.T) {
 func TestALifeIsTheSameWhenRecordsAreReadFromTheirBytes(t *testing.T) {
 	for seed := range uint64(6) {
 		inBytes := func(f *Fleet) { f.InBytes = true }
-		require.Equal(t, told(Expand(seed), inBytes), told(Expand(seed), nil), "seed %d", seed)
+		require.Equal(t, told(Expand(seed), inBytes), told(Expand(seed)), "seed %d", seed)
 	}
 }
 
@@ -169,7 +172,7 @@ func BenchmarkLives(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // little lives long
 	seed, steps, began := uint64(0), 0, used()
 	for b.Loop() {
-		f := Live(Expand(seed), nil)
+		f := Live(Expand(seed))
 		require.Empty(b, f.Broken, "seed %d", seed)
 		seed++
 		steps += f.Steps
