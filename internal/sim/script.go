@@ -24,7 +24,7 @@ type Script []byte
 
 const (
 	// Block is the length of a block.
-	Block = 12
+	Block = 16
 	// PointMark marks a point: bytes 3 to 6 say which choice (see [model.Choice]; [model.Choices] for those of the clients), which one
 	// of these from then on in two bytes, and what it is.
 	PointMark = 0xff
