@@ -118,9 +118,9 @@ type Config struct {
 	// Default: 0s. Allowed: 0s (never), or 1s to 1000h.
 	RelistInterval time.Duration `yaml:"relistInterval" env:"RELIST_INTERVAL"`
 	// SourceShrinkConfirmations is how many listings in a row must lack the same partitions before the leader takes them
-	// away, if they are more than half of the list. The leader lists once a second meanwhile and reports ErrSourceShrunk;
-	// each RefreshPartitions counts as a listing. A list of a higher version (see VersionedSource) needs no confirmation.
-	// With 1 the leader accepts each list at once.
+	// away, if they are more than half of the list. The leader lists once a second meanwhile and reports ErrSourceShrunk.
+	// A listing that follows the one before within a second does not count, whoever asked for it. A list of a higher version
+	// (see VersionedSource) needs no confirmation. With 1 the leader accepts each list at once.
 	// Default: 3. Allowed: 1 to 100.
 	SourceShrinkConfirmations int `yaml:"sourceShrinkConfirmations" env:"SOURCE_SHRINK_CONFIRMATIONS"`
 	// Capacity is this worker's share of the load, relative to the capacities of the other workers. The leader plans for a

@@ -123,7 +123,7 @@ var planned = []mutant{
 	{
 		name: "no-built-in", breaks: "A strategy that fails keeps a crashed worker's partitions without an owner.",
 		file: "internal/leader/plan.go",
-		old: `	a.BuiltIn = !d.Moves && now.Before(l.pace.strategy)
+		old: `	a.BuiltIn = !moves && now.Before(l.pace.strategy)
 `,
 		new: ``,
 	},
@@ -194,10 +194,22 @@ var planned = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "leavers-planned-for", breaks: "Where all leave, the strategy is asked to place what has no owner with them.",
+		name: "leavers-rebalanced", breaks: "Where all leave, partitions are moved between them.",
 		file: "internal/leader/plan.go",
-		old:  ` || !l.roster.takes(d.Members, away)`,
-		new:  ``,
+		old:  `d.Moves && l.roster.takes(d.Members, away)`,
+		new:  `d.Moves`,
+	},
+	{
+		name: "leavers-left-alone", breaks: "Where all leave, what has no owner is given to none of them.",
+		file: "internal/ledger/propose.go",
+		old:  `(!p.target.leaving || l.allLeave())`,
+		new:  `!p.target.leaving`,
+	},
+	{
+		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
+		file: "internal/leader/shrink.go",
+		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
+		new:  `default:`,
 	},
 
 	// What is told of a wait.
