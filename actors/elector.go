@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -22,6 +23,7 @@ type elector struct {
 	session  uint64
 	floor    uint64 // the highest term seen before
 	election *member.Election
+	tape     *trace.Tape
 	wake     func() // stops the timer
 }
 
@@ -35,14 +37,20 @@ func newElector(g *guard, report func(reported), set Settings, store *kv.Store, 
 }
 
 func (e *elector) started() {
-	election, effects := member.NewElection(time.Now(), member.ElectionConfig{Worker: e.id, LeaderTTL: e.set.Store.LeaderTTL, Floor: e.floor})
+	cfg, now := member.ElectionConfig{Worker: e.id, LeaderTTL: e.set.Store.LeaderTTL, Floor: e.floor}, time.Now()
+	e.tape = trace.Open(e.set.Recorder, trace.Election, now, &cfg)
+	election, effects := member.NewElection(now, cfg)
+	trace.Began(e.tape, effects)
 	e.election = election
 	e.perform(effects)
 	feed(e.guard, e.report, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return &member.ElectionUpdate{Update: u} })
 }
 
 // stopping leaves no lease to be shown: it is released, or expires.
-func (e *elector) stopping(bool) { e.set.measures.follows() }
+func (e *elector) stopping(bool) {
+	e.tape.Close()
+	e.set.measures.follows()
+}
 
 func (e *elector) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
@@ -64,7 +72,7 @@ func (e *elector) receive(_ actor.Context, message any) {
 func (e *elector) step(f member.ElectionFact) {
 	if e.ctx.Err() == nil {
 		e.measure(f)
-		e.perform(e.election.Step(time.Now(), f, nil))
+		e.perform(trace.Step(e.tape, time.Now(), e.election, f))
 	}
 }
 
