@@ -25,10 +25,11 @@ type Process struct {
 	Conn    *nats.Conn
 	Manager *parti.Manager
 
-	fleet   *Fleet
-	spec    Spec
-	handled handled
-	begun   chan struct{} // closed when Manager.Start has returned
+	fleet    *Fleet
+	spec     Spec
+	handled  handled
+	recorder *parti.Recorder // nil for none
+	begun    chan struct{}   // closed when Manager.Start has returned
 
 	mu      sync.Mutex
 	started bool
@@ -65,6 +66,9 @@ func newProcess(f *Fleet, name string, spec Spec) *Process {
 		options = append(options, parti.WithHandler(parti.HandlerFunc(p.run)))
 	} else {
 		hooks.OnAssignmentChanged = p.assigned
+	}
+	if p.recorder = recorder(); p.recorder != nil {
+		options = append(options, parti.WithRecorder(p.recorder))
 	}
 	log := slog.New(slog.NewTextHandler(lines(p.log), &slog.HandlerOptions{Level: f.level, ReplaceAttr: untimed}))
 	p.Manager, err = parti.NewManager(spec.Config, js, spec.Source, spec.Strategy,

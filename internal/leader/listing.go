@@ -100,4 +100,6 @@ func change(planned, balanced, now *Listing) topology.Kind {
 func (e Edition) Name() (digest string, version uint64) { return e.digest, e.version }
 
 // Content is what the listing was made of, sorted by ID. Nobody may change it.
-func (l *Listing) Content() (partitions []strategy.Partition, version uint64) { return l.partitions, l.version }
+func (l *Listing) Content() (partitions []strategy.Partition, version uint64) {
+	return l.partitions, l.version
+}

@@ -98,13 +98,21 @@ func (d *decoder) time(b []byte) (time.Time, error) {
 }
 
 func (d *decoder) fields(b []byte, v reflect.Value) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(b, &fields); err != nil {
-		return err
-	}
 	v.SetZero()
-	for name, value := range fields {
-		f := v.FieldByName(name)
+	in := json.NewDecoder(bytes.NewReader(b))
+	if begin, err := in.Token(); err != nil || begin != json.Delim('{') {
+		return fmt.Errorf("%s: %s, allowed: an object", v.Type(), b[:min(len(b), 20)])
+	}
+	for in.More() { // in the order in which they were written: a pointer is met first where its value is
+		name, err := in.Token()
+		if err != nil {
+			return err
+		}
+		var value json.RawMessage
+		if err := in.Decode(&value); err != nil {
+			return err
+		}
+		f := v.FieldByName(fmt.Sprint(name))
 		if !f.IsValid() {
 			return fmt.Errorf("%s has no %s here", v.Type(), name)
 		}
@@ -229,19 +237,19 @@ func (d *decoder) error(b []byte, v reflect.Value) error {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return err
 	}
-	err, err2 := f.error()
-	if err2 != nil {
-		return err2
+	was, err := d.fault(f)
+	if err != nil {
+		return err
 	}
-	v.Set(reflect.ValueOf(err))
+	v.Set(reflect.ValueOf(was))
 	if n > 0 {
-		d.known[n] = reflect.ValueOf(err)
+		d.known[n] = reflect.ValueOf(was)
 	}
 	return nil
 }
 
-// error is the error that was written down, or why there is none.
-func (f *fault) error() (was, err error) {
+// fault is the error that was written down.
+func (d *decoder) fault(f fault) (was, err error) {
 	r := &recorded{text: f.Text}
 	for _, name := range f.Is {
 		is, known := sentinels[name]
@@ -253,8 +261,9 @@ func (f *fault) error() (was, err error) {
 		}
 		r.is = append(r.is, is)
 	}
-	if t := f.Taken; t != nil {
-		r.taken = &store.TakenError{Entry: store.Entry{Bucket: t.Bucket, Key: t.Key, Revision: t.Revision}}
+	if f.Taken != nil {
+		r.taken = &store.TakenError{}
+		err = (&decoder{epoch: d.epoch}).value(f.Taken, reflect.ValueOf(&r.taken.Entry).Elem())
 	}
-	return r, nil
+	return r, err
 }

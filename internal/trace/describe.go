@@ -9,7 +9,7 @@ import (
 	"github.com/parti-go/parti/internal/leader"
 )
 
-// listedMost is how many elements of a list are shown.
+// listedMost is how many numbers of a list are shown.
 const listedMost = 8
 
 // describe shows a fact in one line: its fields that are set.
@@ -57,10 +57,14 @@ func text(v reflect.Value) string {
 
 func listed(v reflect.Value) string {
 	var said []string
-	for i := range min(v.Len(), listedMost) {
+	most := v.Len()
+	if v.Type().Elem().Kind() == reflect.Int { // owners by their numbers tell nobody anything
+		most = min(most, listedMost)
+	}
+	for i := range most {
 		said = append(said, text(v.Index(i)))
 	}
-	if left := v.Len() - listedMost; left > 0 {
+	if left := v.Len() - most; left > 0 {
 		said = append(said, fmt.Sprintf("… %d more", left))
 	}
 	return "[" + strings.Join(said, " ") + "]"

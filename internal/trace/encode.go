@@ -309,16 +309,10 @@ func (e *encoder) boxed(v reflect.Value) {
 
 // fault is an error as it is written down.
 type fault struct {
-	Text  string      `json:"text"`
-	Is    []string    `json:"is,omitempty"`    // sentinels that it wraps
-	Same  string      `json:"same,omitempty"`  // the sentinel that it is
-	Taken *takenEntry `json:"taken,omitempty"` // of a [store.TakenError]
-}
-
-type takenEntry struct {
-	Bucket   store.Bucket `json:"bucket"`
-	Key      string       `json:"key"`
-	Revision uint64       `json:"revision"`
+	Text  string          `json:"text"`
+	Is    []string        `json:"is,omitempty"`    // sentinels that it wraps
+	Same  string          `json:"same,omitempty"`  // the sentinel that it is
+	Taken json.RawMessage `json:"taken,omitempty"` // the entry of a [store.TakenError]
 }
 
 func (e *encoder) error(err error) {
@@ -336,9 +330,14 @@ func (e *encoder) error(err error) {
 		}
 	}
 	if taken := (*store.TakenError)(nil); errors.As(err, &taken) {
-		f.Taken = &takenEntry{taken.Entry.Bucket, taken.Entry.Key, taken.Entry.Revision}
+		inner := &encoder{epoch: e.epoch, most: e.most}
+		inner.value(reflect.ValueOf(&taken.Entry).Elem())
+		f.Taken = inner.b
 	}
-	b, _ := json.Marshal(f) // texts and numbers always can be
+	b, failed := json.Marshal(f)
+	if failed != nil {
+		e.fail(failed)
+	}
 	if p := reflect.ValueOf(err); e.whole && p.Kind() == reflect.Pointer {
 		if !e.met(place{p.Type(), p.UnsafePointer()}) {
 			e.b = append(append(e.b, b...), ']')

@@ -210,6 +210,9 @@ func lines[E fmt.Stringer](effects []E) []string {
 	var did []string
 	for _, e := range effects {
 		did = append(did, safely(e.String))
+		if w, is := any(e).(*leader.Write); is {
+			did = append(did, "because: "+w.Why)
+		}
 	}
 	return did
 }
