@@ -61,14 +61,12 @@ func newProcess(f *Fleet, name string, spec Spec) *Process {
 	}
 	p.Conn = nc
 	hooks := parti.Hooks{OnStateChanged: p.stateChanged, OnError: p.failed}
-	options := append([]parti.Option{}, spec.Options...)
+	p.recorder = recorder()
+	options := append([]parti.Option{parti.WithRecorder(p.recorder)}, spec.Options...)
 	if spec.Run != nil {
 		options = append(options, parti.WithHandler(parti.HandlerFunc(p.run)))
 	} else {
 		hooks.OnAssignmentChanged = p.assigned
-	}
-	if p.recorder = recorder(); p.recorder != nil {
-		options = append(options, parti.WithRecorder(p.recorder))
 	}
 	log := slog.New(slog.NewTextHandler(lines(p.log), &slog.HandlerOptions{Level: f.level, ReplaceAttr: untimed}))
 	p.Manager, err = parti.NewManager(spec.Config, js, spec.Source, spec.Strategy,

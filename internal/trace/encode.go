@@ -79,8 +79,38 @@ func (e *encoder) adjust(v reflect.Value) {
 				e.adjust(v.Field(i))
 			}
 		}
-	case t.Kind() == reflect.Pointer && t != listingType && t.Elem().Kind() == reflect.Struct && !v.IsNil():
+	case t.Kind() == reflect.Pointer && t != listingType && !v.IsNil():
 		e.adjust(v.Elem())
+	case t.Kind() == reflect.Slice && timed(t):
+		for i := range v.Len() {
+			e.adjust(v.Index(i))
+		}
+	case t.Kind() == reflect.Map && timed(t):
+		for _, key := range v.MapKeys() {
+			value := e.copied(v.MapIndex(key))
+			e.adjust(value)
+			v.SetMapIndex(key, value)
+		}
+	}
+}
+
+// timed says whether a type of a fact has times in it, so that long lists of others cost nothing.
+func timed(t reflect.Type) bool {
+	if t == timeType {
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if timed(t.Field(i).Type) {
+				return true
+			}
+		}
+		return false
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return t != listingType && timed(t.Elem())
+	default:
+		return false
 	}
 }
 
