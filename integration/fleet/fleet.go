@@ -345,4 +345,7 @@ func (f *Fleet) close() {
 	inject.Format.Store(nil)
 	f.reader.stop()
 	f.Checker.Finish()
+	for _, p := range procs {
+		p.replay()
+	}
 }
