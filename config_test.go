@@ -359,6 +359,14 @@ func TestValidateReportsEverythingAtOnce(t *testing.T) {
 	assert.Equal(t, err.Error(), c.Validate().Error(), "the order is always the same")
 }
 
+func TestABadNameOfAGroupIsOneError(t *testing.T) {
+	c := Config{Group: "my group"}
+	c.ApplyDefaults()
+	require.Equal(t, 1, strings.Count(c.Validate().Error(), "allowed"), "not one for each bucket as well: %v", c.Validate())
+	c.KVBuckets.Election = "an election"
+	require.Equal(t, 2, strings.Count(c.Validate().Error(), "allowed"), "a name that the user has given is an error of its own")
+}
+
 func TestTheZeroConfigIsRefusedUntilDefaulted(t *testing.T) {
 	require.ErrorIs(t, Config{}.Validate(), ErrInvalidConfig)
 }
