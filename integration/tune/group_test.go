@@ -62,6 +62,9 @@ func row(cells ...any) {
 
 // brief shows a time to a hundredth of a second.
 func brief(d time.Duration) string {
+	if d == 0 {
+		return "0"
+	}
 	if d >= time.Minute && d%time.Minute == 0 {
 		return fmt.Sprintf("%d min", d/time.Minute)
 	}

@@ -41,7 +41,7 @@ func TestSweepProfiles(t *testing.T) {
 				joined := time.Since(began)
 				g.rest()
 				g.stop(g.follower())
-				row(p.name, rtt, brief(took[1])+", "+brief(took[3]), leader, joined, g.until("everything owned", g.owned), writes, kilobytes)
+				row(p.name, rtt, brief((took[1]+took[2])/2)+", "+brief(took[3]), leader, joined, g.until("everything owned", g.owned), writes, kilobytes)
 			})
 		}
 	}
