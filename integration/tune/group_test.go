@@ -174,8 +174,8 @@ func (g *group) traffic() (writes, received, kilobytes float64) {
 	stored := g.Writes()
 	messages, bytes := count()
 	<-time.After(lasts)
-	storedLater, messagesLater, bytesLater := g.Writes(), uint64(0), uint64(0)
-	messagesLater, bytesLater = count()
+	storedLater := g.Writes()
+	messagesLater, bytesLater := count()
 	per := float64(len(g.Live())) * lasts.Seconds()
 	return float64(storedLater-stored) / per, float64(messagesLater-messages) / per, float64(bytesLater-bytes) / per / 1000
 }

@@ -16,8 +16,10 @@ type profile struct {
 
 func profiles() []profile {
 	all := []profile{
-		{"`FastConfig`", parti.FastConfig()}, {"`DefaultConfig`", parti.DefaultConfig()},
-		{"`ClusteredConfig`", parti.ClusteredConfig()}, {"`WideAreaConfig`", parti.WideAreaConfig()},
+		{"`FastConfig`", parti.FastConfig()},
+		{"`DefaultConfig`", parti.DefaultConfig()},
+		{"`ClusteredConfig`", parti.ClusteredConfig()},
+		{"`WideAreaConfig`", parti.WideAreaConfig()},
 	}
 	for i := range all {
 		all[i].config.FlapBackoff = 0 // here the same workers fail again and again
