@@ -138,13 +138,14 @@ func (g *group) until(what string, condition func() bool) time.Duration {
 	return g.Wait(patience, what, condition)
 }
 
-// crash crashes workers in four phases of a heartbeat each and returns how long it took until everything had an owner again.
+// crash crashes workers, each in another quarter of the time between two of its heartbeats, and returns how long it took
+// until everything had an owner again, sorted.
 func (g *group) crash(victim func() *fleet.Process) []time.Duration {
-	const phases = 4
 	took := make([]time.Duration, phases)
 	for phase := range took {
-		<-time.After(g.config.HeartbeatInterval * time.Duration(phase) / phases)
-		victim().Crash()
+		p := victim()
+		g.beat(p, float64(phase)/phases)
+		p.Crash()
 		took[phase] = g.until("everything owned", g.owned)
 		g.start(1)
 		g.until("the next one has its share", g.shared)
@@ -152,6 +153,22 @@ func (g *group) crash(victim func() *fleet.Process) []time.Duration {
 	}
 	slices.Sort(took)
 	return took
+}
+
+const phases = 4
+
+// beat waits until a part of the time between two heartbeats has passed since one of the worker was stored.
+func (g *group) beat(p *fleet.Process, part float64) {
+	bucket, every := g.config.KVBuckets.Heartbeat, g.config.HeartbeatInterval
+	stream, err := g.JS.Stream(context.Background(), "KV_"+bucket)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	m, err := stream.GetLastMsgForSubject(context.Background(), "$KV."+bucket+"."+p.Manager.WorkerID())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	<-time.After(every - time.Since(m.Time)%every + time.Duration(part*float64(every)))
 }
 
 // shared says that the group is whole and that every worker has partitions.

@@ -73,8 +73,8 @@ func TestSweepLeader(t *testing.T) {
 // crashLeader crashes four leaders and returns how long it took at most until there was another term, and until everything
 // had an owner.
 func (g *group) crashLeader() (next, owned time.Duration) {
-	for range 4 {
-		<-time.After(g.config.LeaderTTL / 4)
+	for phase := range phases {
+		g.beat(g.Leader(), float64(phase)/phases)
 		began, terms := time.Now(), len(g.Checker.Terms())
 		g.Leader().Crash()
 		g.until("the next term", func() bool { return len(g.Checker.Terms()) > terms })

@@ -38,11 +38,11 @@ type cost struct{ gaveUp, moved int }
 
 func (c cost) String() string { return fmt.Sprintf("%d / %d", c.gaveUp, c.moved) }
 
-// costs measures an outage in two phases of a heartbeat.
+// costs measures an outage that begins just before a heartbeat is due, which leaves the least trust, and one that begins in
+// the middle between two.
 func (g *group) costs(happens outage, lasts time.Duration) (most cost) {
-	const phases = 2
-	for phase := range phases {
-		<-time.After(g.config.HeartbeatInterval * time.Duration(phase) / phases)
+	for _, part := range []float64{0.95, 0.5} {
+		g.beat(g.Followers()[0], part)
 		gaveUp, moved := g.gaveUp.Load(), g.Checker.Moves()
 		happens(g, lasts)
 		<-time.After(g.config.HeartbeatTTL)
