@@ -161,7 +161,9 @@ func differs(t *testing.T, path string, a, b reflect.Value) {
 }
 
 func TestEveryFieldSurvivesYAML(t *testing.T) {
-	for name, want := range map[string]Config{"changed": changed(t), "defaults": DefaultConfig(), "clustered": ClusteredConfig()} {
+	for name, want := range map[string]Config{
+		"changed": changed(t), "defaults": DefaultConfig(), "fast": FastConfig(), "clustered": ClusteredConfig(), "wide area": WideAreaConfig(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			text, err := yaml.Marshal(want)
 			require.NoError(t, err)
