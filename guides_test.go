@@ -190,9 +190,7 @@ func (g guides) gettingStarted(t *testing.T) {
 		cmd := exec.CommandContext(t.Context(), g.binary("parti"), strings.Fields(line)...)
 		cmd.Env = append(os.Environ(), "NATS_URL="+server.URL(), "XDG_CONFIG_HOME="+t.TempDir())
 		out, err := cmd.CombinedOutput()
-		if !strings.HasSuffix(line, "check") {
-			require.NoError(t, err, "%s", out)
-		}
+		require.NoError(t, err, "%s", out)
 		return string(out)
 	}
 	require.Contains(t, look(lines[0][1]), fmt.Sprint(first.Process.Pid))
@@ -200,7 +198,7 @@ func (g guides) gettingStarted(t *testing.T) {
 	require.Contains(t, look(lines[2][1]), "worker-1")
 	require.NoError(t, second.Process.Kill())
 	eventually(t, "the first worker has all again", both, func() bool { return first.count(begins) == 12+6 })
-	require.Contains(t, look(lines[3][1]), "worker-1")
-	require.Contains(t, look(lines[4][1]), "sensors")
+	require.Contains(t, look(lines[3][1]), "lost worker-1")
+	require.Contains(t, look(lines[4][1]), "OK: sensors: ")
 	first.end(t)
 }
