@@ -2,9 +2,7 @@ package parti
 
 import (
 	"errors"
-	"fmt"
 	"math"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -394,26 +392,4 @@ func FuzzLoadConfig(f *testing.F) {
 			t.Fatalf("%+v\nwritten and read again is\n%+v", c, again)
 		}
 	})
-}
-
-func TestTheDocumentHasEveryFieldWithItsDefault(t *testing.T) {
-	text, err := os.ReadFile("docs/configuration.md")
-	require.NoError(t, err)
-	var check func(prefix string, v reflect.Value)
-	check = func(prefix string, v reflect.Value) {
-		for i := range v.NumField() {
-			name := prefix + v.Type().Field(i).Name
-			value := fmt.Sprint(v.Field(i).Interface())
-			switch v.Field(i).Kind() {
-			case reflect.Struct:
-				check(name+".", v.Field(i))
-				continue
-			case reflect.Map:
-				value = ""
-			}
-			value = strings.Replace(value, "m0s", "m", 1)
-			assert.Contains(t, string(text), strings.ReplaceAll("| `"+name+"` | "+value+" |", "  ", " "))
-		}
-	}
-	check("", reflect.ValueOf(DefaultConfig()))
 }

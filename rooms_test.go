@@ -21,17 +21,18 @@ const module = "github.com/parti-go/parti"
 
 // imports says which rooms a room may know. Whatever is not listed here may know none.
 var imports = map[string][]string{
-	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
-	"actors":          {"fsm", "internal/control", "internal/inject", "internal/leader", "internal/lease", "internal/measure", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
+	".":               {"actors", "fsm", "internal/record", "internal/store", "internal/topology", "internal/trace", "kv", "strategy"},
+	"actors":          {"fsm", "internal/control", "internal/inject", "internal/leader", "internal/lease", "internal/measure", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "internal/trace", "kv", "strategy"},
 	"internal/leader": {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
 	"internal/lease":  {"internal/store"},
 	"internal/ledger": {"internal/record", "strategy"},
 	"internal/member": {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
 	"internal/store":  {"internal/record"},
+	"internal/trace":  {"internal/leader", "internal/member", "internal/record", "internal/store", "strategy"},
 	"kv":              {"internal/control", "internal/inject", "internal/record", "internal/store"},
-	"cmd/parti":       {"fsm", "internal/control", "kv", "observe", "source", "strategy", "strategy/whatif"},
+	"cmd/parti":       {"fsm", "internal/control", "internal/record", "internal/trace", "kv", "observe", "source", "strategy", "strategy/whatif"},
 	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
-	"observe":         {"fsm", "kv", "strategy", "strategy/whatif"},
+	"observe":         {"fsm", "internal/record", "internal/store", "kv", "strategy", "strategy/whatif"},
 	"web":             {"fsm", "internal/control", "observe", "strategy", "strategy/whatif"},
 	"source":          {"strategy"},
 	"fsm/gen":         {"fsm", "fsm/gen/docs"},

@@ -12,7 +12,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -335,7 +335,7 @@ func TestAWorkerAcknowledgesNothingNewWhileItsListOfWhatIsHeldCannotBeRead(t *te
 		many[i] = fmt.Sprintf("p%04d", i)
 	}
 	var held Held
-	h := &heartbeat{held: func() Held { return held }, reads: kv.FormatHolding}
+	h := &heartbeat{held: func() Held { return held }, reads: record.FormatHolding}
 	says := func(version int64, holding ...string) {
 		t.Helper()
 		r := h.record()
@@ -350,7 +350,7 @@ func TestAWorkerAcknowledgesNothingNewWhileItsListOfWhatIsHeldCannotBeRead(t *te
 	says(3, "p0002")
 	held.Holding = many[2:9]
 	says(4, many[2:9]...)
-	h.reads = kv.FormatHolding - 1 // an earlier release has joined, and may come to lead
+	h.reads = record.FormatHolding - 1 // an earlier release has joined, and may come to lead
 	h.applied.Version, held.Holding = 5, many[3:10]
 	says(4, many[3:9]...)
 	held.Holding = nil

@@ -8,7 +8,7 @@ import (
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/measure"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // measures is what a worker measures. The actors write it, each its own part, and the meter's provider reads it on a goroutine
@@ -75,7 +75,7 @@ func (m *measures) beaten(took time.Duration, err error) {
 }
 
 // renewed measures how much was left of the trust in a heartbeat when this one was acknowledged. The trust in both is as long.
-func (m *measures) renewed(left time.Duration, l kv.Lease) {
+func (m *measures) renewed(left time.Duration, l store.Lease) {
 	m.meter.Renewed(max(0, left.Seconds()/l.TrustedUntil().Sub(l.Sent).Seconds()))
 }
 

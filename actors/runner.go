@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -56,8 +56,8 @@ type request struct {
 	// shrink says that target grants nothing: it only takes away what it does not list.
 	shrink bool
 	// position and lifecycle describe the plan that the target comes from. A zero position leaves them as they are.
-	position  kv.Position
-	lifecycle kv.Lifecycle
+	position  record.Position
+	lifecycle record.Lifecycle
 	// trusted is asked just before the user is told of anything new.
 	trusted func() bool
 	// why is the cause with which the handler of a partition is told to end.

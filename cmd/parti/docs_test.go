@@ -74,6 +74,7 @@ func TestEveryFieldOfTheJSONIsInTheDocument(t *testing.T) {
 		report{},
 		leaseView{},
 		result{},
+		reportPart{},
 	} {
 		of := reflect.TypeOf(v)
 		for i := range of.NumField() {

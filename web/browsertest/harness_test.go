@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var pictures = flag.String("pictures", os.Getenv("PARTI_PICTURES"), "folder that keeps the pictures of the tests")
+var pictures = flag.String("pictures", os.Getenv("PARTITEST_PICTURES"), "folder that keeps the pictures of the tests")
 
 // browser is shared by all tests: each has a tab with storage of its own.
 var browser *Browser
