@@ -46,7 +46,7 @@ func TestTheProgramsInTheGuidesRun(t *testing.T) {
 	files := map[string]string{"go.sum": string(sums), "go.mod": fmt.Sprintf(
 		"module example.com/guides\n\ngo 1.26\n\nrequire %s v0.0.0\n\nreplace %[1]s => %s\n", partiModule, root)}
 	for name, page := range programs {
-		files[name+"/main.go"] = inAHurry(programIn(t, page))
+		files[name+"/main.go"] = programIn(t, page)
 	}
 	for name, text := range files {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(g.dir, name)), 0o700))
@@ -71,12 +71,6 @@ func programIn(t *testing.T, page string) string {
 	}
 	t.Fatalf("%s has no program", page)
 	return ""
-}
-
-// inAHurry shortens what the README's program waits for, for which a test has no time.
-func inAHurry(program string) string {
-	return strings.Replace(program, "cfg.ColdStartWindow = 10 * time.Second",
-		"cfg.ColdStartWindow, cfg.PlannedScaleWindow = time.Second, time.Second", 1)
 }
 
 // process is a program of a guide, and what it has written.
@@ -113,7 +107,8 @@ func (r *process) end(t *testing.T) {
 func (g guides) start(t *testing.T, server *embedded.Server, name string) *process {
 	t.Helper()
 	r := &process{Cmd: exec.Command(g.binary(name))}
-	r.Env, r.Stdout, r.Stderr = append(os.Environ(), "NATS_URL="+server.URL()), r, r
+	r.Env = append(os.Environ(), "NATS_URL="+server.URL(), "PARTI_COLD_START_WINDOW=1s", "PARTI_PLANNED_SCALE_WINDOW=1s")
+	r.Stdout, r.Stderr = r, r
 	require.NoError(t, r.Start())
 	t.Cleanup(func() {
 		_ = r.Process.Kill()
