@@ -25,7 +25,7 @@ type heartbeat struct {
 	id      string
 	session uint64
 	anew    bool // the session before ended in a panic
-	held    func() Held
+	held    func() unsettled
 	standing
 
 	hold     lease.Hold
@@ -56,7 +56,7 @@ const (
 	longestRetry = 250 * time.Millisecond
 )
 
-func newHeartbeat(g *guard, report func(reported), set Settings, buckets *kv.Store, id string, session uint64, anew bool, held func() Held) *heartbeat {
+func newHeartbeat(g *guard, report func(reported), set Settings, buckets *kv.Store, id string, session uint64, anew bool, held func() unsettled) *heartbeat {
 	return &heartbeat{guard: g, report: report, set: set, store: buckets, id: id, session: session, anew: anew, held: held, next: func() {}}
 }
 

@@ -69,7 +69,7 @@ func (m *measures) follows() { m.leadership.Store(nil) }
 func (m *measures) beaten(took time.Duration, err error) {
 	failure := ""
 	if err != nil {
-		failure = SentinelOf(err)
+		failure = sentinelOf(err)
 	}
 	m.meter.Heartbeat(took, failure)
 }
@@ -79,18 +79,18 @@ func (m *measures) renewed(left time.Duration, l store.Lease) {
 	m.meter.Renewed(max(0, left.Seconds()/l.TrustedUntil().Sub(l.Sent).Seconds()))
 }
 
-func (m *measures) failed(err error) { m.meter.Failed(SentinelOf(err)) }
+func (m *measures) failed(err error) { m.meter.Failed(sentinelOf(err)) }
 
-// OtherError is the name of an error that wraps no sentinel.
-const OtherError = "_OTHER"
+// otherError is the name of an error that wraps no sentinel.
+const otherError = "_OTHER"
 
-// SentinelOf names the sentinel that an error wraps, as it is named in the root package. Of several it is the one that says
+// sentinelOf names the sentinel that an error wraps, as it is named in the root package. Of several it is the one that says
 // most about what follows for the worker, so that each error counts once.
-func SentinelOf(err error) string {
+func sentinelOf(err error) string {
 	for _, s := range sentinels() {
 		if errors.Is(err, s.err) {
 			return s.name
 		}
 	}
-	return OtherError
+	return otherError
 }

@@ -155,7 +155,7 @@ func TestAQuestionIsAnsweredByAHeartbeatThatWasBegunAfterIt(t *testing.T) {
 		reports := make(chan reported, 100)
 		sending := make(chan *guard, 100)
 		begin(t, func(g *guard) body {
-			held := func() Held { sending <- g; return Held{} }
+			held := func() unsettled { sending <- g; return unsettled{} }
 			return newHeartbeat(g, func(r reported) { reports <- r }, set, buckets, "worker-0", 1, false, held)
 		})
 		g := <-sending

@@ -260,7 +260,7 @@ func contain(name string, hook func() error) (err error) {
 		defer close(ended)
 		defer func() {
 			if r := recover(); r != nil {
-				err = fmt.Errorf("%w: %w", ErrHookPanic, asPanicError("hook "+name, r).(*PanicError))
+				err = fmt.Errorf("%w: %w", ErrHookPanic, asPanicError("hook "+name, r).(*panicError))
 			} else if !returned {
 				err = fmt.Errorf("%w: %s ended its goroutine", ErrHookPanic, name)
 			}

@@ -16,7 +16,7 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Settings is what a tree needs to know, defaulted and validated by the caller.
+// Settings is what a tree needs to know, defaulted and validated by the caller. Package parti makes it of a Config.
 type Settings struct {
 	Store    kv.Config
 	Topology topology.Config

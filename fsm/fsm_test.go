@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/fsm"
-	"github.com/parti-go/parti/fsm/gen/docs"
+	"github.com/parti-go/parti/fsm/internal/gen/docs"
 )
 
 func events() []fsm.Event {

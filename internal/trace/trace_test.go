@@ -157,7 +157,7 @@ func TestATermDecidesTheSameAgain(t *testing.T) {
 	}
 	all := strings.Join(did, "\n")
 	require.Contains(t, all, "write version 1, rebalancing, post_cold_start, members worker-0 worker-1 worker-2 worker-3")
-	require.Contains(t, all, "because: emergency: 3 live, 4 planned for, lost worker-3")
+	require.Contains(t, all, "because: emergency: 3 live workers, 4 in the plan before, lost worker-3")
 	require.Equal(t, "begins", moments[0].Fact)
 	require.Equal(t, []string{"read the records"}, moments[0].Did)
 }

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/parti-go/parti/fsm/gen/docs"
+	"github.com/parti-go/parti/fsm/internal/gen/docs"
 )
 
 func main() {
