@@ -46,7 +46,7 @@ func TestTheProgramsInTheGuidesRun(t *testing.T) {
 	files := map[string]string{"go.sum": string(sums), "go.mod": fmt.Sprintf(
 		"module example.com/guides\n\ngo 1.26\n\nrequire %s v0.0.0\n\nreplace %[1]s => %s\n", partiModule, root)}
 	for name, page := range programs {
-		files[name+"/main.go"] = inAHurry(programIn(t, page))
+		files[name+"/main.go"] = programIn(t, page)
 	}
 	for name, text := range files {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(g.dir, name)), 0o700))
@@ -71,12 +71,6 @@ func programIn(t *testing.T, page string) string {
 	}
 	t.Fatalf("%s has no program", page)
 	return ""
-}
-
-// inAHurry shortens what the README's program waits for, for which a test has no time.
-func inAHurry(program string) string {
-	return strings.Replace(program, "cfg.ColdStartWindow = 10 * time.Second",
-		"cfg.ColdStartWindow, cfg.PlannedScaleWindow = time.Second, time.Second", 1)
 }
 
 // process is a program of a guide, and what it has written.
@@ -113,9 +107,13 @@ func (r *process) end(t *testing.T) {
 func (g guides) start(t *testing.T, server *embedded.Server, name string) *process {
 	t.Helper()
 	r := &process{Cmd: exec.Command(g.binary(name))}
-	r.Env, r.Stdout, r.Stderr = append(os.Environ(), "NATS_URL="+server.URL()), r, r
+	r.Env = append(os.Environ(), "NATS_URL="+server.URL(), "PARTI_COLD_START_WINDOW=1s", "PARTI_PLANNED_SCALE_WINDOW=1s")
+	r.Stdout, r.Stderr = r, r
 	require.NoError(t, r.Start())
-	t.Cleanup(func() { _ = r.Process.Kill() })
+	t.Cleanup(func() {
+		_ = r.Process.Kill()
+		_ = r.Wait()
+	})
 	return r
 }
 
@@ -178,29 +176,37 @@ func (g guides) gettingStarted(t *testing.T) {
 	server := serverForGuides(t)
 	begins, ends := `begin sensor\.\d\d, epoch \d+`, `end sensor\.\d\d: partition is handed to another worker`
 	first := g.start(t, server, "fleet")
-	eventually(t, "the first worker has all", []*process{first}, func() bool { return first.count(begins) == 12 })
+	eventually(t, "the first worker has all", []*process{first}, func() bool { return first.count(begins) >= 12 })
 	second := g.start(t, server, "fleet")
 	both := []*process{first, second}
-	eventually(t, "they share", both, func() bool { return second.count(begins) == 6 && first.count(ends) == 6 })
-	text, err := os.ReadFile("docs/getting-started.md")
-	require.NoError(t, err)
-	lines := regexp.MustCompile(`(?m)^\$ parti (.*)$`).FindAllStringSubmatch(string(text), -1)
+	eventually(t, "they share", both, func() bool { return second.count(begins) >= 6 && first.count(ends) >= 6 })
+	lines := commandsIn(t, "docs/getting-started.md")
 	require.Len(t, lines, 5)
-	look := func(line string) string {
-		cmd := exec.CommandContext(t.Context(), g.binary("parti"), strings.Fields(line)...)
-		cmd.Env = append(os.Environ(), "NATS_URL="+server.URL(), "XDG_CONFIG_HOME="+t.TempDir())
-		out, err := cmd.CombinedOutput()
-		if !strings.HasSuffix(line, "check") {
-			require.NoError(t, err, "%s", out)
-		}
-		return string(out)
-	}
-	require.Contains(t, look(lines[0][1]), fmt.Sprint(first.Process.Pid))
-	require.Contains(t, look(lines[1][1]), "sensor.11")
-	require.Contains(t, look(lines[2][1]), "worker-1")
+	require.Contains(t, g.look(t, server, lines[0]), fmt.Sprint(first.Process.Pid))
+	require.Contains(t, g.look(t, server, lines[1]), "sensor.11")
+	require.Contains(t, g.look(t, server, lines[2]), "worker-1")
 	require.NoError(t, second.Process.Kill())
-	eventually(t, "the first worker has all again", both, func() bool { return first.count(begins) == 12+6 })
-	require.Contains(t, look(lines[3][1]), "worker-1")
-	require.Contains(t, look(lines[4][1]), "sensors")
+	eventually(t, "the first worker has all again", both, func() bool { return first.count(begins) >= 12+6 })
+	require.Contains(t, g.look(t, server, lines[3]), "lost worker-1")
+	eventually(t, "the group is well", both, func() bool { return strings.HasPrefix(g.look(t, server, lines[4]), "OK: sensors: ") })
 	first.end(t)
+}
+
+// commandsIn returns the arguments of the command parti wherever a page runs it.
+func commandsIn(t *testing.T, page string) (lines []string) {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	require.NoError(t, err)
+	for _, line := range regexp.MustCompile(`(?m)^\$ parti (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		lines = append(lines, line[1])
+	}
+	return lines
+}
+
+// look runs the command parti as the page does, and returns what it writes.
+func (g guides) look(t *testing.T, server *embedded.Server, line string) string {
+	cmd := exec.CommandContext(t.Context(), g.binary("parti"), strings.Fields(line)...)
+	cmd.Env = append(os.Environ(), "NATS_URL="+server.URL(), "XDG_CONFIG_HOME="+t.TempDir())
+	out, _ := cmd.CombinedOutput() // who looks for something in it finds the error as well
+	return string(out)
 }

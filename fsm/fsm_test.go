@@ -128,6 +128,8 @@ func TestTheDrawingsShowTheRowsAndNothingElse(t *testing.T) {
 		require.Equal(t, want, got)
 	}
 	require.NotContains(t, fsm.Mermaid(fsm.Compact()), "--> Shutdown:")
+	_, afterEnd, _ := strings.Cut(fsm.Mermaid(fsm.Compact()), "    Shutdown --> [*]\n")
+	require.Contains(t, afterEnd, "note right of Shutdown", "Mermaid 11 refuses a note before the first edge of its state")
 	require.Contains(t, fsm.Mermaid(fsm.Mark(fsm.Stable)), "class Stable present")
 }
 
