@@ -93,7 +93,9 @@ func (l *laboratory) lives() stage {
 }
 
 // decides says that a mutant is in a room whose code runs in lives on the store in memory.
-func (m mutant) decides() bool { return slices.Contains(simulated, filepath.ToSlash(filepath.Dir(m.file))) }
+func (m mutant) decides() bool {
+	return slices.Contains(simulated, filepath.ToSlash(filepath.Dir(m.file)))
+}
 
 // stages lists what could catch a mutant, cheapest first.
 func (l *laboratory) stages(m mutant) []stage {
