@@ -105,10 +105,16 @@ func (f *Fleet) calms() {
 		f.Store.Heal(f.now, w.client.id)
 		w.Become(Mood{Takes: w.cfg.Hook})
 	}
+	f.joins()
+	f.After(45*time.Second, f.joins) // all of those who live may be draining, which takes no longer
+	f.refreshes(time.Second)
+}
+
+// joins starts a process if there is an ID for it.
+func (f *Fleet) joins() {
 	if len(f.live()) < mostWorkers {
 		f.Start()
 	}
-	f.refreshes(time.Second)
 }
 
 // refreshes asks for a refresh again and again until one is answered.
