@@ -31,6 +31,7 @@ func newElector(k *child, e *member.Spawn) {
 
 func (el *elector) step(f member.ElectionFact) {
 	if !el.over() {
+		el.client.Steps++
 		el.perform(el.election.Step(el.client.now, f, nil))
 	}
 }
@@ -97,6 +98,7 @@ func newFollower(k *child, e *member.Spawn) {
 		if k.over() {
 			return
 		}
+		k.client.Steps++
 		for _, effect := range following.Step(k.client.now, f, nil) {
 			k.say(effect)
 			switch e := effect.(type) {

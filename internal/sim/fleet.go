@@ -29,6 +29,8 @@ type Fleet struct {
 	source  source
 	calm    bool          // no fault begins any more
 	thinks  time.Duration // how long a strategy takes at most
+	block   int           // of the script
+	rules   []func(*Fleet) error
 	clients model.Client
 	epochs  map[string]handed // the highest epoch of each partition
 }
@@ -140,6 +142,15 @@ func (f *Fleet) returned(w *Worker, c *call) {
 
 func (f *Fleet) breaks(format string, args ...any) {
 	f.Broken = append(f.Broken, f.now.UTC().Format("15:04:05.000")+": "+fmt.Sprintf(format, args...))
+}
+
+// rule judges what is to hold at each step.
+func (f *Fleet) rule() {
+	for _, holds := range f.rules {
+		if err := holds(f); err != nil {
+			f.breaks("%s", err)
+		}
+	}
 }
 
 // Missing counts the partitions that nobody runs.

@@ -13,19 +13,21 @@ var Begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 // calm is how long after the last fault everything must have an owner.
 const calmLasts = 3 * time.Minute
 
-// Live lives the life of a script: what its steps say, and then a calm in which everything must get an owner. What was promised and not
-// kept is in Broken. A panic is among it.
-func Live(s Script, trace func(now time.Time, line string)) (f *Fleet) {
-	return live(s, trace, nil)
+// Traced has each thing that happens told in one line.
+func Traced(tell func(line string)) func(*Fleet) {
+	return func(f *Fleet) {
+		f.Trace = func(now time.Time, line string) { tell(now.UTC().Format("15:04:05.000000 ") + line) }
+	}
 }
 
-func live(s Script, trace func(now time.Time, line string), prepare func(*Fleet)) (f *Fleet) {
+// Live lives the life of a script: what its steps say, and then a calm in which everything must get an owner. What was promised and not
+// kept is in Broken. A panic is among it. Each prepare is called before anything happens.
+func Live(s Script, prepare ...func(*Fleet)) (f *Fleet) {
 	c := newChooser()
 	c.begin(s.block(0))
 	f = born(c)
-	f.Trace = trace
-	if prepare != nil {
-		prepare(f)
+	for _, do := range prepare {
+		do(f)
 	}
 	defer func() {
 		if problem := recover(); problem != nil {
@@ -37,6 +39,8 @@ func live(s Script, trace func(now time.Time, line string), prepare func(*Fleet)
 	for n := 1; n < s.blocks() && f.now.Sub(Begin) < faultsMost && len(f.Broken) == 0; n++ {
 		b := s.block(n)
 		f.Run(f.now.Add(pause(at(b, 0))))
+		f.block = n
+		f.rule()
 		c.begin(b)
 		if at(b, 1) != PointMark {
 			f.fault()
@@ -44,6 +48,7 @@ func live(s Script, trace func(now time.Time, line string), prepare func(*Fleet)
 		c.end()
 	}
 	if len(f.Broken) == 0 {
+		f.block = s.blocks()
 		c.clear()
 		f.recovers()
 	}

@@ -22,6 +22,7 @@ type holding struct {
 
 func (h *holding) proceed() {
 	for !h.over() {
+		h.client.Steps++
 		switch e := h.hold.Next(h.client.now).(type) {
 		case *lease.Write:
 			h.write(e.Limit)
@@ -191,7 +192,7 @@ func (h *heartbeat) send(limit time.Duration) {
 		return
 	}
 	h.client.acquire(store.Heartbeats, h.id, r, h.client.now.Add(limit), func(e store.Entry) bool {
-		before, err := record.DecodeHeartbeat(e.Value)
+		before, err := store.Decode(e, record.DecodeHeartbeat)
 		return err != nil || before.Session <= h.session
 	}, sent)
 }

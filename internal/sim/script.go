@@ -104,19 +104,22 @@ type chooser struct {
 	odds   *[choices]uint32
 	state  model.Random
 	points []point
-	// noted, if not nil, is told each small choice that is not zero.
-	noted func(kind, value int)
+	// noted, if not nil, is told each small choice.
+	noted func(kind int, value byte)
 }
 
 // point is one small choice that is to be made otherwise.
-type point struct{ kind, after, value int }
+type point struct {
+	kind, after int
+	value       byte
+}
 
 func newChooser() *chooser { return &chooser{odds: &weathers[0]} }
 
 // begin takes up a block: from now on there is its weather, and what is drawn until end is drawn from it.
 func (c *chooser) begin(block []byte) {
 	if at(block, 1) == PointMark {
-		c.points = append(c.points, point{int(at(block, 3)) % choices, int(at(block, 4))<<8 | int(at(block, 5)), int(at(block, 6))})
+		c.points = append(c.points, point{int(at(block, 3)) % choices, int(at(block, 4))<<8 | int(at(block, 5)), at(block, 6)})
 		return
 	}
 	kind := int(at(block, 1)) % len(weathers)
@@ -141,12 +144,13 @@ func scaled(b byte, n int) int {
 }
 
 // small makes a small choice.
-func (c *chooser) small(kind, n int) (value int) {
+func (c *chooser) small(kind, n int) int {
 	if n < 2 {
 		return 0
 	}
-	if uint32(c.state.Uint64()>>48) < c.odds[kind] && c.odds != &weathers[0] {
-		value = 1 + int((c.state.Uint64()>>33)%uint64(n-1))
+	b := byte(0)
+	if c.odds != &weathers[0] && uint32(c.state.Uint64()>>48) < c.odds[kind] {
+		b = byte(1 + (c.state.Uint64()>>33)%uint64(min(n, 256)-1))
 	}
 	for i := 0; i < len(c.points); i++ {
 		p := &c.points[i]
@@ -157,14 +161,14 @@ func (c *chooser) small(kind, n int) (value int) {
 			p.after--
 			continue
 		}
-		value = scaled(byte(p.value), n)
+		b = p.value
 		c.points = append(c.points[:i], c.points[i+1:]...)
 		i--
 	}
-	if value != 0 && c.noted != nil {
-		c.noted(kind, value)
+	if c.noted != nil {
+		c.noted(kind, b)
 	}
-	return value
+	return scaled(b, n)
 }
 
 // draw returns a number below n: from the block of a step, and otherwise by chance.

@@ -2,7 +2,9 @@ package sim
 
 import (
 	"flag"
+	"runtime/debug"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,7 +14,10 @@ import (
 	"github.com/parti-go/parti/internal/store/model"
 )
 
-var lives = flag.Int("lives", 40, "how many random lives are lived")
+var (
+	lives  = flag.Int("lives", 40, "how many random lives are lived")
+	update = flag.Bool("update", false, "write down what the golden lives do")
+)
 
 // healthy is a fleet on a healthy store, all of which owns everything.
 func healthy(t *testing.T, workers, partitions int) *Fleet {
@@ -111,15 +116,15 @@ func TestAWorkerThatIsCutOffGivesEverythingUpBeforeAnyoneElseOwnsItAndComesBack(
 
 func TestRandomLivesKeepWhatIsPromised(t *testing.T) {
 	for seed := range uint64(*lives) {
-		f := Live(Expand(seed), nil)
+		f := Live(Expand(seed))
 		require.Empty(t, f.Broken, "seed %d\n%s", seed, f.Stack)
 	}
 }
 
 // told lives a life and returns everything that happened in it.
-func told(s Script) string {
+func told(s Script, prepare ...func(*Fleet)) string {
 	var log strings.Builder
-	Live(s, func(now time.Time, line string) { log.WriteString(now.UTC().Format("15:04:05.000000 ") + line + "\n") })
+	Live(s, append(prepare, Traced(func(line string) { log.WriteString(line + "\n") }))...)
 	return log.String()
 }
 
@@ -128,6 +133,14 @@ func TestALifeIsRepeatedByItsSeedLineByLine(t *testing.T) {
 		first := told(Expand(seed))
 		require.NotEmpty(t, first)
 		require.Equal(t, first, told(Expand(seed)), "seed %d", seed)
+	}
+}
+
+// TestALifeIsTheSameWhenRecordsAreReadFromTheirBytes: what is kept as a record instead of bytes says the same, and nobody changes it.
+func TestALifeIsTheSameWhenRecordsAreReadFromTheirBytes(t *testing.T) {
+	for seed := range uint64(6) {
+		inBytes := func(f *Fleet) { f.InBytes = true }
+		require.Equal(t, told(Expand(seed), inBytes), told(Expand(seed)), "seed %d", seed)
 	}
 }
 
@@ -152,4 +165,29 @@ func BenchmarkAnHourOfAHealthyFleet(b *testing.B) {
 	for b.Loop() {
 		f.Run(f.Now().Add(time.Hour))
 	}
+}
+
+// BenchmarkLives lives random lives: how many in a minute, and how many steps (see [Loop.Steps]) in a second, of processor time.
+func BenchmarkLives(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // little lives long
+	seed, steps, began := uint64(0), 0, used()
+	for b.Loop() {
+		f := Live(Expand(seed))
+		require.Empty(b, f.Broken, "seed %d", seed)
+		seed++
+		steps += f.Steps
+	}
+	took := used() - began
+	b.ReportMetric(float64(seed)/took.Minutes(), "lives/cpu-min")
+	b.ReportMetric(float64(steps)/took.Seconds(), "steps/cpu-s")
+	b.ReportMetric(float64(steps)/float64(seed), "steps/life")
+}
+
+// used is the processor time of this process.
+func used() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

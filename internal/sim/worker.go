@@ -105,6 +105,7 @@ func (w *Worker) tell(f member.Fact) {
 	w.steps = true
 	for len(w.facts) > 0 && !w.dead {
 		f, w.facts = w.facts[0], w.facts[1:]
+		w.client.Steps++
 		for _, e := range w.member.Step(w.client.now, f, nil) {
 			w.say(e)
 			w.perform(e)
