@@ -203,7 +203,7 @@ func (f *Fleet) outage(*Worker) {
 func (f *Fleet) moods(w *Worker) {
 	takes := []time.Duration{w.cfg.Hook, 20 * time.Second, Stuck}
 	w.Become(Mood{Takes: takes[f.Draw(3)], Deaf: f.Draw(3) == 1, Fails: f.Draw(3) == 1})
-	f.later(time.Minute, func() { w.Become(Mood{Takes: w.cfg.Hook}) })
+	f.later(2*time.Minute, func() { w.Become(Mood{Takes: w.cfg.Hook}) })
 }
 
 // another makes another list: with a partition more, without one, or with another weight.

@@ -123,9 +123,12 @@ func (f *Fleet) beginsAnew(w *Worker) {
 
 // told notes that a worker says that something is stuck.
 func (f *Fleet) told(w *Worker, err error) {
-	if errors.Is(err, leader.ErrStuck) {
+	switch {
+	case errors.Is(err, leader.ErrStuck):
 		w.stuckAt = f.now
 		f.Seen["stuck"]++
+	case errors.Is(err, leader.ErrHandoffTimeout):
+		f.Seen["handoff"]++
 	}
 }
 
