@@ -1891,6 +1891,12 @@ var mutants = []mutant{
 		new:  `!p.target.leaving`,
 	},
 	{
+		name: "returned-planned-without", breaks: "A plan is adopted that was made without a member that has come back meanwhile.",
+		file: "internal/leader/plan.go",
+		old:  `if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {`,
+		new:  `if false {`,
+	},
+	{
 		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
 		file: "internal/leader/shrink.go",
 		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
