@@ -1891,6 +1891,18 @@ var mutants = []mutant{
 		new:  `!p.target.leaving`,
 	},
 	{
+		name: "returned-planned-without", breaks: "A plan is adopted that was made without a member that has come back meanwhile.",
+		file: "internal/leader/plan.go",
+		old:  `if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {`,
+		new:  `if false {`,
+	},
+	{
+		name: "overdue-entry-deleted", breaks: "An entry that is about to expire is deleted: the marker of its expiry may end what another stores next.",
+		file: "kv/lease.go",
+		old:  `expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))`,
+		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
+	},
+	{
 		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
 		file: "internal/leader/shrink.go",
 		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,

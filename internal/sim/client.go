@@ -24,6 +24,7 @@ type client struct {
 	created  [store.Buckets]time.Time
 	orphans  map[record.Token]time.Time // chains whose first write nobody answered: until when they may be taken over
 	book     []store.Lease              // holds that may be in the store
+	acked    map[record.Token]time.Time // when the last acknowledged write of each was sent
 	planSeen uint64
 }
 
@@ -160,6 +161,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 			case err == nil:
 				l.Revision = revision
 				c.note(l)
+				c.acked[chain] = l.Sent
 				if !c.now.Before(l.TrustedUntil()) || !until.IsZero() && !c.now.Before(until) {
 					done(store.Lease{}, store.ErrLate)
 					return
@@ -256,6 +258,7 @@ func (c *client) renew(l store.Lease, r any, limit time.Duration, done func(stor
 			if err == nil {
 				next.Revision = revision
 				c.note(next)
+				c.acked[l.Chain] = next.Sent
 				answer(next, nil)
 				return
 			}
@@ -291,26 +294,43 @@ func (c *client) release(l store.Lease, by time.Time, done func(error)) {
 		}
 		done(err)
 	}
-	var try func(expect uint64)
-	try = func(expect uint64) {
+	var try func(expect uint64, until time.Time)
+	try = func(expect uint64, until time.Time) {
+		if !c.now.Before(until) {
+			c.endable(l, by, try, answer)
+			return
+		}
 		m := model.Message{Key: l.Key, Kind: store.Deleted, TTL: time.Hour}
 		c.put(l.Bucket, m, model.Condition{Revision: expect}, by, func(_ uint64, err error) {
 			if !errors.Is(err, errRefused) {
 				answer(err)
 				return
 			}
-			c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
-				absent := errors.Is(err, store.ErrNotFound)
-				switch {
-				case err != nil && !absent:
-					answer(err)
-				case !absent && e.Kind == store.Put && e.Token.Of(l.Chain), l.Revision == 0 && (absent || e.Kind != store.Put):
-					try(e.Revision)
-				default:
-					answer(store.ErrLost)
-				}
-			})
+			try(0, time.Time{})
 		})
 	}
-	try(l.Revision)
+	try(l.Revision, c.acked[l.Chain].Add(l.TTL*7/8))
+}
+
+// endable says at which revision the entry of a hold can be deleted, and until when: not where it is about to expire, see kv.
+func (c *client) endable(l store.Lease, by time.Time, able func(uint64, time.Time), not func(error)) {
+	c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
+		absent := errors.Is(err, store.ErrNotFound)
+		switch {
+		case err != nil && !absent:
+			not(err)
+		case l.Revision == 0 && (absent || e.Kind != store.Put):
+			able(e.Revision, c.now.Add(l.TTL*7/8))
+		case absent || e.Kind != store.Put || !e.Token.Of(l.Chain):
+			not(store.ErrLost)
+		default:
+			c.awaitEnd(e, by, func(until time.Time, err error) {
+				if err != nil {
+					not(err)
+					return
+				}
+				able(e.Revision, until) // the zero time looks again
+			})
+		}
+	})
 }

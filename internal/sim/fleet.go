@@ -26,11 +26,11 @@ type Fleet struct {
 	Stack string
 
 	cfg     Config
-	block   int // of the script
-	rules   []func(*Fleet) error
 	source  source
 	calm    bool          // no fault begins any more
 	thinks  time.Duration // how long a strategy takes at most
+	block   int           // of the script
+	rules   []func(*Fleet) error
 	clients model.Client
 	epochs  map[string]handed // the highest epoch of each partition
 }
@@ -123,9 +123,12 @@ func (f *Fleet) beginsAnew(w *Worker) {
 
 // told notes that a worker says that something is stuck.
 func (f *Fleet) told(w *Worker, err error) {
-	if errors.Is(err, leader.ErrStuck) {
+	switch {
+	case errors.Is(err, leader.ErrStuck):
 		w.stuckAt = f.now
 		f.Seen["stuck"]++
+	case errors.Is(err, leader.ErrHandoffTimeout):
+		f.Seen["handoff"]++
 	}
 }
 

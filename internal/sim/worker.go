@@ -83,7 +83,7 @@ func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
 func newWorker(f *Fleet, cfg Config, name string, n int) *Worker {
 	c := &client{
 		Loop: f.Loop, id: f.clients, name: name + "-" + strconv.Itoa(n), timeout: f.cfg.Member.OperationTimeout,
-		orphans: map[record.Token]time.Time{},
+		orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
 		ttl: [store.Buckets]time.Duration{
 			store.StableIDs: f.cfg.Member.WorkerIDTTL, store.Election: f.cfg.LeaderTTL, store.Heartbeats: f.cfg.Member.HeartbeatTTL,
 		},

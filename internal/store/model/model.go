@@ -144,6 +144,8 @@ func (s *Store) do(t task) {
 		}
 	case expires:
 		s.expired(store.Bucket(t.b), t.ref, t.gen)
+	case marks:
+		s.marked(store.Bucket(t.b), t.ref, t.gen)
 	case delivers:
 		if f := s.feed(t); f != nil {
 			s.delivered(f)
