@@ -32,6 +32,7 @@ type Fleet struct {
 	block   int           // of the script
 	rules   []func(*Fleet) error
 	clients model.Client
+	judge   *judge
 	epochs  map[string]handed // the highest epoch of each partition
 }
 
@@ -68,6 +69,7 @@ func Defaults(workers, partitions int) Config {
 // NewFleet returns a fleet without workers.
 func NewFleet(l *Loop, cfg Config) *Fleet {
 	f := &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, Seen: map[string]int{}}
+	f.judge = newJudge(f)
 	var list []strategy.Partition
 	for range cfg.partitions {
 		list = append(list, f.source.name())
