@@ -25,6 +25,7 @@ type client struct {
 	orphans  map[record.Token]time.Time // chains whose first write nobody answered: until when they may be taken over
 	book     []store.Lease              // holds that may be in the store
 	planSeen uint64
+	ice      *ice // nil for a process that is never frozen
 }
 
 func (c *client) chain() record.Token {

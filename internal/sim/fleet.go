@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/internal/store/model"
 	"github.com/parti-go/parti/internal/topology"
@@ -19,7 +20,8 @@ type Fleet struct {
 
 	cfg     Config
 	clients model.Client
-	epochs  map[string]handed // the highest epoch of each partition
+	epochs  map[string]handed   // the highest epoch of each partition
+	wrote   func(*leader.Write) // told of each version that a leader has stored; nil for nobody
 }
 
 // handed is an epoch and the session that it was handed to.
@@ -71,7 +73,7 @@ func (f *Fleet) Start() *Worker {
 // granted judges a partition that a worker begins to run: nobody else runs it, and its epoch is higher than that of every session before.
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
-		if _, runs := other.Owned[partition]; runs && other != w {
+		if _, runs := other.Owned[partition]; runs && other != w && !other.overslept() {
 			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
