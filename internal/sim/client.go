@@ -69,12 +69,15 @@ func (c *client) left(b store.Bucket) (left []store.Lease) {
 }
 
 func (c *client) message(key string, t record.Token, r any, ttl time.Duration) model.Message {
-	value, err := record.Encode(t, r)
-	if err != nil {
-		panic(err) // our own records
+	m := model.Message{Key: key, TTL: ttl, Token: t, Format: record.FormatOf(r), Record: r}
+	if c.InBytes {
+		value, err := record.Encode(t, r)
+		if err != nil {
+			panic(err) // our own records
+		}
+		m.Value, m.Record = value, nil
 	}
-	format, _ := record.Envelope(value)
-	return model.Message{Key: key, Value: value, TTL: ttl, Token: t, Format: format}
+	return m
 }
 
 var errRefused = errors.New("condition does not hold")
@@ -102,6 +105,10 @@ func (c *client) put(b store.Bucket, m model.Message, when model.Condition, by t
 	try()
 }
 
+var notDone = map[model.Outcome]error{
+	model.Busy: fmt.Errorf("%w: %s", store.ErrNotDone, model.Busy), model.NotSent: fmt.Errorf("%w: %s", store.ErrNotDone, model.NotSent),
+}
+
 func outcome(o model.Outcome) error {
 	switch o {
 	case model.Applied:
@@ -109,7 +116,7 @@ func outcome(o model.Outcome) error {
 	case model.Refused:
 		return errRefused
 	case model.Busy, model.NotSent:
-		return fmt.Errorf("%w: %s", store.ErrNotDone, o)
+		return notDone[o]
 	default:
 		return store.ErrUnknown
 	}

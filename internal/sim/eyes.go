@@ -76,15 +76,15 @@ func (e *eyes) see(u store.Update) {
 	}
 	switch u.Entry.Key {
 	case store.TermKey:
-		if t, err := record.DecodeTerm(u.Entry.Value); err == nil {
+		if t, err := store.Decode(u.Entry, record.DecodeTerm); err == nil {
 			e.term = t
 		}
 	case store.PlanKey:
-		if p, err := record.DecodePlan(u.Entry.Value); err == nil {
+		if p, err := store.Decode(u.Entry, record.DecodePlan); err == nil {
 			e.plan, e.planned = p, u.Entry.Created
 		}
 	default:
-		if a, err := record.DecodeAssignment(u.Entry.Value); err == nil {
+		if a, err := store.Decode(u.Entry, record.DecodeAssignment); err == nil {
 			e.records[u.Entry.Key] = e.rows(a, u.Entry.Created)
 		}
 	}

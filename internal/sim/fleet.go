@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/parti-go/parti/internal/leader"
@@ -17,8 +20,14 @@ type Fleet struct {
 	Workers []*Worker
 	// Broken is what was promised and not kept, in words.
 	Broken []string
+	// Seen counts what happened.
+	Seen map[string]int
+	// Stack is that of a panic.
+	Stack string
 
 	cfg     Config
+	block   int // of the script
+	rules   []func(*Fleet) error
 	clients model.Client
 	epochs  map[string]handed   // the highest epoch of each partition
 	wrote   func(*leader.Write) // told of each version that a leader has stored; nil for nobody
@@ -58,22 +67,33 @@ func Defaults(workers, partitions int) Config {
 
 // NewFleet returns a fleet without workers.
 func NewFleet(l *Loop, cfg Config) *Fleet {
-	return &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}}
+	return &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, Seen: map[string]int{}}
 }
 
 // Start starts one more process.
 func (f *Fleet) Start() *Worker {
 	f.clients++
-	w := newWorker(f, fmt.Sprintf("process-%d", f.clients), int(f.clients))
+	return f.start(f.cfg)
+}
+
+// Restart starts a process in the place of another one: it prefers the same ID.
+func (f *Fleet) Restart(w *Worker) *Worker {
+	cfg := f.cfg
+	cfg.Member.PreferredID = w.status.Worker
+	return f.start(cfg)
+}
+
+func (f *Fleet) start(cfg Config) *Worker {
+	w := newWorker(f, cfg, fmt.Sprintf("process-%d", f.clients), int(f.clients))
 	f.Workers = append(f.Workers, w)
-	f.After(0, func() { w.tell(&member.Began{}) })
+	f.After(0, func() { w.asks(&member.Began{}) })
 	return w
 }
 
 // granted judges a partition that a worker begins to run: nobody else runs it, and its epoch is higher than that of every session before.
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
-		if _, runs := other.Owned[partition]; runs && other != w && !other.overslept() {
+		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !other.overslept() {
 			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
@@ -84,8 +104,46 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	f.epochs[partition] = now
 }
 
+// beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.
+func (f *Fleet) beginsAnew(w *Worker) {
+	for _, p := range slices.Sorted(maps.Keys(w.Owned)) {
+		if !w.user.overstays(p) {
+			f.breaks("%s begins a session and still runs %s", w.Name, p)
+			return
+		}
+	}
+}
+
+// told notes that a worker says that something is stuck.
+func (f *Fleet) told(w *Worker, err error) {
+	if errors.Is(err, leader.ErrStuck) {
+		w.stuckAt = f.now
+		f.Seen["stuck"]++
+	}
+}
+
+// returned judges a call of the user's code that has returned: one that took too long has been reported.
+func (f *Fleet) returned(w *Worker, c *call) {
+	took, limit := f.now.Sub(c.began), f.cfg.Member.HandoffTimeout
+	if took > limit+time.Second {
+		f.Seen["overlong"]++
+		if w.stuckAt.Before(c.began.Add(limit)) && !w.slept(c.began) {
+			f.breaks("%s did not say that its user has not returned for %s", w.Name, took)
+		}
+	}
+}
+
 func (f *Fleet) breaks(format string, args ...any) {
 	f.Broken = append(f.Broken, f.now.UTC().Format("15:04:05.000")+": "+fmt.Sprintf(format, args...))
+}
+
+// rule judges what is to hold at each step.
+func (f *Fleet) rule() {
+	for _, holds := range f.rules {
+		if err := holds(f); err != nil {
+			f.breaks("%s", err)
+		}
+	}
 }
 
 // Missing counts the partitions that nobody runs.

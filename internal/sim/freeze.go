@@ -86,3 +86,8 @@ func (w *Worker) overslept() bool {
 	}
 	return !i.woke.IsZero() && !i.woke.Before(w.trust.LetGo)
 }
+
+// slept says that a process was frozen and has been thawed since a time.
+func (w *Worker) slept(since time.Time) bool {
+	return w.client.ice != nil && w.client.ice.woke.After(since)
+}

@@ -35,6 +35,7 @@ func newCalculator(k *child, e *member.Spawn) {
 
 func (c *calculator) step(f leader.Fact) {
 	if !c.over() {
+		c.client.Steps++
 		c.perform(c.leader.Step(c.client.now, f, nil))
 	}
 }
@@ -138,10 +139,10 @@ func restored(snapshot store.Snapshot, err error) leader.Fact {
 		switch {
 		case e.Kind != store.Put, e.Key == store.TermKey:
 		case e.Key == store.PlanKey:
-			found.Plan, err = record.DecodePlan(e.Value)
+			found.Plan, err = store.Decode(e, record.DecodePlan)
 		default:
 			var a record.Assignment
-			if a, err = record.DecodeAssignment(e.Value); err == nil {
+			if a, err = store.Decode(e, record.DecodeAssignment); err == nil {
 				found.Records = append(found.Records, a)
 			} else {
 				found.Unreadable = append(found.Unreadable, e.Key)
@@ -158,7 +159,7 @@ func restored(snapshot store.Snapshot, err error) leader.Fact {
 func heartbeatFact(u store.Update) leader.Fact {
 	switch u.Kind {
 	case store.UpdatePut:
-		h, err := record.DecodeHeartbeat(u.Entry.Value)
+		h, err := store.Decode(u.Entry, record.DecodeHeartbeat)
 		if err != nil {
 			return &leader.Garbled{Worker: u.Entry.Key, Revision: u.Entry.Revision, Stored: u.Entry.Created, Err: err}
 		}

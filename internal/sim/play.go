@@ -51,6 +51,9 @@ const (
 	Over                    // everything runs again
 )
 
+// still is the weather of a play: only clients spread their attempts.
+var still = odds(0, 0, 0)
+
 // NewPlay returns a fleet whose workers are about to start.
 func NewPlay(start time.Time, workers, partitions int, seed uint64) (*Play, error) {
 	if workers < 1 || workers > Most {
@@ -61,7 +64,8 @@ func NewPlay(start time.Time, workers, partitions int, seed uint64) (*Play, erro
 	}
 	cfg := Defaults(Most, partitions)
 	network := model.Config{Start: start, Latency: 300 * time.Microsecond, Jitter: 2 * time.Millisecond}
-	p := &Play{Fleet: NewFleet(NewLoop(seed, network, model.Benign{}), cfg)}
+	calm := &chooser{odds: &still, state: *model.NewRandom(seed, model.Odds{})}
+	p := &Play{Fleet: NewFleet(newLoop(calm, network), cfg)}
 	p.eyes = newEyes(p.Fleet)
 	p.wrote = p.eyes.wrote
 	for range workers {
@@ -219,7 +223,7 @@ func (p *Play) Drain(process string) error {
 	}
 	w.client.ice.leaves = true
 	p.did("%s is asked to drain", w.title())
-	w.tell(&member.DrainAsked{})
+	w.asks(&member.DrainAsked{})
 	return nil
 }
 

@@ -45,7 +45,10 @@ type Worker struct {
 	trust    member.Trust
 	standing member.Standing
 	status   member.Status
-	changes  int // of what the user runs
+	user     *user
+	tenure   *tenure
+	carries  bool      // it keeps serving while the store is away
+	stuckAt  time.Time // when it last said that something is stuck
 
 	heartbeat *heartbeat
 	elector   *elector
@@ -71,7 +74,7 @@ func (k *child) over() bool { return k.ended || k.dead }
 // lost says that the session is over.
 func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
 
-func newWorker(f *Fleet, name string, n int) *Worker {
+func newWorker(f *Fleet, cfg Config, name string, n int) *Worker {
 	c := &client{
 		Loop: f.Loop, id: f.clients, name: name + "-" + strconv.Itoa(n), timeout: f.cfg.Member.OperationTimeout,
 		orphans: map[record.Token]time.Time{},
@@ -79,10 +82,12 @@ func newWorker(f *Fleet, name string, n int) *Worker {
 			store.StableIDs: f.cfg.Member.WorkerIDTTL, store.Election: f.cfg.LeaderTTL, store.Heartbeats: f.cfg.Member.HeartbeatTTL,
 		},
 	}
-	return &Worker{
-		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: f.cfg, member: member.New(f.cfg.Member), wake: func() {},
+	w := &Worker{
+		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: cfg, member: member.New(cfg.Member), wake: func() {},
 		children: map[member.Kind]*child{},
 	}
+	w.user = newUser(w)
+	return w
 }
 
 // tell steps the member with a fact and performs what follows.
@@ -94,6 +99,7 @@ func (w *Worker) tell(f member.Fact) {
 	w.steps = true
 	for len(w.facts) > 0 && !w.dead {
 		f, w.facts = w.facts[0], w.facts[1:]
+		w.client.Steps++
 		for _, e := range w.member.Step(w.client.now, f, nil) {
 			w.say(e)
 			w.perform(e)
@@ -118,17 +124,22 @@ func (w *Worker) perform(effect member.Effect) {
 		w.stop(e.Kind)
 	case *member.Begin:
 		w.session = *e
-		if !e.Keeps && len(w.Owned) > 0 {
-			w.fleet.breaks("%s begins a session and still runs %d partitions", w.Name, len(w.Owned))
+		if !e.Keeps {
+			w.tenure = &tenure{}
+			w.fleet.beginsAnew(w)
 		}
 	case *member.Trust:
 		w.trust = *e
 	case *member.Rejoin:
 		w.trust = member.Trust{}
 	case *member.Drop:
-		w.become(change{limit: w.cfg.Hook})
+		w.user.ask(&change{everything: true, tenure: w.tenure})
 	case *member.GiveUp:
-		w.become(change{limit: e.Until.Sub(w.client.now), done: func(member.FollowingOutcome) { w.tell(&member.HookDone{ID: e.ID}) }})
+		w.user.ask(&change{everything: true, until: e.Until, waits: true, done: func(o member.FollowingOutcome, _ bool) {
+			if o != member.FollowingSuperseded {
+				w.tell(&member.HookDone{ID: e.ID})
+			}
+		}})
 	case *member.Delete:
 		w.delete(e)
 	case *member.Publish:
@@ -147,6 +158,24 @@ func (w *Worker) perform(effect member.Effect) {
 		w.Crash()
 	default:
 		w.instruct(effect)
+	}
+}
+
+// advise tells the user what concerns it.
+func (w *Worker) advise(effect member.Effect) {
+	switch e := effect.(type) {
+	case *member.Return:
+		w.user.wind(w.tenure, false)
+	case *member.Void:
+		w.user.wind(w.tenure, true)
+	case *member.Hurry:
+		w.user.hurry()
+	case *member.Abandon:
+		w.user.abandon()
+	case *member.Carry:
+		w.carries = e.Does
+	case *member.Report:
+		w.fleet.told(w, e.Err)
 	}
 }
 
@@ -179,6 +208,8 @@ func (w *Worker) instruct(effect member.Effect) {
 		w.elects(&member.ElectionFenceLost{Fence: e.Fence})
 	case *member.Abstain:
 		w.elects(&member.ElectionAbstain{Until: e.Until})
+	default:
+		w.advise(effect)
 	}
 }
 
@@ -274,6 +305,7 @@ func (w *Worker) Crash() {
 	}
 	w.dead = true
 	clear(w.Owned)
+	w.user.calls, w.user.serving, w.user.queue = nil, nil, nil
 	w.wake()
 	for _, kind := range kinds {
 		if k := w.children[kind]; k != nil {
@@ -285,8 +317,19 @@ func (w *Worker) Crash() {
 var kinds = []member.Kind{member.Calculator, member.Follower, member.Elector, member.Heartbeat, member.Claimer, member.Host}
 
 // Leave asks the worker to leave.
-func (w *Worker) Leave() {
+func (w *Worker) Leave() { w.asks(&member.LeaveAsked{}) }
+
+// Drain asks the worker to hand everything over and then to leave, for so long.
+func (w *Worker) Drain(most time.Duration) { w.asks(&member.DrainAsked{By: w.client.now.Add(most)}) }
+
+// Cordon asks the worker to take nothing new, or takes that back.
+func (w *Worker) Cordon(on bool) { w.asks(&member.CordonAsked{On: on}) }
+
+// Become changes how the user's code behaves.
+func (w *Worker) Become(m Mood) { w.user.become(m) }
+
+func (w *Worker) asks(f member.Fact) {
 	if !w.dead {
-		w.tell(&member.LeaveAsked{})
+		w.tell(f)
 	}
 }

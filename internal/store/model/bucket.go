@@ -151,9 +151,9 @@ func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 		b.messages++
 	}
 	e.present = true
-	e.stored.Value, e.stored.Token, e.stored.Format = nil, "", 0
+	e.stored.Value, e.stored.Token, e.stored.Format, e.stored.Record = nil, "", 0, nil
 	if m.Kind == store.Put {
-		e.stored.Value, e.stored.Token, e.stored.Format = m.Value, m.Token, m.Format
+		e.stored.Value, e.stored.Token, e.stored.Format, e.stored.Record = m.Value, m.Token, m.Format, m.Record
 	}
 	e.stored.Revision, e.stored.Created, e.stored.Kind = b.last, s.time(s.now), m.Kind
 	e.expires = 0
@@ -226,7 +226,7 @@ func (s *Store) expired(of store.Bucket, ref int32, timer uint32) {
 
 func (b *bucket) remove(e *entry) {
 	e.present, e.expires = false, 0
-	e.stored.Value, e.stored.Token = nil, ""
+	e.stored.Value, e.stored.Token, e.stored.Record = nil, "", nil
 	b.messages--
 }
 
@@ -270,6 +270,7 @@ func (s *Store) list(b *bucket, keys []string) (entries []store.Entry, upTo uint
 			entries = append(entries, stored)
 		}
 	}
+	entries = make([]store.Entry, 0, max(len(keys), len(b.entries)))
 	if keys == nil {
 		for i := range b.entries {
 			if !strings.Contains(b.entries[i].stored.Key, ".") {
