@@ -106,9 +106,9 @@ type Config struct {
 	// cannot say when their list has changed, and as a second line for those that can (see WatchedSource). Default 0: never.
 	RelistInterval time.Duration `yaml:"relistInterval"`
 	// SourceShrinkConfirmations is how many listings in a row have to lack the same partitions before they are taken away,
-	// where they are more than half of the list. The leader asks once a second, and reports ErrSourceShrunk; each
-	// RefreshPartitions is a listing too. A list of a higher version (see VersionedSource) needs none. 1 takes every list as it
-	// is, at once. At least 1, default 3.
+	// where they are more than half of the list. The leader asks once a second, and reports ErrSourceShrunk. A listing that
+	// follows the one before within a second does not count, whoever asked for it. A list of a higher version (see
+	// VersionedSource) needs none. 1 takes every list as it is, at once. At least 1, default 3.
 	SourceShrinkConfirmations int `yaml:"sourceShrinkConfirmations"`
 	// Capacity is this worker's share of the load in relation to the others'. A worker that is restarted with another one
 	// is planned for after PlannedScaleWindow. At least 1, default 100.

@@ -499,8 +499,8 @@ var mutants = []mutant{
 	{
 		name: "any-loss-confirms", breaks: "Listings count as in agreement although they lack different partitions.",
 		file:   "internal/leader/shrink.go",
-		old:    `if s.shrunk.times > 0 && slices.Equal(kept, s.shrunk.kept) {`,
-		new:    `if s.shrunk.times > 0 {`,
+		old:    `differs := s.shrunk.times == 0 || !slices.Equal(kept, s.shrunk.kept)`,
+		new:    `differs := s.shrunk.times == 0`,
 		likely: "Scripts",
 	},
 	{
@@ -547,7 +547,7 @@ var mutants = []mutant{
 	{
 		name: "nobody-asks-again", breaks: "A leader waits for somebody else to confirm a list.",
 		file: "internal/leader/shrink.go",
-		old: `	l.pace.list = now.Add(pause)
+		old: `	l.pace.list = s.shrunk.last.Add(pause)
 	return`,
 		new:    `	return`,
 		likely: "Scripts",
@@ -1359,7 +1359,7 @@ var mutants = []mutant{
 	{
 		name: "no-built-in", breaks: "A strategy that fails keeps a crashed worker's partitions without an owner.",
 		file: "internal/leader/plan.go",
-		old: `	a.BuiltIn = !d.Moves && now.Before(l.pace.strategy)
+		old: `	a.BuiltIn = !moves && now.Before(l.pace.strategy)
 `,
 		new: ``,
 	},
@@ -1852,8 +1852,8 @@ var mutants = []mutant{
 	{
 		name: "leaver-granted", breaks: "A worker that leaves is granted what was on its way to it.",
 		file: "internal/ledger/propose.go",
-		old:  `p.target.alive() && !p.target.leaving`,
-		new:  `p.target.alive()`,
+		old:  `(!p.target.leaving || l.allLeave())`,
+		new:  `true`,
 	},
 	{
 		name: "let-go-for-a-leaver", breaks: "A worker lets go of what nobody will take, because the worker that should have it leaves.",
@@ -1879,10 +1879,22 @@ var mutants = []mutant{
 		new:  `	if !w.leaving || id != "" {`,
 	},
 	{
-		name: "leavers-planned-for", breaks: "Where all leave, the strategy is asked to place what has no owner with them.",
+		name: "leavers-rebalanced", breaks: "Where all leave, partitions are moved between them.",
 		file: "internal/leader/plan.go",
-		old:  ` || !l.roster.takes(d.Members, away)`,
-		new:  ``,
+		old:  `d.Moves && l.roster.takes(d.Members, away)`,
+		new:  `d.Moves`,
+	},
+	{
+		name: "leavers-left-alone", breaks: "Where all leave, what has no owner is given to none of them.",
+		file: "internal/ledger/propose.go",
+		old:  `(!p.target.leaving || l.allLeave())`,
+		new:  `!p.target.leaving`,
+	},
+	{
+		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
+		file: "internal/leader/shrink.go",
+		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
+		new:  `default:`,
 	},
 	{
 		name: "leaver-awaited", breaks: "A worker that announced that it leaves is awaited like one that may come back.",

@@ -26,7 +26,10 @@ type Fleet struct {
 	Stack string
 
 	cfg     Config
-	block   int // of the script
+	source  source
+	calm    bool          // no fault begins any more
+	thinks  time.Duration // how long a strategy takes at most
+	block   int           // of the script
 	rules   []func(*Fleet) error
 	clients model.Client
 	epochs  map[string]handed   // the highest epoch of each partition
@@ -51,7 +54,7 @@ func Defaults(workers, partitions int) Config {
 			ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2,
 			HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, RebalanceCooldown: 10 * time.Second, FlapBackoff: 5 * time.Minute,
 		},
-		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, Rebalance: 0.15,
+		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, Rebalance: 0.15, Confirmations: 3,
 		Hook:     300 * time.Millisecond,
 		Strategy: strategy.NewSticky(),
 	}
@@ -59,20 +62,23 @@ func Defaults(workers, partitions int) Config {
 		c.IDs = append(c.IDs, fmt.Sprintf("worker-%d", n))
 	}
 	c.Member.FirstID, c.Member.LastID = c.IDs[0], c.IDs[workers-1]
-	for n := range partitions {
-		c.Partitions = append(c.Partitions, strategy.Partition{Keys: []string{fmt.Sprintf("p-%d", n)}, Weight: 1})
-	}
+	c.partitions = partitions
 	return c
 }
 
 // NewFleet returns a fleet without workers.
 func NewFleet(l *Loop, cfg Config) *Fleet {
-	return &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, Seen: map[string]int{}}
+	f := &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, Seen: map[string]int{}}
+	var list []strategy.Partition
+	for range cfg.partitions {
+		list = append(list, f.source.name())
+	}
+	f.source.editions = [][]strategy.Partition{list}
+	return f
 }
 
 // Start starts one more process.
 func (f *Fleet) Start() *Worker {
-	f.clients++
 	return f.start(f.cfg)
 }
 
@@ -84,7 +90,9 @@ func (f *Fleet) Restart(w *Worker) *Worker {
 }
 
 func (f *Fleet) start(cfg Config) *Worker {
+	f.clients++
 	w := newWorker(f, cfg, fmt.Sprintf("process-%d", f.clients), int(f.clients))
+	w.edition = len(f.source.editions) - 1
 	f.Workers = append(f.Workers, w)
 	f.After(0, func() { w.asks(&member.Began{}) })
 	return w
@@ -116,9 +124,12 @@ func (f *Fleet) beginsAnew(w *Worker) {
 
 // told notes that a worker says that something is stuck.
 func (f *Fleet) told(w *Worker, err error) {
-	if errors.Is(err, leader.ErrStuck) {
+	switch {
+	case errors.Is(err, leader.ErrStuck):
 		w.stuckAt = f.now
 		f.Seen["stuck"]++
+	case errors.Is(err, leader.ErrHandoffTimeout):
+		f.Seen["handoff"]++
 	}
 }
 
@@ -148,9 +159,17 @@ func (f *Fleet) rule() {
 
 // Missing counts the partitions that nobody runs.
 func (f *Fleet) Missing() int {
-	missing := len(f.cfg.Partitions)
+	runs := map[string]bool{}
 	for _, w := range f.Workers {
-		missing -= len(w.Owned)
+		for p := range w.Owned {
+			runs[p] = true
+		}
+	}
+	missing := 0
+	for _, p := range f.source.list() {
+		if !runs[p.ID()] {
+			missing++
+		}
 	}
 	return missing
 }

@@ -19,14 +19,18 @@ type calculator struct {
 	since  uint64
 	leader *leader.Leader
 	wake   func()
+
+	asked     uint64
+	refreshes map[uint64]func(error)
 }
 
 func newCalculator(k *child, e *member.Spawn) {
-	c := &calculator{child: k, fence: e.Fence, since: e.Since, wake: func() {}}
+	c := &calculator{child: k, fence: e.Fence, since: e.Since, wake: func() {}, refreshes: map[uint64]func(error){}}
+	k.calculator = c
 	l, effects := leader.New(leader.Config{
 		Term: e.Fence.Term, Group: "sim", Worker: k.session.Worker, Session: k.session.Number, Joined: e.Joined, Floor: e.Floor.Version,
 		Seen: e.Highest.Version, Topology: k.cfg.Topology, HandoffTimeout: k.cfg.Member.HandoffTimeout, HomeRetention: k.cfg.HomeRetention,
-		OperationTimeout: k.cfg.Member.OperationTimeout, MinRebalanceThreshold: k.cfg.Rebalance, ShrinkConfirmations: 1,
+		OperationTimeout: k.cfg.Member.OperationTimeout, MinRebalanceThreshold: k.cfg.Rebalance, ShrinkConfirmations: k.cfg.Confirmations,
 	})
 	c.leader = l
 	k.stops = append(k.stops, func() { c.wake() })
@@ -49,8 +53,11 @@ func (c *calculator) perform(effects []leader.Effect) {
 		case *leader.Read:
 			s.list(store.Assignments, nil, c.fence.Revision, by, func(snapshot store.Snapshot, err error) { c.step(restored(snapshot, err)) })
 		case *leader.List:
-			s.After(0, func() {
-				list, err := leader.NewListing(c.cfg.Partitions, 0)
+			c.lists(func(partitions []strategy.Partition, version uint64, err error) {
+				var list *leader.Listing
+				if err == nil {
+					list, err = leader.NewListing(partitions, version)
+				}
 				c.step(&leader.Listed{List: list, Err: err})
 			})
 		case *leader.Follow:
@@ -58,7 +65,7 @@ func (c *calculator) perform(effects []leader.Effect) {
 		case *leader.LookUp:
 			c.lookUp(e.Workers, by, &leader.LookedUp{Left: map[string]time.Time{}})
 		case *leader.Ask:
-			s.After(0, func() {
+			s.After(s.Spread(c.fleet.thinks), func() {
 				which := c.cfg.Strategy
 				if e.BuiltIn {
 					which = strategy.NewSticky()
@@ -81,6 +88,11 @@ func (c *calculator) perform(effects []leader.Effect) {
 			}
 		case *leader.Report:
 			c.from(&member.Survived{Err: e.Err})
+		case *leader.Answer:
+			for _, id := range e.Refreshes {
+				c.refreshes[id](e.Err)
+				delete(c.refreshes, id)
+			}
 		case *leader.End:
 			c.ends(e)
 		}

@@ -1,11 +1,9 @@
 package sim
 
 import (
-	"fmt"
 	"runtime/debug"
 	"time"
 
-	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/store/model"
 )
 
@@ -13,7 +11,7 @@ import (
 var Begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // calm is how long after the last fault everything must have an owner.
-const calm = 3 * time.Minute
+const calmLasts = 3 * time.Minute
 
 // Traced has each thing that happens told in one line.
 func Traced(tell func(line string)) func(*Fleet) {
@@ -37,9 +35,6 @@ func Live(s Script, prepare ...func(*Fleet)) (f *Fleet) {
 			f.Stack = string(debug.Stack())
 		}
 	}()
-	for range 3 + f.Draw(4) {
-		f.Start()
-	}
 	c.end()
 	for n := 1; n < s.blocks() && f.now.Sub(Begin) < faultsMost && len(f.Broken) == 0; n++ {
 		b := s.block(n)
@@ -65,22 +60,27 @@ func born(c *chooser) *Fleet {
 	cfg := model.Config{
 		Start: Begin, Replicas: 1 + 2*c.draw(2), Latency: 300 * time.Microsecond, Jitter: 3 * time.Millisecond, Commit: 2 * time.Millisecond,
 	}
-	return NewFleet(newLoop(c, cfg), Defaults(8, 40))
+	workers := 3 + c.draw(4)
+	f := NewFleet(newLoop(c, cfg), Defaults(8, 40))
+	f.characters()
+	for range workers {
+		f.Start()
+	}
+	return f
 }
 
 // recovers ends every fault and judges what becomes of the fleet.
 func (f *Fleet) recovers() {
-	f.Store.Start(f.now)
-	for _, w := range f.Workers {
-		f.Store.Heal(f.now, w.client.id)
-	}
-	f.Start()
-	f.Run(f.now.Add(calm))
+	f.calms()
+	f.Run(f.now.Add(calmLasts))
 	if n := f.Missing(); n > 0 {
-		f.breaks("%d partitions have no owner %s after the last fault", n, calm)
+		f.breaks("%d partitions have no owner %s after the last fault", n, calmLasts)
+	}
+	if p := f.unlisted(); p != "" {
+		f.breaks("%s still runs %s after the last fault, and is not listed", p, calmLasts)
 	}
 	if n := f.Leaders(); n != 1 {
-		f.breaks("%d workers lead %s after the last fault", n, calm)
+		f.breaks("%d workers lead %s after the last fault", n, calmLasts)
 	}
 }
 
@@ -92,45 +92,4 @@ func (f *Fleet) alive() (n int) {
 		}
 	}
 	return n
-}
-
-// fault does one thing to the fleet. Zero is nothing.
-func (f *Fleet) fault() {
-	what, w := f.Draw(13), f.Workers[f.Draw(len(f.Workers))]
-	note := func(format string, args ...any) {
-		if f.Trace != nil {
-			f.say("step", fmt.Sprintf(format, args...))
-		}
-	}
-	switch {
-	case what == 0:
-	case what <= 2 && f.alive() > 2:
-		note("crash %s", w.Name)
-		w.Crash()
-	case what <= 3 && f.alive() > 2:
-		note("ask %s to leave", w.Name)
-		w.Leave()
-	case what <= 5 && f.alive() < 8:
-		note("start a process")
-		f.Start()
-	case what <= 6:
-		note("cut the link of %s", w.Name)
-		f.Store.Cut(f.now, w.client.id)
-	case what <= 7:
-		up, down := f.Draw(2) == 0, f.Draw(2) == 0
-		note("stall the link of %s, up %t, down %t", w.Name, up, down)
-		f.Store.Stall(f.now, w.client.id, up, down)
-	case what <= 10:
-		note("heal the link of %s", w.Name)
-		f.Store.Heal(f.now, w.client.id)
-	case what <= 11:
-		b, until := store.Bucket(f.Draw(int(store.Buckets))), f.now.Add(f.Spread(4*time.Second))
-		note("take the leader from the %s bucket until %s", b, until.Format("15:04:05.000"))
-		f.Store.Elect(f.now, b, until)
-	default:
-		away := f.Spread(10 * time.Second)
-		note("stop the store for %s", away)
-		f.Store.Stop(f.now)
-		f.After(away, func() { f.Store.Start(f.now) })
-	}
 }

@@ -51,7 +51,7 @@ func (p *Process) Runs(partition string) bool {
 // Look returns how the play stands.
 func (p *Play) Look() View {
 	v := View{
-		At: p.now, Partitions: len(p.cfg.Partitions), Running: p.Running(), Broken: p.Broken, Refused: p.refused, Down: p.down,
+		At: p.now, Partitions: len(p.source.list()), Running: p.Running(), Broken: p.Broken, Refused: p.refused, Down: p.down,
 		Term: p.eyes.term.Number, Plan: p.eyes.plan, Planned: p.eyes.planned, Stale: p.eyes.stale, Records: p.eyes.records,
 		Processes: make([]Process, 0, len(p.Workers)),
 	}

@@ -91,7 +91,7 @@ func (p *Play) Advance(d time.Duration) {
 
 // judge notes when partitions stop running, and when all of them run again.
 func (p *Play) judge() {
-	missing := len(p.cfg.Partitions) - p.Running()
+	missing := len(p.source.list()) - p.Running()
 	switch {
 	case missing > 0 && p.since.IsZero():
 		p.since = p.now
@@ -100,7 +100,7 @@ func (p *Play) judge() {
 		if !p.began {
 			after = "the start"
 		}
-		p.tell(Over, "All %d partitions run, %.1f s after %s", len(p.cfg.Partitions), p.now.Sub(p.since).Seconds(), after)
+		p.tell(Over, "All %d partitions run, %.1f s after %s", len(p.source.list()), p.now.Sub(p.since).Seconds(), after)
 		p.since, p.began = time.Time{}, true
 	}
 	p.bury()

@@ -48,11 +48,11 @@ func named(p *Play, name string) Process {
 func allRun(t testing.TB, p *Play, within time.Duration) time.Duration {
 	t.Helper()
 	began := p.Now()
-	for p.Running() < len(p.cfg.Partitions) && p.Now().Sub(began) < within {
+	for p.Running() < len(p.source.list()) && p.Now().Sub(began) < within {
 		p.Advance(pace)
 	}
 	require.Empty(t, p.Broken)
-	require.Equal(t, len(p.cfg.Partitions), p.Running(), "not everything runs after %s", within)
+	require.Equal(t, len(p.source.list()), p.Running(), "not everything runs after %s", within)
 	return p.Now().Sub(began)
 }
 

@@ -13,7 +13,7 @@ import (
 func crowded(f *Fleet) {
 	f.rules = append(f.rules, func(f *Fleet) error {
 		for _, w := range f.Workers {
-			if len(w.Owned) > len(f.cfg.Partitions)/2 {
+			if len(w.Owned) > len(f.source.list())/2 {
 				return errors.New("somebody runs more than half of everything")
 			}
 		}

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,9 +23,11 @@ type Config struct {
 	HomeRetention   time.Duration
 	Rebalance       float64 // MinRebalanceThreshold
 	IDs             []string
-	Partitions      []strategy.Partition
+	Confirmations   int           // of a list that lacks most
 	Hook            time.Duration // how long the user takes at most to let go
 	Strategy        strategy.Strategy
+
+	partitions int // that there are at first
 }
 
 // Worker is one process: a member and what it spawned. What it owns is what its user runs.
@@ -50,8 +54,10 @@ type Worker struct {
 	carries  bool      // it keeps serving while the store is away
 	stuckAt  time.Time // when it last said that something is stuck
 
-	heartbeat *heartbeat
-	elector   *elector
+	heartbeat  *heartbeat
+	elector    *elector
+	calculator *calculator
+	edition    int // of the source
 }
 
 // child is one spawned part of a worker. It says nothing after its end.
@@ -315,6 +321,9 @@ func (w *Worker) Crash() {
 }
 
 var kinds = []member.Kind{member.Calculator, member.Follower, member.Elector, member.Heartbeat, member.Claimer, member.Host}
+
+// running lists what its user runs, sorted.
+func (w *Worker) running() []string { return slices.Sorted(maps.Keys(w.Owned)) }
 
 // Leave asks the worker to leave.
 func (w *Worker) Leave() { w.asks(&member.LeaveAsked{}) }
