@@ -56,7 +56,7 @@ func run(ctx context.Context, to, address string) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir) // it is in the folder for temporary files
+	defer func() { _ = os.RemoveAll(dir) }() // what is left is in the folder for temporary files
 	if err := build(ctx, dir); err != nil {
 		return err
 	}

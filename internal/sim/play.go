@@ -176,13 +176,7 @@ func (p *Play) start() *Worker {
 
 // Add starts one more process, and returns its name.
 func (p *Play) Add() (process string, err error) {
-	alive := 0
-	for _, w := range p.Workers {
-		if !w.dead {
-			alive++
-		}
-	}
-	if alive >= Most {
+	if alive := p.alive(); alive >= Most {
 		return "", fmt.Errorf("%w: %d processes live, allowed: %d", ErrImpossible, alive, Most)
 	}
 	w := p.start()
