@@ -35,8 +35,14 @@ func TestMain(m *testing.M) {
 	if browser != nil {
 		browser.Close()
 	}
+	for _, do := range atEnd {
+		do()
+	}
 	os.Exit(code)
 }
+
+// atEnd is done when all tests have ended.
+var atEnd []func()
 
 var desk = Look{Width: 1280, Height: 1000}
 

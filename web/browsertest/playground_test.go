@@ -1,11 +1,10 @@
 package browsertest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 
@@ -14,18 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// site builds the playground once, as its README says. The folder goes with the tests.
+// site is the playground, built once. Its folder goes when the tests end.
 var site = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "parti-playground-test-")
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "run", "./docs/playground", "-to", dir)
-	build.Dir = filepath.Join("..", "..")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the playground: %w\n%s", err, out)
-	}
-	return dir, nil
+	atEnd = append(atEnd, func() { _ = os.RemoveAll(dir) }) // it is in the folder for temporary files
+	return dir, BuildPlayground(context.Background(), dir)
 })
 
 // playground opens the playground on a plain file server. What follows # in its address says what it shows.
