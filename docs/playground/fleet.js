@@ -79,7 +79,7 @@ export class Fleet {
       state: el("span"),
       bar: el("i", { class: "bar" }),
       end: el("i", { class: "line" }),
-      left: el("output"),
+      left: el("span", { class: "left" }),
       runs: el("td", { class: "number" }),
       buttons: new Map(),
     };

@@ -132,6 +132,11 @@ function buttonsFor(worker) {
     ...names.map((name) => el("button", { type: "button", "data-key": name, onclick: () => act(name, process.name) }, verbs[name])));
 }
 
+function failed(sentence) {
+  byID("verdict").dataset.level = "alarm";
+  say(byID("verdict"), sentence);
+}
+
 function story(text, level = "") {
   say(byID("hint"), text);
   byID("hint").dataset.level = level;
@@ -172,7 +177,16 @@ let ticked = 0;
 let reached = 0;
 
 function loop(at) {
-  requestAnimationFrame(loop);
+  try {
+    frame(at);
+    requestAnimationFrame(loop);
+  } catch (error) {
+    failed(`The simulation has stopped: ${error.message}. Load the page again.`);
+    throw error;
+  }
+}
+
+function frame(at) {
   const began = performance.now();
   const real = last ? Math.min(at - last, 250) : 0;
   last = at;
@@ -193,6 +207,7 @@ function loop(at) {
 
 function controls() {
   byID("add").addEventListener("click", () => act("add"));
+  addEventListener("hashchange", () => location.reload());
   const again = () => {
     globalThis.history.replaceState(null, "", `#${byID("size").value},start`);
     location.reload();
@@ -225,6 +240,5 @@ try {
   machine.draw(await drawing);
   begin();
 } catch (error) {
-  byID("verdict").dataset.level = "alarm";
-  say(byID("verdict"), `The simulation did not start: ${error.message}`);
+  failed(`The simulation did not start: ${error.message}`);
 }

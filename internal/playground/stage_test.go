@@ -3,6 +3,8 @@ package playground
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -117,6 +119,21 @@ func TestARollingRestartMovesNothing(t *testing.T) {
 	for _, process := range p.last.Fleet {
 		require.False(t, old[process.Name], "%s was not restarted", process.Name)
 	}
+}
+
+func TestAPlayIsRepeatedByItsSeedAndWhatIsDone(t *testing.T) {
+	told := func() (all string) {
+		s, _ := staged(t, 6, 60)
+		for _, name := range slices.Sorted(maps.Keys(scenes)) {
+			_ = s.Scene(name) // what is not possible is not possible again
+			for range 20 {
+				s.Advance(time.Second)
+				all += string(s.Look())
+			}
+		}
+		return all
+	}
+	require.Equal(t, told(), told())
 }
 
 func TestNothingIsToldTwice(t *testing.T) {

@@ -30,7 +30,7 @@ type Process struct {
 	Worker  string // its worker ID; "" for none yet
 	Session uint64
 	State   string
-	Leader  bool
+	Leader  bool // it leads in the newest term
 	Leaving bool // it drains, or was asked to stop
 	Dead    bool
 	Clean   bool // it has ended because it was asked to
@@ -65,7 +65,7 @@ func (p *Play) process(w *Worker) Process {
 	i := w.client.ice
 	process := Process{
 		Name: w.Name, Worker: w.session.Worker, Session: w.session.Number, State: w.status.State.String(),
-		Leader: w.status.Leader && !w.dead, Leaving: i.leaves, Dead: w.dead, Clean: w.dead && i.leaves, Frozen: i.frozen, Cut: i.cut && !w.dead,
+		Leader: w.status.Leader && !w.dead && p.eyes.term.Worker == w.session.Worker && p.eyes.term.Session == w.session.Number, Leaving: i.leaves, Dead: w.dead, Clean: w.dead && i.leaves, Frozen: i.frozen, Cut: i.cut && !w.dead,
 		Owned: w.Owned,
 	}
 	if !w.dead {

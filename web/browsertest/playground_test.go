@@ -127,7 +127,7 @@ func TestAWorkerThatIsCutOffGivesUpByItselfAndComesBack(t *testing.T) {
 	line := fmt.Sprintf(`document.querySelector('#fleet tr[data-process=%q]')`, cut)
 	do(t, tab, cut, "cut")
 	until(t, tab, line+`.querySelector(".marks").textContent === "cut off"`)
-	until(t, tab, line+`.querySelector("output").textContent === "none" && `+line+`.querySelector(".number").textContent === "0"`)
+	until(t, tab, line+`.querySelector(".left").textContent === "none" && `+line+`.querySelector(".number").textContent === "0"`)
 	runs(t, tab, 40)
 	do(t, tab, cut, "cut")
 	faster(t, tab, 30)
@@ -181,6 +181,20 @@ func TestThePlaygroundCanBeReadAndWalked(t *testing.T) {
 	require.NoError(t, tab.Do(chromedp.Focus(chromedp.CSS(`#map-view`)), chromedp.KeyEvent("f"), chromedp.KeyEvent(kb.End),
 		chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent(kb.Enter)))
 	runs(t, tab, 24)
+}
+
+func TestEverythingOnThePlaygroundHasANameAndFits(t *testing.T) {
+	for _, width := range []int64{1280, 390} {
+		tab := playground(t, Look{Width: width, Height: 900, Calm: true}, "10x100,mass")
+		require.NoError(t, tab.Do(chromedp.Click(chromedp.CSS(`#fleet th button`))))
+		until(t, tab, `!document.querySelector("#details").hidden`)
+		fits(t, tab, width)
+		found := roles(t, tab)
+		for _, role := range []string{"banner", "main", "navigation", "complementary", "application", "table", "status", "link"} {
+			require.NotZero(t, found[role], "there is no %s", role)
+		}
+		require.NoError(t, tab.Do(chromedp.Click(chromedp.CSS(`#details-close`))))
+	}
 }
 
 // frameLimit is what the page may take for a frame, in milliseconds, so that there are sixty a second. The simulation stops at half of

@@ -102,7 +102,7 @@ func playground(browser *browsertest.Browser) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }() // what is left is in the folder for temporary files
 	if err := browsertest.BuildPlayground(context.Background(), dir); err != nil {
 		return nil, err
 	}
