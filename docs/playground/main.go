@@ -69,8 +69,16 @@ func run(ctx context.Context, to, address string) error {
 	return nil
 }
 
-// build fills a folder: the page, what it shares with the live page, and the simulation.
+// build fills a folder.
 func build(ctx context.Context, dir string) error {
+	if err := page(dir); err != nil {
+		return err
+	}
+	return simulation(ctx, dir)
+}
+
+// page writes the page, and what it shares with the live page.
+func page(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "page"), 0o755); err != nil {
 		return err
 	}
@@ -89,10 +97,7 @@ func build(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	if err := share(dir, pages); err != nil {
-		return err
-	}
-	return simulation(ctx, dir)
+	return share(dir, pages)
 }
 
 var imports = regexp.MustCompile(`(?m)^import [^"]*"\./([^"]+\.js)"`)

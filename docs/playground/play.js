@@ -161,7 +161,9 @@ function begin() {
   const { size, scene, cold } = wanted();
   const [workers, partitions] = size.split("x").map(Number);
   const refused = parti.begin(midnight, workers, partitions, 1);
-  if (refused) return story(refused, "alarm");
+  if (refused) return failed(refused);
+  const options = [...byID("size").options];
+  if (!options.some((option) => option.value === size)) byID("size").append(el("option", { value: size }, `${workers} workers × ${partitions}`));
   byID("size").value = size;
   story(cold ? "The workers start, claim IDs and elect a leader. It waits 30 s for others, then divides the partitions." :
     "A calm fleet. Click on a worker's lane to do something to it, or choose a scene.");

@@ -113,11 +113,11 @@ func ids(v *sim.View, lives map[string]*sim.Process) []string {
 // lane adds what has changed of one worker.
 func (s *Stage) lane(v *sim.View, d *deltaWords, id string, p *sim.Process) {
 	record, before := v.Records[id], s.lanes[id]
-	now := facts{ID: id, State: "Shutdown", Capacity: 1, Applied: v.Plan.Version}
+	now := facts{ID: id, State: "Shutdown", Capacity: 1}
 	s.scratch = s.scratch[:0]
 	if p != nil {
 		now.Host, now.Session, now.State, now.Mood = p.Name, p.Session, state(p), mood(p)
-		now.Live, now.Leader, now.Leaving = !p.Dead, p.Leader, p.Leaving
+		now.Live, now.Leader, now.Leaving, now.Applied = !p.Dead, p.Leader, p.Leaving, p.Applied
 	}
 	for _, r := range record.Rows {
 		idle := p == nil || !p.Runs(r.Partition)

@@ -39,6 +39,7 @@ type Process struct {
 	// Trust is how long the process trusts its session without another renewal; Lease is how long the others do. A process that is
 	// cut off or frozen renews neither, and the first ends before the second.
 	Trust, Lease time.Duration
+	Applied      int64            // the version of the plan that it has applied
 	Owned        map[string]int64 // partition: epoch. What a frozen process owns stands still.
 }
 
@@ -70,6 +71,9 @@ func (p *Play) process(w *Worker) Process {
 	}
 	if !w.dead {
 		process.Trust = max(0, w.trust.Until.Sub(p.now))
+	}
+	if w.heartbeat != nil {
+		process.Applied = w.heartbeat.applied.Version
 	}
 	if h := w.heartbeat; h != nil && h.lease.Revision != 0 && !process.Clean {
 		process.Lease = max(0, h.lease.Sent.Add(h.lease.TTL).Sub(p.now))
