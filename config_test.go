@@ -161,7 +161,9 @@ func differs(t *testing.T, path string, a, b reflect.Value) {
 }
 
 func TestEveryFieldSurvivesYAML(t *testing.T) {
-	for name, want := range map[string]Config{"changed": changed(t), "defaults": DefaultConfig(), "clustered": ClusteredConfig()} {
+	for name, want := range map[string]Config{
+		"changed": changed(t), "defaults": DefaultConfig(), "fast": FastConfig(), "clustered": ClusteredConfig(), "wide area": WideAreaConfig(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			text, err := yaml.Marshal(want)
 			require.NoError(t, err)
@@ -357,6 +359,14 @@ func TestValidateReportsEverythingAtOnce(t *testing.T) {
 		assert.ErrorContains(t, err, field)
 	}
 	assert.Equal(t, err.Error(), c.Validate().Error(), "the order is always the same")
+}
+
+func TestABadNameOfAGroupIsOneError(t *testing.T) {
+	c := Config{Group: "my group"}
+	c.ApplyDefaults()
+	require.Equal(t, 1, strings.Count(c.Validate().Error(), "allowed"), "not one for each bucket as well: %v", c.Validate())
+	c.KVBuckets.Election = "an election"
+	require.Equal(t, 2, strings.Count(c.Validate().Error(), "allowed"), "a name that the user has given is an error of its own")
 }
 
 func TestTheZeroConfigIsRefusedUntilDefaulted(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +31,33 @@ func TestTheDocumentationHasTheTableOfTheConfiguration(t *testing.T) {
 		fmt.Fprintf(&table, "| `%s` | `%s` | %s | %s | %s |\n", s.key, s.variable, value, allowed, meaning)
 	}
 	section(t, "docs/configuration.md", "configuration", table.String())
+}
+
+var ranges = regexp.MustCompile(`(\S+)(?: \([^)]*\))? to ([\w^]+)`)
+
+// TestTheCommentsSayWhatValidateAllows: the ends of each range that a comment names are allowed, and what lies beyond is not.
+func TestTheCommentsSayWhatValidateAllows(t *testing.T) {
+	comments := commentsOfFields(t)
+	refused := func(c Config, field string) bool {
+		return strings.Contains(fmt.Sprint(c.Validate()), ErrInvalidConfig.Error()+": "+field+" is ")
+	}
+	ends := 0
+	for i, s := range new(Config).settings() {
+		_, _, allowed := parts(t, s.field, comments[s.field])
+		bounds := ranges.FindStringSubmatch(allowed)
+		for end, beyond := range map[int]int64{1: -1, 2: 1} {
+			c := DefaultConfig()
+			field := c.settings()[i]
+			if len(bounds) == 0 || !field.value.CanInt() || field.set(strings.Replace(bounds[end], "2^40", "1099511627776", 1)) != nil {
+				continue
+			}
+			ends++
+			assert.False(t, refused(c, s.field), "%s: %s", s.field, bounds[end])
+			field.value.SetInt(field.value.Int() + beyond)
+			assert.True(t, refused(c, s.field), "%s: beyond %s", s.field, bounds[end])
+		}
+	}
+	assert.Greater(t, ends, 30)
 }
 
 // parts cuts the comment of a field into what it means, its default and what is allowed.

@@ -14,9 +14,9 @@ func DefaultConfig() Config {
 	return c
 }
 
-// ApplyDefaults fills in what is zero and has a default. FlapBackoff stays 0 where everything else is set, as in what
-// DefaultConfig returned. WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers, RelistInterval,
-// PreferredID, StateDir, Standby, Labels and Cordoned mean something as they are.
+// ApplyDefaults sets each field that is zero and has another default. In WorkerIDMin, EmergencyGracePeriod, ExpectedWorkers,
+// RelistInterval, PreferredID, StateDir, Standby, Labels and Cordoned the zero value is a setting. FlapBackoff stays 0 if
+// every other field is set, as in what DefaultConfig returned.
 func (c *Config) ApplyDefaults() {
 	c.regroup()
 	before := *c
@@ -69,8 +69,8 @@ func (c *Config) bucket(kind string) string {
 	return bucketPrefix + kind
 }
 
-// regroup names buckets after the group that bear the names of a group without one: they come from DefaultConfig, which did
-// not know of it.
+// regroup renames buckets that have the default names of a group without a name: those come from DefaultConfig, which did
+// not know the group.
 func (c *Config) regroup() {
 	for kind, name := range map[string]*string{
 		"stableid": &c.KVBuckets.StableID, "election": &c.KVBuckets.Election,

@@ -100,6 +100,9 @@ var surroundings = map[string]string{
 	"nc":            "var nc *nats.Conn",
 	"isOperator":    "func isOperator(*http.Request) bool { return false }",
 	"authenticated": "func authenticated(h http.Handler) http.Handler { return h }",
+	"cfg":           "var cfg parti.Config",
+	"begin":         "func begin(parti.Partition) {}",
+	"end":           "func end(parti.Partition) {}",
 	"store":         "var store interface{ Put(ctx context.Context, epoch int64, key string, value []byte) error }",
 }
 

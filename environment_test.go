@@ -153,7 +153,8 @@ func TestEverythingWrongWithTheEnvironmentIsReportedAtOnceInOneOrder(t *testing.
 
 func TestVariablesOfOthersAreLeftAlone(t *testing.T) {
 	c, err := load(nil, []string{
-		"PARTI_CONFIG=/etc/parti.yaml", "PARTI_NATS_SERVICE_HOST=10.0.0.1", "PARTI_NATS_SERVICE_PORT=4222",
+		"PARTI_CONFIG=/etc/parti.yaml", "PARTI_SERVICE_HOST=10.0.0.2", "PARTI_PORT=tcp://10.0.0.2:80", "PARTI_PORT_80_TCP=tcp://10.0.0.2:80",
+		"PARTI_NATS_SERVICE_HOST=10.0.0.1", "PARTI_NATS_SERVICE_PORT=4222",
 		"PARTI_NATS_SERVICE_PORT_CLIENT=4222", "PARTI_NATS_PORT=tcp://10.0.0.1:4222", "PARTI_NATS_PORT_4222_TCP=tcp://10.0.0.1:4222",
 		"PARTI_NATS_PORT_4222_TCP_PROTO=tcp", "PARTI_NATS_PORT_4222_TCP_PORT=4222", "PARTI_NATS_PORT_4222_TCP_ADDR=10.0.0.1",
 	})

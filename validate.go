@@ -136,8 +136,8 @@ func (c Config) validateGroup(v *validation) {
 	v.check(c.OnStoreLoss == OnStoreLossFence || c.OnStoreLoss == OnStoreLossKeepServing, "OnStoreLoss", c.OnStoreLoss,
 		"%q or %q", OnStoreLossFence, OnStoreLossKeepServing)
 	b := c.KVBuckets
-	v.check(c.Group == "" || isName(c.Group) && len(c.Group) <= maxGroup, "Group", c.Group,
-		"none, or 1 to %d letters, digits, '-' and '_'", maxGroup)
+	named := c.Group == "" || isName(c.Group) && len(c.Group) <= maxGroup
+	v.check(named, "Group", c.Group, "none, or 1 to %d letters, digits, '-' and '_'", maxGroup)
 	seen := map[string]string{}
 	for _, f := range []struct{ field, name string }{
 		{"KVBuckets.StableID", b.StableID},
@@ -145,7 +145,9 @@ func (c Config) validateGroup(v *validation) {
 		{"KVBuckets.Heartbeat", b.Heartbeat},
 		{"KVBuckets.Assignment", b.Assignment},
 	} {
-		v.check(isName(f.name), f.field, f.name, "1 to %d letters, digits, '-' and '_'", maxName)
+		// What is wrong with a name that comes from the group's is said of the group's.
+		derived := !named && f.name == c.bucket(strings.ToLower(strings.TrimPrefix(f.field, "KVBuckets.")))
+		v.check(isName(f.name) || derived, f.field, f.name, "1 to %d letters, digits, '-' and '_'", maxName)
 		v.check(seen[f.name] == "", f.field, f.name, "a name other than that of %s", seen[f.name])
 		seen[f.name] = f.field
 	}

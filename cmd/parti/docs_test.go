@@ -75,6 +75,7 @@ func TestEveryFieldOfTheJSONIsInTheDocument(t *testing.T) {
 		leaseView{},
 		result{},
 		reportPart{},
+		explanationView{},
 	} {
 		of := reflect.TypeOf(v)
 		for i := range of.NumField() {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/observe"
+	"github.com/parti-go/parti/source"
 )
 
 // decode reads what a command has written as JSON.
@@ -29,6 +30,21 @@ func TestLsListsTheGroupsOnTheServer(t *testing.T) {
 	groups := decode[[]groupView](t, f.ok(t, "ls", "--json"))
 	require.Len(t, groups, 1)
 	require.Equal(t, "orders", groups[0].Group)
+}
+
+func TestAGroupWithOtherNamesIsFoundByThePlanInItsBucket(t *testing.T) {
+	f := own(t)
+	cfg := quick("", 1)
+	b := &cfg.KVBuckets
+	b.StableID, b.Election, b.Heartbeat, b.Assignment = "my-ids", "my-vote", "my-beats", "my-shares"
+	_, err := f.start(cfg, 1, source.Numbered("p", 4))
+	require.NoError(t, err)
+	got := f.cli(t, "ls")
+	require.Equal(t, exitFine, got.code)
+	require.Regexp(t, `(?m)^\? +4 +\d+ +\w+ +my-shares$`, got.stdout)
+	require.Equal(t, 2, strings.Count(got.stdout, "\n"), "the heading and one group")
+	require.Contains(t, got.stderr, "--assignment-bucket")
+	require.True(t, decode[[]groupView](t, f.ok(t, "ls", "--json"))[0].OtherNames)
 }
 
 func TestAGroupIsFoundByTheNameOfItsBucket(t *testing.T) {

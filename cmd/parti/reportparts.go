@@ -201,13 +201,9 @@ func (r *reporter) groupSeen(ctx context.Context) ([]byte, error) {
 	l := limits{unowned: limit{critical: 1}, stuck: limit{warning: 1}, damped: limit{warning: 1}, workers: limit{critical: 1}, stale: 5 * time.Second}
 	v, err := settled(ctx, r.settle, o, func(g observe.Group) verdict { return judge(r.cfg.Group, g, time.Now(), l) })
 	g := o.Group()
-	workers := make([]workerView, 0, len(g.Workers))
-	for _, w := range g.Workers {
-		workers = append(workers, viewWorker(w))
-	}
 	return indented(map[string]any{
 		"check": v, "checkLine": v.line(l), "group": viewGroup(r.link, g), "certificate": viewCertificate(g), "strategy": g.Plan.Strategy,
-		"fleet": workers, "partitions": viewPartitions(o),
+		"fleet": viewWorkers(o, g), "partitions": viewPartitions(o),
 	}), err
 }
 

@@ -1,7 +1,8 @@
 // The panel beside the page: one partition or one worker, kept up to date while it is open, or the question what if.
 
+import { write as address } from "./address.js";
 import { byID, el } from "./dom.js";
-import { direction } from "./timeline.js";
+import { direction, moment } from "./timeline.js";
 import { get } from "./stream.js";
 import { count, since, time } from "./words.js";
 import { marks } from "./workers.js";
@@ -26,6 +27,7 @@ export class Details {
     if (!this.shown) this.from = from;
     this.whatIf.end();
     this.shown = { kind, id, history: null, reasons: null };
+    address(kind, id);
     this.panel.hidden = false;
     document.documentElement.classList.add("beside");
     this.write();
@@ -37,6 +39,7 @@ export class Details {
 
   close() {
     this.shown = null;
+    address();
     this.panel.hidden = true;
     document.documentElement.classList.remove("beside");
     this.whatIf.end();
@@ -120,7 +123,7 @@ export class Details {
       ["Host", w.host || "unknown"],
       ["Process", w.process || "unknown"],
       ["Session", w.session || "none"],
-      ["Applied", w.applied < version ? `version ${w.applied}; the plan is ${version}` : `version ${w.applied}`],
+      ["Last changed", w.applied ? `in version ${w.applied}; the plan is version ${version}` : "not yet"],
       ["Capacity", count(w.capacity || 1)],
       ["Labels", labels || "none"],
       ["Fair share", count(Math.round(this.model.fairShare(worker)))],
@@ -160,7 +163,7 @@ const facts = (rows) => el("dl", {}, ...rows.map(([name, value]) => el("div", {}
 function told(changes, kind) {
   if (changes.length === 0) return [el("p", {}, "The journal tells nothing of it.")];
   const line = (c) => el("li", {},
-    el("time", { datetime: new Date(c.at).toISOString() }, time(c.at)),
+    moment(c.at),
     el("span", { class: "why" }, `${kind === "worker" ? `${c.partition || "…"} ` : ""}${direction(c)}, epoch ${c.epoch}`),
     el("span", { class: "sum" }, c.why || "no reason was kept"));
   return [el("ol", { class: "entries" }, ...changes.toReversed().map(line))];
