@@ -7,7 +7,6 @@ import (
 	"go/token"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
