@@ -135,12 +135,11 @@ func serverForGuides(t *testing.T) *embedded.Server {
 	return server
 }
 
-func TestTheProgramsInTheGuidesAreFormattedAndShort(t *testing.T) {
-	for _, page := range programs {
-		text := programIn(t, page)
-		formatted, err := format.Source([]byte(text))
-		require.NoError(t, err, page)
-		require.Equal(t, string(formatted), text, page)
+func TestTheCodeInTheDocsIsFormattedAndTheConsumerIsShort(t *testing.T) {
+	for _, b := range codeBlocks(t) {
+		formatted, err := format.Source([]byte(b.text))
+		require.NoError(t, err, b)
+		assert.Equal(t, string(formatted), b.text, "%s", b)
 	}
 	_, body, _ := strings.Cut(programIn(t, "README.md"), "func main() {\n")
 	body, _, _ = strings.Cut(body, "\n}\n")
