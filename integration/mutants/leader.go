@@ -262,4 +262,10 @@ var planned = []mutant{
 		old:  `if before.owner != e.Worker {`,
 		new:  `if before.owner != "" {`,
 	},
+	{
+		name: "returned-planned-without", breaks: "A plan is adopted that was made without a member that has come back meanwhile.",
+		file: "internal/leader/plan.go",
+		old:  `if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {`,
+		new:  `if false {`,
+	},
 }

@@ -105,9 +105,12 @@ func (f *Fleet) calms() {
 		f.Store.Heal(f.now, w.client.id)
 		w.Become(Mood{Takes: w.cfg.Hook})
 	}
-	if len(f.live()) < mostWorkers {
-		f.Start()
-	}
+	f.Start()
+	f.After(45*time.Second, func() { // every drain is over
+		if len(f.live()) == 0 {
+			f.Start()
+		}
+	})
 	f.refreshes(time.Second)
 }
 
@@ -200,7 +203,7 @@ func (f *Fleet) outage(*Worker) {
 func (f *Fleet) moods(w *Worker) {
 	takes := []time.Duration{w.cfg.Hook, 20 * time.Second, Stuck}
 	w.Become(Mood{Takes: takes[f.Draw(3)], Deaf: f.Draw(3) == 1, Fails: f.Draw(3) == 1})
-	f.later(time.Minute, func() { w.Become(Mood{Takes: w.cfg.Hook}) })
+	f.later(2*time.Minute, func() { w.Become(Mood{Takes: w.cfg.Hook}) })
 }
 
 // another makes another list: with a partition more, without one, or with another weight.
@@ -211,7 +214,7 @@ func (f *Fleet) another(*Worker) {
 		list = append(list, f.source.name())
 	case f.Draw(2) == 0:
 		list[at].Weight = 1 + int64(f.Draw(250))
-	case len(list) > 1:
+	case at > 0: // the first one stays: a list with nothing in common is another application's
 		list = slices.Delete(list, at, at+1)
 	}
 	f.changes(list)

@@ -26,12 +26,13 @@ type Fleet struct {
 	Stack string
 
 	cfg     Config
-	block   int // of the script
-	rules   []func(*Fleet) error
 	source  source
 	calm    bool          // no fault begins any more
 	thinks  time.Duration // how long a strategy takes at most
+	block   int           // of the script
+	rules   []func(*Fleet) error
 	clients model.Client
+	judge   *judge
 	epochs  map[string]handed // the highest epoch of each partition
 }
 
@@ -68,6 +69,7 @@ func Defaults(workers, partitions int) Config {
 // NewFleet returns a fleet without workers.
 func NewFleet(l *Loop, cfg Config) *Fleet {
 	f := &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, Seen: map[string]int{}}
+	f.judge = newJudge(f)
 	var list []strategy.Partition
 	for range cfg.partitions {
 		list = append(list, f.source.name())
@@ -123,9 +125,12 @@ func (f *Fleet) beginsAnew(w *Worker) {
 
 // told notes that a worker says that something is stuck.
 func (f *Fleet) told(w *Worker, err error) {
-	if errors.Is(err, leader.ErrStuck) {
+	switch {
+	case errors.Is(err, leader.ErrStuck):
 		w.stuckAt = f.now
 		f.Seen["stuck"]++
+	case errors.Is(err, leader.ErrHandoffTimeout):
+		f.Seen["handoff"]++
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 
 var (
 	lives  = flag.Int("lives", 40, "how many random lives are lived")
-	base   = flag.Uint64("base", 0, "the seed before the first")
+	base   = flag.Uint64("base", 0, "the first seed")
+	shrink = flag.Int("shrink", 300, "how many lives are lived to find the simplest form of a failure")
 	update = flag.Bool("update", false, "write down what the golden lives do")
 )
 
@@ -118,7 +119,7 @@ func TestAWorkerThatIsCutOffGivesEverythingUpBeforeAnyoneElseOwnsItAndComesBack(
 func TestRandomLivesKeepWhatIsPromised(t *testing.T) {
 	for seed := *base; seed < *base+uint64(*lives); seed++ {
 		if f := Live(Expand(seed)); len(f.Broken) > 0 {
-			t.Errorf("seed %d: %s\n%s\n%s", seed, f.Broken[0], f.Stack, Golden("What must be true is to be written here.", Shrink(Expand(seed), 300)))
+			t.Fatalf("seed %d: %s\n%s\n%s", seed, f.Broken[0], f.Stack, Golden("What must be true is to be written here.", Shrink(Expand(seed), *shrink)))
 		}
 	}
 }

@@ -63,9 +63,10 @@ type Worker struct {
 // child is one spawned part of a worker. It says nothing after its end.
 type child struct {
 	*Worker
-	kind  member.Kind
-	ended bool
-	stops []func()
+	client *client
+	kind   member.Kind
+	ended  bool
+	stops  []func()
 }
 
 // from tells what a part reports while it lives.
@@ -81,13 +82,13 @@ func (k *child) over() bool { return k.ended || k.dead }
 func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
 
 func newWorker(f *Fleet, cfg Config, name string, n int) *Worker {
-	c := &client{
+	c := &client{connection: &connection{
 		Loop: f.Loop, id: f.clients, name: name + "-" + strconv.Itoa(n), timeout: f.cfg.Member.OperationTimeout,
-		orphans: map[record.Token]time.Time{},
+		orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
 		ttl: [store.Buckets]time.Duration{
 			store.StableIDs: f.cfg.Member.WorkerIDTTL, store.Election: f.cfg.LeaderTTL, store.Heartbeats: f.cfg.Member.HeartbeatTTL,
 		},
-	}
+	}}
 	w := &Worker{
 		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: cfg, member: member.New(cfg.Member), wake: func() {},
 		children: map[member.Kind]*child{},
@@ -129,6 +130,7 @@ func (w *Worker) perform(effect member.Effect) {
 	case *member.Stop:
 		w.stop(e.Kind)
 	case *member.Begin:
+		w.fleet.judge.begun(w, e)
 		w.session = *e
 		if !e.Keeps {
 			w.tenure = &tenure{}
@@ -161,6 +163,7 @@ func (w *Worker) perform(effect member.Effect) {
 			})
 		}
 	case *member.End:
+		w.fleet.judge.ended(w, e)
 		w.Crash()
 	default:
 		w.instruct(effect)
@@ -241,6 +244,7 @@ func (w *Worker) open() {
 
 func (w *Worker) spawn(e *member.Spawn) {
 	k := &child{Worker: w, kind: e.Kind}
+	k.client = w.client.of(k.over)
 	w.children[e.Kind] = k
 	switch e.Kind {
 	case member.Claimer:
