@@ -40,13 +40,17 @@ var imports = map[string][]string{
 	"fsm/internal/gen/docs": {"fsm"},
 
 	"internal/sim":             {"internal/leader", "internal/lease", "internal/member", "internal/record", "internal/store", "internal/store/model", "internal/topology", "strategy"},
+	"internal/playground":      {"internal/record", "internal/sim"},
+	"internal/playground/wasm": {"internal/playground"},
+	"docs/playground":          {"web"},
 	"internal/store/model":     {"internal/record", "internal/store"},
 	"internal/store/storetest": {"internal/record", "internal/store", "internal/store/model"},
 }
 
 // pure rooms decide: they have no goroutine, channel or clock, and do not wait.
 var pure = []string{
-	"strategy", "strategy/whatif", "internal/leader", "internal/lease", "internal/ledger", "internal/member", "internal/record", "internal/sim",
+	"strategy", "strategy/whatif", "internal/leader", "internal/lease", "internal/ledger", "internal/member", "internal/playground", "internal/record",
+	"internal/sim",
 	"internal/store/model", "internal/topology",
 }
 

@@ -178,8 +178,8 @@ var written = []mutant{
 	{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
-		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != store.Put):`,
-		new:  `entry.Token.Of(l.Chain):`,
+		old:  `case l.Revision == 0 && (absent || entry.Kind != store.Put):`,
+		new:  `case false:`,
 	},
 
 	// Identity beyond a session and a process.
@@ -232,7 +232,7 @@ var written = []mutant{
 	{
 		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `s.TTL(e.Bucket)*7/8 - age)`,
+		old:  `ripe(s.TTL(e.Bucket)) - age)`,
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
 

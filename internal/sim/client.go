@@ -32,6 +32,7 @@ type connection struct {
 	book     []store.Lease              // holds that may be in the store
 	acked    map[record.Token]time.Time // when the last acknowledged write of each was sent
 	planSeen uint64
+	ice      *ice // nil for a process that is never frozen
 }
 
 // of is the client of a part of the process, which may end before the process does.

@@ -33,7 +33,8 @@ type Fleet struct {
 	rules   []func(*Fleet) error
 	clients model.Client
 	judge   *judge
-	epochs  map[string]handed // the highest epoch of each partition
+	epochs  map[string]handed   // the highest epoch of each partition
+	wrote   func(*leader.Write) // told of each version that a leader has stored; nil for nobody
 }
 
 // handed is an epoch and the session that it was handed to.
@@ -102,7 +103,7 @@ func (f *Fleet) start(cfg Config) *Worker {
 // granted judges a partition that a worker begins to run: nobody else runs it, and its epoch is higher than that of every session before.
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
-		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) {
+		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !other.overslept() {
 			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
@@ -139,7 +140,7 @@ func (f *Fleet) returned(w *Worker, c *call) {
 	took, limit := f.now.Sub(c.began), f.cfg.Member.HandoffTimeout
 	if took > limit+time.Second {
 		f.Seen["overlong"]++
-		if w.stuckAt.Before(c.began.Add(limit)) {
+		if w.stuckAt.Before(c.began.Add(limit)) && !w.slept(c.began) {
 			f.breaks("%s did not say that its user has not returned for %s", w.Name, took)
 		}
 	}

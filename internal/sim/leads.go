@@ -75,7 +75,12 @@ func (c *calculator) perform(effects []leader.Effect) {
 			})
 		case *leader.Write:
 			w := store.PlanWrite{Assignments: e.Records, Remove: e.Remove, Plan: e.Plan, Format: e.Format}
-			s.writePlan(c.fence, w, by, func(err error) { c.step(&leader.Written{ID: e.ID, Outcome: written(err), Err: err}) })
+			s.writePlan(c.fence, w, by, func(err error) {
+				if err == nil && c.fleet.wrote != nil {
+					c.fleet.wrote(e)
+				}
+				c.step(&leader.Written{ID: e.ID, Outcome: written(err), Err: err})
+			})
 		case *leader.Wake:
 			c.wake()
 			if c.wake = func() {}; !e.At.IsZero() {
