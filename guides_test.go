@@ -135,12 +135,11 @@ func serverForGuides(t *testing.T) *embedded.Server {
 	return server
 }
 
-func TestTheProgramsInTheGuidesAreFormattedAndShort(t *testing.T) {
-	for _, page := range programs {
-		text := programIn(t, page)
-		formatted, err := format.Source([]byte(text))
-		require.NoError(t, err, page)
-		require.Equal(t, string(formatted), text, page)
+func TestTheCodeInTheDocsIsFormattedAndTheConsumerIsShort(t *testing.T) {
+	for _, b := range codeBlocks(t) {
+		formatted, err := format.Source([]byte(b.text))
+		require.NoError(t, err, b)
+		assert.Equal(t, string(formatted), b.text, "%s", b)
 	}
 	_, body, _ := strings.Cut(programIn(t, "README.md"), "func main() {\n")
 	body, _, _ = strings.Cut(body, "\n}\n")
@@ -180,27 +179,35 @@ func (g guides) gettingStarted(t *testing.T) {
 	second := g.start(t, server, "fleet")
 	both := []*process{first, second}
 	eventually(t, "they share", both, func() bool { return second.count(begins) >= 6 && first.count(ends) >= 6 })
-	lines := commandsIn(t, "docs/getting-started.md")
-	require.Len(t, lines, 5)
-	require.Contains(t, g.look(t, server, lines[0]), fmt.Sprint(first.Process.Pid))
-	require.Contains(t, g.look(t, server, lines[1]), "sensor.11")
-	require.Contains(t, g.look(t, server, lines[2]), "worker-1")
+	shown := commandsIn(t, "docs/getting-started.md")
+	require.Len(t, shown, 5)
+	look := func(n int, what string) {
+		out := g.look(t, server, shown[n].line)
+		require.Contains(t, out, what)
+		head, _, _ := strings.Cut(out, "\n")
+		require.Equal(t, strings.Fields(shown[n].head), strings.Fields(head), shown[n].line)
+	}
+	look(0, fmt.Sprint(first.Process.Pid))
+	look(1, "sensor.11")
+	look(2, "worker-1")
 	require.NoError(t, second.Process.Kill())
 	eventually(t, "the first worker has all again", both, func() bool { return first.count(begins) >= 12+6 })
-	require.Contains(t, g.look(t, server, lines[3]), "lost worker-1")
-	eventually(t, "the group is well", both, func() bool { return strings.HasPrefix(g.look(t, server, lines[4]), "OK: sensors: ") })
+	look(3, "lost worker-1")
+	eventually(t, "the group is well", both, func() bool { return strings.HasPrefix(g.look(t, server, shown[4].line), "OK: sensors: 1 worker, ") })
 	first.end(t)
 }
 
-// commandsIn returns the arguments of the command parti wherever a page runs it.
-func commandsIn(t *testing.T, page string) (lines []string) {
+// command is the command parti in a page: its arguments, and the first line that it is said to write.
+type command struct{ line, head string }
+
+func commandsIn(t *testing.T, page string) (shown []command) {
 	t.Helper()
 	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	for _, line := range regexp.MustCompile(`(?m)^\$ parti (.*)$`).FindAllStringSubmatch(string(text), -1) {
-		lines = append(lines, line[1])
+	for _, found := range regexp.MustCompile(`(?m)^\$ parti (.*)\n(.*)$`).FindAllStringSubmatch(string(text), -1) {
+		shown = append(shown, command{found[1], found[2]})
 	}
-	return lines
+	return shown
 }
 
 // look runs the command parti as the page does, and returns what it writes.

@@ -7,7 +7,6 @@ import (
 	"go/token"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -31,8 +30,8 @@ func TestEveryNameInTheDocsExists(t *testing.T) {
 	name := regexp.MustCompile(`\b([a-z]+)\.([A-Z]\w*)`)
 	found := 0
 	for page, text := range documents(t) {
-		if strings.HasPrefix(page, "CHANGELOG") {
-			continue // it names what was there once
+		if page == "CHANGELOG.md" || page == "docs/migrating.md" {
+			continue // one names what was there once, the other what other projects have in packages of the same names
 		}
 		for _, span := range code.FindAllString(text, -1) {
 			for _, m := range name.FindAllStringSubmatch(span, -1) {
