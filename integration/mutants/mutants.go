@@ -1780,8 +1780,8 @@ var mutants = []mutant{
 	{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
-		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):`,
-		new:  `entry.Token.Of(l.Chain):`,
+		old:  `case l.Revision == 0 && (absent || entry.Kind != Put):`,
+		new:  `case false:`,
 	},
 	// Draining and cordoning.
 	{
@@ -1979,7 +1979,7 @@ var mutants = []mutant{
 	{
 		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `s.TTL(e.Bucket)*7/8 - age)`,
+		old:  `ripe(s.TTL(e.Bucket)) - age)`,
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
 	{

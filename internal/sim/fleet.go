@@ -26,11 +26,11 @@ type Fleet struct {
 	Stack string
 
 	cfg     Config
+	block   int // of the script
+	rules   []func(*Fleet) error
 	source  source
 	calm    bool          // no fault begins any more
 	thinks  time.Duration // how long a strategy takes at most
-	block   int           // of the script
-	rules   []func(*Fleet) error
 	clients model.Client
 	epochs  map[string]handed // the highest epoch of each partition
 }

@@ -17,16 +17,29 @@ func Shrink(s Script, lives int, prepare ...func(*Fleet)) Script {
 	}
 	k.promise = promise(first.Broken[0])
 	k.best = s.until(first.block)
-	for before := Script(nil); k.lives > 0 && !bytes.Equal(before, k.best); {
-		before = k.best
-		k.try(calmed(k.best))
+	k.try(calmed(k.best))
+	k.settle(func() {
 		k.blocks(blank)
 		k.try(merged(k.best))
 		k.blocks(cut)
 		k.weathers()
+	})
+	k.settle(k.bytes)
+	k.points()
+	k.settle(func() {
+		k.blocks(cut)
+		k.try(merged(k.best))
 		k.bytes()
-	}
+	})
 	return k.best
+}
+
+// settle repeats something until it changes nothing.
+func (k *shrinker) settle(do func()) {
+	for before := Script(nil); k.lives > 0 && !bytes.Equal(before, k.best); {
+		before = k.best
+		do()
+	}
 }
 
 // promise is what a sentence says is broken, whoever broke it and when.
@@ -129,19 +142,34 @@ func cut(s Script, first, n int) Script {
 	return slices.Concat(s[:min(first*Block, len(s))], s[min((first+n)*Block, len(s)):])
 }
 
-// pointsMost is the most points that one block is replaced by.
-const pointsMost = 64
-
-// weathers tries to do without the weather, and where that is what breaks the promise, with the choices in its place that it made.
+// weathers tries to do without the weather of each step.
 func (k *shrinker) weathers() {
 	for n := k.best.blocks() - 1; n >= 0; n-- {
-		b := k.best.block(n)
-		if at(b, 1) == 0 || at(b, 1) == PointMark {
-			continue
+		if calm := k.best.calm(n); calm != nil {
+			k.try(calm)
 		}
-		calm := slices.Clone(k.best)
-		clear(calm.block(n)[1:min(3, len(b))])
-		if k.try(calm) {
+	}
+}
+
+// calm is the script without the weather of one block; nil where that has none.
+func (s Script) calm(n int) Script {
+	if b := s.block(n); at(b, 1) == 0 || at(b, 1) == PointMark {
+		return nil
+	}
+	s = slices.Clone(s)
+	b := s.block(n)
+	clear(b[1:min(3, len(b))])
+	return s
+}
+
+// pointsMost is the most points that one block is replaced by.
+const pointsMost = 200
+
+// points puts the choices that the weather of a step made in its place, and then as few of them as possible.
+func (k *shrinker) points() {
+	for n := k.best.blocks() - 1; n >= 0; n-- {
+		calm := k.best.calm(n)
+		if calm == nil {
 			continue
 		}
 		points, before := k.made(n), max(n, 1)*Block
@@ -151,8 +179,28 @@ func (k *shrinker) weathers() {
 		if n > 0 { // they begin to count before the step, so its pause goes with them
 			points[0], calm[before] = calm[before], 0
 		}
-		k.try(slices.Concat(calm[:before], points, calm[before:]))
+		if !k.try(slices.Concat(calm[:before], points, calm[before:])) {
+			continue
+		}
+		first := max(n, 1)
+		for size, left := len(points)/Block, len(points)/Block; size > 0; size /= 2 {
+			for at := first + left - size; at >= first; at = min(at, first+left) - size {
+				if blocks := k.best.blocks(); k.try(cutPoints(k.best, at, size)) {
+					left -= blocks - k.best.blocks()
+				}
+			}
+		}
 	}
+}
+
+// cutPoints cuts points out, and leaves the time of the first one to what follows.
+func cutPoints(s Script, first, n int) Script {
+	s, p := slices.Clone(s), pause(at(s.block(first), 0))
+	s = cut(s, first, n)
+	if b := s.block(first); len(b) > 0 && p > 0 {
+		b[0] = lasting(p + pause(b[0]))
+	}
+	return s
 }
 
 // made returns the choices that are not zero between a block and the next one, as points.
