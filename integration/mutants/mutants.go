@@ -1903,6 +1903,21 @@ var mutants = []mutant{
 		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
 	},
 	{
+		name: "emptied-store-believed", breaks: "A leader that finds an emptied store grants what sessions hold that have applied more than the store knows.",
+		file: "internal/leader/plan.go",
+		old: `	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest)
+	}
+`,
+		new: ``,
+	},
+	{
+		name: "older-copy-believed", breaks: "A leader grants what sessions hold of which an older copy of the store knows nothing.",
+		file: "internal/leader/takeover.go",
+		old:  `if l.draft.planned { // otherwise they go on until there is a plan`,
+		new:  `if false {`,
+	},
+	{
 		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
 		file: "internal/leader/shrink.go",
 		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
