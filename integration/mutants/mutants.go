@@ -1780,8 +1780,8 @@ var mutants = []mutant{
 	{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
-		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):`,
-		new:  `entry.Token.Of(l.Chain):`,
+		old:  `case l.Revision == 0 && (absent || entry.Kind != Put):`,
+		new:  `case false:`,
 	},
 	// Draining and cordoning.
 	{
@@ -1903,6 +1903,21 @@ var mutants = []mutant{
 		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
 	},
 	{
+		name: "emptied-store-believed", breaks: "A leader that finds an emptied store grants what sessions hold that have applied more than the store knows.",
+		file: "internal/leader/plan.go",
+		old: `	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest)
+	}
+`,
+		new: ``,
+	},
+	{
+		name: "older-copy-believed", breaks: "A leader grants what sessions hold of which an older copy of the store knows nothing.",
+		file: "internal/leader/takeover.go",
+		old:  `if l.draft.planned { // otherwise they go on until there is a plan`,
+		new:  `if false {`,
+	},
+	{
 		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
 		file: "internal/leader/shrink.go",
 		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
@@ -1979,7 +1994,7 @@ var mutants = []mutant{
 	{
 		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `s.TTL(e.Bucket)*7/8 - age)`,
+		old:  `ripe(s.TTL(e.Bucket)) - age)`,
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
 	{

@@ -37,10 +37,11 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 	for _, held := range f.Plan.Damped {
 		l.topo.HeldBack(now, held.Worker, held.Until)
 	}
-	l.known = max(l.cfg.Floor, f.Plan.Version)
+	l.newest = f.Plan.Version
 	for _, r := range f.Records {
-		l.known = max(l.known, r.Version)
+		l.newest = max(l.newest, r.Version)
 	}
+	l.known = max(l.cfg.Floor, l.newest)
 	l.ledger = ledger.New(l.cfg.Term, l.versionsAbove(now))
 	for _, r := range f.Records {
 		l.ledger.Restore(r)
@@ -139,6 +140,9 @@ func (l *Leader) begin(now time.Time) {
 		}
 	}
 	l.ledger.SetMembers(l.draft.members)
+	if l.draft.planned { // otherwise they go on until there is a plan
+		l.ledger.Forgotten(l.newest)
+	}
 	// A store that was away shows for a moment what should have expired meanwhile: how old a heartbeat is, its clock says.
 	present := l.roster.newest()
 	for id, w := range l.roster.live {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/store/model"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/strategy"
@@ -25,15 +26,18 @@ type Fleet struct {
 	// Stack is that of a panic.
 	Stack string
 
-	cfg     Config
-	source  source
-	calm    bool          // no fault begins any more
-	thinks  time.Duration // how long a strategy takes at most
-	block   int           // of the script
-	rules   []func(*Fleet) error
-	clients model.Client
-	judge   *judge
-	epochs  map[string]handed // the highest epoch of each partition
+	cfg      Config
+	block    int // of the script
+	rules    []func(*Fleet) error
+	source   source
+	calm     bool        // no fault begins any more
+	copy     *model.Copy // of the store
+	upheaval time.Time   // when an operator last changed what is stored
+	stranger *client
+	thinks   time.Duration // how long a strategy takes at most
+	clients  model.Client
+	judge    *judge
+	epochs   map[string]handed // the highest epoch of each partition
 }
 
 // handed is an epoch and the session that it was handed to.
@@ -74,6 +78,8 @@ func NewFleet(l *Loop, cfg Config) *Fleet {
 	for range cfg.partitions {
 		list = append(list, f.source.name())
 	}
+	f.clients++
+	f.stranger = newClient(l, f.clients, "stranger", cfg)
 	f.source.editions = [][]strategy.Partition{list}
 	return f
 }
@@ -102,7 +108,7 @@ func (f *Fleet) start(cfg Config) *Worker {
 // granted judges a partition that a worker begins to run: nobody else runs it, and its epoch is higher than that of every session before.
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
-		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) {
+		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !f.upheld(other) {
 			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
@@ -111,6 +117,22 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
+}
+
+// upheaves notes that an operator took entries out of the store, or put older ones there. Where the assignments went with them
+// epochs begin anew.
+func (f *Fleet) upheaves(b store.Bucket) {
+	f.upheaval = f.now
+	f.judge.forget()
+	if b == store.Assignments {
+		clear(f.epochs)
+	}
+}
+
+// upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or
+// its claim, or when its feed lists. Until then no rule keeps others from what it has.
+func (f *Fleet) upheld(w *Worker) bool {
+	return !f.upheaval.IsZero() && !w.begun.After(f.upheaval) && f.now.Sub(f.upheaval) < f.cfg.Member.WorkerIDTTL
 }
 
 // beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.
