@@ -68,8 +68,8 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 			expect, stored = entry.Revision, entry.Token.Of(chain)
 		case over != nil && over(entry):
 			expect, stored = entry.Revision, false
-			if b != Heartbeats {
-				continue // claims: over knows how old the entry is
+			if b != Heartbeats || entry.Token == "" {
+				continue // claims: over knows how old the entry is; what is no record has no end
 			}
 			if until, err = s.awaitEnd(ctx, entry); err != nil {
 				return Lease{}, err

@@ -231,6 +231,9 @@ func (p *player) set(t *testing.T, key, value string) {
 	case "described":
 		p.cfg.Strategy = value
 		return
+	case "floor":
+		p.cfg.Floor = number(t, value)
+		return
 	}
 	d, err := time.ParseDuration(value)
 	require.NoError(t, err)

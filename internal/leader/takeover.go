@@ -37,11 +37,13 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 	for _, held := range f.Plan.Damped {
 		l.topo.HeldBack(now, held.Worker, held.Until)
 	}
-	l.newest = f.Plan.Version
+	if len(f.Plan.Members) > 0 { // otherwise its version is what its leader had seen, and not what the store knows
+		l.newest = f.Plan.Version
+	}
 	for _, r := range f.Records {
 		l.newest = max(l.newest, r.Version)
 	}
-	l.known = max(l.cfg.Floor, l.newest)
+	l.known = max(l.cfg.Floor, f.Plan.Version, l.newest)
 	l.ledger = ledger.New(l.cfg.Term, l.versionsAbove(now))
 	for _, r := range f.Records {
 		l.ledger.Restore(r)

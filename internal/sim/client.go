@@ -219,7 +219,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 					try(0)
 				case err != nil:
 					done(store.Lease{}, err)
-				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && b != store.Heartbeats:
+				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && (b != store.Heartbeats || e.Token == ""):
 					stored = e.Token.Of(chain)
 					try(e.Revision)
 				case over != nil && over(e):

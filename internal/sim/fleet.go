@@ -32,6 +32,7 @@ type Fleet struct {
 	source   source
 	calm     bool        // no fault begins any more
 	copy     *model.Copy // of the store
+	emptied  bool        // of the assignments
 	upheaval time.Time   // when an operator last changed what is stored
 	stranger *client
 	thinks   time.Duration // how long a strategy takes at most
@@ -113,19 +114,23 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 		}
 	}
 	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
-	if epoch < before.epoch || epoch == before.epoch && now != before {
+	anew := f.emptied && epoch < before.epoch && epoch < small // the group has begun anew
+	if epoch < before.epoch && !anew || epoch == before.epoch && now != before {
 		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
 }
 
-// upheaves notes that an operator took entries out of the store, or put older ones there. Where the assignments went with them
-// epochs begin anew.
+// upheaves notes that an operator emptied a bucket. Without the assignments epochs may begin anew. Without heartbeats or claims
+// sessions seem to be over that are not.
 func (f *Fleet) upheaves(b store.Bucket) {
-	f.upheaval = f.now
 	f.judge.forget()
-	if b == store.Assignments {
-		clear(f.epochs)
+	switch b {
+	case store.Assignments:
+		f.emptied = true
+	case store.StableIDs, store.Heartbeats:
+		f.upheaval = f.now
+	case store.Election, store.Buckets:
 	}
 }
 
@@ -166,6 +171,9 @@ func (f *Fleet) returned(w *Worker, c *call) {
 		}
 	}
 }
+
+// small is what epochs are below in a group that began without any. Those of later terms begin above the clock.
+const small = 1 << 20
 
 func (f *Fleet) breaks(format string, args ...any) {
 	f.Broken = append(f.Broken, f.now.UTC().Format("15:04:05.000")+": "+fmt.Sprintf(format, args...))
