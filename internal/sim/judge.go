@@ -119,7 +119,7 @@ func (j *judge) released(e store.Entry, what string) {
 		return
 	}
 	for _, w := range j.fleet.Workers {
-		if w.dead || w.session.Worker != e.Key || w.session.Number != j.beats[e.Key].session {
+		if w.dead || j.fleet.upheld(w) || w.session.Worker != e.Key || w.session.Number != j.beats[e.Key].session {
 			continue
 		}
 		for _, p := range w.running() {
