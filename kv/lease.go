@@ -69,8 +69,8 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 			expect, stored = entry.Revision, entry.Token.Of(chain)
 		case over != nil && over(entry):
 			expect, stored = entry.Revision, false
-			if b != store.Heartbeats {
-				continue // claims: over knows how old the entry is
+			if b != store.Heartbeats || entry.Token == "" {
+				continue // claims: over knows how old the entry is; what is no record has no end
 			}
 			if until, err = s.awaitEnd(ctx, entry); err != nil {
 				return store.Lease{}, err

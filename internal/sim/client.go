@@ -41,6 +41,29 @@ func (c *client) of(over func() bool) *client { return &client{c.connection, ove
 // late says that there is no time left to do something for whoever asks.
 func (c *client) late(by time.Time) bool { return !c.now.Before(by) || c.over != nil && c.over() }
 
+func newClient(l *Loop, id model.Client, name string, cfg Config) *client {
+	return &client{connection: &connection{
+		Loop: l, id: id, name: name, timeout: cfg.Member.OperationTimeout, orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
+		ttl: [store.Buckets]time.Duration{
+			store.StableIDs: cfg.Member.WorkerIDTTL, store.Election: cfg.LeaderTTL, store.Heartbeats: cfg.Member.HeartbeatTTL,
+		},
+	}}
+}
+
+// overwrite puts garbage in the place of an entry.
+func (c *client) overwrite(b store.Bucket, key string, by time.Time) {
+	c.get(b, key, by, func(e store.Entry, err error) {
+		if err != nil || e.Kind != store.Put {
+			return
+		}
+		m := model.Message{Key: key, Value: []byte("garbage")}
+		if b == store.Election {
+			m = model.Message{Key: key, Kind: store.Deleted} // what is no lease there holds nothing, as if it had been deleted
+		}
+		c.put(b, m, model.Condition{Revision: e.Revision}, by, func(uint64, error) {})
+	})
+}
+
 func (c *client) chain() record.Token {
 	c.last++
 	return record.Token(c.name + "/" + strconv.Itoa(c.last) + "/")
@@ -197,7 +220,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 					try(0)
 				case err != nil:
 					done(store.Lease{}, err)
-				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && b != store.Heartbeats:
+				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && (b != store.Heartbeats || e.Token == ""):
 					stored = e.Token.Of(chain)
 					try(e.Revision)
 				case over != nil && over(e):

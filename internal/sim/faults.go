@@ -58,6 +58,19 @@ var faults = []fault{
 	{"source ails", (*Fleet).ails},
 	{"rolling restart", (*Fleet).rolls},
 	{"mass crash", (*Fleet).perishes},
+	{"store restored", (*Fleet).restored},
+	{"bucket deleted", func(f *Fleet, _ *Worker) {
+		b := store.Bucket(f.Draw(int(store.Buckets)))
+		f.Store.Delete(f.now, b)
+		f.upheaves(b)
+	}},
+	{"bucket purged", func(f *Fleet, _ *Worker) {
+		b := store.Bucket(f.Draw(int(store.Buckets)))
+		f.Store.Purge(f.now, b)
+		f.upheaves(b)
+	}},
+	{"garbage", (*Fleet).garbage},
+	{"garbage", (*Fleet).garbage},
 }
 
 // fault does one thing to the fleet. Zero is nothing.
@@ -94,6 +107,7 @@ func (f *Fleet) characters() {
 	kind := f.Draw(16)
 	f.cfg.Member.Handled = kind&1 > 0
 	f.source.watched = kind&2 > 0
+	f.cfg.Member.KeepServing = kind&12 == 4
 }
 
 // calms ends every fault.
@@ -197,6 +211,41 @@ func (f *Fleet) heals(w *Worker) {
 func (f *Fleet) outage(*Worker) {
 	f.Store.Stop(f.now)
 	f.After(f.Spread(20*time.Second), func() { f.Store.Start(f.now) })
+}
+
+// restored stops the store, and starts it on a copy that was made when it was stopped that way before.
+func (f *Fleet) restored(*Worker) {
+	f.Store.Stop(f.now)
+	if f.copy == nil {
+		c := f.Store.Copy()
+		f.copy = &c
+	} else {
+		if err := f.Store.Restore(f.now, *f.copy); err != nil {
+			panic(err)
+		}
+		f.copy = nil
+		f.judge.forget()
+		f.judge.reused = true
+		f.Seen["restored"]++
+	}
+	started := f.now.Add(f.Spread(20 * time.Second))
+	f.upheaval = started // the sessions of before find out later
+	f.At(started, func() { f.Store.Start(f.now) })
+}
+
+// garbage is what a stranger writes over an entry.
+func (f *Fleet) garbage(w *Worker) {
+	b := store.Bucket(f.Draw(int(store.Buckets)))
+	keys := []string{w.status.Worker, w.status.Worker, store.LeaderKey, store.TermKey, store.PlanKey}
+	key := keys[0]
+	switch b {
+	case store.Election:
+		key = store.LeaderKey
+	case store.Assignments:
+		key = keys[f.Draw(len(keys))]
+	case store.StableIDs, store.Heartbeats, store.Buckets:
+	}
+	f.stranger.overwrite(b, key, f.now.Add(2*time.Second))
 }
 
 // moods changes how the user of a worker behaves.

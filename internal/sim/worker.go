@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/internal/member"
-	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/strategy"
@@ -51,7 +50,7 @@ type Worker struct {
 	status   member.Status
 	user     *user
 	tenure   *tenure
-	carries  bool      // it keeps serving while the store is away
+	begun    time.Time // when the session was
 	stuckAt  time.Time // when it last said that something is stuck
 
 	heartbeat  *heartbeat
@@ -82,13 +81,7 @@ func (k *child) over() bool { return k.ended || k.dead }
 func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
 
 func newWorker(f *Fleet, cfg Config, name string, n int) *Worker {
-	c := &client{connection: &connection{
-		Loop: f.Loop, id: f.clients, name: name + "-" + strconv.Itoa(n), timeout: f.cfg.Member.OperationTimeout,
-		orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
-		ttl: [store.Buckets]time.Duration{
-			store.StableIDs: f.cfg.Member.WorkerIDTTL, store.Election: f.cfg.LeaderTTL, store.Heartbeats: f.cfg.Member.HeartbeatTTL,
-		},
-	}}
+	c := newClient(f.Loop, f.clients, name+"-"+strconv.Itoa(n), f.cfg)
 	w := &Worker{
 		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: cfg, member: member.New(cfg.Member), wake: func() {},
 		children: map[member.Kind]*child{},
@@ -131,7 +124,7 @@ func (w *Worker) perform(effect member.Effect) {
 		w.stop(e.Kind)
 	case *member.Begin:
 		w.fleet.judge.begun(w, e)
-		w.session = *e
+		w.session, w.begun = *e, w.client.now
 		if !e.Keeps {
 			w.tenure = &tenure{}
 			w.fleet.beginsAnew(w)
@@ -181,8 +174,6 @@ func (w *Worker) advise(effect member.Effect) {
 		w.user.hurry()
 	case *member.Abandon:
 		w.user.abandon()
-	case *member.Carry:
-		w.carries = e.Does
 	case *member.Report:
 		w.fleet.told(w, e.Err)
 	}
