@@ -355,3 +355,19 @@ func BenchmarkBeat(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkState(b *testing.B) {
+	for _, n := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			t := lead(b, nil, 100, n, nil)
+			t.pass(time.Minute)
+			var e *encoder
+			for b.Loop() {
+				e = &encoder{epoch: t.now, most: 1 << 30}
+				e.state(reflectOf(t.value))
+			}
+			require.NoError(b, e.err)
+			b.ReportMetric(float64(len(e.b))/float64(n), "B/partition")
+		})
+	}
+}
