@@ -16,8 +16,8 @@ import (
 // answered, and the texts of errors; no messages and no credentials, except where the text of an error has some.
 type Recorder struct{ recorder *trace.Recorder }
 
-// NewRecorder returns a recorder that keeps about limit bytes. 0 is 16 MiB, which hold more than an hour of a group of a hundred
-// workers. NewManager refuses one with less than 64 KiB.
+// NewRecorder returns a recorder that keeps about limit bytes. 0 is 16 MiB, which hold hours of the leader of a hundred workers.
+// NewManager refuses one with less than 64 KiB.
 func NewRecorder(limit int) *Recorder {
 	if limit == 0 {
 		limit = trace.Usual

@@ -57,15 +57,16 @@ func (e *encoder) state(v reflect.Value) {
 	e.value(v)
 }
 
-// counted is a time as it is written down. Only a time that was read from the clock has a monotonic part, which Round takes away.
+// counted is a time as it is written down.
 func (e *encoder) counted(t time.Time) time.Time {
-	if !read(t) {
+	if !fromClock(t) {
 		return t
 	}
 	return e.epoch.Add(t.Sub(e.epoch))
 }
 
-func read(t time.Time) bool { return t != t.Round(0) } //nolint:staticcheck // Equal does not see the monotonic part
+// fromClock says whether a time has a monotonic part, as those have that were read from the clock. Equal does not see it.
+func fromClock(t time.Time) bool { return t != t.Round(0) }
 
 // adjust gives the times in v the form in which they are replayed. v can be set.
 func (e *encoder) adjust(v reflect.Value) {
@@ -204,7 +205,7 @@ func (e *encoder) time(t time.Time) {
 	switch {
 	case t.IsZero():
 		e.raw("null")
-	case read(t):
+	case fromClock(t):
 		e.duration(t.Sub(e.epoch))
 	default:
 		e.raw(`"` + t.Format(time.RFC3339Nano) + `"`)

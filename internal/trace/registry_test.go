@@ -92,18 +92,18 @@ func TestEveryErrorThatADeciderAsksForIsWrittenDown(t *testing.T) {
 // filled sets everything that is exported to something.
 func filled(v reflect.Value, n *int) {
 	*n++
-	switch t := v.Type(); {
-	case t == timeType:
+	switch v.Type() {
+	case timeType:
 		if *n%2 == 0 {
 			v.Set(reflect.ValueOf(time.Now().Add(time.Duration(*n)))) // of this process' clock
 		} else {
 			v.Set(reflect.ValueOf(time.Unix(1_700_000_000, int64(*n)).UTC())) // of the store's
 		}
 		return
-	case t == errorType:
+	case errorType:
 		v.Set(reflect.ValueOf(error(&store.TakenError{Entry: store.Entry{Key: "a"}})))
 		return
-	case t == listingType:
+	case listingType:
 		l, _ := leader.NewListing([]strategy.Partition{{Keys: []string{"a"}}, {Keys: []string{"b", "c"}, Weight: 3}}, 4)
 		v.Set(reflect.ValueOf(l))
 		return
