@@ -117,11 +117,7 @@ func timed(t reflect.Type) bool {
 
 // value writes v, which can be addressed.
 func (e *encoder) value(v reflect.Value) {
-	if e.err != nil {
-		return
-	}
-	if len(e.b) > e.most {
-		e.fail(fmt.Errorf("%w: more than %d bytes, a quarter of its memory", errTooLarge, e.most))
+	if e.bound(); e.err != nil {
 		return
 	}
 	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem() // unexported fields are read as well
@@ -172,6 +168,13 @@ func (e *encoder) kind(v reflect.Value) {
 			return
 		}
 		e.fail(fmt.Errorf("%s cannot be recorded", v.Type()))
+	}
+}
+
+// bound ends what is too long.
+func (e *encoder) bound() {
+	if len(e.b) > e.most {
+		e.fail(fmt.Errorf("%w: more than %d bytes, a quarter of its memory", errTooLarge, e.most))
 	}
 }
 

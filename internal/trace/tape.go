@@ -123,6 +123,7 @@ func (t *Tape) list(l *leader.Listing) {
 
 // keep takes what was encoded as the line that is being written, or cuts the tape.
 func (t *Tape) keep(e *encoder) {
+	e.bound() // the last value may have been a long text
 	if t.line = e.b; e.err != nil {
 		t.end(e.err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -221,6 +222,11 @@ func TestAFullRecorderKeepsWhatCanBeReplayed(t *testing.T) {
 	require.Nil(t, differing(moments))
 	require.Equal(t, "goes on", moments[0].Fact)
 	require.Greater(t, len(moments), 50)
+
+	other := bytes.Replace(file, []byte(`"state":{"`), []byte(`"state":{"of another release":1,"`), 1)
+	_, moments = opened(t, other)
+	require.Equal(t, "the state cannot be read here: leader.Leader has no of another release here", differing(moments).Differs)
+	require.Greater(t, len(moments), 50, "the other parts are replayed")
 }
 
 // Wherever it is cut, what is left of the state is all of it.
@@ -262,6 +268,41 @@ func TestAStateThatIsTooLargeCutsTheRecord(t *testing.T) {
 	require.Nil(t, differing(moments))
 	last := moments[len(moments)-1]
 	require.Contains(t, last.Cut, "too large for the recorder: more than 16384 bytes")
+}
+
+func TestAFactThatIsTooLargeCutsTheRecord(t *testing.T) {
+	r := NewRecorder(Smallest)
+	term := lead(t, r, 2, 4, nil)
+	term.tell(&leader.Listed{Err: errors.New(strings.Repeat("x", Smallest))})
+	term.pass(time.Minute)
+	require.Less(t, r.size.Load(), int64(Smallest))
+	_, moments := opened(t, written(t, r))
+	require.Nil(t, differing(moments))
+	require.Contains(t, moments[len(moments)-1].Cut, "too large for the recorder")
+}
+
+// Whoever reads gets whole lines, while several values are recorded.
+func TestATraceIsReadWhileItIsWritten(t *testing.T) {
+	r := NewRecorder(4 * Smallest)
+	var lives sync.WaitGroup
+	for range 3 {
+		lives.Go(func() { lived(t, r, nil).pass(20 * time.Minute) })
+	}
+	ended := make(chan struct{})
+	go func() {
+		lives.Wait()
+		close(ended)
+	}()
+	for over := false; !over; {
+		select {
+		case <-ended:
+			over = true
+		default:
+		}
+		_, moments := opened(t, written(t, r))
+		require.Nil(t, differing(moments))
+	}
+	require.LessOrEqual(t, r.size.Load(), r.limit*3/2)
 }
 
 func TestAFileThatIsNoTraceOfThisFormatIsRefused(t *testing.T) {
@@ -325,12 +366,10 @@ func (mute) Error() string { panic("no text") }
 // Reading never fails in another way than with an error, whatever is in the file.
 func FuzzRead(f *testing.F) {
 	r := NewRecorder(Smallest)
-	lived(f, r, nil).pass(time.Hour)
-	file := written(f, r)
-	f.Add(file[:2000])
-	f.Add(file[len(file)-40000 : len(file)-30000])
-	lines := bytes.SplitAfter(file, []byte("\n"))
-	f.Add(bytes.Join(lines[:3], nil))
+	lead(f, r, 2, 2, nil).pass(time.Minute)
+	lines := bytes.SplitAfter(written(f, r), []byte("\n"))
+	f.Add(bytes.Join(lines[:4], nil))
+	f.Add(bytes.Join(lines[:20], nil))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if t, _ := Read(bytes.NewReader(b)); t != nil {
 			t.Replay()
@@ -339,12 +378,8 @@ func FuzzRead(f *testing.F) {
 }
 
 func BenchmarkBeat(b *testing.B) {
-	for _, bound := range []int{0, Usual} {
-		b.Run(map[bool]string{true: "recorded", false: "not recorded"}[bound > 0], func(b *testing.B) {
-			var r *Recorder
-			if bound > 0 {
-				r = NewRecorder(bound)
-			}
+	for name, r := range map[string]*Recorder{"recorded": NewRecorder(Usual), "not recorded": nil} {
+		b.Run(name, func(b *testing.B) {
 			t := lead(b, r, 100, 1000, nil)
 			t.pass(time.Minute)
 			beats := t.beats()
