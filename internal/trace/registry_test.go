@@ -213,6 +213,19 @@ func bare(v reflect.Value) {
 	}
 }
 
+// A decider compares times with == where they are the keys of what it has told.
+func TestEqualTimesOfAnotherZoneAreTheSame(t *testing.T) {
+	zone := time.FixedZone("", 7200+1800)
+	d := &decoder{epoch: time.Date(2026, 1, 2, 3, 4, 5, 0, zone)}
+	text := []byte(`"` + d.epoch.Format(time.RFC3339Nano) + `"`)
+	first, err := d.time(text)
+	require.NoError(t, err)
+	second, err := d.time(text)
+	require.NoError(t, err)
+	require.True(t, first == second)
+	require.True(t, first == d.epoch)
+}
+
 // The times that a decider sees are those that are written down, to the nanosecond.
 func TestAWallClockThatIsNotTheMonotonicOneChangesNothing(t *testing.T) {
 	e := &encoder{epoch: time.Now()}

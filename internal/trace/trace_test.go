@@ -187,6 +187,37 @@ func TestADecisionThatHasChangedIsSeen(t *testing.T) {
 	require.Equal(t, *m, moments[len(moments)-1], "what follows is another history")
 }
 
+// hears notes when it was told what.
+type hears struct {
+	decides
+	now, since []time.Time
+}
+
+func (h *hears) Step(now time.Time, f leader.Fact, out []leader.Effect) []leader.Effect {
+	h.now, h.since = append(h.now, now), append(h.since, f.(*leader.Blind).Since)
+	return out
+}
+
+// The two clocks of a process are read one after the other, so their differences are never quite the same.
+func TestAValueSeesTheTimesThatAreWrittenDown(t *testing.T) {
+	r, now, cfg, h := NewRecorder(Usual), time.Now(), leader.Config{}, &hears{}
+	tape := Open(r, Leader, now, &cfg)
+	Began[leader.Effect](tape, nil)
+	for range 500 {
+		Step[leader.Fact](tape, time.Now(), h, leader.Fact(&leader.Blind{Since: time.Now()}))
+	}
+	tr, err := Read(bytes.NewReader(written(t, r)))
+	require.NoError(t, err)
+	p := tr.segments[0]
+	for i, l := range p.lines {
+		var f leader.Blind
+		require.NoError(t, (&decoder{epoch: p.epoch}).value(l.Is, reflectOf(&f)))
+		require.True(t, p.at(l).Equal(h.now[i].Round(0)))
+		require.True(t, f.Since.Equal(h.since[i].Round(0)))
+	}
+	require.Len(t, p.lines, 500)
+}
+
 func TestWhatAValuePanicsOverIsReplayed(t *testing.T) {
 	r := NewRecorder(Usual)
 	term := lived(t, r, nil)
@@ -213,7 +244,11 @@ func (p panics) Step(now time.Time, f leader.Fact, out []leader.Effect) []leader
 
 func TestAFullRecorderKeepsWhatCanBeReplayed(t *testing.T) {
 	r := NewRecorder(4 * Smallest)
-	lived(t, r, nil).pass(4 * time.Hour)
+	term := lived(t, r, nil)
+	for n := range uint64(12) {
+		term.tell(&leader.RefreshAsked{ID: 2 + n}) // the same list again, in another part
+		term.pass(20 * time.Minute)
+	}
 	file := written(t, r)
 	require.LessOrEqual(t, r.size.Load(), r.limit)
 	require.Greater(t, len(file), 5*int(r.limit), "it is packed")
