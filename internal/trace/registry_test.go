@@ -222,8 +222,8 @@ func TestEqualTimesOfAnotherZoneAreTheSame(t *testing.T) {
 	require.NoError(t, err)
 	second, err := d.time(text)
 	require.NoError(t, err)
-	require.True(t, first == second)
-	require.True(t, first == d.epoch)
+	require.True(t, any(first) == any(second))
+	require.True(t, any(first) == any(d.epoch))
 }
 
 // The times that a decider sees are those that are written down, to the nanosecond.

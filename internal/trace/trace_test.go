@@ -188,10 +188,7 @@ func TestADecisionThatHasChangedIsSeen(t *testing.T) {
 }
 
 // hears notes when it was told what.
-type hears struct {
-	decides
-	now, since []time.Time
-}
+type hears struct{ now, since []time.Time }
 
 func (h *hears) Step(now time.Time, f leader.Fact, out []leader.Effect) []leader.Effect {
 	h.now, h.since = append(h.now, now), append(h.since, f.(*leader.Blind).Since)
@@ -245,7 +242,7 @@ func (p panics) Step(now time.Time, f leader.Fact, out []leader.Effect) []leader
 func TestAFullRecorderKeepsWhatCanBeReplayed(t *testing.T) {
 	r := NewRecorder(4 * Smallest)
 	term := lived(t, r, nil)
-	for n := range uint64(12) {
+	for n := range uint64(7) {
 		term.tell(&leader.RefreshAsked{ID: 2 + n}) // the same list again, in another part
 		term.pass(20 * time.Minute)
 	}
@@ -321,7 +318,7 @@ func TestATraceIsReadWhileItIsWritten(t *testing.T) {
 	r := NewRecorder(4 * Smallest)
 	var lives sync.WaitGroup
 	for range 3 {
-		lives.Go(func() { lived(t, r, nil).pass(20 * time.Minute) })
+		lives.Go(func() { lived(t, r, nil).pass(4 * time.Minute) })
 	}
 	ended := make(chan struct{})
 	go func() {
