@@ -12,7 +12,7 @@ import "github.com/parti-go/parti/actors"
 //     has the epochs. ctx ends when the trust of the session ends: return at once then, and a call follows in which everything
 //     is removed. In that last call of a session ctx ends when the time to let go is over.
 //   - OnStateChanged func(ctx context.Context, from, to State) error is called after each step of the state machine: in order,
-//     one call at a time. It holds nothing up.
+//     one call at a time. It holds nothing up: a call that comes while 1,024 wait is dropped, and the log says so.
 //   - OnError func(ctx context.Context, err error) is called with each error that the worker survives: in order, one call at a
-//     time. The error wraps a sentinel of this package. It holds nothing up.
+//     time. The error wraps a sentinel of this package. It shares the queue of OnStateChanged.
 type Hooks = actors.Hooks
