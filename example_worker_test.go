@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -144,4 +145,34 @@ func ExampleProps() {
 		return pid, nil
 	}
 	_ = spawn
+}
+
+// The ready-made configurations differ in how soon they notice a crash, and in what they survive.
+func ExampleDefaultConfig() {
+	for name, cfg := range map[string]parti.Config{
+		"fast": parti.FastConfig(), "default": parti.DefaultConfig(), "clustered": parti.ClusteredConfig(), "wide area": parti.WideAreaConfig(),
+	} {
+		fmt.Println(name, "config: a crash is noticed after", cfg.HeartbeatTTL)
+	}
+	// Unordered output:
+	// fast config: a crash is noticed after 2s
+	// default config: a crash is noticed after 6s
+	// clustered config: a crash is noticed after 20s
+	// wide area config: a crash is noticed after 30s
+}
+
+// A recorder keeps what a worker was told and what it decided. Write it to a file when something looks odd, for parti replay.
+func ExampleNewRecorder() {
+	keep := func() (parti.Option, func(file string) error) {
+		recorder := parti.NewRecorder(0) // 16 MiB
+		return parti.WithRecorder(recorder), func(file string) error {
+			out, err := os.Create(file)
+			if err != nil {
+				return err
+			}
+			_, err = recorder.WriteTo(out)
+			return errors.Join(err, out.Close())
+		}
+	}
+	_ = keep
 }

@@ -19,6 +19,7 @@ type options struct {
 	logger   *slog.Logger
 	handling actors.Handling
 	meters   metric.MeterProvider
+	recorder *Recorder
 	alone    bool    // nobody outside may ask for anything
 	handlers int     // how many were given
 	wrong    []error // what is wrong with them

@@ -316,6 +316,7 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
 		RelistInterval: cfg.RelistInterval, ShrinkConfirmations: cfg.SourceShrinkConfirmations,
 		JetStream: js, Strategy: s, Described: describe(s, o.logger), Hooks: o.hooks, Handling: o.handling, Logger: o.logger, MeterProvider: o.meters,
+		Recorder:      o.recorder.settings(),
 		Source:        func(ctx context.Context) ([]Partition, error) { return listPartitions(ctx, source) },
 		SourceVersion: version,
 		SourceWatch:   watch,

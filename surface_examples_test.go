@@ -18,7 +18,7 @@ var shownWithMethods = map[string][]string{".": {"Manager", "Ownership"}, "obser
 
 // TestEveryFunctionIsShownInAnExample: of each function there is an Example, or one that uses it.
 func TestEveryFunctionIsShownInAnExample(t *testing.T) {
-	functions, methods := shown(t)
+	functions, methods := inExamples(t)
 	for dir, files := range public(t) {
 		if dir == "actors" || dir == "kv" { // what parti builds on, and has under its own names
 			continue
@@ -42,9 +42,9 @@ func TestEveryFunctionIsShownInAnExample(t *testing.T) {
 	}
 }
 
-// shown lists the functions that the examples of documentation name, and the methods that they call, each with the folder of
+// inExamples lists the functions that the examples of documentation name, and the methods that they call, each with the folder of
 // its package; of a method, that of every package that the example's file imports.
-func shown(t *testing.T) (functions, methods map[string]bool) {
+func inExamples(t *testing.T) (functions, methods map[string]bool) {
 	t.Helper()
 	functions, methods = map[string]bool{}, map[string]bool{}
 	examples := 0

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-version=v1.8.0
+version=v1.9.0
 bin="$(go env GOPATH)/bin/govulncheck"
 if [ ! -x "$bin" ] && ! go install "golang.org/x/vuln/cmd/govulncheck@$version"; then
   echo "skipped: govulncheck $version is not installed and cannot be fetched"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -26,6 +27,7 @@ type calculator struct {
 	since      uint64 // the heartbeat of ours that was sent after the term was stored
 	leader     *leader.Leader
 	begin      []leader.Effect
+	tape       *trace.Tape
 	strategist *strategist
 	refreshes  map[uint64]func(error) // those to answer
 	asked      uint64                 // refreshes so far
@@ -49,11 +51,14 @@ func newCalculator(g *guard, report func(reported), set Settings, strategist *st
 		guard: g, report: report, set: set, store: buckets, fence: fence, since: since, strategist: strategist,
 		refreshes: map[uint64]func(error){}, wake: func() {}, stop: func() {},
 	}
-	c.leader, c.begin = leader.New(leader.Config{
+	cfg := leader.Config{
 		Term: fence.Term, Group: buckets.Group(), Worker: s.id, Session: s.number, Joined: s.joined, Floor: floor, Seen: seen, Topology: set.Topology,
 		Strategy: set.Described, HandoffTimeout: set.HandoffTimeout, HomeRetention: set.HomeRetention, OperationTimeout: set.Store.OperationTimeout,
 		MinRebalanceThreshold: set.MinRebalanceThreshold, RelistInterval: set.RelistInterval, ShrinkConfirmations: set.ShrinkConfirmations,
-	})
+	}
+	c.tape = trace.Open(set.Recorder, trace.Leader, time.Now(), &cfg)
+	c.leader, c.begin = leader.New(cfg)
+	trace.Began(c.tape, c.begin)
 	return c
 }
 
@@ -70,6 +75,7 @@ func (c *calculator) started() {
 
 func (c *calculator) stopping(bool) {
 	c.set.measures.lead.Store(nil)
+	c.tape.Close()
 	c.stop()
 	for _, reply := range c.refreshes {
 		reply(kv.ErrDeposed)
@@ -99,7 +105,7 @@ func (c *calculator) receive(_ actor.Context, message any) {
 }
 
 func (c *calculator) step(f leader.Fact) {
-	c.perform(c.leader.Step(time.Now(), f, nil))
+	c.perform(trace.Step(c.tape, time.Now(), c.leader, f))
 	if listed, is := f.(*leader.Listed); is && (!errors.Is(listed.Err, context.DeadlineExceeded) || !c.leader.Lists()) {
 		c.report(&awaited{waitsForSource})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -24,6 +25,7 @@ type elector struct {
 	session  uint64
 	floor    uint64 // the highest term seen before
 	election *member.Election
+	tape     *trace.Tape
 	wake     func() // stops the timer
 }
 
@@ -37,14 +39,20 @@ func newElector(g *guard, report func(reported), set Settings, buckets *kv.Store
 }
 
 func (e *elector) started() {
-	election, effects := member.NewElection(time.Now(), member.ElectionConfig{Worker: e.id, LeaderTTL: e.set.Store.LeaderTTL, Floor: e.floor})
+	cfg, now := member.ElectionConfig{Worker: e.id, LeaderTTL: e.set.Store.LeaderTTL, Floor: e.floor}, time.Now()
+	e.tape = trace.Open(e.set.Recorder, trace.Election, now, &cfg)
+	election, effects := member.NewElection(now, cfg)
+	trace.Began(e.tape, effects)
 	e.election = election
 	e.perform(effects)
 	feed(e.guard, e.report, e.store, store.Election, []string{store.LeaderKey}, 0, func(u store.Update) any { return &member.ElectionUpdate{Update: u} })
 }
 
 // stopping leaves no lease to be shown: it is released, or expires.
-func (e *elector) stopping(bool) { e.set.measures.follows() }
+func (e *elector) stopping(bool) {
+	e.tape.Close()
+	e.set.measures.follows()
+}
 
 func (e *elector) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
@@ -66,7 +74,7 @@ func (e *elector) receive(_ actor.Context, message any) {
 func (e *elector) step(f member.ElectionFact) {
 	if e.ctx.Err() == nil {
 		e.measure(f)
-		e.perform(e.election.Step(time.Now(), f, nil))
+		e.perform(trace.Step(e.tape, time.Now(), e.election, f))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
@@ -66,6 +67,9 @@ type Settings struct {
 
 	// MeterProvider is what is measured with; nil for nothing.
 	MeterProvider metric.MeterProvider
+
+	// Recorder records what is decided; nil for nothing.
+	Recorder *trace.Recorder
 
 	onlooker *onlooker // calls SourceWatch
 	measures *measures

@@ -70,6 +70,7 @@ func ExampleObserver_WhatIf() {
 			return err
 		}
 		fmt.Println(answer.Verdict)
+		fmt.Println("last heard of", o.Heard("worker-3"))
 		<-o.Done() // the observer was closed, or its connection
 		return nil
 	}

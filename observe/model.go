@@ -38,6 +38,7 @@ type worker struct {
 	claimed    uint64 // the session of the claim; 0 for none
 	beat       record.Heartbeat
 	live       bool
+	heard      time.Time // when the newest heartbeat was stored
 	ended      time.Time // when it was last live; zero where that is not known
 	clean      bool      // it ended by itself
 	gone       uint64    // the highest session of which a complete list shows no heartbeat
@@ -190,6 +191,7 @@ func (m *model) beat(u store.Update) bool {
 	if err != nil {
 		return false
 	}
+	w.heard = u.Entry.Created
 	changed := !w.live || !sameBeat(h, w.beat)
 	w.live, w.beat, w.ended, w.clean = true, h, time.Time{}, false
 	m.recount(w)
@@ -300,6 +302,15 @@ func (m *model) own(p Partition, w *worker, at int) {
 	if w.counts {
 		m.granted++
 	}
+}
+
+func (m *model) heard(worker string) time.Time {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if w := m.workers[worker]; w != nil {
+		return w.heard
+	}
+	return time.Time{}
 }
 
 func (m *model) owner(partition string) (Owner, bool) {

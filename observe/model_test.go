@@ -75,6 +75,19 @@ func TestARecordCountsWhileItsSessionMayLive(t *testing.T) {
 	require.Empty(t, f.owner("a"))
 }
 
+func TestAHeartbeatThatSaysNothingNewIsHeardAndChangesNoGroup(t *testing.T) {
+	f := &feedOf{m: newModel()}
+	f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 7})
+	before, _ := f.m.group()
+	first := f.m.heard("worker-0")
+	require.False(t, first.IsZero())
+	f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 7})
+	after, _ := f.m.group()
+	require.Equal(t, before.seq, after.seq)
+	require.True(t, f.m.heard("worker-0").After(first))
+	require.Zero(t, f.m.heard("worker-9"))
+}
+
 func TestOfTwoRecordsThatNameAPartitionTheHigherEpochCounts(t *testing.T) {
 	f := &feedOf{m: newModel()}
 	for i, order := range [][]string{{"worker-0", "worker-1"}, {"worker-1", "worker-0"}} {

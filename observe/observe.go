@@ -129,6 +129,10 @@ func (o *Observer) Owner(partition string) (Owner, error) {
 	return owner, nil
 }
 
+// Heard returns when the newest heartbeat of a worker was stored, by the clock of the server; the zero time where none was seen.
+// A [Group] does not have it: a heartbeat that says nothing new changes no Group.
+func (o *Observer) Heard(worker string) time.Time { return o.model.Load().heard(worker) }
+
 // Done is closed when the observer is closed.
 func (o *Observer) Done() <-chan struct{} { return o.ctx.Done() }
 

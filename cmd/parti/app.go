@@ -36,10 +36,10 @@ type app struct {
 // commands add themselves to the application, in the order of the help text.
 func (a *app) commands() []func(*fisk.Application) {
 	return []func(*fisk.Application){
-		a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.explain, a.whatif, a.watch, a.check, // look
+		a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.explain, a.whatif, a.watch, a.check, a.report, // look
 		a.refresh, a.cordon, a.uncordon, a.drain, // ask
 		a.init, a.verify, // prepare
-		a.fsm,
+		a.replay, a.fsm,
 	}
 }
 

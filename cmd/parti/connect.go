@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/synadia-io/orbit.go/natscontext"
 
 	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/observe"
 )
 
@@ -139,6 +141,10 @@ func (c *connection) jetStream(ctx context.Context) (jetstream.JetStream, error)
 	if r.err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", c.where(), r.err)
 	}
+	if err := mayHear(ctx, r.nc); err != nil {
+		r.nc.Close()
+		return nil, fmt.Errorf("connect to %s: %w", c.where(), err)
+	}
 	domain, prefix := c.domain, c.prefix
 	if domain == "" && prefix == "" {
 		domain, prefix = r.settings.JSDomain, r.settings.JSAPIPrefix
@@ -149,6 +155,26 @@ func (c *connection) jetStream(ctx context.Context) (jetstream.JetStream, error)
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
 	return js, nil
+}
+
+// mayHear reports a user who gets no answers, for whom every server looks slow.
+func mayHear(ctx context.Context, nc *nats.Conn) error {
+	before := nc.LastError()
+	inbox := nc.NewInbox()
+	sub, err := nc.SubscribeSync(inbox + ".*") // as requests do
+	if err != nil {
+		return err
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := nc.FlushWithContext(ctx); err != nil {
+		return err
+	}
+	if after := nc.LastError(); after != before && errors.Is(after, nats.ErrPermissionViolation) { //nolint:errorlint // the same twice is two errors
+		prefix, _, _ := strings.Cut(inbox, ".")
+		return fmt.Errorf("%w: the user of this connection may not subscribe to \"%s.>\", so no answer reaches it: give it that permission, "+
+			"or say with --inbox-prefix to what it may subscribe", kv.ErrPermission, prefix)
+	}
+	return nil
 }
 
 func newJetStream(nc *nats.Conn, domain, prefix string) (jetstream.JetStream, error) {
@@ -253,21 +279,23 @@ func (g *group) flags(cli *fisk.Application) {
 	numberVar(cli.Flag("worker-id-max", "Highest number of a worker's ID").IsSetByUser(&g.mostSet), &g.most)
 }
 
-// config reads the configuration; a flag overrides the file.
-func (g *group) config() (parti.Config, error) {
-	cfg := parti.DefaultConfig()
+// config reads the file and the environment of the workers; a flag overrides both.
+func (g *group) config() (cfg parti.Config, err error) {
+	var file io.Reader
+	where := "environment"
 	if g.file != "" {
-		file, err := os.Open(g.file)
+		f, err := os.Open(g.file)
 		if err != nil {
 			return cfg, fmt.Errorf("--config: %w", err)
 		}
-		defer func() { _ = file.Close() }()
-		if cfg, err = parti.LoadConfig(file); err != nil {
-			return cfg, fmt.Errorf("--config %s: %w", g.file, err)
-		}
+		defer func() { _ = f.Close() }()
+		file, where = f, "--config "+g.file
+	}
+	if cfg, err = parti.LoadConfig(file); err != nil {
+		return cfg, fmt.Errorf("%s: %w", where, err)
 	}
 	if g.name != "" {
-		if g.name != cfg.Group && g.file != "" { // the names of the file's group are not those of this one
+		if g.name != cfg.Group { // the names of that group are not those of this one
 			cfg.KVBuckets.StableID, cfg.KVBuckets.Election, cfg.KVBuckets.Heartbeat, cfg.KVBuckets.Assignment = "", "", "", ""
 		}
 		cfg.Group = g.name

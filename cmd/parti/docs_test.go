@@ -74,6 +74,8 @@ func TestEveryFieldOfTheJSONIsInTheDocument(t *testing.T) {
 		report{},
 		leaseView{},
 		result{},
+		reportPart{},
+		explanationView{},
 	} {
 		of := reflect.TypeOf(v)
 		for i := range of.NumField() {

@@ -29,7 +29,7 @@ func (a *app) explain(parent *fisk.Application) {
 			defer cancel()
 			e, err := o.Explain(ctx, partition, s)
 			if a.json {
-				if failed := a.write(e); failed != nil {
+				if failed := a.write(viewExplanation(e)); failed != nil {
 					return failed
 				}
 				return err

@@ -10,6 +10,7 @@ import (
 
 	"github.com/choria-io/fisk"
 
+	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/observe"
 )
 
@@ -21,15 +22,11 @@ func (a *app) info(parent *fisk.Application) {
 			g := o.Group()
 			v := viewGroup(l, g)
 			if a.json {
-				workers := make([]workerView, 0, len(g.Workers))
-				for _, w := range g.Workers {
-					workers = append(workers, viewWorker(w))
-				}
 				return a.write(struct {
 					groupView
 					Certificate certificateView `json:"certificate"`
 					Fleet       []workerView    `json:"fleet"`
-				}{v, viewCertificate(g), workers})
+				}{v, viewCertificate(g), viewWorkers(o, g)})
 			}
 			return a.lines(a.summary(v, g))
 		})
@@ -112,24 +109,37 @@ func (a *app) lines(lines [][2]string) error {
 func (a *app) workers(parent *fisk.Application) {
 	cmd := parent.Command("workers", "List the workers of a group")
 	a.do(cmd, func(ctx context.Context) error {
-		return a.observed(ctx, func(_ context.Context, _ *link, o *observe.Observer) error {
-			workers := o.Group().Workers
-			views := make([]workerView, 0, len(workers))
-			for _, w := range workers {
-				views = append(views, viewWorker(w))
-			}
-			return a.show(views, a.workerTable(views, time.Now()))
+		return a.observed(ctx, func(_ context.Context, l *link, o *observe.Observer) error {
+			views := viewWorkers(o, o.Group())
+			return a.show(views, a.workerTable(l.cfg, views, time.Now()))
 		})
 	})
 }
 
-func (a *app) workerTable(views []workerView, now time.Time) *table {
-	t := newTable("WORKER", "HOST", "PID", "SESSION", "STATE", "PARTITIONS", "CAPACITY", "APPLIED", "STUCK")
+func (a *app) workerTable(cfg parti.Config, views []workerView, now time.Time) *table {
+	t := newTable("WORKER", "STATE", "HEARD", "PARTITIONS", "CAPACITY", "CHANGED IN", "HOST", "PID", "SESSION", "STUCK")
 	for _, v := range views {
-		t.add(v.Worker, v.Host, number(v.Process), number(v.Session), a.state(v, now), strconv.Itoa(v.Partitions),
-			number(v.Capacity), number(v.Applied), a.colour(red, strings.Join(v.Stuck, "; ")))
+		changed := ""
+		if v.Applied > 0 {
+			changed = fmt.Sprintf("version %d", v.Applied)
+		}
+		t.add(v.Worker, a.state(v, now), a.heard(cfg, v, now), strconv.Itoa(v.Partitions), number(v.Capacity), changed,
+			v.Host, number(v.Process), number(v.Session), a.colour(red, strings.Join(v.Stuck, "; ")))
 	}
 	return t
+}
+
+// heard says how long ago a worker was heard. One that is silent for longer than its heartbeats are apart looks so.
+func (a *app) heard(cfg parti.Config, v workerView, now time.Time) string {
+	at := time.Time(v.Heard)
+	if at.IsZero() {
+		return ""
+	}
+	text := ago(at, now) + " ago"
+	if v.Live && now.Sub(at) >= 2*cfg.HeartbeatInterval {
+		return a.colour(yellow, text+", silent")
+	}
+	return text
 }
 
 // number writes a number; nothing for 0.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/observe"
+	"github.com/parti-go/parti/source"
 )
 
 // decode reads what a command has written as JSON.
@@ -29,6 +30,21 @@ func TestLsListsTheGroupsOnTheServer(t *testing.T) {
 	groups := decode[[]groupView](t, f.ok(t, "ls", "--json"))
 	require.Len(t, groups, 1)
 	require.Equal(t, "orders", groups[0].Group)
+}
+
+func TestAGroupWithOtherNamesIsFoundByThePlanInItsBucket(t *testing.T) {
+	f := own(t)
+	cfg := quick("", 1)
+	b := &cfg.KVBuckets
+	b.StableID, b.Election, b.Heartbeat, b.Assignment = "my-ids", "my-vote", "my-beats", "my-shares"
+	_, err := f.start(cfg, 1, source.Numbered("p", 4))
+	require.NoError(t, err)
+	got := f.cli(t, "ls")
+	require.Equal(t, exitFine, got.code)
+	require.Regexp(t, `(?m)^\? +4 +\d+ +\w+ +my-shares$`, got.stdout)
+	require.Equal(t, 2, strings.Count(got.stdout, "\n"), "the heading and one group")
+	require.Contains(t, got.stderr, "--assignment-bucket")
+	require.True(t, decode[[]groupView](t, f.ok(t, "ls", "--json"))[0].OtherNames)
 }
 
 func TestAGroupIsFoundByTheNameOfItsBucket(t *testing.T) {
@@ -246,6 +262,18 @@ func TestTheFlagsOfTheGroupGoBeforeTheFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "parti-other-heartbeat", cfg.KVBuckets.Heartbeat)
 	require.Equal(t, 9, cfg.WorkerIDMax)
+
+	t.Setenv("PARTI_KV_BUCKETS_ASSIGNMENT", "theirs")
+	t.Setenv("PARTI_GROUP", "orders")
+	cfg, err = (&group{}).config()
+	require.NoError(t, err)
+	require.Equal(t, []string{"parti-orders-stableid", "theirs"}, []string{cfg.KVBuckets.StableID, cfg.KVBuckets.Assignment}, "the workers' environment")
+	cfg, err = (&group{name: "invoices"}).config()
+	require.NoError(t, err)
+	require.Equal(t, "parti-invoices-assignment", cfg.KVBuckets.Assignment, "a flag overrides it")
+	t.Setenv("PARTI_GROUPE", "orders")
+	_, err = (&group{}).config()
+	require.ErrorContains(t, err, "environment: invalid configuration: there is no setting for the environment variable PARTI_GROUPE")
 
 	_, err = (&group{file: "testdata/missing.yaml"}).config()
 	require.ErrorContains(t, err, "missing.yaml")

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/internal/record"
 )
 
 // The default names of the buckets of assignments: those are what a group is found by.
@@ -24,7 +25,7 @@ const (
 
 // ls adds the command that lists the groups on the server.
 func (a *app) ls(parent *fisk.Application) {
-	cmd := parent.Command("ls", "List the groups on the server that have buckets of the default names")
+	cmd := parent.Command("ls", "List the groups on the server")
 	a.do(cmd, func(ctx context.Context) error {
 		bounded, cancel := a.bounded(ctx)
 		defer cancel()
@@ -33,7 +34,7 @@ func (a *app) ls(parent *fisk.Application) {
 			return err
 		}
 		defer js.Conn().Close()
-		groups, err := groupsOf(bounded, js)
+		groups, others, err := groupsOf(bounded, js)
 		if err != nil {
 			return err
 		}
@@ -49,8 +50,39 @@ func (a *app) ls(parent *fisk.Application) {
 			t.add(dash(v.Group), strconv.Itoa(v.Workers), strconv.Itoa(v.Partitions), a.some(v.Unowned),
 				cmp.Or(v.Leader, a.colour(red, "none")), number(v.Version), v.Phase, v.Bucket)
 		}
+		for _, bucket := range others {
+			v, is := groupIn(bounded, js, bucket)
+			if !is {
+				continue
+			}
+			views = append(views, v)
+			t.add("?", "", strconv.Itoa(v.Partitions), "", "", number(v.Version), v.Phase, v.Bucket)
+			fmt.Fprintf(a.stderr, "%s belongs to a group whose buckets have names of their own: the other commands need --config, or "+
+				"--assignment-bucket and its like\n", clean(v.Bucket))
+		}
 		return a.show(views, t)
 	})
+}
+
+// groupIn looks whether a bucket of another name is one of assignments, by the plan in it. What cannot be read is none.
+func groupIn(ctx context.Context, js jetstream.JetStream, bucket string) (groupView, bool) {
+	ctx, cancel := context.WithTimeout(ctx, lookUpWithin)
+	defer cancel()
+	if mayAsk(ctx, js.Conn(), apiPrefix(js)+"DIRECT.GET.KV_"+bucket) != nil {
+		return groupView{}, false
+	}
+	found, err := lastOf(ctx, js, "KV_"+bucket, "$KV."+bucket+".plan")
+	if err != nil || len(found) == 0 {
+		return groupView{}, false
+	}
+	p, err := record.DecodePlan(found[0].Data)
+	if err != nil {
+		return groupView{}, false
+	}
+	return groupView{
+		Bucket: bucket, Members: p.Members, Partitions: p.Partitions, Term: p.Term, Version: p.Version, Phase: string(p.Phase),
+		Lifecycle: string(p.Lifecycle), Planned: at(found[0].Time), OtherNames: true,
+	}, true
 }
 
 // some writes a number that should be 0.
@@ -61,23 +93,26 @@ func (a *app) some(n int) string {
 	return a.colour(red, strconv.Itoa(n))
 }
 
-// groupsOf lists the groups by the names of their buckets; "" is the group without a name.
-func groupsOf(ctx context.Context, js jetstream.JetStream) ([]string, error) {
+// groupsOf lists the groups by the names of their buckets, "" for the group without a name, and the other buckets.
+func groupsOf(ctx context.Context, js jetstream.JetStream) (groups, others []string, err error) {
 	if err := mayAsk(ctx, js.Conn(), apiPrefix(js)+"STREAM.NAMES"); err != nil {
-		return nil, fmt.Errorf("list the streams: %w; say with --group or --config which group is meant, and use info", err)
+		return nil, nil, fmt.Errorf("list the streams: %w; say with --group or --config which group is meant, and use info", err)
 	}
 	names := js.StreamNames(ctx, jetstream.WithStreamListSubject("$KV.>"))
-	var groups []string
 	for name := range names.Name() {
-		if group, is := groupOf(strings.TrimPrefix(name, "KV_")); is {
+		bucket, is := strings.CutPrefix(name, "KV_")
+		if group, named := groupOf(bucket); named {
 			groups = append(groups, group)
+		} else if is {
+			others = append(others, bucket)
 		}
 	}
 	if err := names.Err(); err != nil {
-		return nil, fmt.Errorf("list the streams: %w", err)
+		return nil, nil, fmt.Errorf("list the streams: %w", err)
 	}
 	slices.Sort(groups)
-	return groups, nil
+	slices.Sort(others)
+	return groups, others, nil
 }
 
 // mayAsk reports a missing permission for a subject of JetStream's API. A request would never be answered: the server says what is

@@ -89,6 +89,30 @@ func width(cell string) int {
 	}
 }
 
+// cut shortens a line to so many characters that are seen; 0 for any number. Colours stay closed.
+func cut(line string, columns int) string {
+	if columns <= 0 || width(line) <= columns {
+		return line
+	}
+	var b strings.Builder
+	left, painted := columns-1, false
+	for left > 0 {
+		if code := coloured.FindString(line); code != "" {
+			b.WriteString(code)
+			painted, line = code != escape+"0m", line[len(code):]
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(line)
+		b.WriteRune(r)
+		line, left = line[n:], left-1
+	}
+	b.WriteString("…")
+	if painted {
+		b.WriteString(escape + "0m")
+	}
+	return b.String()
+}
+
 // show writes a value as JSON where that was asked for, and as a table otherwise.
 func (a *app) show(v any, t *table) error {
 	if a.json {

@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rows is how many lines the terminal shows; 0 where that is not known.
-func rows(w io.Writer) int {
+// sizeOf is the size of a terminal.
+func sizeOf(w io.Writer) size {
 	file, is := w.(*os.File)
 	if !is {
-		return 0
+		return size{}
 	}
-	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	found, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
 	if err != nil {
-		return 0
+		return size{}
 	}
-	return int(size.Row)
+	return size{rows: int(found.Row), columns: int(found.Col)}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -137,6 +138,9 @@ func guarded(t *testing.T) func(user string, args ...string) outcome {
 			{Username: "worker", Password: "w"},
 			{Username: "observer", Password: "o", Permissions: may(looks...)},
 			{Username: "nobody", Password: "n", Permissions: may("nothing")},
+			{Username: "deaf", Password: "d", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Allow: []string{">"}}, Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX_deaf.>"}},
+			}},
 			{Username: "lister", Password: "l", Permissions: may(append(looks, "$JS.API.STREAM.NAMES")...)},
 			{Username: "creator", Password: "c", Permissions: may("$JS.API.STREAM.INFO.*", "$JS.API.STREAM.CREATE.*")},
 			{Username: "asker", Password: "a", Permissions: may("parti.control.parti-assignment.*")},
@@ -200,6 +204,22 @@ func TestWhoMayOnlyLookCanLook(t *testing.T) {
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.stderr, "$JS.API.STREAM.NAMES")
 	require.Contains(t, got.stderr, "--group")
+
+	begun := time.Now()
+	got = as("deaf", "info")
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.stderr, `permission missing: the user of this connection may not subscribe to "_INBOX.>"`)
+	require.Less(t, time.Since(begun), 3*time.Second, "it waits for no answer")
+	require.Equal(t, exitFine, as("deaf", "info", "--inbox-prefix", "_INBOX_deaf").code)
+
+	path := filepath.Join(t.TempDir(), "report.tar.gz")
+	got = as("observer", "report", "--output", path)
+	require.Equal(t, exitFine, got.code, got.stderr)
+	require.Regexp(t, `(?m)^server +server\.json +\d+ +.*JS\.API\.INFO`, got.stdout)
+	require.Contains(t, unpacked(t, path)["records-assignments.jsonl"], `"key":"plan"`)
+	got = as("nobody", "report", "--output", filepath.Join(t.TempDir(), "nothing.tar.gz"))
+	require.Equal(t, exitFine, got.code, got.stderr)
+	require.Regexp(t, `(?m)^streams +- +.*permission`, strings.ToLower(got.stdout))
 
 	got = as("nobody", "info")
 	require.Equal(t, exitFailed, got.code)

@@ -77,14 +77,18 @@ func (a *app) verify(parent *fisk.Application) {
 }
 
 func (a *app) examine(ctx context.Context, s *storage, as string) (report, error) {
-	r := report{As: as, Missing: []string{}, Leases: []leaseView{}, Buckets: []bucketView{}}
 	ctx, cancel := a.bounded(ctx)
 	defer cancel()
 	l, err := a.connect(ctx)
 	if err != nil {
-		return r, err
+		return report{}, err
 	}
 	defer l.close()
+	return a.examineGroup(ctx, l, s, as)
+}
+
+func (a *app) examineGroup(ctx context.Context, l *link, s *storage, as string) (report, error) {
+	r := report{As: as, Missing: []string{}, Leases: []leaseView{}, Buckets: []bucketView{}}
 	if err := s.apply(&l.cfg); err != nil {
 		return r, err
 	}

@@ -27,6 +27,7 @@ type groupView struct {
 	Planned    moment   `json:"planned,omitzero"`
 	Stale      moment   `json:"stale,omitzero"` // since when this may be out of date
 	Error      string   `json:"error,omitempty"`
+	OtherNames bool     `json:"otherNames,omitempty"` // found by what is in the bucket: its name leads to no group
 }
 
 type workerView struct {
@@ -35,6 +36,7 @@ type workerView struct {
 	Process    int               `json:"process,omitempty"`
 	Session    uint64            `json:"session,omitempty"`
 	Live       bool              `json:"live"`
+	Heard      moment            `json:"heard,omitzero"` // when its newest heartbeat was stored
 	Leader     bool              `json:"leader"`
 	Leaving    bool              `json:"leaving"`
 	Cordoned   bool              `json:"cordoned"`
@@ -72,6 +74,23 @@ type changeView struct {
 	Left      int    `json:"left,omitempty"` // changes of this version that the journal could not keep
 }
 
+type explanationView struct {
+	Partition string      `json:"partition"`
+	At        moment      `json:"at"`
+	Standing  string      `json:"standing"` // owned, releasing, awaited, unowned, unlisted
+	Owner     string      `json:"owner,omitempty"`
+	Host      string      `json:"host,omitempty"`
+	Session   uint64      `json:"session,omitempty"`
+	Epoch     int64       `json:"epoch,omitempty"`
+	Since     moment      `json:"since,omitzero"`
+	Until     moment      `json:"until,omitzero"`    // until when the owner is awaited
+	Granted   *changeView `json:"granted,omitempty"` // by which the owner got it
+	Last      *changeView `json:"last,omitempty"`    // the newest change
+	Today     string      `json:"today,omitempty"`   // who would get it if the leader planned anew now
+	Heir      string      `json:"heir,omitempty"`    // who would get it if its owner crashed
+	Sentences []string    `json:"sentences"`
+}
+
 // moment is a time that is written in UTC, to the millisecond.
 type moment time.Time
 
@@ -103,6 +122,17 @@ func viewGroup(l *link, g observe.Group) groupView {
 		}
 	}
 	return v
+}
+
+// viewWorkers lists the workers of a group.
+func viewWorkers(o *observe.Observer, g observe.Group) []workerView {
+	views := make([]workerView, 0, len(g.Workers))
+	for _, w := range g.Workers {
+		v := viewWorker(w)
+		v.Heard = at(o.Heard(w.ID))
+		views = append(views, v)
+	}
+	return views
 }
 
 func viewWorker(w observe.Worker) workerView {
@@ -154,6 +184,21 @@ func viewChange(c observe.Change) changeView {
 	return changeView{
 		At: at(c.At), Partition: c.Partition, From: c.From, To: c.To, Epoch: c.Epoch, Version: c.Version, Term: c.Term, By: c.By,
 		Why: c.Why, Left: c.Left,
+	}
+}
+
+func viewExplanation(e observe.Explanation) explanationView {
+	change := func(c observe.Change) *changeView {
+		if c.Partition == "" {
+			return nil
+		}
+		v := viewChange(c)
+		return &v
+	}
+	return explanationView{
+		Partition: e.Partition, At: at(e.At), Standing: string(e.Standing), Owner: e.Owner.Worker, Host: e.Owner.Host,
+		Session: e.Owner.Session, Epoch: e.Owner.Epoch, Since: at(e.Owner.Since), Until: at(e.Until), Granted: change(e.Granted),
+		Last: change(e.Last), Today: e.Today, Heir: e.Heir, Sentences: e.Sentences,
 	}
 }
 

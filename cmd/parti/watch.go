@@ -207,7 +207,7 @@ func (a *app) watchScreen(ctx context.Context, l *link, o *observe.Observer) err
 	}
 	for {
 		g := o.Group()
-		if _, err := io.WriteString(a.stdout, a.screen(l, g, time.Now(), rows(a.stdout))); err != nil {
+		if _, err := io.WriteString(a.stdout, a.screen(l, g, viewWorkers(o, g), time.Now(), sizeOf(a.stdout))); err != nil {
 			return err
 		}
 		patient, cancel := context.WithTimeout(ctx, refreshEvery)
@@ -223,25 +223,24 @@ func (a *app) watchScreen(ctx context.Context, l *link, o *observe.Observer) err
 	}
 }
 
-// screen draws a group over what was drawn before, in as many lines as there are; 0 for any number.
-func (a *app) screen(l *link, g observe.Group, now time.Time, rows int) string {
+// size is how many lines a terminal has, and how many characters in each; 0 where that is not known.
+type size struct{ rows, columns int }
+
+// screen draws a group over what was drawn before, in as many lines as there are, each cut to the width.
+func (a *app) screen(l *link, g observe.Group, workers []workerView, now time.Time, s size) string {
 	summary := &table{}
 	for _, line := range a.summary(viewGroup(l, g), g) {
 		summary.add(line[0]+":", line[1])
 	}
-	views := make([]workerView, 0, len(g.Workers))
-	for _, w := range g.Workers {
-		views = append(views, viewWorker(w))
-	}
-	text := now.Format(time.TimeOnly) + "  (ctrl-C ends this)\n\n" + summary.String() + "\n" + a.workerTable(views, now).String()
+	text := now.Format(time.TimeOnly) + "  (ctrl-C ends this)\n\n" + summary.String() + "\n" + a.workerTable(l.cfg, workers, now).String()
 	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-	if rows > 1 && len(lines) > rows-1 {
-		lines = append(lines[:rows-2], fmt.Sprintf("… %d more lines", len(lines)-rows+2))
+	if s.rows > 1 && len(lines) > s.rows-1 {
+		lines = append(lines[:s.rows-2], fmt.Sprintf("… %d more lines", len(lines)-s.rows+2))
 	}
 	var b strings.Builder
 	b.WriteString(escape + "H")
 	for _, line := range lines {
-		b.WriteString(line + escape + "K\n")
+		b.WriteString(cut(line, s.columns) + escape + "K\n") // a line that wraps would be two, and drawn over wrongly
 	}
 	b.WriteString(escape + "J")
 	return b.String()

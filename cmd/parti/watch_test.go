@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/observe"
 	"github.com/parti-go/parti/source"
 )
@@ -96,14 +97,42 @@ func TestTheScreenIsDrawnOverTheOneBefore(t *testing.T) {
 	a := &app{colours: true}
 	now := time.Now()
 	g := healthy(now, func(g *observe.Group) { g.Unowned = 3 })
-	screen := a.screen(&link{}, g, now, 0)
+	screen := a.screen(&link{}, g, nil, now, size{})
 	require.True(t, strings.HasPrefix(screen, escape+"H"), "from the top")
 	require.True(t, strings.HasSuffix(screen, escape+"J"), "what was below is cleared")
 	require.Contains(t, screen, a.colour(red, "3 without an owner"))
 	require.Equal(t, strings.Count(screen, "\n"), strings.Count(screen, escape+"K\n"), "what was to the right is cleared")
-	low := a.screen(&link{}, g, now, 8)
+	low := a.screen(&link{}, g, nil, now, size{rows: 8})
 	require.Equal(t, 7, strings.Count(low, "\n"), "one line is left for the cursor")
 	require.Contains(t, low, "more lines")
+	for line := range strings.Lines(a.screen(&link{}, g, nil, now, size{columns: 20})) {
+		line = strings.TrimSuffix(strings.TrimPrefix(line, escape+"H"), escape+"K\n")
+		require.LessOrEqual(t, width(strings.TrimSuffix(line, escape+"J")), 20, line)
+	}
+}
+
+func TestALineIsCutToTheWidthWithItsColourClosed(t *testing.T) {
+	require.Equal(t, "as it is", cut("as it is", 0))
+	require.Equal(t, "as it is", cut("as it is", 8))
+	require.Equal(t, "as it…", cut("as it is", 6))
+	require.Equal(t, "a "+escape+"31mré…"+escape+"0m", cut("a "+escape+"31mrédemption"+escape+"0m", 5))
+	require.Equal(t, escape+"31mred"+escape+"0m an…", cut(escape+"31mred"+escape+"0m and more", 7))
+}
+
+func TestASilentWorkerLooksSilent(t *testing.T) {
+	a, now := &app{}, time.Now()
+	cfg := parti.DefaultConfig()
+	views := []workerView{
+		{Worker: "fresh", Live: true, Heard: at(now.Add(-time.Second)), Applied: 3},
+		{Worker: "quiet", Live: true, Heard: at(now.Add(-5 * time.Second))},
+		{Worker: "gone", Heard: at(now.Add(-time.Minute))},
+		{Worker: "never"},
+	}
+	text := a.workerTable(cfg, views, now).String()
+	require.Regexp(t, `(?m)^fresh +live +1s ago +0 +version 3`, text)
+	require.Regexp(t, `(?m)^quiet +live +5s ago, silent +0`, text)
+	require.Regexp(t, `(?m)^gone +gone +1m00s ago +0`, text)
+	require.Regexp(t, `(?m)^never +gone +0`, text)
 }
 
 func TestWatchShowsTheScreenOnATerminal(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,8 +24,8 @@ func TestWhatIfShowsWhatAChangeWouldCost(t *testing.T) {
 	require.Regexp(t, `(?m)^all +12 +1\.00 +at best 1\.00$`, text)
 	require.Len(t, regexp.MustCompile(`(?m)^orders\.\d\d +worker-1 +worker-[02] +first +worker-1 crashes$`).FindAllString(text, -1), 4)
 	require.Contains(t, text, "Crash of 4 partitions: the heartbeat expires HeartbeatTTL after it was last sent")
-	require.Contains(t, text, "\n4 of 12 partitions move, as few as can be, 4 are without an owner for about 5s (4s to 6.4s), "+
-		"and the fullest worker keeps 1.000 times its fair share (at best 1.000).\n")
+	require.Contains(t, text, "\n4 of 12 partitions move, the fewest possible; 4 have no owner for about 5s (4s to 6.4s); "+
+		"the fullest worker stays at 1.000 times its fair share (the best possible: 1.000).\n")
 
 	text = f.ok(t, "-g", "orders", "--worker-id-max", "9", "whatif", "--workers", "+1")
 	require.Regexp(t, `(?m)^worker-3 +100 +0 -> 3 +0 -> 300 +- -> 1\.00 +joins$`, text)
@@ -117,12 +118,10 @@ func TestExplainSaysWhyAPartitionIsWhereItIs(t *testing.T) {
 	require.Regexp(t, `(?m)^The group (is stable|has just started)`, text)
 	require.Contains(t, f.ok(t, "-g", "orders", "explain", "orders.99"), "the source does not list it")
 	require.Contains(t, f.ok(t, "-g", "orders", "explain", "orders.03", "--strategy", "roundrobin"), "If the leader planned anew now, it would")
-	var e struct {
-		Standing, Owner, Heir string
-		Granted               struct{ Why string }
-	}
-	require.NoError(t, json.Unmarshal([]byte(f.ok(t, "-g", "orders", "explain", "orders.03", "--json")), &e))
+	e := decode[explanationView](t, f.ok(t, "-g", "orders", "explain", "orders.03", "--json"))
 	require.Equal(t, "owned", e.Standing)
+	require.WithinDuration(t, time.Now(), parse(t, e.At), time.Minute)
+	require.Equal(t, e.Since, e.Granted.At)
 	require.NotEmpty(t, e.Heir)
 	require.Contains(t, e.Granted.Why, "window over")
 	got := f.cli(t, "-g", "orders", "explain", "orders.03", "--strategy", "best")

@@ -78,6 +78,7 @@ type Leader struct {
 
 	decision topology.Decision
 	question *Ask              // under way
+	anew     bool              // the answer before was dropped, because a member had come back
 	writing  *Write            // under way
 	releases []release         // what was asked for and granted, oldest first
 	fresh    bool              // something was noted since it was last asked what follows

@@ -138,7 +138,7 @@ func (e *Election) updated(now time.Time, u store.Update) {
 
 // electionHolder is who holds a lease, as its entry says.
 func electionHolder(entry store.Entry) string {
-	if rec, err := record.DecodeLeader(entry.Value); err == nil {
+	if rec, err := store.Decode(entry, record.DecodeLeader); err == nil {
 		return rec.Worker
 	}
 	return "unknown"

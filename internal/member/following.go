@@ -118,19 +118,19 @@ func (f *Following) updated(u store.Update) {
 func (f *Following) read(e store.Entry) error {
 	switch e.Key {
 	case store.TermKey:
-		term, err := record.DecodeTerm(e.Value)
+		term, err := store.Decode(e, record.DecodeTerm)
 		if err == nil {
 			f.meet(record.Position{Term: term.Number, Version: f.position.Version})
 		}
 		return err
 	case store.PlanKey:
-		plan, err := record.DecodePlan(e.Value)
+		plan, err := store.Decode(e, record.DecodePlan)
 		if err == nil {
 			f.planned(plan)
 		}
 		return err
 	default:
-		r, err := record.DecodeAssignment(e.Value)
+		r, err := store.Decode(e, record.DecodeAssignment)
 		if err == nil {
 			f.assigned(r)
 		}

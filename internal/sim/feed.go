@@ -168,7 +168,7 @@ func (f *feed) listed(s store.Snapshot) {
 			f.Store.Unfollow(f.now, e.ID)
 		default:
 			f.id = e.ID
-			f.feeds[e.ID] = f.heard
+			f.feeds[e.ID] = f.awake(f.heard)
 			f.later(resyncEvery)
 		}
 	})

@@ -22,7 +22,7 @@ func (c *client) beginTerm(r record.Term, floor uint64, by time.Time, valid func
 			}
 			last := uint64(0)
 			if e.Kind == store.Put && err == nil {
-				stored, err := record.DecodeTerm(e.Value)
+				stored, err := store.Decode(e, record.DecodeTerm)
 				if err != nil {
 					done(store.Fence{}, err)
 					return

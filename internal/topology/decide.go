@@ -3,6 +3,7 @@ package topology
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -281,8 +282,8 @@ func (t *Topology) waiting(now time.Time) Decision {
 	return d
 }
 
-// Explain says why something is decided at this moment, with the names of the workers that it is about. It looks at all of
-// them, so it is for what is written and logged, not for every fact.
+// Explain says why something is decided at this moment: how many workers are live, how many the plan before had, and the names
+// of those that the decision is about. It looks at all of them, so it is for what is written and logged, not for every fact.
 func (t *Topology) Explain(d Decision) string {
 	var lost, left, joined, leaving []string
 	for w, a := range t.absent {
@@ -298,7 +299,15 @@ func (t *Topology) Explain(d Decision) string {
 	for w := range t.leaving {
 		leaving = append(leaving, w)
 	}
-	return fmt.Sprintf("%s: %d live, %d planned for%s%s%s%s", d.Why, len(t.heard), len(t.members),
+	before := "none"
+	if n := len(t.members); n > 0 {
+		before = strconv.Itoa(n)
+	}
+	live := "1 live worker"
+	if n := len(t.heard); n != 1 {
+		live = strconv.Itoa(n) + " live workers"
+	}
+	return fmt.Sprintf("%s: %s, %s in the plan before%s%s%s%s", d.Why, live, before,
 		named("lost", lost), named("left", left), named("new", joined), named("leaving", leaving))
 }
 

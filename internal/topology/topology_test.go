@@ -63,3 +63,15 @@ func TestMembersWhoseHeartbeatsExpireInAMomentAreCountedWhenALeaderBegins(t *tes
 	}
 	require.Equal(t, Idle, topo.Decide(now.Add(time.Second)).Phase, "all are back")
 }
+
+func TestAReasonCountsTheWorkersBeforeAndNow(t *testing.T) {
+	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	first := New(Config{}, now, nil, false)
+	first.Seen(now, "a")
+	require.Equal(t, "window over: 1 live worker, none in the plan before, new a", first.Explain(Decision{Why: "window over"}))
+	next := New(Config{}, now, []string{"a", "b"}, true)
+	for _, w := range []string{"a", "b", "c"} {
+		next.Seen(now, w)
+	}
+	require.Equal(t, "window over: 3 live workers, 2 in the plan before, new c", next.Explain(Decision{Why: "window over"}))
+}

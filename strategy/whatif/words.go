@@ -99,27 +99,27 @@ func (p *planner) verdict(a Answer) string {
 		fmt.Fprintf(&b, "%d of %s %s", len(a.Moves), count(a.After.Partitions, "partition"), verb(len(a.Moves), "moves", "move"))
 		switch {
 		case len(a.Moves) <= a.LeastMoves:
-			b.WriteString(", as few as can be")
+			b.WriteString(", the fewest possible")
 		case a.LeastMoves > 0:
-			fmt.Fprintf(&b, " (at least %d)", a.LeastMoves)
+			fmt.Fprintf(&b, " (the fewest possible: %d)", a.LeastMoves)
 		}
 	}
 	for _, o := range a.Ownerless {
 		if o.Most > 0 {
-			fmt.Fprintf(&b, ", %s without an owner for %s", are(o.Partitions, ""), span(o))
+			fmt.Fprintf(&b, "; %d %s no owner for %s", o.Partitions, verb(o.Partitions, "has", "have"), span(o))
 		}
 	}
 	if n := a.After.Unowned; n > 0 {
-		fmt.Fprintf(&b, ", %s left without an owner", are(n, ""))
+		fmt.Fprintf(&b, "; %s left without an owner", are(n, ""))
 	}
 	if len(a.After.Workers) > 0 {
-		fmt.Fprintf(&b, ", and the fullest worker ")
+		b.WriteString("; the fullest worker ")
 		if was, is := rounded(a.Before.Imbalance), rounded(a.After.Imbalance); was == is {
-			fmt.Fprintf(&b, "keeps %s times its fair share", is)
+			fmt.Fprintf(&b, "stays at %s times its fair share", is)
 		} else {
 			fmt.Fprintf(&b, "goes from %s to %s times its fair share", was, is)
 		}
-		fmt.Fprintf(&b, " (at best %s)", rounded(a.After.LeastImbalance))
+		fmt.Fprintf(&b, " (the best possible: %s)", rounded(a.After.LeastImbalance))
 	}
 	return b.String()
 }

@@ -114,6 +114,55 @@ func TestAHandoffIsSeen(t *testing.T) {
 	require.Equal(t, "11", text(t, tab, "#workers tr:nth-child(3) .number"))
 }
 
+func TestADecisionThatTakesSeveralVersionsIsOneEntry(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	const why = "planned scale, window over: 4 live workers, 3 in the plan before, new worker-3"
+	f.Change(func(d *Draft) {
+		d.Version()
+		d.Journal("orders.1", Worker(1), "", why)
+		d.Journal("orders.2", Worker(2), "", why)
+	})
+	seen(t, tab, f)
+	until(t, tab, `document.querySelector("#timeline .sum")?.textContent === "2 asked back from 2 workers"`)
+	f.Change(func(d *Draft) {
+		d.Version()
+		d.Journal("orders.1", Worker(1), Worker(3), why)
+	})
+	seen(t, tab, f)
+	until(t, tab, `document.querySelector("#timeline .sum")?.textContent === "1 from worker-1 to worker-3, 1 asked back from worker-2"`)
+	f.Change(func(d *Draft) {
+		d.Version()
+		d.Journal("orders.2", Worker(2), Worker(3), why)
+	})
+	seen(t, tab, f)
+	until(t, tab, `[...document.querySelectorAll("#timeline .sum")].map((n) => n.textContent).join() === "2 from 2 workers to worker-3"`)
+	require.Regexp(t, `^versions \d+ to \d+, term `, ask[string](t, tab, `document.querySelector("#timeline li").title`))
+	f.Change(func(d *Draft) {
+		d.Version()
+		d.Journal("orders.3", Worker(3), Worker(1), "lost worker-3")
+	})
+	seen(t, tab, f)
+	until(t, tab, `document.querySelectorAll("#timeline li").length === 2`)
+}
+
+func TestTheAddressSaysWhatIsOpen(t *testing.T) {
+	f := NewFake(4, 40)
+	tab, _ := open(t, desk, f)
+	require.Empty(t, ask[string](t, tab, `location.hash`))
+	ask[bool](t, tab, `location.hash = "#partition=orders.7", true`)
+	until(t, tab, `document.querySelector("#details-title").textContent === "orders.7" && !document.querySelector("#details").hidden`)
+	ask[bool](t, tab, `document.querySelector("#workers tr button").click(), true`)
+	until(t, tab, `location.hash.startsWith("#worker=worker-")`)
+	ask[bool](t, tab, `document.querySelector("#details-close").click(), true`)
+	require.Empty(t, ask[string](t, tab, `location.hash`))
+
+	ask[bool](t, tab, `location.hash = "#worker=worker-2", true`)
+	require.NoError(t, tab.Do(chromedp.Reload()))
+	until(t, tab, `document.documentElement.dataset.drawn && document.querySelector("#details-title")?.textContent === "worker-2"`)
+	require.Regexp(t, `^Times are those of \S+`, text(t, tab, "#zone"))
+}
+
 func TestAHandoffThatBeganEarlierIsDatedByTheJournal(t *testing.T) {
 	f := NewFake(4, 40)
 	asked := func(partition string, ago time.Duration) {

@@ -1,7 +1,8 @@
 // The panel beside the page: one partition or one worker, kept up to date while it is open, or the question what if.
 
+import { write as address } from "./address.js";
 import { byID, el } from "./dom.js";
-import { direction } from "./timeline.js";
+import { direction, moment } from "./timeline.js";
 import { get } from "./stream.js";
 import { count, since, time } from "./words.js";
 import { marks } from "./workers.js";
@@ -9,10 +10,12 @@ import { marks } from "./workers.js";
 const most = 200; // partitions of a worker that are listed
 
 export class Details {
-  constructor(model, actions, whatIf, selected) {
+  // Without whatIf nothing can be asked. answer is what is asked for history.json and explain.json.
+  constructor(model, actions, whatIf, selected, answer = get) {
     this.model = model;
     this.actions = actions;
     this.whatIf = whatIf;
+    this.answer = answer;
     this.selected = selected; // told which partitions are looked at, or null
     this.panel = byID("details");
     this.body = byID("details-body");
@@ -24,8 +27,9 @@ export class Details {
   // open shows something: kind is "partition", "worker", or "whatif" with what is asked as its ID. When it is closed the focus goes back to where it came from.
   open(kind, id, from = document.activeElement) {
     if (!this.shown) this.from = from;
-    this.whatIf.end();
+    this.whatIf?.end();
     this.shown = { kind, id, history: null, reasons: null };
+    address(kind, id);
     this.panel.hidden = false;
     document.documentElement.classList.add("beside");
     this.write();
@@ -37,23 +41,24 @@ export class Details {
 
   close() {
     this.shown = null;
+    address();
     this.panel.hidden = true;
     document.documentElement.classList.remove("beside");
-    this.whatIf.end();
+    this.whatIf?.end();
     if (this.from?.isConnected) this.from.focus();
   }
 
   // read gets the history. By the time it is there something else may be shown.
   async read(shown) {
     const query = new URLSearchParams({ [shown.kind]: shown.id, limit: 50 });
-    const said = await get(`history.json?${query}`).catch((error) => ({ error: error.message }));
+    const said = await this.answer(`history.json?${query}`).catch((error) => ({ error: error.message }));
     shown.history = said.error ? [el("p", {}, said.error)] : told(said.changes ?? [], shown.kind);
     if (this.shown === shown) this.write();
   }
 
   // explain gets the reasons why a partition is where it is. A server without them is silent.
   async explain(shown) {
-    const said = await get(`explain.json?${new URLSearchParams({ partition: shown.id })}`).catch(() => ({}));
+    const said = await this.answer(`explain.json?${new URLSearchParams({ partition: shown.id })}`).catch(() => ({}));
     shown.reasons = said.sentences ?? [];
     if (this.shown === shown) this.write();
   }
@@ -118,9 +123,9 @@ export class Details {
       ["State", w.live ? w.state : "gone"],
       ["Flags", marks(w) || "none"],
       ["Host", w.host || "unknown"],
-      ["Process", w.process || "unknown"],
+      ...(w.process === undefined ? [] : [["Process", w.process || "unknown"]]),
       ["Session", w.session || "none"],
-      ["Applied", w.applied < version ? `version ${w.applied}; the plan is ${version}` : `version ${w.applied}`],
+      ["Last changed", w.applied ? `in version ${w.applied}; the plan is version ${version}` : "not yet"],
       ["Capacity", count(w.capacity || 1)],
       ["Labels", labels || "none"],
       ["Fair share", count(Math.round(this.model.fairShare(worker)))],
@@ -130,7 +135,7 @@ export class Details {
     return [
       this.actions.buttons(worker.id),
       facts(rows),
-      w.live ? this.questions(worker.id) : null,
+      w.live && this.whatIf ? this.questions(worker.id) : null,
       ...(w.stuck?.length ? [el("h3", {}, "Stuck"), el("ul", { class: "notes" }, ...w.stuck.map((s) => el("li", { class: "alarm" }, s)))] : []),
       el("h3", {}, `Partitions (${count(held.length)})`),
       el("div", { class: "chips" }, ...held.slice(0, most).map((h) => this.chip(h, now)), held.length > most ? el("span", {}, `and ${count(held.length - most)} more`) : null),
@@ -160,7 +165,7 @@ const facts = (rows) => el("dl", {}, ...rows.map(([name, value]) => el("div", {}
 function told(changes, kind) {
   if (changes.length === 0) return [el("p", {}, "The journal tells nothing of it.")];
   const line = (c) => el("li", {},
-    el("time", { datetime: new Date(c.at).toISOString() }, time(c.at)),
+    moment(c.at),
     el("span", { class: "why" }, `${kind === "worker" ? `${c.partition || "…"} ` : ""}${direction(c)}, epoch ${c.epoch}`),
     el("span", { class: "sum" }, c.why || "no reason was kept"));
   return [el("ol", { class: "entries" }, ...changes.toReversed().map(line))];

@@ -1,6 +1,7 @@
 // The page: a model that the stream keeps up to date, and views that are drawn once a frame when it has changed.
 
 import { Actions } from "./actions.js";
+import { read as asked } from "./address.js";
 import { Details } from "./details.js";
 import { byID, say } from "./dom.js";
 import { Health } from "./health.js";
@@ -13,6 +14,7 @@ import { get, Stream } from "./stream.js";
 import { startTheme } from "./theme.js";
 import { Timeline } from "./timeline.js";
 import { startWhatIf, WhatIf } from "./whatif.js";
+import { zone } from "./words.js";
 import { Workers } from "./workers.js";
 
 const model = new Model();
@@ -62,6 +64,13 @@ function tell(changes) {
   timeline.add(changes);
 }
 
+// follow opens what the address asks for.
+function follow() {
+  const wanted = asked();
+  if (wanted) open(wanted.kind, wanted.id);
+  else if (details.shown) details.close();
+}
+
 const words = { connecting: "connecting", live: "live", repairing: "catching up", reconnecting: "reconnecting", off: "not observed" };
 
 function connection(state, sentence) {
@@ -74,8 +83,10 @@ function connection(state, sentence) {
 
 const stream = new Stream({
   group(snapshot) {
+    const first = !model.loaded;
     update(() => model.load(snapshot, changes));
     readHistory();
+    if (first) follow();
   },
   delta: (delta) => update(() => model.apply(delta, changes)),
   change(list) {
@@ -95,6 +106,8 @@ new Search(model, open);
 startWhatIf(open);
 stream.open();
 actions.ask();
+addEventListener("hashchange", follow);
+say(byID("zone"), `Times are those of ${zone()}.`);
 drawMachine().catch(() => { byID("machine").closest("section").hidden = true; });
 
 // Once a second what the passing time alone changes is written anew: ages and colours. Nothing is asked for.

@@ -16,6 +16,14 @@ export function time(at) {
   return today ? clock.format(when) : `${day.format(when)} ${clock.format(when)}`;
 }
 
+// zone names the time zone that the reader's browser tells times in.
+export function zone() {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short" });
+  const short = parts.formatToParts(new Date()).find((part) => part.type === "timeZoneName").value;
+  const { timeZone } = parts.resolvedOptions();
+  return timeZone === short ? short : `${timeZone} (${short})`;
+}
+
 const units = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 
 // lasting says how long a number of milliseconds is, in its largest unit.

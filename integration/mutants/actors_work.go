@@ -1,0 +1,192 @@
+package main
+
+// handled are the bugs of actors: what works on partitions.
+var handled = []mutant{
+	// What a worker takes up, and when it says that it has let go.
+	{
+		name: "acknowledged-before-hook", breaks: "A record is acknowledged when the hook is called, not when it has returned.",
+		file: "actors/follower.go",
+		old: `		done: func(err error) { f.tell(served(err)) },
+	})
+`,
+		new: `		done: func(error) {},
+	})
+	f.tell(served(nil))
+`,
+	},
+	{
+		name: "hook-not-awaited", breaks: "The runner does not wait for the hook.",
+		file: "actors/runner.go",
+		old:  `	return errors.Join(published, r.call(q.ctx, added, removed))`,
+		new: `	go r.call(q.ctx, added, removed)
+	return errors.Join(published)`,
+	},
+	{
+		name: "hook-panic-not-contained", breaks: "A hook that panics ends the process.",
+		file: "actors/runner.go",
+		old:  `			if r := recover(); r != nil {`,
+		new:  `			if r := any(nil); r != nil {`,
+	},
+	{
+		name: "taken-up-without-trust", breaks: "The user is told of new partitions after the trust has ended.",
+		file: "actors/runner.go",
+		old:  `if (len(added) > 0 || r.handlers.begins(q.target)) && !q.trusted() {`,
+		new:  `if (len(added) > 0 || r.handlers.begins(q.target)) && q.trusted == nil {`,
+	},
+	{
+		name: "stop-forgets-the-rejoin", breaks: "A worker that stops while it rejoins does not hurry the hook that gives up for the rejoin.",
+		file: "actors/perform.go",
+		old: `		for _, g := range m.giving {
+			g.hurry()
+		}
+	case *member.Abandon:`,
+		new: `		for id, g := range m.giving {
+			if _, after := m.giving[id+1]; !after {
+				g.hurry()
+			}
+		}
+	case *member.Abandon:`,
+		likely: "StopsWhileItRejoins",
+	},
+	{
+		name: "stopped-tree-not-hurried", breaks: "A tree that is stopped from outside lets its last hook run for ShutdownTimeout.",
+		file:   "actors/props.go",
+		old:    `context.WithDeadline(ctx, l.letGoBy)`,
+		new:    `context.WithDeadline(ctx, l.letGoBy.Add(limit))`,
+		likely: "StoppedFromOutside|LosesItsSessionWhileItStops",
+	},
+
+	// The state machine.
+	{
+		name: "waiting-requests-pile-up", breaks: "What a session asked of the runner waits for the hook though the session is over.",
+		file: "actors/runner.go",
+		old:  `if q.everything || !before.everything {`,
+		new:  `if q.everything && before.everything && q.shrink {`,
+	},
+	{
+		name: "strategy-unlimited", breaks: "A strategy that does not return holds the leader up for an hour.",
+		file:   "actors/props.go",
+		old:    `newStrategist(set.Strategy, set.Store.OperationTimeout)`,
+		new:    `newStrategist(set.Strategy, 1000*set.Store.OperationTimeout)`,
+		likely: "FaultyStrategy",
+	},
+
+	// Handlers of partitions.
+	{
+		name: "two-handlers-at-once", breaks: "The handler of a partition begins while the one before it has not returned.",
+		file: "actors/handlers.go",
+		old: `		if h.ending[id] != nil {
+			h.waiting[id] = want
+			continue
+		}
+`,
+		new: ``,
+	},
+	{
+		name: "new-epoch-in-an-old-run", breaks: "A handler goes on under an epoch that is not its partition's any more.",
+		file: "actors/handlers.go",
+		old:  `if want, ok := q.target[id]; !ok || want.epoch != o.epoch {`,
+		new:  `if _, ok := q.target[id]; !ok {`,
+	},
+	{
+		name: "waiting-handler-without-trust", breaks: "A handler that waited for the one before it begins although the trust is over.",
+		file: "actors/handlers.go",
+		old:  `if want, ok := h.waiting[id]; ok && h.trusted() {`,
+		new:  `if want, ok := h.waiting[id]; ok {`,
+	},
+	{
+		name: "valid-without-trust", breaks: "An ownership is valid until somebody notices that the trust is over.",
+		file: "actors/ownership.go",
+		old:  `if err == nil && !o.warrant.trusted() {`,
+		new:  `if err == nil && o.warrant == nil {`,
+	},
+	{
+		name: "fenced-but-held", breaks: "A handler whose worker is fenced may go on finishing what it has begun.",
+		file: "actors/ownership.go",
+		old: `		t.cancelHeld(cause)
+`,
+		new: ``,
+	},
+	{
+		name: "let-go-but-valid", breaks: "An ownership is valid although its partition has been let go.",
+		file: "actors/handlers.go",
+		old: `	o.cancelHeld(context.Cause(o.ctx))
+`,
+		new: ``,
+	},
+	{
+		name: "failed-handler-not-called-again", breaks: "A handler that failed is not called again.",
+		file: "actors/partition.go",
+		old: `	p.after(jitter(p.pause), &againDue{})
+`,
+		new: ``,
+	},
+	{
+		name: "unlisted-counts-as-revoked", breaks: "The handler of a partition that is listed no more is told that another worker gets it.",
+		file: "actors/follower.go",
+		old:  `		if unlisted[partition] {`,
+		new:  `		if unlisted[partition] && rec.Worker == "" {`,
+	},
+	{
+		name: "handler-not-told-to-end", breaks: "A handler that waits is not told that its partition is to be let go.",
+		file: "actors/partition.go",
+		old: `	case !p.working:
+		p.root.Stop(p.self)`,
+		new: `	case !p.working:`,
+	},
+
+	// What leaves the store when a worker leaves.
+	{
+		name: "stop-lets-the-hook-run", breaks: "A stop leaves the hook that runs its context.",
+		file: "actors/perform.go",
+		old: `		m.life.tenure.wind(e.Why)
+`,
+		new: `		_ = e.Why
+`,
+		likely: "AStopCancels",
+	},
+	{
+		name: "end-takes-a-second-budget", breaks: "What is still to be told after a leave has another ShutdownTimeout for it.",
+		file:   "actors/props.go",
+		old:    `		until = l.leaveBy.Add(limit / 64)`,
+		new:    `		until = l.leaveBy.Add(limit)`,
+		likely: "ShareOneBudget",
+	},
+	{
+		name: "left-and-not-told", breaks: "A stop that left entries in the store says that it was clean.",
+		file:   "actors/props.go",
+		old:    `		l.view.left.Store(&err)`,
+		new:    `		_ = err`,
+		likely: "AStopNames",
+	},
+	{
+		name: "ended-with-an-id", breaks: "A worker that has ended still says that it holds an ID.",
+		file:   "actors/props.go",
+		old:    `	status.WorkerID, status.Session = "", 0`,
+		new:    ``,
+		likely: "HasEndedHasNoID",
+	},
+
+	// Identity beyond a session and a process.
+	{
+		name: "first-heartbeat-any-time", breaks: "A session may begin long after its claim, when others take it for over.",
+		file: "actors/perform.go",
+		old: `			h.begun = e.Begun
+`,
+		new:    ``,
+		likely: "FirstHeartbeat",
+	},
+
+	// What is asked from outside.
+	{
+		name: "control-farewell-after-the-end", breaks: "Those who asked for a drain are told when the tree has ended and the connection may be closed.",
+		file: "actors/props.go",
+		old: `	l.farewell()
+	l.measures.meter.Close(ctx.Done())
+	close(l.view.done)`,
+		new: `	l.measures.meter.Close(ctx.Done())
+	close(l.view.done)
+	<-time.After(50 * time.Millisecond)
+	l.farewell()`,
+	},
+}

@@ -1,0 +1,205 @@
+package main
+
+// read are the bugs of kv: what is read, heard and asked for.
+var read = []mutant{
+	// What a worker takes up, and when it says that it has let go.
+	{
+		name: "renewal-names-no-plan", breaks: "The lease on leadership does not say which plan is the newest.",
+		file: "kv/feed.go",
+		old:  `err == nil && leader.Plan > 0 {`,
+		new:  `err == nil && leader.Plan > 1<<62 {`,
+	},
+	{
+		name: "silence-kept-to-itself", breaks: "A feed that hears nothing does not wake the others.",
+		file: "kv/feed.go",
+		old:  `f.store.alarm.ring(f.alarm, silence)`,
+		new:  `_ = silence`,
+	},
+	{
+		name: "never-listed-again", breaks: "A feed believes that nothing has changed although something was removed.",
+		file: "kv/feed.go",
+		old:  `return e.first == before.first && e.last == before.last && e.messages == before.messages`,
+		new:  `return e.last == before.last`,
+	},
+	{
+		name: "refresh-surely-not-done", breaks: "A refresh whose answer was lost is reported as not done.",
+		file: "kv/refresh.go",
+		old:  `reached = reached || !errors.Is(err, nats.ErrNoResponders)`,
+		new:  `reached = reached && err == nil`,
+	},
+	{
+		name: "refresh-crosses-domains", breaks: "A leader lists for those who ask about a bucket of the same name in another domain.",
+		file:   "kv/refresh.go",
+		old:    `of != "" && of != s.incarnation() {`,
+		new:    `of != "" && of == "" {`,
+		likely: "StaysInItsDomain",
+	},
+
+	// Who leads, and until when.
+	{
+		name: "snapshot-of-any-age", breaks: "A snapshot is accepted although it is older than what is known.",
+		file: "kv/read.go",
+		old:  `case snapshot.UpTo < atLeast:`,
+		new:  `case snapshot.UpTo < atLeast && atLeast == 0:`,
+	},
+	{
+		name: "dead-by-an-old-listing", breaks: "A feed accepts a snapshot that is older than what it has told.",
+		file:       "kv/feed.go",
+		old:        `snapshot, err := s.snapshot(ctx, b, keys, max(upTo, now.last))`,
+		new:        `snapshot, err := s.snapshot(ctx, b, keys, 0)`,
+		equivalent: "one server is never behind itself, and on a cluster a replica that is comes by chance only",
+	},
+	{
+		name: "vanished-and-not-told", breaks: "A key that vanished without a marker counts as there.",
+		file: "kv/view.go",
+		old:  `return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo`,
+		new:  `return f.live[key] && !there[key] && f.told[key].revision > snapshot.UpTo`,
+	},
+	{
+		name: "older-copy-not-noticed", breaks: "A store that was restored from an older copy counts as the one it was when it is long enough.",
+		file: "kv/view.go",
+		old:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo || e.Revision == told.revision && e.Token != told.token {`,
+		new:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo && e.Token == told.token {`,
+	},
+	{
+		name: "snapshot-as-new-as-its-newest-answer", breaks: "A snapshot in several answers claims to be complete up to the newest of them.",
+		file: "kv/read.go",
+		old:  `if all.UpTo == 0 || snapshot.UpTo < all.UpTo {`,
+		new:  `if all.UpTo == 0 || snapshot.UpTo > all.UpTo {`,
+	},
+	{
+		name: "overtaken-snapshot-ends-keys", breaks: "A snapshot that changes have overtaken ends the keys that were made since.",
+		file: "kv/view.go",
+		old:  `return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo`,
+		new:  `return f.live[key] && !there[key]`,
+	},
+	{
+		name: "blindness-not-told", breaks: "A feed that sees nothing says nothing.",
+		file: "kv/feed.go",
+		old:  `			f.emit(store.Update{Kind: store.UpdateBlind, Since: f.seen, Err: f.failure})`,
+		new:  ``,
+	},
+	{
+		name: "staleness-not-told", breaks: "A feed whose snapshots fail says nothing.",
+		file: "kv/feed.go",
+		old:  `		f.emit(store.Update{Kind: store.UpdateStale, Since: f.listed, Err: f.failure})`,
+		new:  ``,
+	},
+	{
+		name: "failed-listing-ends-consumer", breaks: "A feed gives up a consumer that works because a snapshot failed.",
+		file: "kv/feed.go",
+		old: `	case o.err != nil:
+		return f.failed(o.err)`,
+		new: `	case o.err != nil:
+		f.lose()
+		return f.failed(o.err)`,
+	},
+	{
+		name: "recreated-store-not-noticed", breaks: "A bucket that was deleted and made anew counts as the one it was.",
+		file: "kv/read.go",
+		old:  `if !info.Created.Equal(s.created[b]) {`,
+		new:  `if info.Created.IsZero() {`,
+	},
+	{
+		name: "shorter-store-not-noticed", breaks: "A stream that is shorter than it was counts as the one it was.",
+		file: "kv/feed.go",
+		old:  `if now.last < upTo {`,
+		new:  `if now.last < upTo && upTo == 0 {`,
+	},
+	{
+		name: "missed-messages", breaks: "A feed does not notice that messages are missing.",
+		file:       "kv/consumer.go",
+		old:        `if c.delivered++; meta.Sequence.Consumer != c.delivered {`,
+		new:        `if c.delivered++; meta.Sequence.Consumer < 1 {`,
+		equivalent: "a server in the same process loses no message on its way",
+	},
+
+	// The state machine.
+	{
+		name: "more-replicas-refused", breaks: "A bucket with more replicas than asked for cannot be opened.",
+		file: "kv/open.go",
+		old:  `case is.Replicas < want.Replicas:`,
+		new:  `case is.Replicas != want.Replicas:`,
+	},
+	{
+		name: "question-asked-once", breaks: "A question that nobody answers, as while a cluster elects a leader, is asked once.",
+		file:   "kv/read.go",
+		old:    `again := err != nil && attempt.Err() != nil && ctx.Err() == nil`,
+		new:    `again := false`,
+		likely: "AskedAgain",
+	},
+
+	// What leaves the store when a worker leaves.
+	{
+		name: "unanswered-write-forgotten", breaks: "Nobody remembers a write of which the answer was lost.",
+		file: "kv/book.go",
+		old:  `	s.holder.book.writing(l)`,
+		new:  ``,
+	},
+	{
+		name: "unanswered-renewal-lasts-once", breaks: "An entry whose renewal was not answered counts as expired one TTL after it was sent.",
+		file: "kv/book.go",
+		old:  `2*l.TTL + lateExpiry`,
+		new:  `l.TTL + lateExpiry`,
+	},
+
+	// What is told of a wait.
+	{
+		name: "direct-get-not-checked", breaks: "A feed does not see that direct get was switched off while nothing changes.",
+		file:   "kv/feed.go",
+		old:    `	if !info.Config.AllowDirect {`,
+		new:    `	if false {`,
+		likely: "DirectGet",
+	},
+	{
+		name: "direct-get-not-named", breaks: "A snapshot that nobody answers does not say that direct get is off.",
+		file:   "kv/read.go",
+		old:    `err == nil && !info.Config.AllowDirect {`,
+		new:    `err != nil && !info.Config.AllowDirect {`,
+		likely: "DirectGet",
+	},
+
+	// The journal, and who observes.
+	{
+		name: "journal-for-those-who-cannot-tell", breaks: "There is a journal while a release takes part that would take it for records.",
+		file:   "kv/journal.go",
+		old:    `p.format < record.FormatPacked`,
+		new:    `p.format < record.Oldest`,
+		likely: "EarlierRelease",
+	},
+	{
+		name: "journal-in-snapshots", breaks: "A snapshot of the assignments asks for the journal as well.",
+		file:   "kv/read.go",
+		old:    "	if b != store.Assignments {\n		return s.readChunk",
+		new:    "	if b < buckets {\n		return s.readChunk",
+		likely: "LeaveTheJournalOut",
+	},
+
+	// What is asked from outside.
+	{
+		name: "control-answers-anywhere", breaks: "Whoever may ask has a worker write into a bucket.",
+		file: "kv/control.go",
+		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
+		new:  `return reply != "" && !strings.HasPrefix(reply, s.prefix)`,
+	},
+	{
+		name: "control-answers-the-api", breaks: "Whoever may ask has a worker ask JetStream, under a prefix of the user's own, for something.",
+		file: "kv/control.go",
+		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
+		new:  `return control.Answerable(reply) && !strings.HasPrefix(reply, "$"+s.prefix)`,
+	},
+
+	// The command.
+	{
+		name: "inspect-first-problem", breaks: "Of several problems of a bucket only the first is told.",
+		file: "kv/inspect.go",
+		old:  `		if !errors.As(`,
+		new:  `		if len(i.Problems) > 0 || !errors.As(`,
+	},
+	{
+		name: "overdue-entry-deleted", breaks: "An entry that is about to expire is deleted: the marker of its expiry may end what another stores next.",
+		file: "kv/lease.go",
+		old:  `expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))`,
+		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
+	},
+}

@@ -1,0 +1,247 @@
+package main
+
+// written are the bugs of kv: what is written, and under which condition.
+var written = []mutant{
+	// What is written, and under which condition.
+	{
+		name: "plan-without-fence", breaks: "A plan that is one message is stored whatever term is stored.",
+		file: "kv/planwrite.go",
+		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(store.Assignments, store.TermKey))`,
+		new:  `jetstream.WithRetryAttempts(0)`,
+	},
+	{
+		name: "batch-without-fence", breaks: "A plan of several messages is stored whatever term is stored.",
+		file: "kv/planwrite.go",
+		old: `		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
+		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(store.Assignments, store.TermKey))
+`,
+		new: "",
+	},
+	{
+		name: "plan-not-last", breaks: "The plan is the first message of its version instead of the last.",
+		file: "kv/planwrite.go",
+		old:  `	return p, p.put(store.PlanKey, w.Plan, p.journal(w.Journal)...)`,
+		new: `	err := p.put(store.PlanKey, w.Plan, p.journal(w.Journal)...)
+	last := p.batches[len(p.batches)-1]
+	p.batches[len(p.batches)-1] = append([]*nats.Msg{last[len(last)-1]}, last[:len(last)-1]...)
+	return p, err`,
+	},
+	{
+		name: "term-without-compare", breaks: "A term is stored over one that was stored meanwhile.",
+		file: "kv/term.go",
+		old:  `s.put(ctx, store.Assignments, store.TermKey, value, entry.Revision, 0)`,
+		new: `func() (uint64, error) {
+			for {
+				e, _ := s.Get(ctx, store.Assignments, store.TermKey)
+				r, err := s.put(ctx, store.Assignments, store.TermKey, value, e.Revision, 0)
+				if !errors.Is(err, errConflict) {
+					return r, err
+				}
+			}
+		}()`,
+	},
+	{
+		name: "term-below-floor", breaks: "A new term may be lower than one that was seen in a store since rolled back.",
+		file: "kv/term.go",
+		old:  `rec.Number = max(last, floor) + 1`,
+		new:  `rec.Number = last + 1`,
+	},
+	{
+		name: "term-without-lease", breaks: "A term is stored although the lease on leadership has run out.",
+		file: "kv/term.go",
+		old:  `if !valid() {`,
+		new:  `if !valid() && valid == nil {`,
+	},
+	{
+		name: "deposed-not-noticed", breaks: "A write that the fence refused counts as one to be repeated.",
+		file: "kv/planwrite.go",
+		old:  `return 0, fmt.Errorf("%w: %w", ErrDeposed, err)`,
+		new:  `return 0, fmt.Errorf("%w: %w", ErrNotDone, err)`,
+	},
+	{
+		name: "unknown-is-not-done", breaks: "A write without an answer counts as not stored.",
+		file: "kv/write.go",
+		old:  `	return fmt.Errorf("%w: %w", ErrUnknown, err)`,
+		new:  `	return fmt.Errorf("%w: %w", ErrNotDone, err)`,
+	},
+	{
+		name: "claim-without-compare", breaks: "An ID, a lease or a heartbeat is taken over whoever holds it.",
+		file: "kv/lease.go",
+		old:  `lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)`,
+		new: `message := s.marker(b, key)
+		message.Header, message.Data = nil, value
+		_ = expect
+		lease.Revision, err = s.write(ctx, message, lease.TTL, jetstream.WithRetryAttempts(0))`,
+	},
+	{
+		name: "renewal-without-compare", breaks: "A renewal overwrites whatever is there.",
+		file: "kv/lease.go",
+		old:  `revision, err := s.put(ctx, l.Bucket, l.Key, value, next.Revision, l.TTL)`,
+		new: `message := s.marker(l.Bucket, l.Key)
+		message.Header, message.Data = nil, value
+		revision, err := s.write(ctx, message, l.TTL, jetstream.WithRetryAttempts(0))`,
+	},
+	{
+		name: "renewal-without-ttl", breaks: "A lease that was renewed once never expires.",
+		file: "kv/lease.go",
+		old:  `value, next.Revision, l.TTL)`,
+		new:  `value, next.Revision, 0)`,
+	},
+	{
+		name: "release-without-compare", breaks: "Who leaves deletes the entry even if it is another's by now.",
+		file: "kv/lease.go",
+		old:  `markerTTL, jetstream.WithExpectLastSequencePerSubject(expect))`,
+		new:  `markerTTL, jetstream.WithRetryAttempts(0*int(expect)))`,
+	},
+	{
+		name: "own-renewal-not-recognised", breaks: "A conflict with one's own write, whose answer was lost, counts as lost.",
+		file: "kv/lease.go",
+		old:  `case !entry.Token.Of(l.Chain) || entry.Revision == l.Revision:`,
+		new:  `case entry.Revision != 0:`,
+	},
+
+	// How long a lease is trusted.
+	{
+		name: "trust-from-answer", breaks: "Trust counts from the answer to a renewal instead of from its sending.",
+		file: "kv/lease.go",
+		old: `			next.Revision = revision
+			s.holder`,
+		new: `			next.Revision, next.Sent = revision, time.Now()
+			s.holder`,
+	},
+	{
+		name: "late-renewal-extends", breaks: "An acknowledgement that comes after the trust has ended lengthens it.",
+		file: "kv/lease.go",
+		old: `	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
+	defer cancel()
+	next, err := s.renew(ctx, l, r)
+	if !time.Now().Before(l.TrustedUntil()) {
+		err = ErrLate
+	}
+`,
+		new: `	next, err := s.renew(ctx, l, r)
+`,
+	},
+	{
+		name: "late-acquisition-counts", breaks: "An entry whose acknowledgement came too late counts as acquired.",
+		file: "kv/lease.go",
+		old:  `case err == nil && time.Now().Before(lease.TrustedUntil()) && (until.IsZero() || time.Now().Before(until)):`,
+		new:  `case err == nil:`,
+	},
+	{
+		name: "prior-claim-not-trusted", breaks: "A worker takes its earlier claim over although that may have expired.",
+		file: "kv/claim.go",
+		old: `s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) &&
+		time.Now().Before(opts.Prior.TrustedUntil())`,
+		new: `s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) && !time.Now().IsZero()`,
+	},
+	{
+		name: "restore-not-proven", breaks: "A renewal that finds an earlier write of its key does not see that the store was restored.",
+		file: "kv/lease.go",
+		old:  `	case entry.Revision < l.Revision:`,
+		new:  `	case entry.Revision == 0:`,
+	},
+
+	// Who leads, and until when.
+	{
+		name: "parts-not-removed", breaks: "Parts that a record does not need any more stay.",
+		file: "kv/planwrite.go",
+		old:  `for n := parts + 1; n <= p.store.split.of(key); n++ {`,
+		new:  `for n := parts + 1; n < p.store.split.of(key); n++ {`,
+	},
+	{
+		name: "parts-of-two-writes", breaks: "A record is put together from parts of another write.",
+		file: "kv/split.go",
+		old:  `if p.Parts > 0 && (g == nil || g.token != p.Token || !g.complete(p.Parts)) {`,
+		new:  `if p.Parts > 0 && (g == nil || !g.complete(p.Parts)) {`,
+	},
+	{
+		name: "newer-format-than-all-read", breaks: "A leader writes a format that not every worker reads.",
+		file: "kv/planwrite.go",
+		old:  `format: min(max(w.Format, record.Oldest), s.format)`,
+		new:  `format: max(w.Format, s.format)`,
+	},
+	{
+		name: "number-used-again", breaks: "A session takes its number from its claim, although a higher one is named elsewhere.",
+		file: "kv/claim.go",
+		old:  `number = max(number, named.Session+1)`,
+		new:  `number = max(number, 0)`,
+	},
+	{
+		name: "own-claim-not-awaited", breaks: "A worker whose own earlier claim has not expired yet takes another ID.",
+		file: "kv/claim.go",
+		old:  `if awaits(e, opts) {`,
+		new:  `if awaits(e, opts) && opts.Prior == nil {`,
+	},
+
+	// What leaves the store when a worker leaves.
+	{
+		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
+		file: "kv/lease.go",
+		old:  `case l.Revision == 0 && (absent || entry.Kind != store.Put):`,
+		new:  `case false:`,
+	},
+
+	// Identity beyond a session and a process.
+	{
+		name: "live-claim-taken-over", breaks: "A preferred ID is taken over although its session has a heartbeat.",
+		file: "kv/takeover.go",
+		old:  `if err != nil || !silent {`,
+		new:  `if err != nil || !silent && age < 0 {`, likely: "PreferredID",
+	},
+	{
+		name: "young-claim-taken-over", breaks: "A preferred ID is taken over although its session may just begin.",
+		file: "kv/takeover.go",
+		old:  `case !s.old(claim, age, opts.Watched), !time.Now().Before(until):`,
+		new:  `case !time.Now().Before(until):`, likely: "PreferredID",
+	},
+	{
+		name: "renewed-claim-is-old", breaks: "A claim counts as old since it was first seen, though it was renewed.",
+		file: "kv/takeover.go",
+		old:  `claim.Revision == watched.Revision && time.Since`,
+		new:  `watched.Revision != 0 && time.Since`, likely: "PreferredID",
+	},
+	{
+		name: "servers-clocks-agree", breaks: "What two servers say of the age of a claim counts without a margin.",
+		file: "kv/takeover.go",
+		old:  `return age >= 2*ttl ||`,
+		new:  `return age >= ttl ||`, likely: "PreferredID",
+	},
+	{
+		name: "expiring-claim-taken-over", breaks: "A claim is taken over just before the marker of its expiry.",
+		file: "kv/takeover.go",
+		old:  `TTL: s.TTL(store.StableIDs)}.TrustedUntil()`,
+		new:  `TTL: 2 * s.TTL(store.StableIDs)}.TrustedUntil()`, likely: "Identity",
+	},
+	{
+		name: "silence-not-proved", breaks: "That a read finds no heartbeat counts as proof that there is none.",
+		file: "kv/takeover.go",
+		old: `	err = s.end(ctx, entry)
+	if errors.Is(err, errConflict) {
+		return false, nil
+	}
+	return err == nil, err`,
+		new: `	return true, nil`, likely: "PreferredID",
+	},
+	{
+		name: "everyone-is-dead", breaks: "With a StateDir any claim is taken for that of a dead process.",
+		file: "kv/takeover.go",
+		old:  `return slices.ContainsFunc(dead, e.Token.Of) }`,
+		new:  `return len(dead) > 0 }`, likely: "StateIs",
+	},
+	{
+		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
+		file: "kv/takeover.go",
+		old:  `ripe(s.TTL(e.Bucket)) - age)`,
+		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
+	},
+
+	// The journal, and who observes.
+	{
+		name: "journal-without-permission", breaks: "A leader that may not write the journal cannot store a plan.",
+		file:   "kv/planwrite.go",
+		old:    `!s.mayKeepJournal(ctx)`,
+		new:    `!s.mayKeepJournal(ctx) && s == nil`,
+		likely: "DocumentedPermissions",
+	},
+}

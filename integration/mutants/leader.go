@@ -1,0 +1,271 @@
+package main
+
+// planned are the bugs of internal/leader: plans and what becomes of them.
+var planned = []mutant{
+	// What a worker takes up, and when it says that it has let go.
+	{
+		name: "foreign-list-taken", breaks: "A leader divides a list that has nothing in common with the group's.",
+		file:   "internal/leader/version.go",
+		old:    `return f.List.foreign(l.cfg.Group, inForce)`,
+		new:    `return nil`,
+		likely: "Scripts",
+	},
+	{
+		name: "foreign-without-a-plan", breaks: "A group that has never planned refuses a list that replaces its first one.",
+		file:   "internal/leader/version.go",
+		old:    `case f.List.version > inForce.version, !l.draft.planned:`,
+		new:    `case f.List.version > inForce.version:`,
+		likely: "Scripts",
+	},
+	{
+		name: "renaming-refused", breaks: "A list of a higher version is refused because nothing in it has its old name.",
+		file:   "internal/leader/version.go",
+		old:    `case f.List.version > inForce.version, !l.draft.planned:`,
+		new:    `case !l.draft.planned:`,
+		likely: "Scripts",
+	},
+	{
+		name: "renaming-worker-refused", breaks: "A worker with new names and a higher version does not join.",
+		file:   "internal/leader/version.go",
+		old:    `e.digest != plan.Digest && e.version <= plan.SourceVersion`,
+		new:    `e.digest != plan.Digest`,
+		likely: "NamingScheme",
+	},
+	{
+		name: "older-list-taken", breaks: "A leader whose source is out of date takes the newer list back.",
+		file:   "internal/leader/version.go",
+		old:    `case f.List.version < inForce.version:`,
+		new:    `case f.List.version < inForce.version && l == nil:`,
+		likely: "Scripts",
+	},
+	{
+		name: "version-forgotten", breaks: "The plan does not name the version of the source.",
+		file:   "internal/leader/write.go",
+		old:    `SourceVersion: d.taken.version,`,
+		new:    `SourceVersion: 0,`,
+		likely: "Scripts",
+	},
+	{
+		name: "dropped-comes-back", breaks: "A leader that goes by the records grants again what the newer list has dropped.",
+		file:   "internal/leader/version.go",
+		old:    `kept != nil && kept.digest == l.stored.Digest {`,
+		new:    `kept == nil {`,
+		likely: "Scripts",
+	},
+	{
+		name: "in-flight-vanishes", breaks: "A leader that goes by the records forgets what nobody owns, although its source lists it.",
+		file: "internal/leader/version.go",
+		old: `			l.completeRemembered(f.List)
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "in-flight-guessed", breaks: "A leader that goes by the records grants whatever its older source lists beside them.",
+		file:   "internal/leader/version.go",
+		old:    `whole != nil && whole.digest == l.stored.Digest {`,
+		new:    `whole != nil {`,
+		likely: "Scripts",
+	},
+	{
+		name: "unknown-not-counted", breaks: "The next leader is not told that partitions are missing from the records.",
+		file:   "internal/leader/write.go",
+		old:    `len(d.taken.ids) + d.taken.unknown,`,
+		new:    `len(d.taken.ids),`,
+		likely: "Scripts",
+	},
+	{
+		name: "unconfirmed-answered", breaks: "A refresh is answered before the list that it found is confirmed.",
+		file:   "internal/leader/write.go",
+		old:    `l.source.pending != topology.Partitions && l.source.shrunk.base == nil {`,
+		new:    `l.source.pending != topology.Partitions {`,
+		likely: "Scripts",
+	},
+	{
+		name: "empty-list-taken", breaks: "A list of nothing counts as one that lost most.",
+		file: "internal/leader/version.go",
+		old: `	case f.List.empty():
+		return fmt.Errorf("%w: it lists nothing", ErrSourceShrunk)
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "optional-before-stored", breaks: "A plan that moves something is made before the one for what had no owner is stored.",
+		file: "internal/leader/leader.go",
+		old:  `(!l.decision.Moves || !l.draft.owed || l.pace.tooLarge)`,
+		new:  `(!l.decision.Moves || !l.draft.owed || true)`,
+	},
+
+	// Who leads, and until when.
+	{
+		name: "unknown-plan-is-stored", breaks: "A plan that nobody answered counts as stored.",
+		file: "internal/leader/write.go",
+		old: `	case Lost:
+		l.end(`,
+		new: `	case Lost + 1:
+		l.end(`,
+	},
+
+	// The leader: urgent before optional, never wedged.
+	{
+		name: "urgent-moves", breaks: "A plan for what has no owner moves other partitions as well.",
+		file: "internal/leader/plan.go",
+		old:  `			if w != strategy.None && made.Next[i] != w {`,
+		new:  `			if w == strategy.None && made.Next[i] != w && len(made.Next) < 0 {`,
+	},
+	{
+		name: "refused-write-with-every-heartbeat", breaks: "A refused write is tried again with every heartbeat.",
+		file: "internal/leader/leader.go",
+		old:  `case l.writing != nil, now.Before(l.pace.write):`,
+		new:  `case l.writing != nil:`,
+	},
+	{
+		name: "no-built-in", breaks: "A strategy that fails keeps a crashed worker's partitions without an owner.",
+		file: "internal/leader/plan.go",
+		old: `	a.BuiltIn = !moves && now.Before(l.pace.strategy)
+`,
+		new: ``,
+	},
+	{
+		name: "grants-wait-for-the-strategy", breaks: "What has been released is granted only when the strategy has answered.",
+		file: "internal/leader/leader.go",
+		old:  `case l.writing != nil, now.Before(l.pace.write):`,
+		new:  `case l.writing != nil, l.question != nil, now.Before(l.pace.write):`,
+	},
+	{
+		name: "blind-leader-leads-on", breaks: "A leader that does not see the heartbeats leads on.",
+		file: "internal/leader/leader.go",
+		old:  `	if !l.blind.IsZero() && !now.Before(l.blind.Add(l.sight())) {`,
+		new:  `	if !l.blind.IsZero() && l.cfg.Term == 0 {`,
+	},
+	{
+		name: "late-handoff-silent", breaks: "A handoff that is late is not reported.",
+		file: "internal/leader/plan.go",
+		old:  `	for len(l.releases) > 0 && !now.Before(l.releases[0].due) {`,
+		new:  `	for len(l.releases) > 0 && l.cfg.Term == 0 {`,
+	},
+	{
+		name: "refresh-answered-early", breaks: "A refresh is answered before its partitions are planned for.",
+		file: "internal/leader/write.go",
+		old: `		if !changed && l.question != nil {
+			return // the answer has more to say, and must not wait for this to be stored
+		}
+`,
+		new: ``,
+	},
+	{
+		name: "leader-not-woken", breaks: "A leader is not woken for the deadline of an absent member.",
+		file: "internal/leader/leader.go",
+		old: `		at(l.decision.Wake)
+`,
+		new: ``,
+	},
+	{
+		name: "old-format-ignored", breaks: "Records are written in the newest format whoever reads them.",
+		file: "internal/leader/write.go",
+		old:  `min(l.roster.format(), record.FormatPacked)`,
+		new:  `record.FormatPacked`,
+	},
+	{
+		name: "pending-capacity-forgotten", breaks: "A plan for something else makes a changed capacity forgotten.",
+		file: "internal/leader/plan.go",
+		old:  `	if d.Moves || !l.topo.Altered() {`,
+		new:  `	if d.Moves || l != nil {`,
+	},
+
+	// The state machine.
+	{
+		name: "overwritten-heartbeat-ignored", breaks: "A worker whose heartbeat somebody overwrote counts as gone at once, for a new leader.",
+		file: "internal/leader/leader.go",
+		old: `		l.garbled(now, f)
+`,
+		new:    ``,
+		likely: "GarbageMakesNoSecondOwner|CanDieAllTheSame",
+	},
+	{
+		name: "other-capacity-ignored", breaks: "A new leader does not see that a worker has another capacity than was planned for.",
+		file: "internal/leader/leader.go",
+		old: `		l.compareMembers(now)
+`,
+		new:    ``,
+		likely: "CapacityThatChanged",
+	},
+
+	// Draining and cordoning.
+	{
+		name: "leavers-rebalanced", breaks: "Where all leave, partitions are moved between them.",
+		file: "internal/leader/plan.go",
+		old:  `d.Moves && l.roster.takes(d.Members, away)`,
+		new:  `d.Moves`,
+	},
+	{
+		name: "leavers-left-alone", breaks: "Where all leave, what has no owner is given to none of them.",
+		file: "internal/ledger/propose.go",
+		old:  `(!p.target.leaving || l.allLeave())`,
+		new:  `!p.target.leaving`,
+	},
+	{
+		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
+		file: "internal/leader/shrink.go",
+		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
+		new:  `default:`,
+	},
+
+	// What is told of a wait.
+	{
+		name: "grants-without-deadline", breaks: "A leader does not notice that what it granted is not taken up.",
+		file:   "internal/leader/plan.go",
+		old:    `		l.reportUnapplied(r)`,
+		new:    ``,
+		likely: "HookThatHangs",
+	},
+	{
+		name: "unapplied-again", breaks: "A worker that does not take up what it is granted is reported with every plan.",
+		file:   "internal/leader/told.go",
+		old:    `if !is || l.roster.behind[id] > 0 {`,
+		new:    `if !is {`,
+		likely: "HookThatHangs",
+	},
+	{
+		name: "unapplied-never-again", breaks: "A worker that has caught up is never reported again.",
+		file:   "internal/leader/told.go",
+		old:    `told && f.Applied >= version {`,
+		new:    `told && f.Applied > version+1 {`,
+		likely: "HookThatHangs",
+	},
+	{
+		name: "stuck-worker-told-with-each-heartbeat", breaks: "A leader reports what a worker waits for with each heartbeat.",
+		file:   "internal/leader/told.go",
+		old:    `	if slices.Equal(before, f.Stuck) {`,
+		new:    `	if before = nil; len(f.Stuck) == 0 {`,
+		likely: "Scripts",
+	},
+	{
+		name: "gathering-said-again", breaks: "A cold start says with each worker for how many more it waits.",
+		file:   "internal/leader/told.go",
+		old:    `	if gathers == l.gathers {`,
+		new:    `	if !gathers && !l.gathers {`,
+		likely: "Scripts",
+	},
+
+	// What is measured.
+	{
+		name: "ownerless-since-the-marker", breaks: "What a crashed worker had counts as ownerless only since its heartbeat expired.",
+		file: "internal/leader/measure.go",
+		old:  `s.loose[e.Partition] = loose{since, e.Worker}`,
+		new:  `s.loose[e.Partition] = loose{now, e.Worker}; _ = since`,
+	},
+	{
+		name: "every-grant-is-a-move", breaks: "A partition that returns to its owner counts as moved.",
+		file: "internal/leader/measure.go",
+		old:  `if before.owner != e.Worker {`,
+		new:  `if before.owner != "" {`,
+	},
+	{
+		name: "returned-planned-without", breaks: "A plan is adopted that was made without a member that has come back meanwhile.",
+		file: "internal/leader/plan.go",
+		old:  `if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {`,
+		new:  `if false {`,
+	},
+}

@@ -1,0 +1,192 @@
+package main
+
+// held are the bugs of internal/ledger.
+var held = []mutant{
+	// The ledger.
+	{
+		name: "granted-before-released", breaks: "A partition is granted while its holder still lets go of it.",
+		file: "internal/ledger/propose.go",
+		old:  `p.holder == nil && l.unread == 0 &&`,
+		new:  `(p.holder == nil || p.releasing) && l.unread == 0 &&`,
+	},
+	{
+		name: "granted-back-while-releasing", breaks: "A partition is given back to its holder before that has let go.",
+		file: "internal/ledger/propose.go",
+		old: `		case p.releasing:
+`,
+		new: `		case p.releasing && p.target != p.holder:
+`,
+	},
+	{
+		name: "granted-to-the-dead", breaks: "A partition is granted to a session that has ended.",
+		file: "internal/ledger/propose.go",
+		old:  `p.target.member && p.target.alive()`,
+		new:  `p.target.member && p.target.number > 0`,
+	},
+	{
+		name: "epoch-not-advanced", breaks: "The next owner of an orphan gets the epoch of the one before.",
+		file: "internal/ledger/propose.go",
+		old:  `Session: p.target.number, Epoch: w.Version}`,
+		new:  `Session: p.target.number, Epoch: cmp.Or(p.epoch, w.Version)}`,
+	},
+	{
+		name: "gone-and-not-revoked", breaks: "A partition that the source lists no more stays with its owner.",
+		file: "internal/ledger/propose.go",
+		old:  `(!p.listed() || (p.target`,
+		new:  `((p.target`,
+	},
+	{
+		name: "died-while-written", breaks: "A session that ended while it was granted something holds it for ever.",
+		file: "internal/ledger/propose.go",
+		old:  `case e.Session <= x.ended:`,
+		new:  `case e.Session <= x.ended && e.Session == 0:`,
+	},
+	{
+		name: "early-acknowledgement-lost", breaks: "An acknowledgement that comes before the store's answer is forgotten.",
+		file: "internal/ledger/propose.go",
+		old:  `	if p.holder.letGo(p) {`,
+		new:  `	if p.holder.letGo(p) && p.holder.applied > version {`,
+	},
+	{
+		name: "gone-and-forgotten", breaks: "A partition that vanished from the source and came back is granted while it still runs.",
+		file: "internal/ledger/ledger.go",
+		old: `		l.touch(p)
+		if p.holder == nil {
+			l.forget(p)
+		}
+	}
+}`,
+		new: `		l.touch(p)
+		if p.holder == nil {
+			l.forget(p)
+		} else {
+			delete(l.parts, p.id)
+		}
+	}
+}`,
+	},
+	{
+		name: "acknowledged-by-any-version", breaks: "Any acknowledgement frees what is being released, however old.",
+		file: "internal/ledger/sessions.go",
+		old:  `	if w.applied < p.since {`,
+		new:  `	if w.applied == 0 {`,
+	},
+	{
+		name: "old-news-believed", breaks: "What a session that has ended says counts.",
+		file: "internal/ledger/sessions.go",
+		old:  `if number <= w.ended || number < w.number {`,
+		new:  `if number < w.ended {`,
+	},
+	{
+		name: "end-of-another-session", breaks: "The end of an earlier session frees what the present one holds.",
+		file: "internal/ledger/sessions.go",
+		old:  `if p.session <= number {`,
+		new:  `if p.session >= 0 {`,
+	},
+	{
+		name: "lower-epoch-owns", breaks: "Of two records that name a partition the one read last wins.",
+		file: "internal/ledger/ledger.go",
+		old:  `if p.holder != nil && p.epoch >= epoch {`,
+		new:  `if p.holder != nil && p.epoch < 0 {`,
+	},
+	{
+		name: "version-not-restored", breaks: "Versions do not go on above those of the records.",
+		file: "internal/ledger/ledger.go",
+		old: `	l.version = max(l.version, r.Version)
+	w := l.worker(r.Worker)`,
+		new: `	w := l.worker(r.Worker)`,
+	},
+
+	// The leader: urgent before optional, never wedged.
+	{
+		name: "grant-not-touched", breaks: "A worker that begins a new session is not granted what is meant for it.",
+		file: "internal/ledger/sessions.go",
+		old: `	for _, p := range w.targets {
+		l.touch(p)
+	}
+	for _, p := range w.held {`,
+		new: `	for _, p := range w.held {`,
+	},
+
+	// The state machine.
+	{
+		name: "home-forgotten", breaks: "What a worker had is forgotten as soon as it is given away.",
+		file:   "internal/ledger/ledger.go",
+		old:    `if p.target != nil && (p.home == nil || p.home.member) {`,
+		new:    `if p.target != nil {`,
+		likely: "ComesBack",
+	},
+	{
+		name: "granted-before-known", breaks: "An empty record is not asked to be acknowledged before what cannot be read is granted.",
+		file:   "internal/ledger/propose.go",
+		old:    `p.holder == nil && l.unread == 0 &&`,
+		new:    `p.holder == nil &&`,
+		likely: "Scripts",
+	},
+
+	// Handlers of partitions.
+	{
+		name: "held-counts-as-free", breaks: "A partition is granted to the next worker while its handler has not returned.",
+		file: "internal/ledger/sessions.go",
+		old: `	return !held
+}`,
+		new: `	return !held || held
+}`,
+	},
+	{
+		name: "unread-held-counts-as-known", breaks: "What only an unreadable record named is granted while a handler of it has not returned.",
+		file: "internal/ledger/sessions.go",
+		old:  `w.applied >= u.since && len(w.holding) == 0 {`,
+		new:  `w.applied >= u.since {`,
+	},
+	{
+		name: "fewer-held-is-no-news", breaks: "A partition that is let go after its version was acknowledged is never granted.",
+		file: "internal/ledger/sessions.go",
+		old:  `applied == w.applied && slices.Equal(holding, w.holding) {`,
+		new:  `applied == w.applied {`,
+	},
+
+	// Draining and cordoning.
+	{
+		name: "leaver-granted", breaks: "A worker that leaves is granted what was on its way to it.",
+		file: "internal/ledger/propose.go",
+		old:  `(!p.target.leaving || l.allLeave())`,
+		new:  `true`,
+	},
+	{
+		name: "let-go-for-a-leaver", breaks: "A worker lets go of what nobody will take, because the worker that should have it leaves.",
+		file: "internal/ledger/propose.go",
+		old:  `p.target != p.holder && !p.target.leaving`,
+		new:  `p.target != p.holder`,
+	},
+	{
+		name: "leaver-may-stay-unnoticed", breaks: "A later session that stays does not get what it should have.",
+		file: "internal/ledger/ledger.go",
+		old: `	w.leaving = leaves
+	for _, p := range w.targets {
+		l.touch(p)
+	}
+`,
+		new: `	w.leaving = leaves
+`,
+	},
+
+	// What is told of a wait.
+	{
+		name: "ended-session-unapplied", breaks: "A session that is over is reported for not having applied its record.",
+		file:   "internal/ledger/queries.go",
+		old:    `	if !w.alive() || w.number != r.Session || w.applied`,
+		new:    `	if !w.alive() || w.applied`,
+		likely: "Scripts",
+	},
+
+	// The journal, and who observes.
+	{
+		name: "journal-without-former", breaks: "The journal does not tell who had a partition before.",
+		file: "internal/ledger/ledger.go",
+		old: `	p.former = p.holder
+`,
+		new:    ``,
+		likely: "HistoryTells",
+	},
+}

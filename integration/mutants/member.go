@@ -1,0 +1,239 @@
+package main
+
+// joined are the bugs of internal/member: sessions and elections.
+var joined = []mutant{
+	// How long a lease is trusted.
+	{
+		name: "trust-ignores-claim", breaks: "The session is trusted as long as its heartbeat is, whatever became of its claim.",
+		file: "internal/member/session.go",
+		old:  `earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil())`,
+		new:  `m.session.beat.TrustedUntil()`,
+	},
+	{
+		name: "trust-ignores-heartbeat", breaks: "The session is trusted as long as its claim is, whatever became of its heartbeat.",
+		file: "internal/member/session.go",
+		old:  `earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil())`,
+		new:  `m.session.claim.TrustedUntil()`,
+	},
+	{
+		name: "no-self-fencing", breaks: "A session whose trust has ended goes on until the store says so.",
+		file: "internal/member/session.go",
+		old:  `	m.lose(now, fmt.Errorf("no heartbeat or claim renewal was acknowledged in time: %w", store.ErrLate))`,
+		new:  `	_ = fmt.Errorf("%w", store.ErrLate)`,
+	},
+	{
+		name: "leadership-not-retried", breaks: "A renewal of the lease on leadership that failed once is not tried again.",
+		file: "internal/member/election.go",
+		old:  `Pause: electionRetry, LongestPause: electionRetry,`,
+		new:  `Pause: time.Hour, LongestPause: time.Hour,`,
+	},
+	{
+		name: "restored-leader-goes-on", breaks: "A session goes on although the lease on leadership proves that the store was restored.",
+		file: "internal/member/lead.go",
+		old: `		m.lose(now, err)
+		return
+	}
+	m.report(err)`,
+		new: `	}
+	m.report(err)`,
+	},
+
+	// What a worker takes up, and when it says that it has let go.
+	{
+		name: "hook-not-hurried", breaks: "A hook that gives up when the trust ends has all the time that a clean leave has.",
+		file: "internal/member/session.go",
+		old: `		m.dueBy(dueHurry, now, m.letGoBy())
+`,
+		new:    ``,
+		likely: "LosesItsSessionWhileItStops",
+	},
+
+	// Who leads, and until when.
+	{
+		name: "deposed-elector-silent", breaks: "A leader whose lease has ended keeps its calculator.",
+		file: "internal/member/election.go",
+		old: `		e.do(&ElectionYield{err})
+	}`,
+		new: `		_ = err
+	}`,
+	},
+	{
+		name: "deposed-leader-goes-on", breaks: "A leader that is told of its end keeps its calculator.",
+		file: "internal/member/lead.go",
+		old: `	m.report(err)
+	m.ceaseToLead(now)
+	m.session.fence = store.Fence{}`,
+		new: `	m.report(err)`,
+	},
+	{
+		name: "higher-term-ignored", breaks: "A leader that meets a higher term goes on under its own.",
+		file: "internal/member/election.go",
+		old:  `if e.fence.Term != 0 && term > e.fence.Term {`,
+		new:  `if e.fence.Term != 0 && term < e.fence.Term {`,
+	},
+	{
+		name: "no-refence", breaks: "A leader that may not use its fence any more begins no new term.",
+		file: "internal/member/lead.go",
+		old: `	m.tellElector(&NewTerm{f.Fence})
+`,
+		new: ``,
+	},
+	{
+		name: "terms-without-pace", breaks: "A worker begins as many terms as it has reason to.",
+		file: "internal/member/electionpace.go",
+		old:  `	p.due = p.due.Add(p.step)`,
+		new:  `	p.due = now`,
+	},
+	{
+		name: "passed-while-stored", breaks: "A worker leads under a term below one that was stored meanwhile.",
+		file: "internal/member/election.go",
+		old:  `case f.Fence.Term < e.floor:`,
+		new:  `case f.Fence.Term < e.floor && f.Err != nil:`,
+	},
+	{
+		name: "new-term-waits", breaks: "A leader that needs a new term begins it when it would have renewed its lease anyway.",
+		file: "internal/member/election.go",
+		old: `			e.hold.Hurry(now) // the renewal of a new term goes with the next write
+`,
+		new: ``,
+	},
+	{
+		name: "abstained-for-good", breaks: "A campaign that comes due while its worker abstains is not planned for later.",
+		file: "internal/member/election.go",
+		old: `		e.plan(at, 0)
+		return
+	}
+	e.busy`,
+		new: `		return
+	}
+	e.busy`,
+	},
+	{
+		name: "abstains-and-keeps-the-lease", breaks: "A leader that abstains lets its lease run out.",
+		file: "internal/member/election.go",
+		old:  `		e.do(&ElectionRelease{released})`,
+		new:  `		_ = released`,
+	},
+
+	// The state machine.
+	{
+		name: "running-ends-like-a-start", breaks: "A worker that has been ready ends when the store says no.",
+		file: "internal/member/start.go",
+		old:  `if !m.ready && !f.Transient {`,
+		new:  `if !f.Transient {`,
+	},
+	{
+		name: "full-is-no-free-id", breaks: "A start that failed for another reason says that there was no free ID.",
+		file: "internal/member/start.go",
+		old:  `if errors.Is(m.claimErr, store.ErrNoFreeID) {`,
+		new:  `if m.claimErr != nil {`,
+	},
+	{
+		name: "id-may-be-free", breaks: "A hook that gives up may run until the heartbeat expires, although the ID is free sooner.",
+		file:   "internal/member/session.go",
+		old:    `return earlier(by(m.session.beat, m.cfg.HeartbeatTTL), by(m.session.claim, m.cfg.WorkerIDTTL))`,
+		new:    `return by(m.session.beat, m.cfg.HeartbeatTTL)`,
+		likely: "HookHasToReturn",
+	},
+
+	// Draining and cordoning.
+	{
+		name: "drain-forgotten-on-rejoin", breaks: "A worker that drains and loses its session is a newcomer like any other in the next.",
+		file:   "internal/member/session.go",
+		old:    `Standing: m.standing, Begun`,
+		new:    `Standing: Standing{Cordoned: m.standing.Cordoned}, Begun`,
+		likely: "TheNextSessionOfADraining",
+	},
+	{
+		name: "cordon-forgotten-on-rejoin", breaks: "A cordon ends with the session.",
+		file:   "internal/member/session.go",
+		old:    `Standing: m.standing, Begun`,
+		new:    `Standing: Standing{Leaving: m.standing.Leaving}, Begun`,
+		likely: "ACordon",
+	},
+	{
+		name: "drain-of-a-starter-waits", breaks: "A worker without an assignment waits for the leader when it is asked to drain.",
+		file:   "internal/member/stand.go",
+		old:    `	if !m.ready {`,
+		new:    `	if m.ready && !m.applied {`,
+		likely: "WaitsForItsFirstAssignmentJustStops",
+	},
+	{
+		name: "drained-leader-leaves-others", breaks: "A leader that drains leaves while the handoffs of others are under way.",
+		file:   "internal/member/stand.go",
+		old:    `	if m.session.leads && (`,
+		new:    `	if !m.session.leads && m.session.leads && (`,
+		likely: "ALeaderThatDrainsStays",
+	},
+
+	// What is told of a wait.
+	{
+		name: "id-wait-not-bounded", breaks: "A worker that finds no ID again waits in silence.",
+		file: "internal/member/start.go",
+		old: `	m.awaitID(now)
+`,
+		new:    ``,
+		likely: "FindsNoIDAgain",
+	},
+	{
+		name: "format-not-bounded", breaks: "A worker that cannot read its record takes nothing up and is healthy.",
+		file: "internal/member/lead.go",
+		old: `		m.awaitFormat(now, f.Err)
+`,
+		new: `		_ = m.awaitFormat
+`,
+		likely: "CannotApplyWhatItReads",
+	},
+
+	// What a member decides.
+	{
+		name: "prior-claim-as-it-was", breaks: "A worker that takes long to give up takes its own claim for expired, and waits for it.",
+		file: "internal/member/session.go",
+		old: `		m.prior = &claim
+	}
+	if`,
+		new: `		_ = claim
+	}
+	if`,
+	},
+	{
+		name: "ended-session-trusted-again", breaks: "A heartbeat that is acknowledged late extends the trust in a session that is over.",
+		file: "internal/member/session.go",
+		old: `		m.degrade(false)
+		return // what is over stays over`,
+		new: `		m.degrade(false)`,
+	},
+	{
+		name: "store-opened-twice", breaks: "A worker opens the store while it is being opened, and two claimers follow.",
+		file: "internal/member/start.go",
+		old:  `	m.opens = true`,
+		new:  `	m.opens = false`,
+	},
+	{
+		name: "elected-without-trust", breaks: "A worker that hears late of the heartbeat for its term leads without trust.",
+		file: "internal/member/lead.go",
+		old: `		m.tellHeartbeat(&Beat{m.session.fence}) // this was heard of late; what comes next decides
+		return`,
+		new: ``,
+	},
+	{
+		name: "elector-without-trust", breaks: "An elector is replaced although the trust is over and only not said to be.",
+		file: "internal/member/lead.go",
+		old:  `	case m.trusted(now):`,
+		new:  `	case now.After(m.session.joined):`,
+	},
+	{
+		name: "failed-elector-keeps-its-term", breaks: "A worker leads in the term of an elector that has failed, and not in the next one.",
+		file: "internal/member/failure.go",
+		old:  `		m.session.fence = store.Fence{} // what`,
+		new:  `		_ = store.Fence{} // what`,
+	},
+
+	// What is asked from outside.
+	{
+		name: "control-late-bound", breaks: "A later request gives a drain more time.",
+		file: "internal/member/stand.go",
+		old:  `		m.dueBy(dueDrain, now, by)`,
+		new:  `		m.due(dueDrain, now, by)`,
+	},
+}

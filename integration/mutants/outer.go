@@ -1,0 +1,212 @@
+package main
+
+// outside are the bugs of the outer rooms: source, observe, web and cmd/parti.
+var outside = []mutant{
+	// What a worker takes up, and when it says that it has let go.
+	{
+		name: "bucket-behind", breaks: "A bucket is read from a replica that is behind.",
+		file: "source/snapshot.go",
+		old: `	if known < upTo {
+`,
+		new: `	if known < 0 {
+`,
+		likely: "Replica",
+	},
+	{
+		name: "deleted-key-listed", breaks: "A key that was deleted stays in the list.",
+		file:   "source/snapshot.go",
+		old:    `if m.Header.Get("KV-Operation") == "" && m.Header.Get(jetstream.MarkerReasonHeader) == "" {`,
+		new:    `if true {`,
+		likely: "Bucket",
+	},
+	{
+		name: "bucket-made-anew-unseen", breaks: "A Watch goes on for a bucket that was made anew.",
+		file: "source/kv.go",
+		old: `			if !is.created.Equal(was.created) {
+`,
+		new: `			if is.created.Equal(was.created) && false {
+`,
+		likely: "Bucket",
+	},
+	{
+		name: "file-by-time-alone", breaks: "A file counts as unchanged by its size and time even while it is young.",
+		file: "source/file.go",
+		old: `.Equal(info.ModTime()) &&
+			time.Since(info.ModTime()) > settled {`,
+		new:    `.Equal(info.ModTime()) && settled > 0 {`,
+		likely: "File",
+	},
+	{
+		name: "broken-result-listed", breaks: "A result that broke off counts as a list.",
+		file: "source/sql.go",
+		old: `	if err := rows.Err(); err != nil { // a result that broke off is no list
+`,
+		new: `	if err := rows.Err(); err != nil && b.list == nil {
+`,
+		likely: "Result",
+	},
+	{
+		name: "order-is-a-change", breaks: "The rows of a query in another order count as another list.",
+		file: "source/poll.go",
+		old: `	slices.Sort(lines)
+`,
+		new: `	_ = slices.Sorted[string]
+`,
+		likely: "Query",
+	},
+	{
+		name: "failing-poll-unseen", breaks: "Nobody finds out that a source cannot be polled any more.",
+		file:   "source/poll.go",
+		old:    `if is != was {`,
+		new:    `if is != was && is != failing {`,
+		likely: "Query",
+	},
+
+	// The journal, and who observes.
+	{
+		name: "ended-session-owns", breaks: "To an observer a worker that is gone owns what its record says.",
+		file:   "observe/model.go",
+		old:    `return w.session > max(w.beat.Session, w.gone)`,
+		new:    `return w.session > 0`,
+		likely: "WhileItsSessionMayLive",
+	},
+	{
+		name: "observer-believes-lower-epoch", breaks: "Of two records that name a partition an observer believes the one that it was told last.",
+		file:   "observe/model.go",
+		old:    `if h.worker.partitions[h.at].Epoch > p.Epoch {`,
+		new:    `if h.worker == nil {`,
+		likely: "TheHigherEpochCounts",
+	},
+
+	// The command.
+	{
+		name: "edit-without-compare", breaks: "The command edits a partition over what somebody else has just written.",
+		file: "cmd/parti/editor.go",
+		old:  `jetstream.WithExpectLastSequencePerSubject(is.revision), `,
+		new:  ``,
+	},
+	{
+		name: "edit-of-unknown-outcome", breaks: "An edit whose answer is lost is not looked after.",
+		file: "cmd/parti/editor.go",
+		old:  `case err == nil && r.Result == unchanged && lost:`,
+		new:  `case err == nil && r.Result == unchanged && !lost:`,
+	},
+	{
+		name: "edit-of-coordination", breaks: "The command edits the buckets that workers coordinate in.",
+		file: "cmd/parti/edit.go",
+		old:  `strings.HasPrefix(ed.bucket, bucketPrefix) && strings.HasSuffix(ed.bucket, kind)`,
+		new:  `ed.bucket == kind`,
+	},
+	{
+		name: "check-without-patience", breaks: "A check alarms for what has no owner for a moment.",
+		file: "cmd/parti/check.go",
+		old:  `		if v.Code == fine {`,
+		new:  `		if v.Code == fine || within >= 0 {`,
+	},
+	{
+		name: "unknown-hides-critical", breaks: "A check that is unsure of one thing forgets what is critical.",
+		file: "cmd/parti/check.go",
+		old:  `unknown: 2, critical: 3}`,
+		new:  `unknown: 3, critical: 2}`,
+	},
+	{
+		name: "init-edits-unasked", breaks: "The command edits buckets without being told to.",
+		file: "cmd/parti/setup.go",
+		old:  `case len(i.Problems) == 0 || !mend:`,
+		new:  `case len(i.Problems) == 0:`,
+	},
+	{
+		name: "lease-for-ever-unseen", breaks: "An entry that never expires is not told.",
+		file: "cmd/parti/verify.go",
+		old:  `case err != nil || ttl == 0:`,
+		new:  `case err != nil:`,
+	},
+
+	// The page, and what is seen from outside.
+	{
+		name: "observer-says-stable-too-early", breaks: "A worker that waits for its first assignment is shown as stable.",
+		file: "observe/state.go",
+		old: `	case !applied:
+		return fsm.WaitingAssignment
+`,
+		new:    ``,
+		likely: "TheRecordsSayWhere|TheStateInTheRecords",
+	},
+	{
+		name: "anybody-drains", breaks: "Without Options.Allow everybody may drain workers over HTTP.",
+		file: "web/action.go",
+		old: `	if h.allow == nil {
+		return false
+	}
+`,
+		new: `	if h.allow == nil {
+		return true
+	}
+`,
+		likely: "NeedsAllow",
+	},
+	{
+		name: "panic-allows", breaks: "A panic in Options.Allow counts as a yes.",
+		file:   "web/action.go",
+		old:    `yes = false`,
+		new:    `yes = true`,
+		likely: "NeedsAllow",
+	},
+	{
+		name: "foreign-page-acts", breaks: "A page of another origin may drain workers with the cookies of whoever looks at it.",
+		file:   "web/action.go",
+		old:    `if err := h.guard.Check(r); err != nil {`,
+		new:    `if err := h.guard.Check(r); err != nil && r == nil {`,
+		likely: "NeedsAllow",
+	},
+	{
+		name: "drain-ends-with-request", breaks: "A drain becomes a stop when the browser that asked for it is closed.",
+		file: "web/action.go",
+		old: `	case ActionDrain:
+		h.drain()
+`,
+		new: `	case ActionDrain:
+		go func() { _ = h.worker.Drain(r.Context()) }()
+`,
+		likely: "GoesOnWhenWhoAsked",
+	},
+	{
+		name: "slow-reader-misses", breaks: "A reader that is too slow misses changes instead of being sent away.",
+		file: "web/feed.go",
+		old: `			f.drop(r)
+		}
+	}
+}
+`,
+		new: `		}
+	}
+}
+`,
+		likely: "TakesNothing",
+	},
+	{
+		name: "reader-between", breaks: "A reader that joins between a look at the group and its news misses a change.",
+		file: "web/feed.go",
+		old:  `	first := f.advance()`,
+		new: `	first := newSnapshot(f.view.Group(), 1, 0)
+	if f.now != nil {
+		first = f.now
+	}
+	f.advance()`,
+		likely: "WhileNobodyRead",
+	},
+	{
+		name: "lost-partition-stays", breaks: "A page is not told of a partition that a worker has no more.",
+		file:   "web/delta.go",
+		old:    `			d.unset = append(d.unset, row{now.ID, old[0]})`,
+		new:    ``,
+		likely: "MakeTheNextGroup",
+	},
+	{
+		name: "journal-told-again", breaks: "Each look at the journal tells its newest entries again.",
+		file:   "web/journal.go",
+		old:    `if c.Version > version {`,
+		new:    `if c.Version >= version {`,
+		likely: "NewInTheJournal",
+	},
+}
