@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -220,9 +221,11 @@ func TestAPlaySaysWhatIsNotPossible(t *testing.T) {
 	require.ErrorIs(t, err, ErrImpossible)
 }
 
+var plays = flag.Int("plays", 3, "how many random plays are played")
+
 // TestTwentyMinutesOfPlay: whatever a player does, no partition has two owners, and everything runs in the end.
 func TestTwentyMinutesOfPlay(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(*plays) {
 		p, err := NewPlay(dawn, 6, 40, seed)
 		require.NoError(t, err)
 		for p.Now().Before(dawn.Add(20 * time.Minute)) {
@@ -277,5 +280,27 @@ func BenchmarkAnHourOfPlay(b *testing.B) {
 	p := played(b, 20, 200)
 	for b.Loop() {
 		p.Advance(time.Hour)
+	}
+}
+
+// TestAFrozenProcessDoesNothing freezes one while what it has asked for is under way, and one that is told of every heartbeat.
+func TestAFrozenProcessDoesNothing(t *testing.T) {
+	for _, workers := range []int{1, 5} {
+		p := played(t, workers, 20)
+		for workers == 1 && len(p.waits) == 0 {
+			p.Run(p.Now().Add(100 * time.Microsecond))
+		}
+		frozen := one(p, true).Name
+		require.NoError(t, p.Freeze(frozen))
+		var did []string
+		p.Trace = func(_ time.Time, line string) {
+			if strings.HasPrefix(line, frozen+":") {
+				did = append(did, line)
+			}
+		}
+		p.Advance(time.Minute)
+		require.Empty(t, did)
+		require.NoError(t, p.Thaw(frozen))
+		require.NotEmpty(t, did)
 	}
 }
