@@ -236,7 +236,7 @@ func TestTwentyMinutesOfPlay(t *testing.T) {
 			require.NoError(t, p.StartStore())
 		}
 		for _, process := range p.Look().Processes {
-			_, _ = p.Thaw(process.Name), p.Heal(process.Name) // what is not frozen or has ended says so
+			_, _, _ = p.Thaw(process.Name), p.Heal(process.Name), p.Free(process.Name) // what is not frozen or has ended says so
 		}
 		_, _ = p.Add() // so that somebody is there
 		p.Advance(6 * time.Minute)
@@ -252,7 +252,7 @@ func (p *Play) anything() {
 	if n := len(v.Processes); n > 0 {
 		name = v.Processes[p.Draw(n)].Name
 	}
-	switch n := p.Draw(20); {
+	switch n := p.Draw(23); {
 	case n < 2:
 		_ = p.Kill(name)
 	case n < 4 && len(v.Processes) < 10:
@@ -271,6 +271,10 @@ func (p *Play) anything() {
 		_ = p.Drain(name)
 	case n < 19:
 		_ = p.StopStore()
+	case n < 21:
+		_ = p.Jam(name)
+	case n < 22:
+		_ = p.Free(name)
 	default:
 		_ = p.StartStore()
 	}
@@ -303,4 +307,21 @@ func TestAFrozenProcessDoesNothing(t *testing.T) {
 		require.NoError(t, p.Thaw(frozen))
 		require.NotEmpty(t, did)
 	}
+}
+
+func TestHandlersThatDoNotReturnAreReportedAndKeepTheirPartitions(t *testing.T) {
+	p := played(t, 4, 20)
+	jammed := one(p, false).Name
+	require.NoError(t, p.Jam(jammed))
+	require.NoError(t, p.Drain(jammed))
+	p.Advance(40 * time.Second)
+	now := named(p, jammed)
+	require.Len(t, now.Owned, 5)
+	require.Equal(t, 20, p.Running())
+	require.Contains(t, strings.Join(now.Stuck, " "), "handler of ")
+	require.NoError(t, p.Free(jammed))
+	p.Advance(10 * time.Second)
+	require.True(t, named(p, jammed).Clean)
+	require.Equal(t, 20, p.Running())
+	require.Empty(t, p.Broken)
 }
