@@ -139,6 +139,9 @@ func (w *world) believed(f Fact, before *Listing) {
 	if before.empty() || !w.leader.draft.planned || after.version > before.version {
 		return
 	}
+	if before == w.leader.source.remembered && after.digest == w.leader.stored.Digest {
+		return // that is the list of the stored plan
+	}
 	var gone []string
 	for _, id := range before.ids {
 		if !slices.Contains(after.ids, id) {
