@@ -99,7 +99,7 @@ func TestAHandlerThatDoesNotReturnHoldsUpItsOwnPartitionAloneAndIsReported(t *te
 // TestEveryFaultHappens: a fault that is never drawn, or changes nothing, judges nothing.
 func TestEveryFaultHappens(t *testing.T) {
 	seen := map[string]int{}
-	for seed := range uint64(8) {
+	for seed := range uint64(16) {
 		f := Live(Expand(seed))
 		require.Empty(t, f.Broken, "seed %d\n%s", seed, f.Stack)
 		for what, n := range f.Seen {

@@ -15,6 +15,12 @@ import (
 // client does to the store in memory what package kv does to the real one, step by step and with the same answers. Every
 // method returns at once and calls done later, once.
 type client struct {
+	*connection
+	over func() bool // whoever asks has ended: nothing more is begun for it; nil where that is the process
+}
+
+// connection is what everyone in a process has in common.
+type connection struct {
 	*Loop
 	id       model.Client
 	name     string // of the holder, in its tokens
@@ -28,13 +34,19 @@ type client struct {
 	planSeen uint64
 }
 
+// of is the client of a part of the process, which may end before the process does.
+func (c *client) of(over func() bool) *client { return &client{c.connection, over} }
+
+// late says that there is no time left to do something for whoever asks.
+func (c *client) late(by time.Time) bool { return !c.now.Before(by) || c.over != nil && c.over() }
+
 func newClient(l *Loop, id model.Client, name string, cfg Config) *client {
-	return &client{
+	return &client{connection: &connection{
 		Loop: l, id: id, name: name, timeout: cfg.Member.OperationTimeout, orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
 		ttl: [store.Buckets]time.Duration{
 			store.StableIDs: cfg.Member.WorkerIDTTL, store.Election: cfg.LeaderTTL, store.Heartbeats: cfg.Member.HeartbeatTTL,
 		},
-	}
+	}}
 }
 
 // overwrite puts garbage in the place of an entry.
@@ -116,7 +128,7 @@ func (c *client) put(b store.Bucket, m model.Message, when model.Condition, by t
 	attempt := 0
 	var try func()
 	try = func() {
-		if !c.now.Before(by) {
+		if c.late(by) {
 			done(0, fmt.Errorf("%w: out of time", store.ErrNotDone))
 			return
 		}
@@ -156,7 +168,7 @@ func (c *client) patience(by time.Time) time.Duration {
 
 // get asks the leader of the bucket, again and again.
 func (c *client) get(b store.Bucket, key string, by time.Time, done func(store.Entry, error)) {
-	if !c.now.Before(by) {
+	if c.late(by) {
 		done(store.Entry{}, fmt.Errorf("%w: read %s %q", store.ErrNotDone, b, key))
 		return
 	}

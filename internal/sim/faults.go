@@ -225,6 +225,8 @@ func (f *Fleet) restored(*Worker) {
 			panic(err)
 		}
 		f.copy = nil
+		f.judge.forget()
+		f.judge.reused = true
 		f.Seen["restored"]++
 	}
 	started := f.now.Add(f.Spread(20 * time.Second))

@@ -38,6 +38,7 @@ type Fleet struct {
 	stranger *client
 	thinks   time.Duration // how long a strategy takes at most
 	clients  model.Client
+	judge    *judge
 	epochs   map[string]handed // the highest epoch of each partition
 }
 
@@ -74,6 +75,7 @@ func Defaults(workers, partitions int) Config {
 // NewFleet returns a fleet without workers.
 func NewFleet(l *Loop, cfg Config) *Fleet {
 	f := &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, Seen: map[string]int{}}
+	f.judge = newJudge(f)
 	var list []strategy.Partition
 	for range cfg.partitions {
 		list = append(list, f.source.name())
@@ -127,6 +129,7 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 // upheaves notes that an operator emptied a bucket. Without the assignments epochs may begin anew. Without heartbeats or claims
 // sessions seem to be over that are not.
 func (f *Fleet) upheaves(b store.Bucket) {
+	f.judge.forget()
 	switch b {
 	case store.Assignments:
 		f.emptied = true

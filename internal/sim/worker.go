@@ -66,9 +66,10 @@ type Worker struct {
 // child is one spawned part of a worker. It says nothing after its end.
 type child struct {
 	*Worker
-	kind  member.Kind
-	ended bool
-	stops []func()
+	client *client
+	kind   member.Kind
+	ended  bool
+	stops  []func()
 }
 
 // from tells what a part reports while it lives.
@@ -126,6 +127,7 @@ func (w *Worker) perform(effect member.Effect) {
 	case *member.Stop:
 		w.stop(e.Kind)
 	case *member.Begin:
+		w.fleet.judge.begun(w, e)
 		w.session, w.begun = *e, w.client.now
 		if !e.Keeps {
 			w.tenure = &tenure{}
@@ -158,6 +160,7 @@ func (w *Worker) perform(effect member.Effect) {
 			})
 		}
 	case *member.End:
+		w.fleet.judge.ended(w, e)
 		w.Crash()
 	default:
 		w.instruct(effect)
@@ -236,6 +239,7 @@ func (w *Worker) open() {
 
 func (w *Worker) spawn(e *member.Spawn) {
 	k := &child{Worker: w, kind: e.Kind}
+	k.client = w.client.of(k.over)
 	w.children[e.Kind] = k
 	switch e.Kind {
 	case member.Claimer:

@@ -161,6 +161,9 @@ func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 		e.expires = s.now + int64(m.TTL)
 		s.expireAt(b, ref, e, e.expires)
 	}
+	if s.Watch != nil {
+		s.Watch(e.stored)
+	}
 	s.tell(b, e)
 	if over && !s.replicated() {
 		s.overtake(e.stored.Bucket, b, ref)

@@ -52,6 +52,9 @@ const batchMost = 1000
 
 // Store is the model. See the package's documentation for how it is driven.
 type Store struct {
+	// Watch, if not nil, is called with each message as it is stored.
+	Watch func(store.Entry)
+
 	cfg    Config
 	source Source
 	agenda agenda
