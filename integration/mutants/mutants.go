@@ -1939,6 +1939,18 @@ var mutants = []mutant{
 		new:  `if false {`,
 	},
 	{
+		name: "lost-term-from-zero", breaks: "A term that was overwritten begins at one again, below the plan's: everybody takes the store for an older copy, for good.",
+		file: "kv/term.go",
+		old:  `return plan.Term, err`,
+		new:  `return 0, err`,
+	},
+	{
+		name: "garbage-has-an-end", breaks: "A heartbeat that is no record is waited for, though it never expires.",
+		file: "kv/lease.go",
+		old:  `if b != Heartbeats || entry.Token == "" {`,
+		new:  `if b != Heartbeats {`,
+	},
+	{
 		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
 		file: "internal/leader/shrink.go",
 		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
