@@ -202,4 +202,16 @@ var read = []mutant{
 		old:  `expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))`,
 		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
 	},
+	{
+		name: "lost-term-from-zero", breaks: "A term that was overwritten begins at one again, below the plan's: everybody takes the store for an older copy, for good.",
+		file: "kv/term.go",
+		old:  `return plan.Term, err`,
+		new:  `return 0, err`,
+	},
+	{
+		name: "garbage-has-an-end", breaks: "A heartbeat that is no record is waited for, though it never expires.",
+		file: "kv/lease.go",
+		old:  `if b != store.Heartbeats || entry.Token == "" {`,
+		new:  `if b != store.Heartbeats {`,
+	},
 }

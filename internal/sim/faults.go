@@ -108,6 +108,7 @@ func (f *Fleet) characters() {
 	f.cfg.Member.Handled = kind&1 > 0
 	f.source.watched = kind&2 > 0
 	f.cfg.Member.KeepServing = kind&12 == 4
+	f.cfg.StateDir = f.Draw(2) == 1
 }
 
 // calms ends every fault.
@@ -263,7 +264,7 @@ func (f *Fleet) another(*Worker) {
 		list = append(list, f.source.name())
 	case f.Draw(2) == 0:
 		list[at].Weight = 1 + int64(f.Draw(250))
-	case at > 0: // the first one stays: a list with nothing in common is another application's
+	case at > 0 && len(list) > 8: // some stay: a list with nothing in common is another application's
 		list = slices.Delete(list, at, at+1)
 	}
 	f.changes(list)
@@ -272,7 +273,7 @@ func (f *Fleet) another(*Worker) {
 // shrinks takes most of the list away, and gives it back later or not.
 func (f *Fleet) shrinks(*Worker) {
 	before := f.source.list()
-	f.changes(slices.Clone(before[:(len(before)+2)/3]))
+	f.changes(slices.Clone(before[:max((len(before)+2)/3, min(len(before), 4))]))
 	if f.Draw(2) == 0 {
 		f.later(longest, func() { f.changes(before) })
 	}

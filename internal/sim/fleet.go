@@ -9,6 +9,7 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/store/model"
 	"github.com/parti-go/parti/internal/topology"
@@ -60,7 +61,7 @@ func Defaults(workers, partitions int) Config {
 			ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2,
 			HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, RebalanceCooldown: 10 * time.Second, FlapBackoff: 5 * time.Minute,
 		},
-		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, Rebalance: 0.15, Confirmations: 3,
+		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, PreferredIDWait: 7 * time.Second, Rebalance: 0.15, Confirmations: 3,
 		Hook:     300 * time.Millisecond,
 		Strategy: strategy.NewSticky(),
 	}
@@ -95,7 +96,11 @@ func (f *Fleet) Start() *Worker {
 func (f *Fleet) Restart(w *Worker) *Worker {
 	cfg := f.cfg
 	cfg.Member.PreferredID = w.status.Worker
-	return f.start(cfg)
+	heir := f.start(cfg)
+	if f.cfg.StateDir && w.dead {
+		heir.heirTo = append(w.heirTo, record.Token(w.client.name+"/"))
+	}
+	return heir
 }
 
 func (f *Fleet) start(cfg Config) *Worker {
@@ -115,8 +120,8 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 		}
 	}
 	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
-	anew := f.emptied && epoch < before.epoch && epoch < small // the group has begun anew
-	if epoch < before.epoch && !anew || epoch == before.epoch && now != before {
+	anew := f.emptied && epoch < small // the group has begun anew
+	if !anew && (epoch < before.epoch || epoch == before.epoch && now != before) {
 		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
@@ -136,9 +141,10 @@ func (f *Fleet) upheaves(b store.Bucket) {
 }
 
 // upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or
-// its claim, or when its feed lists. Until then no rule keeps others from what it has.
+// its claim, or when its feed lists. Until then no rule keeps others from what it has. Of a moment later are those that begin with a
+// write that was under way: revisions are used again.
 func (f *Fleet) upheld(w *Worker) bool {
-	return !f.upheaval.IsZero() && !w.begun.After(f.upheaval) && f.now.Sub(f.upheaval) < f.cfg.Member.WorkerIDTTL
+	return !f.upheaval.IsZero() && w.begun.Sub(f.upheaval) < f.cfg.Member.OperationTimeout && f.now.Sub(f.upheaval) < f.cfg.Member.WorkerIDTTL
 }
 
 // beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.
@@ -162,12 +168,15 @@ func (f *Fleet) told(w *Worker, err error) {
 	}
 }
 
+// named is how many handlers that do not return a worker names.
+const named = 20
+
 // returned judges a call of the user's code that has returned: one that took too long has been reported.
 func (f *Fleet) returned(w *Worker, c *call) {
 	took, limit := f.now.Sub(c.began), f.cfg.Member.HandoffTimeout
 	if took > limit+time.Second {
 		f.Seen["overlong"]++
-		if w.stuckAt.Before(c.began.Add(limit)) && !w.slept(c.began) {
+		if w.stuckAt.Before(c.began.Add(limit)) && !w.slept(c.began) && !c.crowded {
 			f.breaks("%s did not say that its user has not returned for %s", w.Name, took)
 		}
 	}

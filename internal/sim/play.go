@@ -186,7 +186,7 @@ func (p *Play) start() *Worker {
 
 // Add starts one more process, and returns its name.
 func (p *Play) Add() (process string, err error) {
-	if alive := p.alive(); alive >= Most {
+	if alive := len(p.live()); alive >= Most {
 		return "", fmt.Errorf("%w: %d processes live, allowed: %d", ErrImpossible, alive, Most)
 	}
 	w := p.start()

@@ -36,7 +36,7 @@ func one(p *Play, leads bool) Process {
 	panic("there is none")
 }
 
-func named(p *Play, name string) Process {
+func processOf(p *Play, name string) Process {
 	for _, process := range p.Look().Processes {
 		if process.Name == name {
 			return process
@@ -105,16 +105,16 @@ func TestAFrozenProcessIsFencedWhenItWakesUpAndComesBack(t *testing.T) {
 	require.ErrorIs(t, p.Stop(frozen.Name), ErrImpossible)
 	allRun(t, p, 20*time.Second)
 	p.Advance(10 * time.Second)
-	require.Len(t, named(p, frozen.Name).Owned, 12, "it has noticed something in its sleep")
+	require.Len(t, processOf(p, frozen.Name).Owned, 12, "it has noticed something in its sleep")
 	require.NoError(t, p.Thaw(frozen.Name))
 	require.Equal(t, 12, p.Look().Refused)
 	require.Contains(t, lines(p.News()), "The fence refuses 12 writes of ")
 	p.Advance(time.Second)
-	require.Empty(t, named(p, frozen.Name).Owned)
+	require.Empty(t, processOf(p, frozen.Name).Owned)
 	p.Advance(2 * time.Minute)
 	require.Empty(t, p.Broken)
 	require.Equal(t, 60, p.Running())
-	require.NotEmpty(t, named(p, frozen.Name).Owned, "it has not come back")
+	require.NotEmpty(t, processOf(p, frozen.Name).Owned, "it has not come back")
 }
 
 func TestAShortFreezeChangesNothing(t *testing.T) {
@@ -124,7 +124,7 @@ func TestAShortFreezeChangesNothing(t *testing.T) {
 	p.Advance(time.Second)
 	require.NoError(t, p.Thaw(before.Name))
 	p.Advance(20 * time.Second)
-	require.Equal(t, before.Session, named(p, before.Name).Session)
+	require.Equal(t, before.Session, processOf(p, before.Name).Session)
 	require.Equal(t, 60, p.Running())
 	require.Zero(t, p.Look().Refused)
 	require.Empty(t, p.Broken)
@@ -149,14 +149,14 @@ func TestAProcessThatIsCutOffGivesUpBeforeTheOthersTakeOver(t *testing.T) {
 	cut := one(p, false)
 	require.NoError(t, p.Cut(cut.Name))
 	p.Advance(4900 * time.Millisecond)
-	now := named(p, cut.Name)
+	now := processOf(p, cut.Name)
 	require.Empty(t, now.Owned)
 	require.Zero(t, now.Trust)
 	allRun(t, p, 20*time.Second)
 	require.NoError(t, p.Heal(cut.Name))
 	p.Advance(time.Minute)
 	require.Empty(t, p.Broken)
-	require.Len(t, named(p, cut.Name).Owned, 12)
+	require.Len(t, processOf(p, cut.Name).Owned, 12)
 }
 
 func TestAStoppedProcessEndsAndOneThatTakesItsPlaceMovesNothing(t *testing.T) {
@@ -164,15 +164,15 @@ func TestAStoppedProcessEndsAndOneThatTakesItsPlaceMovesNothing(t *testing.T) {
 	before, versions := one(p, false), p.Look().Plan.Version
 	require.NoError(t, p.Stop(before.Name))
 	p.Advance(time.Second)
-	require.True(t, named(p, before.Name).Clean)
+	require.True(t, processOf(p, before.Name).Clean)
 	name, err := p.Add()
 	require.NoError(t, err)
 	p.Advance(5 * time.Second)
-	require.Equal(t, before.Worker, named(p, name).Worker)
-	require.Len(t, named(p, name).Owned, 12)
+	require.Equal(t, before.Worker, processOf(p, name).Worker)
+	require.Len(t, processOf(p, name).Owned, 12)
 	require.Less(t, p.Look().Plan.Version, versions+5)
 	p.Advance(time.Minute)
-	require.Empty(t, named(p, before.Name).Name, "it is still shown")
+	require.Empty(t, processOf(p, before.Name).Name, "it is still shown")
 	require.Equal(t, 60, p.Running())
 }
 
@@ -185,7 +185,7 @@ func TestADrainLeavesNothingWithoutAnOwnerForLong(t *testing.T) {
 		p.Advance(pace)
 		least = min(least, p.Running())
 	}
-	require.True(t, named(p, drained.Name).Clean, "it has not ended")
+	require.True(t, processOf(p, drained.Name).Clean, "it has not ended")
 	require.Equal(t, 60, p.Running())
 	require.GreaterOrEqual(t, least, 48)
 	require.Empty(t, p.Broken)
@@ -315,13 +315,13 @@ func TestHandlersThatDoNotReturnAreReportedAndKeepTheirPartitions(t *testing.T) 
 	require.NoError(t, p.Jam(jammed))
 	require.NoError(t, p.Drain(jammed))
 	p.Advance(40 * time.Second)
-	now := named(p, jammed)
+	now := processOf(p, jammed)
 	require.Len(t, now.Owned, 5)
 	require.Equal(t, 20, p.Running())
 	require.Contains(t, strings.Join(now.Stuck, " "), "handler of ")
 	require.NoError(t, p.Free(jammed))
 	p.Advance(10 * time.Second)
-	require.True(t, named(p, jammed).Clean)
+	require.True(t, processOf(p, jammed).Clean)
 	require.Equal(t, 20, p.Running())
 	require.Empty(t, p.Broken)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/strategy"
@@ -24,6 +25,8 @@ type Config struct {
 	IDs             []string
 	Confirmations   int           // of a list that lacks most
 	Hook            time.Duration // how long the user takes at most to let go
+	PreferredIDWait time.Duration
+	StateDir        bool // a process that is restarted proves that the one before is dead
 	Strategy        strategy.Strategy
 
 	partitions int // that there are at first
@@ -56,7 +59,8 @@ type Worker struct {
 	heartbeat  *heartbeat
 	elector    *elector
 	calculator *calculator
-	edition    int // of the source
+	edition    int            // of the source
+	heirTo     []record.Token // processes before whose death is proved, until their ID is claimed
 }
 
 // child is one spawned part of a worker. It says nothing after its end.
