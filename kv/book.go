@@ -19,6 +19,7 @@ type book struct {
 // hold is one chain in the book.
 type hold struct {
 	lease Lease     // Revision is that of the last acknowledged write; 0 when the first was not
+	acked time.Time // when that was sent; zero for none
 	until time.Time // when its entry has surely expired
 }
 
@@ -27,7 +28,7 @@ type hold struct {
 func (b *book) writing(l Lease) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.holds[l.Chain] = hold{l, time.Now().Add(2*l.TTL + lateExpiry)}
+	b.holds[l.Chain] = hold{l, b.holds[l.Chain].acked, time.Now().Add(2*l.TTL + lateExpiry)}
 }
 
 // wrote notes that a write was acknowledged. Whatever else this holder had under that key is replaced by it.
@@ -39,7 +40,7 @@ func (b *book) wrote(l Lease) {
 			delete(b.holds, chain)
 		}
 	}
-	b.holds[l.Chain] = hold{l, time.Now().Add(l.TTL + lateExpiry)}
+	b.holds[l.Chain] = hold{l, l.Sent, time.Now().Add(l.TTL + lateExpiry)}
 }
 
 // gone notes that nothing of the hold is in the store, now or later.
@@ -47,6 +48,13 @@ func (b *book) gone(chain token) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.holds, chain)
+}
+
+// acked returns when the last acknowledged write of a hold was sent: its entry is not older. The zero time is unknown.
+func (b *book) acked(chain token) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.holds[chain].acked
 }
 
 // left lists what may be in a bucket, by key.

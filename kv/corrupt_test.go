@@ -96,3 +96,16 @@ func TestAnAssignmentBucketThatIsEmptiedIsRolledBack(t *testing.T) {
 		})
 	}
 }
+
+// TestAHeartbeatThatIsNoRecordIsWrittenOver: it has no end to wait for.
+func TestAHeartbeatThatIsNoRecordIsWrittenOver(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		scrawl(t, s, Heartbeats, "worker-0", "garbage")
+		time.Sleep(s.TTL(Heartbeats))
+		_, err := s.Acquire(t.Context(), Heartbeats, "worker-0", Heartbeat{Session: 2}, func(e Entry) bool {
+			_, err := DecodeHeartbeat(e.Value)
+			return err != nil
+		})
+		require.NoError(t, err)
+	})
+}

@@ -68,8 +68,8 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 			expect, stored = entry.Revision, entry.Token.Of(chain)
 		case over != nil && over(entry):
 			expect, stored = entry.Revision, false
-			if b != Heartbeats {
-				continue // claims: over knows how old the entry is
+			if b != Heartbeats || entry.Token == "" {
+				continue // claims: over knows how old the entry is; what is no record has no end
 			}
 			if until, err = s.awaitEnd(ctx, entry); err != nil {
 				return Lease{}, err
@@ -159,7 +159,8 @@ func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
 
 // Release deletes the entry if it is still that of this hold; [ErrLost] says that it is not. Both mean that nothing of the
 // hold is in the store any more. A hold whose first write nobody answered, which has Revision 0, ends with a marker in the
-// place of that write, so that it cannot be stored later.
+// place of that write, so that it cannot be stored later. An entry that is about to expire is not deleted: Release waits for its
+// end.
 func (s *Store) Release(ctx context.Context, l Lease) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -174,21 +175,39 @@ func (s *Store) Release(ctx context.Context, l Lease) error {
 }
 
 func (s *Store) release(ctx context.Context, l Lease) error {
-	expect := l.Revision
+	expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))
 	for {
+		if !time.Now().Before(until) {
+			var err error
+			if expect, until, err = s.endable(ctx, l); err != nil {
+				return err
+			}
+		}
 		_, err := s.write(ctx, s.marker(l.Bucket, l.Key), markerTTL, jetstream.WithExpectLastSequencePerSubject(expect))
 		if !errors.Is(err, errConflict) {
 			return err
 		}
+		until = time.Time{}
+	}
+}
+
+// endable returns at which revision the entry of a hold can be deleted, and until when. One that is about to expire is not
+// deleted: the marker of its expiry could follow the deletion, and end what the next holder has stored by then.
+func (s *Store) endable(ctx context.Context, l Lease) (expect uint64, until time.Time, err error) {
+	for {
 		entry, err := s.Get(ctx, l.Bucket, l.Key)
 		absent := errors.Is(err, ErrNotFound)
 		switch {
 		case err != nil && !absent:
-			return err
-		case !absent && entry.Kind == Put && entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):
-			expect = entry.Revision
-		default:
-			return fmt.Errorf("%w: the entry has ended, or is another's", ErrLost)
+			return 0, time.Time{}, err
+		case l.Revision == 0 && (absent || entry.Kind != Put):
+			return entry.Revision, time.Now().Add(ripe(l.TTL)), nil
+		case absent || entry.Kind != Put || !entry.Token.Of(l.Chain):
+			return 0, time.Time{}, fmt.Errorf("%w: the entry has ended, or is another's", ErrLost)
+		}
+		until, err := s.awaitEnd(ctx, entry)
+		if err != nil || !until.IsZero() {
+			return entry.Revision, until, err
 		}
 	}
 }

@@ -201,7 +201,10 @@ func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Tok
 	return err
 }
 
-// awaitEnd says until when an entry may be written over: not in the last eighth of its life. The marker of its expiry could
+// ripe is up to which age an entry may be written over or deleted: until the last eighth of its life.
+func ripe(ttl time.Duration) time.Duration { return ttl * 7 / 8 }
+
+// awaitEnd says until when an entry may be written over, or deleted: not in the last eighth of its life. The marker of its expiry could
 // follow what is written, even where that is acknowledged, and would end it. The leader would give a session's partitions
 // away while its worker still trusts it:
 //
@@ -219,7 +222,7 @@ func (s *Store) awaitEnd(ctx context.Context, e Entry) (until time.Time, err err
 			return time.Time{}, err
 		}
 		age := max(info.TimeStamp.Sub(e.Created), 0)
-		until = asked.Add(s.TTL(e.Bucket)*7/8 - age)
+		until = asked.Add(ripe(s.TTL(e.Bucket)) - age)
 		if time.Now().Before(until) {
 			return until, nil
 		}

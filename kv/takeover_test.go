@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
@@ -219,4 +221,27 @@ func withStores(t *testing.T, f func(t *testing.T, a, b *Store)) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		f(t, openStore(t, srv, testConfig()), openStore(t, srv, testConfig()))
 	})
+}
+
+// TestAnEntryThatIsAboutToExpireIsNotDeleted: it ends by itself, also where later writes of its hold were not answered.
+func TestAnEntryThatIsAboutToExpireIsNotDeleted(t *testing.T) {
+	for name, renews := range map[string]bool{"never renewed": false, "renewed in vain": true} {
+		t.Run(name, func(t *testing.T) {
+			withFaults(t, func(t *testing.T, js *faulty, s *Store) {
+				l := acquire(t, s, "worker-0")
+				if renews {
+					time.Sleep(4 * time.Second)
+					js.next(func(func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) { return nil, nats.ErrTimeout })
+					_, err := s.Renew(t.Context(), l, beat(1))
+					require.ErrorIs(t, err, ErrUnknown)
+				}
+				time.Sleep(time.Until(l.Sent.Add(l.TTL * 15 / 16)))
+				require.ErrorIs(t, s.Release(t.Context(), l), ErrLost)
+				require.GreaterOrEqual(t, time.Since(l.Sent), l.TTL)
+				e, err := s.Get(t.Context(), Heartbeats, "worker-0")
+				require.NoError(t, err)
+				require.Equal(t, Expired, e.Kind)
+			})
+		})
+	}
 }

@@ -406,14 +406,28 @@ var mutants = []mutant{
 	{
 		name: "foreign-without-a-plan", breaks: "A group that has never planned refuses a list that replaces its first one.",
 		file:   "internal/leader/version.go",
-		old:    `case f.List.version > inForce.version, !l.draft.planned:`,
-		new:    `case f.List.version > inForce.version:`,
+		old:    `case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):`,
+		new:    `case f.List.version > inForce.version, l.plannedFor(f.List):`,
+		likely: "Scripts",
+	},
+	{
+		name: "planned-list-foreign", breaks: "The list of the stored plan is another application's where the record of a worker that is gone names others.",
+		file:   "internal/leader/version.go",
+		old:    `!l.draft.planned, l.plannedFor(f.List):`,
+		new:    `!l.draft.planned:`,
+		likely: "Scripts",
+	},
+	{
+		name: "planned-list-doubted", breaks: "The list of the stored plan has to be confirmed where the record of a worker that is gone names others.",
+		file:   "internal/leader/shrink.go",
+		old:    ` || l.plannedFor(list)`,
+		new:    ``,
 		likely: "Scripts",
 	},
 	{
 		name: "renaming-refused", breaks: "A list of a higher version is refused because nothing in it has its old name.",
 		file:   "internal/leader/version.go",
-		old:    `case f.List.version > inForce.version, !l.draft.planned:`,
+		old:    `case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):`,
 		new:    `case !l.draft.planned:`,
 		likely: "Scripts",
 	},
@@ -1780,8 +1794,8 @@ var mutants = []mutant{
 	{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
-		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):`,
-		new:  `entry.Token.Of(l.Chain):`,
+		old:  `case l.Revision == 0 && (absent || entry.Kind != Put):`,
+		new:  `case false:`,
 	},
 	// Draining and cordoning.
 	{
@@ -1891,6 +1905,33 @@ var mutants = []mutant{
 		new:  `!p.target.leaving`,
 	},
 	{
+		name: "returned-planned-without", breaks: "A plan is adopted that was made without a member that has come back meanwhile.",
+		file: "internal/leader/plan.go",
+		old:  `if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {`,
+		new:  `if false {`,
+	},
+	{
+		name: "overdue-entry-deleted", breaks: "An entry that is about to expire is deleted: the marker of its expiry may end what another stores next.",
+		file: "kv/lease.go",
+		old:  `expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))`,
+		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
+	},
+	{
+		name: "emptied-store-believed", breaks: "A leader that finds an emptied store grants what sessions hold that have applied more than the store knows.",
+		file: "internal/leader/plan.go",
+		old: `	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest)
+	}
+`,
+		new: ``,
+	},
+	{
+		name: "older-copy-believed", breaks: "A leader grants what sessions hold of which an older copy of the store knows nothing.",
+		file: "internal/leader/takeover.go",
+		old:  `if l.draft.planned { // otherwise they go on until there is a plan`,
+		new:  `if false {`,
+	},
+	{
 		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
 		file: "internal/leader/shrink.go",
 		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
@@ -1967,7 +2008,7 @@ var mutants = []mutant{
 	{
 		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `s.TTL(e.Bucket)*7/8 - age)`,
+		old:  `ripe(s.TTL(e.Bucket)) - age)`,
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
 	{

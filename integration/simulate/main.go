@@ -54,12 +54,19 @@ func main() {
 	jobs := flag.Int("j", runtime.NumCPU(), "how many processes at once")
 	restores := flag.Bool("restores", false, "have the store restored from older copies as well")
 	inMemory := flag.Bool("model", false, "live on the store in memory: the deciders alone, thousands of lives a minute")
+	counted := flag.Int("rules", 0, "with -model: live so many lives once more with counters in the deciders, and say how often each rule mattered")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	live := func() (bool, error) { return simulate(ctx, *base, *seeds, *jobs, *restores) }
 	if *inMemory {
-		live = func() (bool, error) { return model(ctx, *base, *seeds, *jobs) }
+		live = func() (bool, error) {
+			failed, err := model(ctx, *base, *seeds, *jobs)
+			if err == nil && *counted > 0 {
+				err = reach(ctx, *base, *counted)
+			}
+			return failed, err
+		}
 	}
 	failed, err := live()
 	if err != nil {

@@ -138,11 +138,26 @@ func (l *Leader) targetMade(now time.Time, f *TargetMade) {
 	if !a.BuiltIn {
 		l.pace.failing, l.pace.strategy = 0, time.Time{}
 	}
+	if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {
+		return // topology has seen it come back, and decides again
+	}
 	l.adopt(now, a, f.Next, record.Certificate(f.Certificate))
 	if a.BuiltIn || f.Uneven {
 		l.topo.Uneven(now, true)
 	}
 	l.unplaced(now, a, f.Waits)
+}
+
+// returned says that a member came back that is to be planned without: its partitions would move away, and back to it later. What
+// is urgent does not wait for that more than once.
+func (l *Leader) returned(members []string) bool {
+	for _, id := range l.draft.members {
+		w, here := l.roster.live[id]
+		if _, stays := slices.BinarySearch(members, id); !stays && here && !w.leaving {
+			return true
+		}
+	}
+	return false
 }
 
 // adopt makes a target what the ledger works towards. From here on it is the plan, however long storing it takes.
@@ -156,6 +171,9 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	}
 	for _, id := range d.Members {
 		delete(l.roster.away, id)
+	}
+	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest)
 	}
 	l.ledger.SetTargets(d.Members, next)
 	l.ledger.SetMembers(d.Members)

@@ -32,10 +32,16 @@ func (l *Leader) refuses(f *Listed) error {
 			unknown = fmt.Sprintf("; %d partitions of the newer list have no owner and are not known here", inForce.unknown)
 		}
 		return fmt.Errorf("%w: it has version %d, the group's list has version %d%s", ErrOlderSource, f.List.version, inForce.version, unknown)
-	case f.List.version > inForce.version, !l.draft.planned:
+	case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):
 		return nil
 	}
 	return f.List.foreign(l.cfg.Group, inForce)
+}
+
+// plannedFor says that the stored plan was made for this very list, where only the records say another: that of a worker that is
+// gone stays as it was until somebody has taken its place.
+func (l *Leader) plannedFor(list *Listing) bool {
+	return l.source.current() == l.source.remembered && list.digest == l.stored.Digest
 }
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other

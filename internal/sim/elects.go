@@ -52,7 +52,7 @@ func (el *elector) perform(effects []member.ElectionEffect) {
 				el.step(&member.ElectionRenewed{From: e.Lease.Revision, Lease: l, Err: err})
 			})
 		case *member.ElectionRelease:
-			c.release(e.Lease, c.now.Add(c.timeout), func(error) {})
+			el.Worker.client.release(e.Lease, c.now.Add(c.timeout), func(error) {})
 		case *member.ElectionLead:
 			el.from(&member.Elected{Fence: e.Fence})
 		case *member.ElectionYield:

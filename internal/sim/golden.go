@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -24,7 +25,7 @@ func (s Script) String() string {
 	var text strings.Builder
 	for n := range s.blocks() {
 		b := s.block(n)
-		fmt.Fprintf(&text, "%-24s # %s\n", hex.EncodeToString(b), words(n, b))
+		fmt.Fprintf(&text, "%-*s # %s\n", Block, hex.EncodeToString(bytes.TrimRight(b, "\x00")), words(n, b))
 	}
 	return text.String()
 }
@@ -67,7 +68,7 @@ func Story(s Script, prepare ...func(*Fleet)) string {
 			lines = append(lines, line[:min(len(line), storyWidth)])
 		}
 	}))...)
-	for _, b := range f.Broken {
+	for _, b := range f.Broken[:min(len(f.Broken), 3)] {
 		lines = append(lines, "BROKEN "+b)
 	}
 	if more := len(lines) - storyMost; more > 0 {

@@ -10,7 +10,7 @@ import (
 // Begin is when every life begins.
 var Begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// calm is how long after the last fault everything must have an owner.
+// calmLasts is how long after the last fault everything must have an owner.
 const calmLasts = 3 * time.Minute
 
 // Traced has each thing that happens told in one line.
@@ -77,19 +77,9 @@ func (f *Fleet) recovers() {
 		f.breaks("%d partitions have no owner %s after the last fault", n, calmLasts)
 	}
 	if p := f.unlisted(); p != "" {
-		f.breaks("%s still runs %s after the last fault, and is not listed", p, calmLasts)
+		f.breaks("%s runs and is not listed, %s after the last fault", p, calmLasts)
 	}
 	if n := f.Leaders(); n != 1 {
 		f.breaks("%d workers lead %s after the last fault", n, calmLasts)
 	}
-}
-
-// alive counts the processes that run.
-func (f *Fleet) alive() (n int) {
-	for _, w := range f.Workers {
-		if !w.dead {
-			n++
-		}
-	}
-	return n
 }

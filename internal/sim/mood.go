@@ -85,7 +85,7 @@ func (u *user) become(m Mood) {
 // overstays says that a partition runs only because the user's code does not heed the end of its context, or because the
 // worker keeps serving without the store: whoever else runs it has epochs for that.
 func (u *user) overstays(partition string) bool {
-	if u.carries && !u.client.now.Before(u.trust.Until) {
+	if u.cfg.Member.KeepServing && (!u.client.now.Before(u.trust.Until) || u.of[partition].session != u.session.Number) {
 		return true
 	}
 	return slices.ContainsFunc(u.calls, func(c *call) bool {

@@ -23,7 +23,7 @@ func (c *client) beginTerm(r record.Term, floor uint64, by time.Time, valid func
 			last := uint64(0)
 			if e.Kind == store.Put && err == nil {
 				stored, err := store.Decode(e, record.DecodeTerm)
-				if err != nil {
+				if err != nil && !errors.Is(err, record.ErrCorrupt) { // otherwise the floor counts on
 					done(store.Fence{}, err)
 					return
 				}

@@ -24,7 +24,7 @@ type Script []byte
 
 const (
 	// Block is the length of a block.
-	Block = 12
+	Block = 16
 	// PointMark marks a point: bytes 3 to 6 say which choice (see [model.Choice]; [model.Choices] for those of the clients), which one
 	// of these from then on in two bytes, and what it is.
 	PointMark = 0xff
@@ -102,7 +102,7 @@ func odds(rest, fate, sight uint32) (o [choices]uint32) {
 type chooser struct {
 	step   []byte // what is left of the block of the step that is being made
 	odds   *[choices]uint32
-	state  model.Random
+	state  [choices]uint64 // of each kind, so that one choice more of one kind changes none of another
 	points []point
 	// noted, if not nil, is told each small choice.
 	noted func(kind int, value byte)
@@ -123,7 +123,11 @@ func (c *chooser) begin(block []byte) {
 		return
 	}
 	kind := int(at(block, 1)) % len(weathers)
-	c.odds, c.state = &weathers[kind], *model.NewRandom(uint64(kind)<<8|uint64(at(block, 2)), model.Odds{})
+	c.odds = &weathers[kind]
+	for k := range c.state {
+		c.state[k] = uint64(k)<<16 | uint64(kind)<<8 | uint64(at(block, 2))
+		c.chance(k)
+	}
 	c.step = block[min(3, len(block)):]
 	if c.step == nil {
 		c.step = []byte{}
@@ -149,8 +153,10 @@ func (c *chooser) small(kind, n int) int {
 		return 0
 	}
 	b := byte(0)
-	if c.odds != &weathers[0] && uint32(c.state.Uint64()>>48) < c.odds[kind] {
-		b = byte(1 + (c.state.Uint64()>>33)%uint64(min(n, 256)-1))
+	if c.odds != &weathers[0] {
+		if r := c.chance(kind); uint32(r>>48) < c.odds[kind] {
+			b = byte(1 + uint32(r)%uint32(min(n, 256)-1))
+		}
 	}
 	for i := 0; i < len(c.points); i++ {
 		p := &c.points[i]
@@ -169,6 +175,15 @@ func (c *chooser) small(kind, n int) int {
 		c.noted(kind, b)
 	}
 	return scaled(b, n)
+}
+
+// chance is the generator splitmix64.
+func (c *chooser) chance(kind int) uint64 {
+	c.state[kind] += 0x9e3779b97f4a7c15
+	z := c.state[kind]
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return z ^ z>>31
 }
 
 // draw returns a number below n: from the block of a step, and otherwise by chance.

@@ -17,16 +17,29 @@ func Shrink(s Script, lives int, prepare ...func(*Fleet)) Script {
 	}
 	k.promise = promise(first.Broken[0])
 	k.best = s.until(first.block)
-	for before := Script(nil); k.lives > 0 && !bytes.Equal(before, k.best); {
-		before = k.best
-		k.try(calmed(k.best))
+	k.try(calmed(k.best))
+	k.settle(func() {
 		k.blocks(blank)
-		k.try(merged(k.best))
+		k.blocks(skip)
 		k.blocks(cut)
 		k.weathers()
+	})
+	k.settle(k.bytes)
+	k.points()
+	k.settle(func() {
+		k.blocks(skip)
+		k.blocks(cut)
 		k.bytes()
-	}
+	})
 	return k.best
+}
+
+// settle repeats something until it changes nothing.
+func (k *shrinker) settle(do func()) {
+	for before := Script(nil); k.lives > 0 && !bytes.Equal(before, k.best); {
+		before = k.best
+		do()
+	}
 }
 
 // promise is what a sentence says is broken, whoever broke it and when.
@@ -86,23 +99,6 @@ func calmed(s Script) Script {
 	return s
 }
 
-// merged is a script whose blocks in which nothing happens are pauses of others, as far as one pause is long enough.
-func merged(s Script) Script {
-	whole := slices.Clone(s.block(0))
-	since := time.Duration(0)
-	for n := 1; n < s.blocks(); n++ {
-		b := slices.Clone(s.block(n))
-		d := since + pause(at(b, 0))
-		if nothing := len(bytes.TrimRight(b[1:], "\x00")) == 0; nothing && d < pause(255) && n < s.blocks()-1 {
-			since = d
-			continue
-		}
-		b[0], since = lasting(d), 0
-		whole = append(whole, b...)
-	}
-	return whole
-}
-
 // lasting is the first byte whose pause is at least so long.
 func lasting(d time.Duration) byte {
 	for b := range 255 {
@@ -124,24 +120,52 @@ func blank(s Script, first, n int) Script {
 	return s
 }
 
+// skip cuts blocks out, and leaves their time to what follows, as far as one pause can be as long.
+func skip(s Script, first, n int) Script {
+	d := time.Duration(0)
+	for block := first; block < first+n; block++ {
+		d += pause(at(s.block(block), 0))
+	}
+	s = cut(s, first, n)
+	if b := s.block(first); len(b) > 0 {
+		b[0] = lasting(d + pause(b[0]))
+	}
+	return s
+}
+
 // cut cuts blocks and their time out.
 func cut(s Script, first, n int) Script {
 	return slices.Concat(s[:min(first*Block, len(s))], s[min((first+n)*Block, len(s)):])
 }
 
-// pointsMost is the most points that one block is replaced by.
-const pointsMost = 64
-
-// weathers tries to do without the weather, and where that is what breaks the promise, with the choices in its place that it made.
+// weathers tries to do without the weather of each step.
 func (k *shrinker) weathers() {
 	for n := k.best.blocks() - 1; n >= 0; n-- {
-		b := k.best.block(n)
-		if at(b, 1) == 0 || at(b, 1) == PointMark {
-			continue
+		if calm := k.best.calm(n); calm != nil {
+			k.try(calm)
 		}
-		calm := slices.Clone(k.best)
-		clear(calm.block(n)[1:min(3, len(b))])
-		if k.try(calm) {
+	}
+}
+
+// calm is the script without the weather of one block; nil where that has none.
+func (s Script) calm(n int) Script {
+	if b := s.block(n); at(b, 1) == 0 || at(b, 1) == PointMark {
+		return nil
+	}
+	s = slices.Clone(s)
+	b := s.block(n)
+	clear(b[1:min(3, len(b))])
+	return s
+}
+
+// pointsMost is the most points that one block is replaced by.
+const pointsMost = 200
+
+// points puts the choices that the weather of a step made in its place, and then as few of them as possible.
+func (k *shrinker) points() {
+	for n := k.best.blocks() - 1; n >= 0; n-- {
+		calm := k.best.calm(n)
+		if calm == nil {
 			continue
 		}
 		points, before := k.made(n), max(n, 1)*Block
@@ -151,7 +175,17 @@ func (k *shrinker) weathers() {
 		if n > 0 { // they begin to count before the step, so its pause goes with them
 			points[0], calm[before] = calm[before], 0
 		}
-		k.try(slices.Concat(calm[:before], points, calm[before:]))
+		if !k.try(slices.Concat(calm[:before], points, calm[before:])) {
+			continue
+		}
+		first := max(n, 1)
+		for size, left := len(points)/Block, len(points)/Block; size > 0; size /= 2 {
+			for at := first + left - size; at >= first; at = min(at, first+left) - size {
+				if blocks := k.best.blocks(); k.try(skip(k.best, at, size)) {
+					left -= blocks - k.best.blocks()
+				}
+			}
+		}
 	}
 }
 

@@ -161,11 +161,36 @@ func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 		e.expires = s.now + int64(m.TTL)
 		s.expireAt(b, ref, e, e.expires)
 	}
+	if s.Watch != nil {
+		s.Watch(e.stored)
+	}
 	s.tell(b, e)
-	if over && !s.replicated() && s.draw(Overtaken, 2) == 1 {
-		s.store(b, ref, s.expiry(e.stored.Key))
+	if over && !s.replicated() {
+		s.overtake(e.stored.Bucket, b, ref)
 	}
 	return revision
+}
+
+// overtake has the marker of an expiry follow a write of the same key that came when the lifetime was over, if the source says so.
+// The server decides to mark in one step and stores the marker, on no condition, in another: whatever is stored between the two
+// is ended by it, also what follows that write.
+func (s *Store) overtake(of store.Bucket, b *bucket, ref int32) {
+	if s.draw(Overtaken, 2) == 1 {
+		s.agenda.push(task{at: s.now + s.part(Late, s.cfg.Late), what: marks, ref: ref, gen: b.incarnated, b: int8(of)})
+	}
+}
+
+// marked stores such a marker.
+func (s *Store) marked(of store.Bucket, ref int32, incarnated uint32) {
+	b := s.bucket(of)
+	switch {
+	case b.incarnated != incarnated || s.stopped || !b.exists:
+	case s.replicated():
+		b.entries[ref].writing++
+		s.queue(of, b, proposal{ref: -1, keys: []int32{ref}, asks: -1})
+	default:
+		s.store(b, ref, s.expiry(b.entries[ref].stored.Key))
+	}
 }
 
 // over says that the lifetime of a value is over and its marker still to come.
