@@ -146,8 +146,9 @@ func TestNothingIsToldTwice(t *testing.T) {
 
 func TestWhatIsKilledIsShownAtOnceAndWhatIsFrozenStandsStill(t *testing.T) {
 	s, p := staged(t, 4, 40)
-	require.NoError(t, s.Do("kill", "process-1"))
-	require.NoError(t, s.Do("freeze", "process-2"))
+	killed, frozen := p.last.Fleet[0].Name, p.last.Fleet[1].Name
+	require.NoError(t, s.Do("kill", killed))
+	require.NoError(t, s.Do("freeze", frozen))
 	p.look(t, s)
 	require.Equal(t, 20, p.last.Running)
 	require.Equal(t, 20, p.last.Delta.Unowned)
@@ -156,14 +157,14 @@ func TestWhatIsKilledIsShownAtOnceAndWhatIsFrozenStandsStill(t *testing.T) {
 	for _, w := range p.last.Delta.Workers {
 		moods[w.Host] = w.Mood
 	}
-	require.Equal(t, map[string]string{"process-1": "killed", "process-2": "frozen"}, moods)
+	require.Equal(t, map[string]string{killed: "killed", frozen: "frozen"}, moods)
 	require.Len(t, p.last.Delta.Set, 20, "what nobody runs is idle")
 }
 
 func TestAnUnknownActionOrSceneIsNamedWithWhatIsAllowed(t *testing.T) {
 	s, _ := staged(t, 2, 4)
-	require.ErrorIs(t, s.Do("explode", "process-1"), sim.ErrImpossible)
-	require.ErrorContains(t, s.Do("explode", "process-1"), `"explode", allowed: add, cut, drain`)
+	require.ErrorIs(t, s.Do("explode", ""), sim.ErrImpossible)
+	require.ErrorContains(t, s.Do("explode", ""), `"explode", allowed: add, cut, drain`)
 	require.ErrorContains(t, s.Scene("flood"), `"flood", allowed: crash, cut`)
 	s, err := New(start, 5, 10, 1)
 	require.NoError(t, err)

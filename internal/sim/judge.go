@@ -119,7 +119,7 @@ func (j *judge) released(e store.Entry, what string) {
 		return
 	}
 	for _, w := range j.fleet.Workers {
-		if w.dead || j.fleet.upheld(w) || w.session.Worker != e.Key || w.session.Number != j.beats[e.Key].session {
+		if w.dead || w.overslept() || j.fleet.upheld(w) || w.session.Worker != e.Key || w.session.Number != j.beats[e.Key].session {
 			continue
 		}
 		for _, p := range w.running() {
@@ -190,7 +190,7 @@ func (j *judge) begun(w *Worker, e *member.Begin) {
 
 // ended judges the end of a worker. One that ends without an error leaves nothing in the store.
 func (j *judge) ended(w *Worker, e *member.End) {
-	if e.Err != nil || e.Hasty { // then its user is told what is left
+	if e.Err != nil || e.Hasty || w.overslept() { // then its user is told what is left
 		return
 	}
 	for _, p := range w.running() {

@@ -65,11 +65,11 @@ func NewPlay(start time.Time, workers, partitions int, seed uint64) (*Play, erro
 	cfg := Defaults(Most, partitions)
 	cfg.Member.Handled = true // a handler for each partition
 	network := model.Config{Start: start, Latency: 300 * time.Microsecond, Jitter: 2 * time.Millisecond}
-	calm := &chooser{odds: &still}
-	for k := range calm.state {
-		calm.state[k] = seed<<8 | uint64(k)
+	chance := &chooser{odds: &still}
+	for kind := range chance.state {
+		chance.state[kind] = seed<<8 | uint64(kind)
 	}
-	p := &Play{Fleet: NewFleet(newLoop(calm, network), cfg)}
+	p := &Play{Fleet: NewFleet(newLoop(chance, network), cfg)}
 	p.eyes = newEyes(p.Fleet)
 	p.wrote = p.eyes.wrote
 	for range workers {
@@ -89,12 +89,12 @@ func (p *Play) Advance(d time.Duration) {
 			next = until
 		}
 		p.Run(next)
-		p.judge()
+		p.notice()
 	}
 }
 
-// judge notes when partitions stop running, and when all of them run again.
-func (p *Play) judge() {
+// notice notes when partitions stop running, and when all of them run again.
+func (p *Play) notice() {
 	missing := len(p.source.list()) - p.Running()
 	switch {
 	case missing > 0 && p.since.IsZero():
@@ -151,7 +151,7 @@ func (p *Play) tell(kind NewsKind, format string, args ...any) {
 
 func (p *Play) did(format string, args ...any) {
 	p.tell(Done, format, args...)
-	p.judge()
+	p.notice()
 }
 
 // News returns what has happened since it was asked last.
@@ -300,6 +300,9 @@ func (p *Play) Thaw(process string) error {
 		p.tell(Refused, "The fence refuses %d writes of %s, such as to %s", refused, w.title(), example)
 	}
 	p.refused += refused
+	if w.overslept() {
+		w.client.ice.dazed = p.now.Add(time.Second)
+	}
 	w.client.thaw()
 	return nil
 }
