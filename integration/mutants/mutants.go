@@ -418,6 +418,13 @@ var mutants = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "unowned-is-foreign", breaks: "A list is another application's although most of what the group divides has no owner and is not known.",
+		file:   "internal/leader/version.go",
+		old:    ` || divided.unknown > len(divided.ids)`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
 		name: "planned-list-doubted", breaks: "The list of the stored plan has to be confirmed where the record of a worker that is gone names others.",
 		file:   "internal/leader/shrink.go",
 		old:    ` || l.plannedFor(list)`,

@@ -56,8 +56,12 @@ func (c *client) overwrite(b store.Bucket, key string, by time.Time) {
 			return
 		}
 		m := model.Message{Key: key, Value: []byte("garbage")}
-		if b == store.Election {
+		switch b {
+		case store.StableIDs:
+			m.TTL = c.ttl[b] // else that ID is taken for good
+		case store.Election:
 			m = model.Message{Key: key, Kind: store.Deleted} // what is no lease there holds nothing, as if it had been deleted
+		case store.Heartbeats, store.Assignments, store.Buckets:
 		}
 		c.put(b, m, model.Condition{Revision: e.Revision}, by, func(uint64, error) {})
 	})
