@@ -2,9 +2,7 @@ package parti
 
 import (
 	"errors"
-	"fmt"
 	"math"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -163,7 +161,9 @@ func differs(t *testing.T, path string, a, b reflect.Value) {
 }
 
 func TestEveryFieldSurvivesYAML(t *testing.T) {
-	for name, want := range map[string]Config{"changed": changed(t), "defaults": DefaultConfig(), "clustered": ClusteredConfig()} {
+	for name, want := range map[string]Config{
+		"changed": changed(t), "defaults": DefaultConfig(), "fast": FastConfig(), "clustered": ClusteredConfig(), "wide area": WideAreaConfig(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			text, err := yaml.Marshal(want)
 			require.NoError(t, err)
@@ -402,26 +402,4 @@ func FuzzLoadConfig(f *testing.F) {
 			t.Fatalf("%+v\nwritten and read again is\n%+v", c, again)
 		}
 	})
-}
-
-func TestTheReadmeHasEveryFieldWithItsDefault(t *testing.T) {
-	text, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	var check func(prefix string, v reflect.Value)
-	check = func(prefix string, v reflect.Value) {
-		for i := range v.NumField() {
-			name := prefix + v.Type().Field(i).Name
-			value := fmt.Sprint(v.Field(i).Interface())
-			switch v.Field(i).Kind() {
-			case reflect.Struct:
-				check(name+".", v.Field(i))
-				continue
-			case reflect.Map:
-				value = ""
-			}
-			value = strings.Replace(value, "m0s", "m", 1)
-			assert.Contains(t, string(text), strings.ReplaceAll("| `"+name+"` | "+value+" |", "  ", " "))
-		}
-	}
-	check("", reflect.ValueOf(DefaultConfig()))
 }

@@ -115,5 +115,5 @@ func (o options) check() error {
 	if o.handlers > 1 {
 		return fmt.Errorf("%w: WithHandler and WithPartitionProps are given %d times, allowed: one of them, once", ErrInvalidConfig, o.handlers)
 	}
-	return nil
+	return o.recorder.check()
 }

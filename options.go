@@ -9,6 +9,7 @@ import (
 
 	"github.com/parti-go/parti/actors"
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
@@ -26,7 +27,7 @@ type (
 	// Assignment is what a worker owns.
 	Assignment = actors.Assignment
 	// Lifecycle is where a group stands in its life.
-	Lifecycle = kv.Lifecycle
+	Lifecycle = record.Lifecycle
 )
 
 // The states of a worker, see package fsm.
@@ -45,9 +46,9 @@ const (
 // The phases of a group's life: before its first plan (and while a restarted group collects itself), until nothing has
 // changed for RebalanceCooldown after it, and from then on.
 const (
-	ColdStart     = kv.ColdStart
-	PostColdStart = kv.PostColdStart
-	Stable        = kv.Stable
+	ColdStart     = record.ColdStart
+	PostColdStart = record.PostColdStart
+	Stable        = record.Stable
 )
 
 // The phases of the work on a partition, see PartitionStatus.
@@ -85,6 +86,7 @@ type options struct {
 	logger   *slog.Logger
 	handling actors.Handling
 	meters   metric.MeterProvider
+	recorder *Recorder
 	alone    bool    // nobody outside may ask for anything
 	handlers int     // how many were given
 	wrong    []error // what is wrong with them

@@ -239,13 +239,13 @@ func (m *Manager) Degraded() bool { return m.view.Present().Degraded }
 // lacks most of the partitions is confirmed first, which takes two seconds. An error of the leader's source is returned.
 // Where ctx ends first, the leader may have been asked, and may plan for its list yet.
 func (m *Manager) RefreshPartitions(ctx context.Context) error {
-	store := m.view.Store()
+	buckets := m.view.Store()
 	select {
 	case <-m.done:
-		store = nil
+		buckets = nil
 	default:
 	}
-	if store == nil {
+	if buckets == nil {
 		return fmt.Errorf("refresh partitions: %w", ErrNotJoined)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -257,7 +257,7 @@ func (m *Manager) RefreshPartitions(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}()
-	if err := store.RequestRefresh(ctx); err != nil {
+	if err := buckets.RequestRefresh(ctx); err != nil {
 		if errors.Is(context.Cause(ctx), ErrNotJoined) {
 			err = ErrNotJoined
 		}
@@ -317,6 +317,7 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		MinRebalanceThreshold: cfg.Assignment.MinRebalanceThreshold, HomeRetention: cfg.Assignment.HomeRetention,
 		RelistInterval: cfg.RelistInterval, ShrinkConfirmations: cfg.SourceShrinkConfirmations,
 		JetStream: js, Strategy: s, Described: describe(s, o.logger), Hooks: o.hooks, Handling: o.handling, Logger: o.logger, MeterProvider: o.meters,
+		Recorder:      o.recorder.settings(),
 		Source:        func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
 		SourceVersion: version,
 		SourceWatch:   watch,

@@ -21,31 +21,36 @@ const module = "github.com/parti-go/parti"
 
 // imports says which rooms a room may know. Whatever is not listed here may know none.
 var imports = map[string][]string{
-	".":               {"actors", "fsm", "internal/topology", "kv", "strategy"},
-	"actors":          {"fsm", "internal/control", "internal/inject", "internal/leader", "internal/lease", "internal/measure", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "kv", "strategy"},
-	"internal/leader": {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
-	"internal/lease":  {"internal/store"},
-	"internal/ledger": {"internal/record", "strategy"},
-	"internal/member": {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
-	"internal/store":  {"internal/record"},
-	"kv":              {"internal/control", "internal/inject", "internal/record", "internal/store"},
-	"cmd/parti":       {"fsm", "internal/control", "internal/record", "kv", "observe", "source", "strategy", "strategy/whatif"},
-	"partitest":       {"actors", "integration/fleet", "internal/bubble", "strategy"},
-	"observe":         {"fsm", "kv", "strategy", "strategy/whatif"},
-	"web":             {"fsm", "internal/control", "observe", "strategy", "strategy/whatif"},
-	"source":          {"strategy"},
-	"fsm/gen":         {"fsm", "fsm/gen/docs"},
-	"fsm/gen/docs":    {"fsm"},
-	"strategy/whatif": {"strategy"},
+	".":                     {"actors", "fsm", "internal/record", "internal/store", "internal/topology", "internal/trace", "kv", "strategy"},
+	"actors":                {"fsm", "internal/control", "internal/inject", "internal/leader", "internal/lease", "internal/measure", "internal/member", "internal/record", "internal/statedir", "internal/store", "internal/topology", "internal/trace", "kv", "strategy"},
+	"internal/leader":       {"internal/ledger", "internal/record", "internal/store", "internal/topology", "strategy"},
+	"internal/lease":        {"internal/store"},
+	"internal/ledger":       {"internal/record", "strategy"},
+	"internal/member":       {"fsm", "internal/leader", "internal/lease", "internal/record", "internal/store"},
+	"internal/store":        {"internal/record"},
+	"internal/trace":        {"internal/leader", "internal/member", "internal/record", "internal/store", "strategy"},
+	"kv":                    {"internal/control", "internal/inject", "internal/record", "internal/store"},
+	"cmd/parti":             {"fsm", "internal/control", "internal/record", "internal/trace", "kv", "observe", "source", "strategy", "strategy/whatif"},
+	"partitest":             {"actors", "integration/fleet", "internal/bubble", "strategy"},
+	"observe":               {"fsm", "internal/record", "internal/store", "kv", "strategy", "strategy/whatif"},
+	"web":                   {"fsm", "internal/control", "observe", "strategy", "strategy/whatif"},
+	"source":                {"strategy"},
+	"strategy/whatif":       {"strategy"},
+	"fsm/internal/gen":      {"fsm", "fsm/internal/gen/docs"},
+	"fsm/internal/gen/docs": {"fsm"},
 
 	"internal/sim":             {"internal/leader", "internal/lease", "internal/member", "internal/record", "internal/store", "internal/store/model", "internal/topology", "strategy"},
+	"internal/playground":      {"internal/record", "internal/sim"},
+	"internal/playground/wasm": {"internal/playground"},
+	"docs/playground":          {"web"},
 	"internal/store/model":     {"internal/record", "internal/store"},
 	"internal/store/storetest": {"internal/record", "internal/store", "internal/store/model"},
 }
 
 // pure rooms decide: they have no goroutine, channel or clock, and do not wait.
 var pure = []string{
-	"strategy", "strategy/whatif", "internal/leader", "internal/lease", "internal/ledger", "internal/member", "internal/record", "internal/sim",
+	"strategy", "strategy/whatif", "internal/leader", "internal/lease", "internal/ledger", "internal/member", "internal/playground", "internal/record",
+	"internal/sim",
 	"internal/store/model", "internal/topology",
 }
 

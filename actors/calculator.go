@@ -11,6 +11,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -21,10 +23,11 @@ type calculator struct {
 	report     func(reported)
 	set        Settings
 	store      *kv.Store
-	fence      kv.Fence
+	fence      store.Fence
 	since      uint64 // the heartbeat of ours that was sent after the term was stored
 	leader     *leader.Leader
 	begin      []leader.Effect
+	tape       *trace.Tape
 	strategist *strategist
 	refreshes  map[uint64]func(error) // those to answer
 	asked      uint64                 // refreshes so far
@@ -43,16 +46,19 @@ type (
 	}
 )
 
-func newCalculator(g *guard, report func(reported), set Settings, strategist *strategist, store *kv.Store, fence kv.Fence, s session, floor, seen int64, since uint64) body {
+func newCalculator(g *guard, report func(reported), set Settings, strategist *strategist, buckets *kv.Store, fence store.Fence, s session, floor, seen int64, since uint64) body {
 	c := &calculator{
-		guard: g, report: report, set: set, store: store, fence: fence, since: since, strategist: strategist,
+		guard: g, report: report, set: set, store: buckets, fence: fence, since: since, strategist: strategist,
 		refreshes: map[uint64]func(error){}, wake: func() {}, stop: func() {},
 	}
-	c.leader, c.begin = leader.New(leader.Config{
-		Term: fence.Term, Group: store.Group(), Worker: s.id, Session: s.number, Joined: s.joined, Floor: floor, Seen: seen, Topology: set.Topology,
+	cfg := leader.Config{
+		Term: fence.Term, Group: buckets.Group(), Worker: s.id, Session: s.number, Joined: s.joined, Floor: floor, Seen: seen, Topology: set.Topology,
 		Strategy: set.Described, HandoffTimeout: set.HandoffTimeout, HomeRetention: set.HomeRetention, OperationTimeout: set.Store.OperationTimeout,
 		MinRebalanceThreshold: set.MinRebalanceThreshold, RelistInterval: set.RelistInterval, ShrinkConfirmations: set.ShrinkConfirmations,
-	})
+	}
+	c.tape = trace.Open(set.Recorder, trace.Leader, time.Now(), &cfg)
+	c.leader, c.begin = leader.New(cfg)
+	trace.Began(c.tape, c.begin)
 	return c
 }
 
@@ -69,6 +75,7 @@ func (c *calculator) started() {
 
 func (c *calculator) stopping(bool) {
 	c.set.measures.lead.Store(nil)
+	c.tape.Close()
 	c.stop()
 	for _, reply := range c.refreshes {
 		reply(kv.ErrDeposed)
@@ -98,7 +105,7 @@ func (c *calculator) receive(_ actor.Context, message any) {
 }
 
 func (c *calculator) step(f leader.Fact) {
-	c.perform(c.leader.Step(time.Now(), f, nil))
+	c.perform(trace.Step(c.tape, time.Now(), c.leader, f))
 	if listed, is := f.(*leader.Listed); is && (!errors.Is(listed.Err, context.DeadlineExceeded) || !c.leader.Lists()) {
 		c.report(&awaited{waitsForSource})
 	}
@@ -127,7 +134,7 @@ func (c *calculator) perform(effects []leader.Effect) {
 			c.awaitSource()
 			c.run(c.list)
 		case *leader.Follow:
-			feed(c.guard, nil, c.store, kv.Heartbeats, nil, c.since, heartbeatFact)
+			feed(c.guard, nil, c.store, store.Heartbeats, nil, c.since, heartbeatFact)
 		case *leader.LookUp:
 			c.run(func(ctx context.Context) any { return lookUp(ctx, c.store, e.Workers) })
 		case *leader.Ask:
@@ -189,7 +196,7 @@ func (c *calculator) end(e *leader.End) {
 func (c *calculator) write(ctx context.Context, e *leader.Write) *leader.Written {
 	ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 	defer cancel()
-	err := c.store.WritePlan(ctx, c.fence, kv.PlanWrite{
+	err := c.store.WritePlan(ctx, c.fence, store.PlanWrite{
 		Assignments: e.Records, Remove: e.Remove, Plan: e.Plan, Format: e.Format, Journal: e.Journal(),
 	})
 	return &leader.Written{ID: e.ID, Outcome: outcome(err), Err: err}

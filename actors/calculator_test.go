@@ -13,6 +13,8 @@ import (
 
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
@@ -46,9 +48,9 @@ func openStore(t *testing.T, server nats.InProcessConnProvider) (Settings, *kv.S
 		},
 		HandoffTimeout: time.Minute, ElectionTimeout: 5 * time.Second, JetStream: js, Strategy: strategy.NewRoundRobin(),
 	}
-	store, err := kv.Open(t.Context(), js, set.Store)
+	buckets, err := kv.Open(t.Context(), js, set.Store)
 	require.NoError(t, err)
-	return set, store
+	return set, buckets
 }
 
 // begin runs an actor by itself until the test ends.
@@ -75,7 +77,7 @@ func next(t *testing.T, reports <-chan reported) reported {
 }
 
 // newLeading opens a store in which nothing is stored but one heartbeat.
-func newLeading(t *testing.T, server *bubble.Server) (*leading, kv.Lease) {
+func newLeading(t *testing.T, server *bubble.Server) (*leading, store.Lease) {
 	t.Helper()
 	l := &leading{listed: make(chan struct{}, 100), reports: make(chan reported, 100)}
 	l.set, l.store = openStore(t, server)
@@ -83,16 +85,16 @@ func newLeading(t *testing.T, server *bubble.Server) (*leading, kv.Lease) {
 		l.listed <- struct{}{}
 		return []strategy.Partition{{Keys: []string{"p"}}}, nil
 	}
-	lease, err := l.store.Acquire(t.Context(), kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 1}, nil)
+	hold, err := l.store.Acquire(t.Context(), store.Heartbeats, "worker-0", record.Heartbeat{Session: 1}, nil)
 	require.NoError(t, err)
-	return l, lease
+	return l, hold
 }
 
 // lead starts the calculator. since is the heartbeat that it waits for; the term is claimed to be stored later than it is
 // by ahead revisions.
 func (l *leading) lead(t *testing.T, since, ahead uint64) {
 	t.Helper()
-	fence, err := l.store.BeginTerm(t.Context(), kv.Term{Worker: "worker-0", Session: 1}, 0, func() bool { return true })
+	fence, err := l.store.BeginTerm(t.Context(), record.Term{Worker: "worker-0", Session: 1}, 0, func() bool { return true })
 	require.NoError(t, err)
 	fence.Revision += ahead
 
@@ -107,7 +109,7 @@ func (l *leading) lead(t *testing.T, since, ahead uint64) {
 func (l *leading) planned(t *testing.T, while time.Duration) bool {
 	t.Helper()
 	for until := time.Now().Add(while); time.Now().Before(until); {
-		if _, err := l.store.Get(t.Context(), kv.Assignments, "worker-0"); err == nil {
+		if _, err := l.store.Get(t.Context(), store.Assignments, "worker-0"); err == nil {
 			return true
 		}
 		<-time.After(100 * time.Millisecond)
@@ -146,10 +148,10 @@ func TestACleanLeaveIsToldFromAnExpiry(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		l, _ := newLeading(t, server)
 		for _, id := range []string{"worker-1", "worker-2"} {
-			lease, err := l.store.Acquire(t.Context(), kv.Heartbeats, id, kv.Heartbeat{Session: 1}, nil)
+			hold, err := l.store.Acquire(t.Context(), store.Heartbeats, id, record.Heartbeat{Session: 1}, nil)
 			require.NoError(t, err)
 			if id == "worker-1" {
-				require.NoError(t, l.store.Release(t.Context(), lease))
+				require.NoError(t, l.store.Release(t.Context(), hold))
 			}
 		}
 		<-time.After(10 * time.Second) // the heartbeat of worker-2 expires

@@ -11,6 +11,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/internal/lease"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -26,14 +28,14 @@ type claimer struct {
 	set    Settings
 	store  *kv.Store
 	prefer string
-	prior  *kv.Lease // the claim of the session before
+	prior  *store.Lease // the claim of the session before
 	legacy legacy
 	wish   wish
 
-	lease    *kv.Lease  // ours
-	hold     lease.Hold // on it: decides when it is renewed
-	next     func()     // stops the timer of the hold
-	record   kv.Claim
+	lease    *store.Lease // ours
+	hold     lease.Hold   // on it: decides when it is renewed
+	next     func()       // stops the timer of the hold
+	record   record.Claim
 	busy     bool // a claim is under way
 	waiting  bool // for an ID to come free
 	freed    bool // something came free while busy
@@ -43,14 +45,14 @@ type claimer struct {
 
 type (
 	claimMade struct {
-		lease  kv.Lease
+		lease  store.Lease
 		number uint64 // of the session
 		err    error
 	}
-	claimUpdate struct{ kv.Update }
+	claimUpdate struct{ store.Update }
 	claimDue    struct{}
 	claimKept   struct {
-		lease kv.Lease
+		lease store.Lease
 		err   error
 	}
 	keepDue struct{}
@@ -67,11 +69,11 @@ const wakeJitter = 10 * time.Millisecond
 // reopenAfter failed attempts the store is opened anew: a bucket may be gone.
 const reopenAfter = 10
 
-func newClaimer(g *guard, report func(reported), set Settings, store *kv.Store, prefer string, prior *kv.Lease, l legacy) body {
+func newClaimer(g *guard, report func(reported), set Settings, buckets *kv.Store, prefer string, prior *store.Lease, l legacy) body {
 	host, _ := os.Hostname()
 	return &claimer{
-		guard: g, report: report, set: set, store: store, prefer: prefer, prior: prior, legacy: l, unwatch: func() {}, next: func() {},
-		record: kv.Claim{Host: host, Process: os.Getpid(), Since: time.Now()},
+		guard: g, report: report, set: set, store: buckets, prefer: prefer, prior: prior, legacy: l, unwatch: func() {}, next: func() {},
+		record: record.Claim{Host: host, Process: os.Getpid(), Since: time.Now()},
 	}
 }
 
@@ -114,19 +116,19 @@ func (c *claimer) claim() {
 	}
 	c.busy, c.freed = true, false
 	insists := c.insists()
-	opts := kv.ClaimOptions{Spread: !c.waiting && !insists, Prior: c.prior, Dead: c.legacy.dead, Only: insists, Watched: c.wish.watched}
+	opts := store.ClaimOptions{Spread: !c.waiting && !insists, Prior: c.prior, Dead: c.legacy.dead, Only: insists, Watched: c.wish.watched}
 	if c.prefer != "" {
 		opts.Prefer = []string{c.prefer}
 	}
 	c.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 		defer cancel()
-		lease, err := c.store.ClaimID(ctx, c.record, opts)
+		hold, err := c.store.ClaimID(ctx, c.record, opts)
 		if err != nil {
 			return &claimMade{err: err}
 		}
-		number, err := c.store.SessionNumber(ctx, lease)
-		return &claimMade{lease, number, err}
+		number, err := c.store.SessionNumber(ctx, hold)
+		return &claimMade{hold, number, err}
 	})
 }
 
@@ -145,7 +147,7 @@ func (c *claimer) settleLegacy(id string) {
 
 func (c *claimer) claimMade(msg *claimMade) {
 	c.busy = false
-	var taken *kv.TakenError
+	var taken *store.TakenError
 	switch {
 	case msg.err == nil:
 		c.lease = &msg.lease
@@ -181,7 +183,7 @@ func (c *claimer) wait() {
 	if !c.waiting {
 		c.waiting = true
 		c.log.Info("waiting for a free ID", "from", c.set.Store.ID(c.set.Store.IDMin), "to", c.set.Store.ID(c.set.Store.IDMax))
-		c.unwatch = feed(c.guard, c.report, c.store, kv.StableIDs, nil, 0, func(u kv.Update) any { return &claimUpdate{u} })
+		c.unwatch = feed(c.guard, c.report, c.store, store.StableIDs, nil, 0, func(u store.Update) any { return &claimUpdate{u} })
 		return
 	}
 	if c.freed {
@@ -189,13 +191,13 @@ func (c *claimer) wait() {
 	}
 }
 
-func (c *claimer) updated(u kv.Update) {
+func (c *claimer) updated(u store.Update) {
 	switch {
 	case c.lease != nil:
-	case u.Kind == kv.UpdateSynced:
+	case u.Kind == store.UpdateSynced:
 		// What came free between the attempt and the snapshot was announced by nobody.
 		c.claim()
-	case u.Kind != kv.UpdatePut:
+	case u.Kind != store.UpdatePut:
 		c.freed = true
 		if !c.busy {
 			c.after(rand.N(wakeJitter), &claimDue{})
@@ -229,11 +231,11 @@ func (c *claimer) proceed() {
 }
 
 func (c *claimer) renew(limit time.Duration) {
-	lease := *c.lease
+	hold := *c.lease
 	c.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
-		next, err := c.store.Renew(ctx, lease, c.record)
+		next, err := c.store.Renew(ctx, hold, c.record)
 		return &claimKept{next, err}
 	})
 }
@@ -250,4 +252,4 @@ func (c *claimer) kept(msg *claimKept) {
 }
 
 // ranOut says that a lease was not renewed in time, as the store would say it.
-func ranOut(l kv.Lease) error { return fmt.Errorf("renew %s %q: %w", l.Bucket, l.Key, kv.ErrLate) }
+func ranOut(l store.Lease) error { return fmt.Errorf("renew %s %q: %w", l.Bucket, l.Key, kv.ErrLate) }

@@ -7,20 +7,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
 func TestASessionWhoseClaimAnotherTakesEnds(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
-		set, store := openStore(t, server)
+		set, buckets := openStore(t, server)
 		reports := make(chan reported, 100)
 		begin(t, func(g *guard) body {
-			return newClaimer(g, func(r reported) { reports <- r }, set, store, "", nil, legacy{})
+			return newClaimer(g, func(r reported) { reports <- r }, set, buckets, "", nil, legacy{})
 		})
 		first := next(t, reports)
 		require.IsType(t, &claimed{}, first)
 		id := first.(*claimed).lease.Key
-		_, err := store.Acquire(t.Context(), kv.StableIDs, id, kv.Claim{Host: "another"}, func(kv.Entry) bool { return true })
+		_, err := buckets.Acquire(t.Context(), store.StableIDs, id, record.Claim{Host: "another"}, func(store.Entry) bool { return true })
 		require.NoError(t, err)
 		lost := next(t, reports)
 		require.IsType(t, &sessionLost{}, lost)
@@ -32,17 +34,17 @@ func TestASessionWhoseClaimAnotherTakesEnds(t *testing.T) {
 // That one lives, so its ID does not come free, however long the wait.
 func TestAWorkerWhoseIDWasTakenFromItTakesAnotherAtOnce(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
-		set, store := openStore(t, server)
+		set, buckets := openStore(t, server)
 		set.PreferredIDWait = time.Minute
-		before, err := store.ClaimID(t.Context(), kv.Claim{Host: "frozen"}, kv.ClaimOptions{Prefer: []string{"worker-0"}})
+		before, err := buckets.ClaimID(t.Context(), record.Claim{Host: "frozen"}, store.ClaimOptions{Prefer: []string{"worker-0"}})
 		require.NoError(t, err)
 		_, other := openStore(t, server)
-		_, err = other.Acquire(t.Context(), kv.StableIDs, before.Key, kv.Claim{Host: "another"}, func(kv.Entry) bool { return true })
+		_, err = other.Acquire(t.Context(), store.StableIDs, before.Key, record.Claim{Host: "another"}, func(store.Entry) bool { return true })
 		require.NoError(t, err)
 		reports := make(chan reported, 100)
 		began := time.Now()
 		begin(t, func(g *guard) body {
-			return newClaimer(g, func(r reported) { reports <- r }, set, store, before.Key, &before, legacy{})
+			return newClaimer(g, func(r reported) { reports <- r }, set, buckets, before.Key, &before, legacy{})
 		})
 		again := next(t, reports)
 		require.IsType(t, &claimed{}, again)

@@ -29,11 +29,11 @@ type deskAlone struct {
 
 func newDeskAlone(t *testing.T, server *bubble.Server) *deskAlone {
 	t.Helper()
-	set, store := openStore(t, server)
+	set, buckets := openStore(t, server)
 	set.Logger = slog.New(slog.DiscardHandler)
 	view := newView()
 	l := &life{view: view, runner: &runner{handlers: &handlers{}, view: view}}
-	a := &deskAlone{t: t, nc: server.Connect(), life: l, store: store, asked: make(chan any, 10), worker: "worker-3"}
+	a := &deskAlone{t: t, nc: server.Connect(), life: l, store: buckets, asked: make(chan any, 10), worker: "worker-3"}
 	runs := make(chan struct{})
 	begin(t, func(g *guard) body {
 		a.desk = newDesk(g, set, l, func(message any) { a.asked <- message }).(*desk)

@@ -8,6 +8,9 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -22,6 +25,7 @@ type elector struct {
 	session  uint64
 	floor    uint64 // the highest term seen before
 	election *member.Election
+	tape     *trace.Tape
 	wake     func() // stops the timer
 }
 
@@ -30,19 +34,25 @@ type (
 	electionDue struct{}
 )
 
-func newElector(g *guard, report func(reported), set Settings, store *kv.Store, id string, session, floor uint64) body {
-	return &elector{guard: g, report: report, set: set, store: store, id: id, session: session, floor: floor, wake: func() {}}
+func newElector(g *guard, report func(reported), set Settings, buckets *kv.Store, id string, session, floor uint64) body {
+	return &elector{guard: g, report: report, set: set, store: buckets, id: id, session: session, floor: floor, wake: func() {}}
 }
 
 func (e *elector) started() {
-	election, effects := member.NewElection(time.Now(), member.ElectionConfig{Worker: e.id, LeaderTTL: e.set.Store.LeaderTTL, Floor: e.floor})
+	cfg, now := member.ElectionConfig{Worker: e.id, LeaderTTL: e.set.Store.LeaderTTL, Floor: e.floor}, time.Now()
+	e.tape = trace.Open(e.set.Recorder, trace.Election, now, &cfg)
+	election, effects := member.NewElection(now, cfg)
+	trace.Began(e.tape, effects)
 	e.election = election
 	e.perform(effects)
-	feed(e.guard, e.report, e.store, kv.Election, []string{kv.LeaderKey}, 0, func(u kv.Update) any { return &member.ElectionUpdate{Update: u} })
+	feed(e.guard, e.report, e.store, store.Election, []string{store.LeaderKey}, 0, func(u store.Update) any { return &member.ElectionUpdate{Update: u} })
 }
 
 // stopping leaves no lease to be shown: it is released, or expires.
-func (e *elector) stopping(bool) { e.set.measures.follows() }
+func (e *elector) stopping(bool) {
+	e.tape.Close()
+	e.set.measures.follows()
+}
 
 func (e *elector) receive(_ actor.Context, message any) {
 	switch msg := message.(type) {
@@ -64,7 +74,7 @@ func (e *elector) receive(_ actor.Context, message any) {
 func (e *elector) step(f member.ElectionFact) {
 	if e.ctx.Err() == nil {
 		e.measure(f)
-		e.perform(e.election.Step(time.Now(), f, nil))
+		e.perform(trace.Step(e.tape, time.Now(), e.election, f))
 	}
 }
 
@@ -122,63 +132,63 @@ func (e *elector) perform(effects []member.ElectionEffect) {
 }
 
 func (e *elector) campaign(f *member.ElectionCampaign) {
-	record := e.record()
+	rec := e.record()
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, e.set.ElectionTimeout)
 		defer cancel()
-		lease, err := e.store.Acquire(ctx, kv.Election, kv.LeaderKey, record, nil)
+		hold, err := e.store.Acquire(ctx, store.Election, store.LeaderKey, rec, nil)
 		if err != nil {
 			return &member.ElectionCampaigned{Err: fmt.Errorf("campaign for leadership: %w", err)}
 		}
-		fence, err := e.beginTerm(ctx, lease, f.Floor)
-		return &member.ElectionCampaigned{Lease: &lease, Fence: fence, Err: err}
+		fence, err := e.beginTerm(ctx, hold, f.Floor)
+		return &member.ElectionCampaigned{Lease: &hold, Fence: fence, Err: err}
 	})
 }
 
 func (e *elector) newTerm(f *member.ElectionNewTerm) {
-	record := e.record()
+	rec := e.record()
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, e.set.ElectionTimeout)
 		defer cancel()
-		lease, err := e.store.Renew(ctx, f.Lease, record)
+		hold, err := e.store.Renew(ctx, f.Lease, rec)
 		if err != nil {
 			return &member.ElectionCampaigned{Err: fmt.Errorf("renew leadership before a new term: %w", err)}
 		}
-		fence, err := e.beginTerm(ctx, lease, f.Floor)
-		return &member.ElectionCampaigned{Lease: &lease, Fence: fence, Err: err}
+		fence, err := e.beginTerm(ctx, hold, f.Floor)
+		return &member.ElectionCampaigned{Lease: &hold, Fence: fence, Err: err}
 	})
 }
 
 // record is what the lease says. Everyone follows its renewals, so that they can also tell whether somebody has missed a plan.
-func (e *elector) record() kv.Leader {
-	return kv.Leader{Worker: e.id, Session: e.session, Since: time.Now(), Plan: e.store.PlanSeen()}
+func (e *elector) record() record.Leader {
+	return record.Leader{Worker: e.id, Session: e.session, Since: time.Now(), Plan: e.store.PlanSeen()}
 }
 
 // beginTerm stores the next term, and only while the lease is trusted.
-func (e *elector) beginTerm(ctx context.Context, lease kv.Lease, floor uint64) (kv.Fence, error) {
-	valid := func() bool { return time.Now().Before(lease.TrustedUntil()) }
-	fence, err := e.store.BeginTerm(ctx, kv.Term{Worker: e.id, Session: e.session}, floor, valid)
+func (e *elector) beginTerm(ctx context.Context, hold store.Lease, floor uint64) (store.Fence, error) {
+	valid := func() bool { return time.Now().Before(hold.TrustedUntil()) }
+	fence, err := e.store.BeginTerm(ctx, record.Term{Worker: e.id, Session: e.session}, floor, valid)
 	if err != nil {
-		return kv.Fence{}, fmt.Errorf("begin a term: %w", err)
+		return store.Fence{}, fmt.Errorf("begin a term: %w", err)
 	}
 	return fence, nil
 }
 
 func (e *elector) renew(f *member.ElectionRenew) {
-	record := e.record()
+	rec := e.record()
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, f.Limit)
 		defer cancel()
-		next, err := e.store.Renew(ctx, f.Lease, record)
+		next, err := e.store.Renew(ctx, f.Lease, rec)
 		return &member.ElectionRenewed{From: f.Lease.Revision, Lease: next, Err: err}
 	})
 }
 
-func (e *elector) release(lease kv.Lease) {
+func (e *elector) release(hold store.Lease) {
 	e.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, e.set.Store.OperationTimeout)
 		defer cancel()
-		_ = e.store.Release(ctx, lease) // else it expires
+		_ = e.store.Release(ctx, hold) // else it expires
 		return nil
 	})
 }
@@ -186,13 +196,13 @@ func (e *elector) release(lease kv.Lease) {
 // feed follows a bucket on a goroutine of the guard until stop is called, and tells what wrap makes of each update, nil for
 // nothing; when it ends for another reason it tells feedEnded. A feed that sees nothing reports a wait; report is nil for a
 // leader's, which decides about that itself.
-func feed(g *guard, report func(reported), store *kv.Store, b kv.Bucket, keys []string, atLeast uint64, wrap func(kv.Update) any) (stop func()) {
+func feed(g *guard, report func(reported), buckets *kv.Store, b store.Bucket, keys []string, atLeast uint64, wrap func(store.Update) any) (stop func()) {
 	ctx, cancel := context.WithCancel(g.ctx)
 	g.run(func(context.Context) any {
 		defer cancel()
-		err := store.Feed(ctx, b, keys, atLeast, func(u kv.Update) {
+		err := buckets.Feed(ctx, b, keys, atLeast, func(u store.Update) {
 			if report != nil {
-				sight(report, store, b, u)
+				sight(report, buckets, b, u)
 			}
 			if message := wrap(u); message != nil {
 				g.tell(message)

@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -14,13 +16,13 @@ import (
 type election struct {
 	*guard
 	reports  chan reported
-	fence    kv.Fence
+	fence    store.Fence
 	stranger *kv.Store
 }
 
 func newElection(t *testing.T, server *bubble.Server) *election {
 	t.Helper()
-	set, store := openStore(t, server)
+	set, buckets := openStore(t, server)
 	_, stranger := openStore(t, server)
 	e := &election{reports: make(chan reported, 1000), stranger: stranger}
 	begin(t, func(g *guard) body {
@@ -31,13 +33,13 @@ func newElection(t *testing.T, server *bubble.Server) *election {
 			default:
 				e.reports <- r
 			}
-		}, set, store, "worker-0", 1, 0)
+		}, set, buckets, "worker-0", 1, 0)
 	})
 	e.fence = e.elected(t)
 	return e
 }
 
-func (e *election) elected(t *testing.T) kv.Fence {
+func (e *election) elected(t *testing.T) store.Fence {
 	t.Helper()
 	r := next(t, e.reports)
 	for isLeaderSeen(r) {
@@ -58,7 +60,7 @@ func (e *election) deposed(t *testing.T) error {
 // term stores one more term, as another leader would.
 func (e *election) term(t *testing.T) uint64 {
 	t.Helper()
-	fence, err := e.stranger.BeginTerm(t.Context(), kv.Term{Worker: "worker-1", Session: 2}, 0, func() bool { return true })
+	fence, err := e.stranger.BeginTerm(t.Context(), record.Term{Worker: "worker-1", Session: 2}, 0, func() bool { return true })
 	require.NoError(t, err)
 	return fence.Term
 }
@@ -66,9 +68,9 @@ func (e *election) term(t *testing.T) uint64 {
 // stored returns the term that is stored now.
 func (e *election) stored(t *testing.T) uint64 {
 	t.Helper()
-	entry, err := e.stranger.Get(t.Context(), kv.Assignments, kv.TermKey)
+	entry, err := e.stranger.Get(t.Context(), store.Assignments, store.TermKey)
 	require.NoError(t, err)
-	term, err := kv.DecodeTerm(entry.Value)
+	term, err := record.DecodeTerm(entry.Value)
 	require.NoError(t, err)
 	return term.Number
 }
@@ -76,7 +78,7 @@ func (e *election) stored(t *testing.T) uint64 {
 func TestALeaderWhoseLeaseIsAnothersBeginsNoTerm(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		e := newElection(t, server)
-		_, err := e.stranger.Acquire(t.Context(), kv.Election, kv.LeaderKey, kv.Leader{Worker: "worker-1", Session: 2}, func(kv.Entry) bool { return true })
+		_, err := e.stranger.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-1", Session: 2}, func(store.Entry) bool { return true })
 		require.NoError(t, err)
 		term := e.term(t)
 		e.tell(&termSeen{term: term})
@@ -145,8 +147,8 @@ func TestALeaderThatAbstainsLetsOthersLeadAtOnceAndCampaignsAgain(t *testing.T) 
 		e.tell(&abstain{until: began.Add(pause)})
 		require.NoError(t, e.deposed(t))
 		require.Eventually(t, func() bool {
-			entry, err := e.stranger.Get(t.Context(), kv.Election, kv.LeaderKey)
-			return err == nil && entry.Kind == kv.Deleted
+			entry, err := e.stranger.Get(t.Context(), store.Election, store.LeaderKey)
+			return err == nil && entry.Kind == store.Deleted
 		}, 100*time.Millisecond, time.Millisecond, "the lease is free")
 		e.tell(&abstain{until: began.Add(time.Second)})
 		require.Greater(t, e.elected(t).Term, e.fence.Term)

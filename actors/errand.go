@@ -58,11 +58,11 @@ func (d *desk) refresh() {
 	if !d.lists {
 		return
 	}
-	store, number := d.store, d.session.number
+	buckets, number := d.store, d.session.number
 	d.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, d.set.Store.OperationTimeout)
 		defer cancel()
-		return &refreshOver{number, store.RequestRefresh(ctx)}
+		return &refreshOver{number, buckets.RequestRefresh(ctx)}
 	})
 }
 

@@ -22,17 +22,17 @@ func (d *desk) report(e errand, p control.Progress) {
 }
 
 func (d *desk) send(e errand, a control.Answer) {
-	s, store := d.session, d.store
+	s, buckets := d.session, d.store
 	d.run(func(context.Context) any {
-		d.answer(s, store, e.reply, a)
+		d.answer(s, buckets, e.reply, a)
 		return nil
 	})
 }
 
 // answer sends an answer, unless the session has lost its voice. Who asked asks again if it does not arrive.
-func (d *desk) answer(s session, store *kv.Store, reply string, a control.Answer) {
+func (d *desk) answer(s session, buckets *kv.Store, reply string, a control.Answer) {
 	if s.speaks() {
-		_ = store.AnswerControl(reply, a.Encode())
+		_ = buckets.AnswerControl(reply, a.Encode())
 	}
 }
 

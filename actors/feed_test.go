@@ -8,6 +8,8 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -26,9 +28,9 @@ func TestAFeedNoticesAnOlderCopyThatHasGrownAsLongAsTheStoreWas(t *testing.T) {
 		require.NoError(t, err)
 		reader, err := kv.Open(t.Context(), far.JetStream, inFiles(far))
 		require.NoError(t, err)
-		begin := func() (f kv.Fence) {
+		begin := func() (f store.Fence) {
 			require.Eventually(t, func() bool {
-				f, err = writer.BeginTerm(t.Context(), kv.Term{Worker: "worker-0"}, 0, func() bool { return true })
+				f, err = writer.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, func() bool { return true })
 				return err == nil
 			}, time.Minute, 100*time.Millisecond)
 			return f
@@ -40,7 +42,7 @@ func TestAFeedNoticesAnOlderCopyThatHasGrownAsLongAsTheStoreWas(t *testing.T) {
 		told, ended := make(chan uint64, 100), make(chan error, 1)
 		last := begin()
 		go func() {
-			ended <- reader.Feed(t.Context(), kv.Assignments, nil, 0, func(u kv.Update) { told <- u.Entry.Revision })
+			ended <- reader.Feed(t.Context(), store.Assignments, nil, 0, func(u store.Update) { told <- u.Entry.Revision })
 		}()
 		require.Equal(t, last.Revision, <-told)
 		way.Cut()

@@ -9,6 +9,8 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -27,20 +29,20 @@ type follower struct {
 
 type followDue struct{}
 
-func newFollower(g *guard, report func(reported), store *kv.Store, r *runner, s session, p kv.Position, carried uint64, own leader.Edition, compare func(context.Context) error) body {
+func newFollower(g *guard, report func(reported), buckets *kv.Store, r *runner, s session, p record.Position, carried uint64, own leader.Edition, compare func(context.Context) error) body {
 	cfg := member.FollowingConfig{Worker: s.id, Session: s.number, Carried: carried, Position: p}
 	if own != (leader.Edition{}) {
 		cfg.Suspect = own.Suspect
 	}
 	return &follower{
-		guard: g, report: report, store: store, runner: r, session: s, following: member.NewFollowing(cfg), compare: compare, wake: func() {},
+		guard: g, report: report, store: buckets, runner: r, session: s, following: member.NewFollowing(cfg), compare: compare, wake: func() {},
 	}
 }
 
 func (f *follower) started() {
 	f.log.Info("waiting for the leader's assignment", "session", f.session.number)
-	keys := []string{kv.TermKey, kv.PlanKey, f.session.id}
-	feed(f.guard, f.report, f.store, kv.Assignments, keys, 0, func(u kv.Update) any { return &member.FollowingUpdate{Update: u} })
+	keys := []string{store.TermKey, store.PlanKey, f.session.id}
+	feed(f.guard, f.report, f.store, store.Assignments, keys, 0, func(u store.Update) any { return &member.FollowingUpdate{Update: u} })
 }
 
 func (f *follower) stopping(bool) {}
@@ -118,18 +120,18 @@ func served(err error) *member.FollowingServed {
 }
 
 // target is what the record grants.
-func target(record kv.Assignment) map[string]holding {
-	target := make(map[string]holding, len(record.Owned))
-	for _, o := range record.Owned {
+func target(rec record.Assignment) map[string]holding {
+	target := make(map[string]holding, len(rec.Owned))
+	for _, o := range rec.Owned {
 		target[o.Partition] = holding{named(o.Partition, o.Weight), o.Epoch}
 	}
 	return target
 }
 
 // why is the reason for which a record takes a partition away.
-func why(record kv.Assignment) func(partition string) error {
+func why(rec record.Assignment) func(partition string) error {
 	unlisted := map[string]bool{}
-	for _, r := range record.Releasing {
+	for _, r := range rec.Releasing {
 		unlisted[r.Partition] = r.Unlisted
 	}
 	return func(partition string) error {

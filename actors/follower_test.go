@@ -9,6 +9,8 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -17,12 +19,12 @@ func newIdleFollower() (*follower, *[]reported) {
 	var reports []reported
 	r := &runner{queue: newWaiting(), asked: make(chan struct{}, 1)}
 	s := session{id: "worker-0", number: 7, tenure: newTenure(), trust: &trust{}}
-	f := newFollower(&guard{ended: true}, func(m reported) { reports = append(reports, m) }, nil, r, s, kv.Position{}, 0, leader.Edition{}, nil)
+	f := newFollower(&guard{ended: true}, func(m reported) { reports = append(reports, m) }, nil, r, s, record.Position{}, 0, leader.Edition{}, nil)
 	return f.(*follower), &reports
 }
 
 func followed(key, value string) *member.FollowingUpdate {
-	return &member.FollowingUpdate{Update: kv.Update{Kind: kv.UpdatePut, Entry: kv.Entry{Key: key, Value: []byte(value)}}}
+	return &member.FollowingUpdate{Update: store.Update{Kind: store.UpdatePut, Entry: store.Entry{Key: key, Value: []byte(value)}}}
 }
 
 func assigned(session uint64, version int64, more string) *member.FollowingUpdate {
@@ -36,7 +38,7 @@ func TestWhatIsShownIsAskedOfTheRunnerWithItsReasons(t *testing.T) {
 	require.Equal(t, 1, f.runner.queue.len())
 	q, _ := f.runner.queue.pop()
 	require.Equal(t, map[string]holding{"a.b": {named("a.b", 3), 4}}, q.target)
-	require.Equal(t, kv.Position{Version: 5}, q.position)
+	require.Equal(t, record.Position{Version: 5}, q.position)
 	require.Equal(t, "worker-0", q.worker)
 	require.EqualValues(t, 7, q.session)
 	require.False(t, q.shrink)
@@ -46,11 +48,11 @@ func TestWhatIsShownIsAskedOfTheRunnerWithItsReasons(t *testing.T) {
 
 func TestNothingIsTakenUpWhileARecordHasAnUnknownFormat(t *testing.T) {
 	f, reports := newIdleFollower()
-	f.step(followed(kv.PlanKey, `{"format":99}`))
+	f.step(followed(store.PlanKey, `{"format":99}`))
 	f.step(assigned(7, 5, ""))
 	require.Zero(t, f.runner.queue.len())
 	require.ErrorIs(t, (*reports)[0].(*formatMet).err, kv.ErrFormat)
-	f.step(followed(kv.PlanKey, `{"format":1,"term":1,"version":5,"phase":"idle","lifecycle":"stable"}`))
+	f.step(followed(store.PlanKey, `{"format":1,"term":1,"version":5,"phase":"idle","lifecycle":"stable"}`))
 	require.Equal(t, 1, f.runner.queue.len(), "the group has gone back to a format that is known")
 }
 

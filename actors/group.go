@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -13,43 +15,43 @@ import (
 // again before it applies its first record, because two applications that start together find no plan.
 
 // comparer compares the source with the group once more.
-func comparer(set Settings, store *kv.Store) func(context.Context) error {
+func comparer(set Settings, buckets *kv.Store) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := checkSource(ctx, set, store)
+		_, err := checkSource(ctx, set, buckets)
 		return err
 	}
 }
 
 // checkSource lists the source for a worker that starts, and compares the list with what the group divides.
-func checkSource(ctx context.Context, set Settings, store *kv.Store) (leader.Edition, error) {
+func checkSource(ctx context.Context, set Settings, buckets *kv.Store) (leader.Edition, error) {
 	partitions, version, err := list(ctx, set)
 	if err != nil {
 		return leader.Edition{}, err
 	}
 	own := leader.Unprepared(partitions, version)
-	return own.Edition(), checkGroup(ctx, store, own)
+	return own.Edition(), checkGroup(ctx, buckets, own)
 }
 
 // checkGroup is [ErrForeignGroup] where the list and what the group divides have nothing in common. The records are read
 // only where the plan was made for another list. A plan that cannot be read is for others to report.
-func checkGroup(ctx context.Context, store *kv.Store, own *leader.Listing) error {
-	e, err := store.Get(ctx, kv.Assignments, kv.PlanKey)
+func checkGroup(ctx context.Context, buckets *kv.Store, own *leader.Listing) error {
+	e, err := buckets.Get(ctx, store.Assignments, store.PlanKey)
 	if errors.Is(err, kv.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("read the plan: %w", err)
 	}
-	plan, err := kv.DecodePlan(e.Value)
+	plan, err := record.DecodePlan(e.Value)
 	if err != nil || !own.Edition().Suspect(plan) {
 		return nil //nolint:nilerr // see above
 	}
-	snapshot, err := store.Snapshot(ctx, kv.Assignments, nil, e.Revision)
+	snapshot, err := buckets.Snapshot(ctx, store.Assignments, nil, e.Revision)
 	if err != nil {
 		return fmt.Errorf("read the assignments: %w", err)
 	}
 	if stored, ok := restored(snapshot).(*leader.Restored); ok {
-		return own.Foreign(store.Group(), stored)
+		return own.Foreign(buckets.Group(), stored)
 	}
 	return nil
 }

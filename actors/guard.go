@@ -72,20 +72,20 @@ type fired struct {
 }
 
 // stray is a panic of an I/O goroutine on its way to its actor.
-type stray struct{ err *PanicError }
+type stray struct{ err *panicError }
 
-// PanicError is what the supervisor of a panicked actor is given.
-type PanicError struct {
+// panicError is what the supervisor of a panicked actor is given.
+type panicError struct {
 	Kind  string // of the actor, or of the hook
 	Value any
 	Stack []byte
 }
 
 // Error implements error. The stack is not part of the text.
-func (e *PanicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.Kind, e.Value) }
+func (e *panicError) Error() string { return fmt.Sprintf("%s panicked: %v", e.Kind, e.Value) }
 
 // Unwrap makes errors.Is find ErrPanic, and the value where it is an error.
-func (e *PanicError) Unwrap() []error {
+func (e *panicError) Unwrap() []error {
 	if err, ok := e.Value.(error); ok {
 		return []error{ErrPanic, err}
 	}
@@ -158,10 +158,10 @@ func (g *guard) protect(f func()) {
 
 func asPanicError(kind string, r any) any {
 	switch v := r.(type) {
-	case *PanicError, *escalation:
+	case *panicError, *escalation:
 		return v
 	}
-	return &PanicError{Kind: kind, Value: r, Stack: debug.Stack()}
+	return &panicError{Kind: kind, Value: r, Stack: debug.Stack()}
 }
 
 // receiveEnded keeps a stopped actor stopped: whatever wakes it, it does nothing but end again.
@@ -244,7 +244,7 @@ func (g *guard) run(work func(ctx context.Context) any) {
 		defer g.io.Done()
 		defer func() {
 			if r := recover(); r != nil {
-				err, _ := asPanicError(g.kind, r).(*PanicError)
+				err, _ := asPanicError(g.kind, r).(*panicError)
 				g.tell(&stray{err})
 			}
 		}()

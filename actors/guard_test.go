@@ -81,7 +81,7 @@ func TestAPanicReachesTheSupervisorWithItsStack(t *testing.T) {
 	}, func() { close(ended) })
 	pid := system.Root.Spawn(props.Configure(actor.WithGuardian(d)))
 	system.Root.Send(pid, "anything")
-	var p *PanicError
+	var p *panicError
 	require.ErrorAs(t, (<-d.reasons).(error), &p)
 	require.ErrorIs(t, p, ErrPanic)
 	require.ErrorIs(t, p, cause)

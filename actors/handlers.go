@@ -22,8 +22,8 @@ type Handling struct {
 
 func (h Handling) used() bool { return h.Run != nil || h.Props != nil }
 
-// Held is what a worker runs beyond, or not yet according to, the record that it has applied. Both lists are sorted.
-type Held struct {
+// unsettled is what a worker runs beyond, or not yet according to, the record that it has applied. Both lists are sorted.
+type unsettled struct {
 	// Holding are the partitions that were taken away and whose handlers have not returned yet.
 	Holding []string
 	// Starting are those that are granted and not begun, because a handler of an earlier epoch has not returned yet.
@@ -42,8 +42,8 @@ type handlers struct {
 	changed atomic.Pointer[func()]             // is told of each change of held that no request is about
 	poke    func(*actor.PID)                   // tells an actor that its ownership ends
 	over    chan *Ownership                    // those whose handlers run no more
-	held    atomic.Pointer[Held]
-	said    Held                    // what somebody was told of held
+	held    atomic.Pointer[unsettled]
+	said    unsettled               // what somebody was told of held
 	grants  *atomic.Pointer[grants] // the book of the view; nil for none
 
 	runs     map[string]*Ownership // the newest of each partition; the actors have them, or are about to
@@ -229,7 +229,7 @@ func (h *handlers) stalled() bool {
 
 // note publishes what is held.
 func (h *handlers) note() {
-	now := &Held{}
+	now := &unsettled{}
 	for id := range h.ending {
 		now.Holding = append(now.Holding, id)
 	}
@@ -255,11 +255,11 @@ func (h *handlers) tell() {
 }
 
 // Held returns what is held now. It may be called from any goroutine.
-func (h *handlers) Held() Held {
+func (h *handlers) Held() unsettled {
 	if now := h.held.Load(); now != nil {
 		return *now
 	}
-	return Held{}
+	return unsettled{}
 }
 
 // settle waits until the handlers that were told to end have returned: briefly, or until a channel is closed if there is one.

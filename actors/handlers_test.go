@@ -12,7 +12,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/stretchr/testify/require"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -159,7 +159,7 @@ func TestAPartitionUnderANewEpochIsANewRun(t *testing.T) {
 func TestAHandlerThatDoesNotStopHoldsUpItsOwnPartitionOnly(t *testing.T) {
 	b := newBook()
 	free := make(chan struct{})
-	changed := make(chan Held, 100)
+	changed := make(chan unsettled, 100)
 	h := newHosted(t, Handling{Run: func(ctx context.Context, o *Ownership) error {
 		b.enter(o)
 		<-ctx.Done()
@@ -176,13 +176,13 @@ func TestAHandlerThatDoesNotStopHoldsUpItsOwnPartitionOnly(t *testing.T) {
 	h.give(t)
 	require.Equal(t, []string{"a"}, h.handlers.Held().Holding, "b has returned, a has not")
 	h.give(t, "a@3", "c@3")
-	require.Equal(t, Held{Holding: []string{"a"}, Starting: []string{"a"}}, h.handlers.Held(), "the next run of a waits for the one before")
+	require.Equal(t, unsettled{Holding: []string{"a"}, Starting: []string{"a"}}, h.handlers.Held(), "the next run of a waits for the one before")
 	eventually(t, "c runs beside it", func() bool { return b.running()["c"] == 3 })
 	close(free)
 	eventually(t, "a begins when it can", func() bool { return b.running()["a"] == 3 })
 	require.Empty(t, h.handlers.Held())
-	require.Equal(t, Held{Holding: []string{"a"}}, <-changed)
-	require.Equal(t, Held{Holding: []string{"a"}, Starting: []string{"a"}}, <-changed)
+	require.Equal(t, unsettled{Holding: []string{"a"}}, <-changed)
+	require.Equal(t, unsettled{Holding: []string{"a"}, Starting: []string{"a"}}, <-changed)
 	require.Empty(t, <-changed, "whoever waits for a is told")
 	require.Empty(t, changed)
 	require.False(t, b.read().twice, "never two runs of one partition at once")
@@ -334,8 +334,8 @@ func TestAWorkerAcknowledgesNothingNewWhileItsListOfWhatIsHeldCannotBeRead(t *te
 	for i := range many {
 		many[i] = fmt.Sprintf("p%04d", i)
 	}
-	var held Held
-	h := &heartbeat{held: func() Held { return held }, reads: kv.FormatHolding}
+	var held unsettled
+	h := &heartbeat{held: func() unsettled { return held }, reads: record.FormatHolding}
 	says := func(version int64, holding ...string) {
 		t.Helper()
 		r := h.record()
@@ -350,7 +350,7 @@ func TestAWorkerAcknowledgesNothingNewWhileItsListOfWhatIsHeldCannotBeRead(t *te
 	says(3, "p0002")
 	held.Holding = many[2:9]
 	says(4, many[2:9]...)
-	h.reads = kv.FormatHolding - 1 // an earlier release has joined, and may come to lead
+	h.reads = record.FormatHolding - 1 // an earlier release has joined, and may come to lead
 	h.applied.Version, held.Holding = 5, many[3:10]
 	says(4, many[3:9]...)
 	held.Holding = nil

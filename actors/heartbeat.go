@@ -9,6 +9,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/internal/lease"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -23,27 +25,27 @@ type heartbeat struct {
 	id      string
 	session uint64
 	anew    bool // the session before ended in a panic
-	held    func() Held
+	held    func() unsettled
 	standing
 
 	hold     lease.Hold
-	lease    kv.Lease    // zero before the first acknowledged write
-	applied  kv.Position // by this session: nothing, at first
-	told     kv.Position // what of it the last heartbeat has told
-	holding  []string    // what that one listed
-	reads    int         // the newest format that everybody in the group reads
-	stuck    []string    // what is waited for past its deadline
-	asked    *kv.Fence   // a question that no acknowledged write has answered yet
-	question uint64      // its number
-	stood    uint64      // the number under which the present standing was asked for
-	rounds   []uint64    // of cordons that no acknowledged write tells yet
-	next     func()      // stops the timer
+	lease    store.Lease     // zero before the first acknowledged write
+	applied  record.Position // by this session: nothing, at first
+	told     record.Position // what of it the last heartbeat has told
+	holding  []string        // what that one listed
+	reads    int             // the newest format that everybody in the group reads
+	stuck    []string        // what is waited for past its deadline
+	asked    *store.Fence    // a question that no acknowledged write has answered yet
+	question uint64          // its number
+	stood    uint64          // the number under which the present standing was asked for
+	rounds   []uint64        // of cordons that no acknowledged write tells yet
+	next     func()          // stops the timer
 }
 
 type (
 	beatDue  struct{}
 	beatSent struct {
-		lease kv.Lease
+		lease store.Lease
 		err   error
 	}
 )
@@ -54,8 +56,8 @@ const (
 	longestRetry = 250 * time.Millisecond
 )
 
-func newHeartbeat(g *guard, report func(reported), set Settings, store *kv.Store, id string, session uint64, anew bool, held func() Held) *heartbeat {
-	return &heartbeat{guard: g, report: report, set: set, store: store, id: id, session: session, anew: anew, held: held, next: func() {}}
+func newHeartbeat(g *guard, report func(reported), set Settings, buckets *kv.Store, id string, session uint64, anew bool, held func() unsettled) *heartbeat {
+	return &heartbeat{guard: g, report: report, set: set, store: buckets, id: id, session: session, anew: anew, held: held, next: func() {}}
 }
 
 func (h *heartbeat) started() {
@@ -148,12 +150,12 @@ func (h *heartbeat) why(err error) error {
 }
 
 func (h *heartbeat) send(limit time.Duration) {
-	lease, record := h.lease, h.record()
+	hold, rec := h.lease, h.record()
 	h.run(func(ctx context.Context) any {
 		ctx, cancel := context.WithTimeout(ctx, limit)
 		defer cancel()
 		began := time.Now()
-		next, err := h.write(ctx, lease, record)
+		next, err := h.write(ctx, hold, rec)
 		if h.ctx.Err() == nil {
 			h.set.measures.beaten(time.Since(began), err)
 		}
@@ -167,9 +169,9 @@ const mostHeld = 1000
 // record is what the next heartbeat says. What is held is read after what is applied is known, so it is complete for that.
 // Where the list is too long, or somebody could not read it, the worker acknowledges nothing new until it is short enough:
 // nothing that is held is free.
-func (h *heartbeat) record() kv.Heartbeat {
+func (h *heartbeat) record() record.Heartbeat {
 	held := h.held()
-	if len(held.Holding) == 0 || len(held.Holding) <= mostHeld && h.reads >= kv.FormatHolding {
+	if len(held.Holding) == 0 || len(held.Holding) <= mostHeld && h.reads >= record.FormatHolding {
 		h.told, h.holding = h.applied, held.Holding
 	} else {
 		h.holding = slices.DeleteFunc(slices.Clone(h.holding), func(id string) bool {
@@ -177,19 +179,19 @@ func (h *heartbeat) record() kv.Heartbeat {
 			return !still
 		})
 	}
-	return kv.Heartbeat{
+	return record.Heartbeat{
 		Session: h.session, Applied: h.told, Holding: h.holding, Starting: held.Starting[:min(len(held.Starting), mostHeld)],
 		Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.cordoned, Leaving: h.leaving, Failed: h.anew, Stuck: h.stuck,
 	}
 }
 
-func (h *heartbeat) write(ctx context.Context, lease kv.Lease, record kv.Heartbeat) (kv.Lease, error) {
-	if lease.Revision != 0 {
-		return h.store.Renew(ctx, lease, record)
+func (h *heartbeat) write(ctx context.Context, hold store.Lease, rec record.Heartbeat) (store.Lease, error) {
+	if hold.Revision != 0 {
+		return h.store.Renew(ctx, hold, rec)
 	}
 	// The entry of an earlier session of this ID is dead: the claim is ours.
-	return h.store.Acquire(ctx, kv.Heartbeats, h.id, record, func(e kv.Entry) bool {
-		before, err := kv.DecodeHeartbeat(e.Value)
+	return h.store.Acquire(ctx, store.Heartbeats, h.id, rec, func(e store.Entry) bool {
+		before, err := record.DecodeHeartbeat(e.Value)
 		return err != nil || before.Session <= h.session
 	})
 }
@@ -215,7 +217,7 @@ func (h *heartbeat) sent(msg *beatSent) {
 }
 
 // answer is the question that the write which was just acknowledged answers, if any.
-func (h *heartbeat) answer() (asked *kv.Fence) {
+func (h *heartbeat) answer() (asked *store.Fence) {
 	if h.asked != nil && h.hold.Settled(h.question) {
 		asked, h.asked = h.asked, nil
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -15,7 +17,7 @@ func TestAHeartbeatIsTrustedFromItsSendingHoweverSlowTheAnswer(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		slow := link.New(server, func(string) {})
 		t.Cleanup(slow.Close)
-		set, store := openStore(t, slow)
+		set, buckets := openStore(t, slow)
 		const oneWay = 400 * time.Millisecond
 		slow.Slow(oneWay)
 		type arrival struct {
@@ -29,7 +31,7 @@ func TestAHeartbeatIsTrustedFromItsSendingHoweverSlowTheAnswer(t *testing.T) {
 			}
 		}
 		begin(t, func(g *guard) body {
-			return newHeartbeat(g, report, set, store, "worker-0", 1, false, (&handlers{}).Held)
+			return newHeartbeat(g, report, set, buckets, "worker-0", 1, false, (&handlers{}).Held)
 		})
 		for range 3 {
 			a := <-beats
@@ -42,11 +44,11 @@ func TestASessionWhoseFirstHeartbeatIsAcknowledgedTooLateDoesNotBegin(t *testing
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		way := link.New(server, func(string) {})
 		t.Cleanup(way.Close)
-		set, store := openStore(t, way)
+		set, buckets := openStore(t, way)
 		way.Stall(link.Down)
 		reports := make(chan reported, 100)
 		begin(t, func(g *guard) body {
-			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, (&handlers{}).Held)
+			return newHeartbeat(g, func(r reported) { reports <- r }, set, buckets, "worker-0", 1, false, (&handlers{}).Held)
 		})
 		<-time.After(20 * time.Second)
 		way.Heal()
@@ -65,13 +67,13 @@ func TestASessionWhoseFirstHeartbeatIsAcknowledgedTooLateDoesNotBegin(t *testing
 
 func TestASessionWhoseHeartbeatAnotherWritesEnds(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
-		set, store := openStore(t, server)
+		set, buckets := openStore(t, server)
 		reports := make(chan reported, 100)
 		begin(t, func(g *guard) body {
-			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, (&handlers{}).Held)
+			return newHeartbeat(g, func(r reported) { reports <- r }, set, buckets, "worker-0", 1, false, (&handlers{}).Held)
 		})
 		require.IsType(t, &beat{}, next(t, reports))
-		_, err := store.Acquire(t.Context(), kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 2}, func(kv.Entry) bool { return true })
+		_, err := buckets.Acquire(t.Context(), store.Heartbeats, "worker-0", record.Heartbeat{Session: 2}, func(store.Entry) bool { return true })
 		require.NoError(t, err)
 		lost := next(t, reports)
 		require.IsType(t, &sessionLost{}, lost)
@@ -82,7 +84,7 @@ func TestASessionWhoseHeartbeatAnotherWritesEnds(t *testing.T) {
 // TestTheEndOfAHandlerIsToldAtOnce: the next owner of its partition waits for that.
 func TestTheEndOfAHandlerIsToldAtOnce(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
-		set, store := openStore(t, server)
+		set, buckets := openStore(t, server)
 		beats := make(chan *beat, 10)
 		report := func(message reported) {
 			if b, ok := message.(*beat); ok {
@@ -92,7 +94,7 @@ func TestTheEndOfAHandlerIsToldAtOnce(t *testing.T) {
 		tell := make(chan func(any), 1)
 		begin(t, func(g *guard) body {
 			tell <- g.tell
-			return newHeartbeat(g, report, set, store, "worker-0", 1, false, (&handlers{}).Held)
+			return newHeartbeat(g, report, set, buckets, "worker-0", 1, false, (&handlers{}).Held)
 		})
 		first := <-beats
 		<-time.After(set.Topology.HeartbeatInterval / 4)

@@ -9,6 +9,7 @@ import (
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/statedir"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -37,18 +38,18 @@ func (m *manager) lockState() error {
 // inherit says in the StateDir, before anything is claimed, under which name this process writes to the store, and returns
 // what the process before has left there. It blocks. Only a worker that starts needs a directory that can be written:
 // without it the next process waits until everything has expired.
-func (m *manager) inherit(store *kv.Store, running bool) (legacy, error) {
+func (m *manager) inherit(buckets *kv.Store, running bool) (legacy, error) {
 	dir := m.life.state
 	if dir == nil {
 		return legacy{}, nil
 	}
-	worker, holders, err := dir.Begin(store.Incarnation(), string(store.Holder()))
+	worker, holders, err := dir.Begin(buckets.Incarnation(), string(buckets.Holder()))
 	if err != nil && running {
 		m.set.Logger.Warn("StateDir: a restart after a crash will wait", "error", err)
 		err = nil
 	}
 	l := legacy{dir: dir}
-	if store.OfRange(worker) {
+	if buckets.OfRange(worker) {
 		l.worker = worker
 	}
 	for _, h := range holders {
@@ -58,20 +59,20 @@ func (m *manager) inherit(store *kv.Store, running bool) (legacy, error) {
 }
 
 // opened is what opening the store has come to.
-func (m *manager) opened(store *kv.Store, own leader.Edition, err error, running bool) *opened {
+func (m *manager) opened(buckets *kv.Store, own leader.Edition, err error, running bool) *opened {
 	if err != nil {
-		return &opened{store: store, err: err}
+		return &opened{store: buckets, err: err}
 	}
-	left, err := m.inherit(store, running)
-	return &opened{store, own, left, err}
+	left, err := m.inherit(buckets, running)
+	return &opened{buckets, own, left, err}
 }
 
 // claimed ends what the process before has left, once its ID is claimed, and writes down the ID. It blocks. What fails here
 // costs time after the next crash, and nothing else: the lease on leadership expires, and the file proves less.
-func (l legacy) claimed(ctx context.Context, store *kv.Store, id string) error {
+func (l legacy) claimed(ctx context.Context, buckets *kv.Store, id string) error {
 	var err error
 	if len(l.dead) > 0 {
-		err = store.EndLeadership(ctx, l.dead)
+		err = buckets.EndLeadership(ctx, l.dead)
 	}
 	if l.dir == nil {
 		return err
@@ -82,7 +83,7 @@ func (l legacy) claimed(ctx context.Context, store *kv.Store, id string) error {
 // wish is a preferred ID that is taken. Its holder may have crashed, may be leaving, or may live on.
 type wish struct {
 	until   time.Time // when any other ID will do; zero before the first attempt
-	watched kv.Watched
+	watched store.Watched
 	retry   func() // stops the timer of the next attempt; nil before the first
 }
 
@@ -109,13 +110,13 @@ func (c *claimer) insists() bool {
 
 // preferredTaken goes on waiting for the preferred ID: for its release or its expiry, for the end of its heartbeat, and until
 // its claim has not changed for HeartbeatTTL. A claim of a process that is dead is waited for until it has expired.
-func (c *claimer) preferredTaken(taken *kv.TakenError) {
+func (c *claimer) preferredTaken(taken *store.TakenError) {
 	claim, now := taken.Entry, time.Now()
 	if p := c.prior; p != nil && claim.Key == p.Key && claim.Revision > p.Revision && !claim.Token.Of(p.Chain) {
 		c.wish.until = now // another worker took it from this one, and lives
 	}
 	if claim.Revision != c.wish.watched.Revision {
-		c.wish.watched = kv.Watched{Revision: claim.Revision, Since: now}
+		c.wish.watched = store.Watched{Revision: claim.Revision, Since: now}
 	}
 	if slices.ContainsFunc(c.legacy.dead, claim.Token.Of) {
 		c.wish.until = now.Add(2 * wishPause)
@@ -144,10 +145,10 @@ func (c *claimer) preferredTaken(taken *kv.TakenError) {
 // watchPreferred hears of the end of the claim and of the heartbeat that are in the way.
 func (c *claimer) watchPreferred() {
 	stops := make([]func(), 0, 2)
-	for _, b := range []kv.Bucket{kv.StableIDs, kv.Heartbeats} {
-		stops = append(stops, feed(c.guard, c.report, c.store, b, []string{c.prefer}, 0, func(u kv.Update) any {
+	for _, b := range []store.Bucket{store.StableIDs, store.Heartbeats} {
+		stops = append(stops, feed(c.guard, c.report, c.store, b, []string{c.prefer}, 0, func(u store.Update) any {
 			switch u.Kind {
-			case kv.UpdateDeleted, kv.UpdateExpired, kv.UpdateGone:
+			case store.UpdateDeleted, store.UpdateExpired, store.UpdateGone:
 				return &wishFreed{}
 			default: // it is still in the way
 				return nil

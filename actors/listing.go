@@ -23,7 +23,7 @@ func list(ctx context.Context, set Settings) (partitions []strategy.Partition, v
 		var a answer
 		defer func() {
 			if r := recover(); r != nil {
-				a = answer{err: asPanicError("source", r).(*PanicError)}
+				a = answer{err: asPanicError("source", r).(*panicError)}
 			}
 			answers <- a
 		}()

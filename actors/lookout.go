@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -14,7 +16,7 @@ import (
 
 // read reads what earlier leaders stored, complete up to this term.
 func (c *calculator) read(ctx context.Context) any {
-	snapshot, err := c.store.Snapshot(ctx, kv.Assignments, nil, c.fence.Revision)
+	snapshot, err := c.store.Snapshot(ctx, store.Assignments, nil, c.fence.Revision)
 	if err != nil {
 		return &leader.Restored{Err: err}
 	}
@@ -22,18 +24,18 @@ func (c *calculator) read(ctx context.Context) any {
 }
 
 // restored decodes what earlier leaders stored.
-func restored(snapshot kv.Snapshot) leader.Fact {
+func restored(snapshot store.Snapshot) leader.Fact {
 	found := &leader.Restored{}
 	for _, e := range snapshot.Entries {
 		var err error
 		found.Format = max(found.Format, e.Format)
 		switch e.Key {
-		case kv.TermKey:
-		case kv.PlanKey:
-			found.Plan, err = kv.DecodePlan(e.Value)
+		case store.TermKey:
+		case store.PlanKey:
+			found.Plan, err = record.DecodePlan(e.Value)
 		default:
-			var a kv.Assignment
-			if a, err = kv.DecodeAssignment(e.Value); err == nil {
+			var a record.Assignment
+			if a, err = record.DecodeAssignment(e.Value); err == nil {
 				found.Records = append(found.Records, a)
 			} else {
 				found.Unreadable = append(found.Unreadable, e.Key)
@@ -63,25 +65,25 @@ func (c *calculator) list(ctx context.Context) any {
 }
 
 // heartbeatFact is what an update of the heartbeats says.
-func heartbeatFact(u kv.Update) any {
+func heartbeatFact(u store.Update) any {
 	switch u.Kind {
-	case kv.UpdatePut:
+	case store.UpdatePut:
 		return beatFact(u.Entry)
-	case kv.UpdateSynced:
+	case store.UpdateSynced:
 		return &leader.Synced{}
-	case kv.UpdateBlind:
+	case store.UpdateBlind:
 		return &leader.Blind{Since: u.Since}
-	case kv.UpdateStale:
+	case store.UpdateStale:
 		return &leader.Stale{Since: u.Since, Err: u.Err}
-	case kv.UpdateDeleted:
+	case store.UpdateDeleted:
 		return &leader.Gone{Worker: u.Entry.Key, Clean: true}
 	default:
 		return &leader.Gone{Worker: u.Entry.Key}
 	}
 }
 
-func beatFact(e kv.Entry) leader.Fact {
-	h, err := kv.DecodeHeartbeat(e.Value)
+func beatFact(e store.Entry) leader.Fact {
+	h, err := record.DecodeHeartbeat(e.Value)
 	switch {
 	case errors.Is(err, kv.ErrFormat):
 		return &leader.Foreign{Err: err}
@@ -95,16 +97,16 @@ func beatFact(e kv.Entry) leader.Fact {
 }
 
 // lookUp finds out how workers went that are not there.
-func lookUp(ctx context.Context, store *kv.Store, workers []string) *leader.LookedUp {
+func lookUp(ctx context.Context, buckets *kv.Store, workers []string) *leader.LookedUp {
 	found := &leader.LookedUp{Left: map[string]time.Time{}}
 	for _, id := range workers {
-		e, err := store.Get(ctx, kv.Heartbeats, id)
+		e, err := buckets.Get(ctx, store.Heartbeats, id)
 		switch {
 		case errors.Is(err, kv.ErrNotFound):
 		case err != nil:
 			found.Err = err
 			return found
-		case e.Kind == kv.Deleted:
+		case e.Kind == store.Deleted:
 			found.Left[id] = e.Created
 		}
 	}

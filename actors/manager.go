@@ -10,6 +10,7 @@ import (
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -28,6 +29,7 @@ type manager struct {
 	life    *life
 	machine *fsm.Machine
 	member  *member.Member
+	tape    *trace.Tape
 	facts   []member.Fact // to be stepped
 	steps   bool
 
@@ -61,7 +63,7 @@ func newManager(g *guard, set Settings, l *life) *manager {
 		guard: g, set: set, life: l, machine: l.machine, store: l.view.Store(), children: map[member.Kind]*child{}, giving: map[uint64]giving{},
 		wake: func() {},
 	}
-	m.member = member.New(member.Config{
+	cfg := member.Config{
 		HeartbeatTTL: set.Store.HeartbeatTTL, WorkerIDTTL: set.Store.WorkerIDTTL, OperationTimeout: set.Store.OperationTimeout,
 		HandoffTimeout: set.HandoffTimeout, StartupTimeout: set.StartupTimeout, ShutdownTimeout: set.ShutdownTimeout,
 		PreferredID: set.PreferredID, FirstID: set.Store.ID(set.Store.IDMin), LastID: set.Store.ID(set.Store.IDMax), IDs: set.Store.StableID,
@@ -71,7 +73,10 @@ func newManager(g *guard, set Settings, l *life) *manager {
 			DrainBy: l.drainBy,
 			LetGo:   l.letGoBy, Leaving: l.leaving, LeaveBy: l.leaveBy,
 		},
-	})
+	}
+	m.tape = trace.Open(set.Recorder, trace.Member, time.Now(), &cfg)
+	m.member = member.New(cfg)
+	trace.Began[member.Effect](m.tape, nil)
 	return m
 }
 
@@ -96,6 +101,7 @@ func (m *manager) stopping(restarts bool) {
 	}
 	m.facts, m.steps = nil, false // it may have failed over one of them
 	m.step(&member.Interrupted{State: m.machine.State(), Restarts: restarts})
+	m.tape.Close()
 }
 
 func (m *manager) receive(ctx actor.Context, message any) {
@@ -153,7 +159,7 @@ func (m *manager) step(f member.Fact) {
 	defer func() { m.steps = false }()
 	for len(m.facts) > 0 {
 		f, m.facts = m.facts[0], m.facts[1:]
-		for _, effect := range m.member.Step(time.Now(), f, nil) {
+		for _, effect := range trace.Step(m.tape, time.Now(), m.member, f) {
 			if m.log.Enabled(m.ctx, slog.LevelDebug) {
 				m.log.Debug(effect.String())
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/measure"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // measures is what a worker measures. The actors write it, each its own part, and the meter's provider reads it on a goroutine
@@ -69,28 +69,28 @@ func (m *measures) follows() { m.leadership.Store(nil) }
 func (m *measures) beaten(took time.Duration, err error) {
 	failure := ""
 	if err != nil {
-		failure = SentinelOf(err)
+		failure = sentinelOf(err)
 	}
 	m.meter.Heartbeat(took, failure)
 }
 
 // renewed measures how much was left of the trust in a heartbeat when this one was acknowledged. The trust in both is as long.
-func (m *measures) renewed(left time.Duration, l kv.Lease) {
+func (m *measures) renewed(left time.Duration, l store.Lease) {
 	m.meter.Renewed(max(0, left.Seconds()/l.TrustedUntil().Sub(l.Sent).Seconds()))
 }
 
-func (m *measures) failed(err error) { m.meter.Failed(SentinelOf(err)) }
+func (m *measures) failed(err error) { m.meter.Failed(sentinelOf(err)) }
 
-// OtherError is the name of an error that wraps no sentinel.
-const OtherError = "_OTHER"
+// otherError is the name of an error that wraps no sentinel.
+const otherError = "_OTHER"
 
-// SentinelOf names the sentinel that an error wraps, as it is named in the root package. Of several it is the one that says
+// sentinelOf names the sentinel that an error wraps, as it is named in the root package. Of several it is the one that says
 // most about what follows for the worker, so that each error counts once.
-func SentinelOf(err error) string {
+func sentinelOf(err error) string {
 	for _, s := range sentinels() {
 		if errors.Is(err, s.err) {
 			return s.name
 		}
 	}
-	return OtherError
+	return otherError
 }

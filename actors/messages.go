@@ -4,7 +4,8 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/fsm"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -63,17 +64,17 @@ type reported interface{ reported() }
 type (
 	// claimed: an ID is ours. claimRenewed: its trust goes on.
 	claimed struct {
-		lease  kv.Lease
+		lease  store.Lease
 		number uint64 // of the session
 	}
-	claimRenewed struct{ lease kv.Lease }
+	claimRenewed struct{ lease store.Lease }
 	// unclaimed: no ID was claimed, and why. It is tried again.
 	unclaimed struct{ err error }
 
 	// beat: a heartbeat was acknowledged. asked is the fence of the beatNow it answers, if any.
 	beat struct {
-		lease kv.Lease
-		asked *kv.Fence
+		lease store.Lease
+		asked *store.Fence
 	}
 	beatMissed struct{ err error }
 
@@ -81,19 +82,19 @@ type (
 	sessionLost struct{ err error }
 
 	leaderSeen struct{}
-	elected    struct{ fence kv.Fence }
+	elected    struct{ fence store.Fence }
 	deposed    struct{ err error }
 
 	// seen: the follower met this position in the store.
-	seen struct{ position kv.Position }
+	seen struct{ position record.Position }
 	// phaseSeen: the leader's phase, as written in the plan.
 	phaseSeen struct {
-		phase kv.Phase
+		phase record.Phase
 		reads int // the newest format that everybody reads, as far as the leader knows
 	}
 	// applied: the worker's record of this position is in force. acknowledge says that someone waits for it.
 	applied struct {
-		position    kv.Position
+		position    record.Position
 		acknowledge bool
 	}
 
@@ -101,7 +102,7 @@ type (
 	formatMet struct{ err error }
 	// fenceLost: the calculator may not write under this fence any more.
 	fenceLost struct {
-		fence kv.Fence
+		fence store.Fence
 		err   error
 	}
 	// sightLost: the calculator does not see the heartbeats any more.
@@ -138,12 +139,12 @@ type (
 	// beatNow (heartbeat): the next heartbeat is sent after this, and says which fence it serves.
 	beatNow struct {
 		late
-		fence kv.Fence
+		fence store.Fence
 	}
 	// position (heartbeat): carry this acknowledgement; at once where someone waits.
 	position struct {
 		late
-		kv.Position
+		record.Position
 		now bool
 	}
 
@@ -170,7 +171,7 @@ type (
 	// refence (elector): begin a new term; the fence may not be used any more.
 	refence struct {
 		late
-		fence kv.Fence
+		fence store.Fence
 	}
 	// abstain (elector): do not campaign before this time.
 	abstain struct {

@@ -91,7 +91,7 @@ func (o *onlooker) once(ctx context.Context, changed func(), late func(message a
 		err := errors.New("its goroutine has ended")
 		defer func() {
 			if r := recover(); r != nil {
-				err = asPanicError("source", r).(*PanicError)
+				err = asPanicError("source", r).(*panicError)
 			}
 			<-o.running
 			ended <- err

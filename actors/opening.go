@@ -30,18 +30,18 @@ func (m *manager) open(e *member.Open) {
 	before, running := m.store, e.Running
 	m.run(func(ctx context.Context) any {
 		if before != nil {
-			store, err := before.Reopen(ctx)
-			return m.opened(store, leader.Edition{}, err, running)
+			buckets, err := before.Reopen(ctx)
+			return m.opened(buckets, leader.Edition{}, err, running)
 		}
 		if err := m.lockState(); err != nil {
 			return &opened{err: err}
 		}
 		var own leader.Edition
-		store, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
+		buckets, err := kv.Open(ctx, m.set.JetStream, m.set.Store)
 		if err == nil && !running {
-			own, err = checkSource(ctx, m.set, store)
+			own, err = checkSource(ctx, m.set, buckets)
 		}
-		return m.opened(store, own, err, running)
+		return m.opened(buckets, own, err, running)
 	})
 }
 
@@ -58,13 +58,13 @@ func (m *manager) refresh(sender *actor.PID) {
 	if sender == nil {
 		return
 	}
-	store, root := m.store, m.root
+	buckets, root := m.store, m.root
 	m.run(func(ctx context.Context) any {
 		err := ErrNotJoined
-		if store != nil {
+		if buckets != nil {
 			ctx, cancel := context.WithTimeout(ctx, m.set.Store.OperationTimeout)
 			defer cancel()
-			err = store.RequestRefresh(ctx)
+			err = buckets.RequestRefresh(ctx)
 		}
 		root.Send(sender, &Refreshed{err})
 		return nil

@@ -175,7 +175,7 @@ func (p *partition) runHandler() {
 		err := errGoexit
 		defer func() {
 			if r := recover(); r != nil {
-				err, _ = asPanicError("handler", r).(*PanicError)
+				err, _ = asPanicError("handler", r).(*panicError)
 			}
 			p.tell(&ran{err})
 		}()
@@ -186,7 +186,7 @@ func (p *partition) runHandler() {
 func (p *partition) spawnChild() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err, _ = asPanicError("props", r).(*PanicError)
+			err, _ = asPanicError("props", r).(*panicError)
 		}
 	}()
 	props := p.how.Props(p.o)

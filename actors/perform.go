@@ -11,7 +11,7 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // This file is how a manager does what its member decides. What takes long runs on a goroutine, and its outcome comes back as
@@ -56,7 +56,7 @@ func (m *manager) perform(effect member.Effect) {
 	case *member.Abandon:
 		m.giving[e.ID].abandon()
 	case *member.Delete:
-		if e.Bucket != kv.Election {
+		if e.Bucket != store.Election {
 			m.hush()
 		}
 		m.remove(e)
@@ -130,35 +130,35 @@ func (m *manager) spawn(e *member.Spawn) {
 
 // builder makes a child's body. It reads what is the manager's at once, not when the child is made.
 func (m *manager) builder(e *member.Spawn) func(*guard, func(reported)) body {
-	set, store, s, left, l := m.set, m.store, m.session, m.legacy, m.life
+	set, buckets, s, left, l := m.set, m.store, m.session, m.legacy, m.life
 	switch e.Kind {
 	case member.Claimer:
 		return func(g *guard, report func(reported)) body {
-			return newClaimer(g, report, set, store, e.Prefer, e.Prior, left)
+			return newClaimer(g, report, set, buckets, e.Prefer, e.Prior, left)
 		}
 	case member.Heartbeat:
 		return func(g *guard, report func(reported)) body {
-			h := newHeartbeat(g, report, set, store, s.id, s.number, e.Anew, l.runner.handlers.Held)
+			h := newHeartbeat(g, report, set, buckets, s.id, s.number, e.Anew, l.runner.handlers.Held)
 			h.standing = standing{e.Standing.Leaving, e.Standing.Cordoned}
 			h.begun = e.Begun
 			return h
 		}
 	case member.Elector:
 		return func(g *guard, report func(reported)) body {
-			return newElector(g, report, set, store, s.id, s.number, e.Floor.Term)
+			return newElector(g, report, set, buckets, s.id, s.number, e.Floor.Term)
 		}
 	case member.Follower:
-		own, compare := leader.Edition{}, comparer(set, store)
+		own, compare := leader.Edition{}, comparer(set, buckets)
 		if e.First {
 			own = m.own
 		}
 		return func(g *guard, report func(reported)) body {
-			return newFollower(g, report, store, l.runner, s, e.Highest, e.Carried, own, compare)
+			return newFollower(g, report, buckets, l.runner, s, e.Highest, e.Carried, own, compare)
 		}
 	case member.Calculator:
 		s.joined = e.Joined
 		return func(g *guard, report func(reported)) body {
-			return newCalculator(g, report, set, l.strategist, store, e.Fence, s, e.Floor.Version, e.Highest.Version, e.Since)
+			return newCalculator(g, report, set, l.strategist, buckets, e.Fence, s, e.Floor.Version, e.Highest.Version, e.Since)
 		}
 	default:
 		return func(g *guard, report func(reported)) body { return newHost(g, report, set, l.runner) }

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -27,10 +28,10 @@ const (
 // is never touched.
 func (m *manager) remove(e *member.Delete) {
 	deleted := &member.Deleted{ID: e.ID, Bucket: e.Bucket}
-	var own []kv.Lease
-	store := m.life.view.Store()
-	if store != nil {
-		own = store.Left(e.Bucket)
+	var own []store.Lease
+	buckets := m.life.view.Store()
+	if buckets != nil {
+		own = buckets.Left(e.Bucket)
 	}
 	if len(own) == 0 {
 		m.step(deleted)
@@ -40,7 +41,7 @@ func (m *manager) remove(e *member.Delete) {
 		ended := make(chan struct{})
 		go func() {
 			defer close(ended)
-			removeAll(ctx, store, own)
+			removeAll(ctx, buckets, own)
 		}()
 		select {
 		case <-ended:
@@ -53,13 +54,13 @@ func (m *manager) remove(e *member.Delete) {
 
 // removeAll deletes what is left of own, again and again. It ends when nothing of that is left, and where trying again is
 // in vain: the connection is closed for good.
-func removeAll(ctx context.Context, store *kv.Store, own []kv.Lease) {
+func removeAll(ctx context.Context, buckets *kv.Store, own []store.Lease) {
 	for pause := removalFirst; ctx.Err() == nil; pause = min(2*pause, removalMost) {
 		var closed bool
-		for _, lease := range own {
-			closed = errors.Is(release(ctx, store, lease), nats.ErrConnectionClosed)
+		for _, hold := range own {
+			closed = errors.Is(release(ctx, buckets, hold), nats.ErrConnectionClosed)
 		}
-		own = remaining(own, store.Left(own[0].Bucket))
+		own = remaining(own, buckets.Left(own[0].Bucket))
 		if len(own) == 0 || closed {
 			return
 		}
@@ -71,16 +72,16 @@ func removeAll(ctx context.Context, store *kv.Store, own []kv.Lease) {
 }
 
 // remaining returns the holds of own that are still left.
-func remaining(own, left []kv.Lease) []kv.Lease {
-	return slices.DeleteFunc(left, func(l kv.Lease) bool {
-		return !slices.ContainsFunc(own, func(o kv.Lease) bool { return o.Chain == l.Chain })
+func remaining(own, left []store.Lease) []store.Lease {
+	return slices.DeleteFunc(left, func(l store.Lease) bool {
+		return !slices.ContainsFunc(own, func(o store.Lease) bool { return o.Chain == l.Chain })
 	})
 }
 
-func release(ctx context.Context, store *kv.Store, lease kv.Lease) error {
+func release(ctx context.Context, buckets *kv.Store, hold store.Lease) error {
 	ctx, cancel := context.WithTimeout(ctx, removalAttempt)
 	defer cancel()
-	return store.Release(ctx, lease)
+	return buckets.Release(ctx, hold)
 }
 
 // kindOf is the kind of a child by its name.
@@ -101,14 +102,14 @@ func some(names []string) string {
 // leftovers says what of a worker that has ended is still there, nil for nothing.
 func (l *life) leftovers(timeout time.Duration) error {
 	var left []string
-	if store := l.view.Store(); store != nil {
-		for _, lease := range store.Left(kv.Heartbeats) {
-			left = append(left, "heartbeat of "+lease.Key)
+	if buckets := l.view.Store(); buckets != nil {
+		for _, hold := range buckets.Left(store.Heartbeats) {
+			left = append(left, "heartbeat of "+hold.Key)
 		}
-		for _, lease := range store.Left(kv.StableIDs) {
-			left = append(left, "claim of "+lease.Key)
+		for _, hold := range buckets.Left(store.StableIDs) {
+			left = append(left, "claim of "+hold.Key)
 		}
-		if len(store.Left(kv.Election)) > 0 {
+		if len(buckets.Left(store.Election)) > 0 {
 			left = append(left, "lease on leadership")
 		}
 	}

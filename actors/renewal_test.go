@@ -11,32 +11,33 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
 // renewals are the three leases of a worker, each with the actor that keeps it.
 var renewals = map[string]struct {
 	bucket func(kv.Config) string
-	build  func(report func(reported), set Settings, store *kv.Store) func(*guard) body
+	build  func(report func(reported), set Settings, buckets *kv.Store) func(*guard) body
 }{
 	"heartbeat": {
 		func(c kv.Config) string { return c.Heartbeat },
-		func(report func(reported), set Settings, store *kv.Store) func(*guard) body {
+		func(report func(reported), set Settings, buckets *kv.Store) func(*guard) body {
 			return func(g *guard) body {
-				return newHeartbeat(g, report, set, store, "worker-0", 1, false, (&handlers{}).Held)
+				return newHeartbeat(g, report, set, buckets, "worker-0", 1, false, (&handlers{}).Held)
 			}
 		},
 	},
 	"claim": {
 		func(c kv.Config) string { return c.StableID },
-		func(report func(reported), set Settings, store *kv.Store) func(*guard) body {
-			return func(g *guard) body { return newClaimer(g, report, set, store, "", nil, legacy{}) }
+		func(report func(reported), set Settings, buckets *kv.Store) func(*guard) body {
+			return func(g *guard) body { return newClaimer(g, report, set, buckets, "", nil, legacy{}) }
 		},
 	},
 	"leadership": {
 		func(c kv.Config) string { return c.Election },
-		func(report func(reported), set Settings, store *kv.Store) func(*guard) body {
-			return func(g *guard) body { return newElector(g, report, set, store, "worker-0", 1, 0) }
+		func(report func(reported), set Settings, buckets *kv.Store) func(*guard) body {
+			return func(g *guard) body { return newElector(g, report, set, buckets, "worker-0", 1, 0) }
 		},
 	},
 }
@@ -67,15 +68,15 @@ func ended(r reported) error {
 }
 
 func TestARenewalThatFailsIsTriedAgainWhileTheLeaseIsTrusted(t *testing.T) {
-	for lease, r := range renewals {
+	for hold, r := range renewals {
 		for name, fault := range faults {
-			t.Run(lease+" "+name, func(t *testing.T) {
+			t.Run(hold+" "+name, func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 					way := link.New(server, nil)
 					t.Cleanup(way.Close)
-					set, store := openStore(t, way)
+					set, buckets := openStore(t, way)
 					reports := make(chan reported, 1000)
-					begin(t, r.build(func(m reported) { reports <- m }, set, store))
+					begin(t, r.build(func(m reported) { reports <- m }, set, buckets))
 					<-time.After(100 * time.Millisecond) // the lease is held
 					writes := failOne(way, r.bucket(set.Store), fault)
 					<-time.After(2 * set.Store.WorkerIDTTL)
@@ -95,14 +96,14 @@ func TestAHeartbeatThatHangsIsGivenUpAfterItsInterval(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		way := link.New(server, nil)
 		t.Cleanup(way.Close)
-		set, store := openStore(t, way)
+		set, buckets := openStore(t, way)
 		type arrival struct {
 			report reported
 			at     time.Time
 		}
 		reports := make(chan arrival, 100)
 		begin(t, func(g *guard) body {
-			return newHeartbeat(g, func(r reported) { reports <- arrival{r, time.Now()} }, set, store, "worker-0", 1, false, (&handlers{}).Held)
+			return newHeartbeat(g, func(r reported) { reports <- arrival{r, time.Now()} }, set, buckets, "worker-0", 1, false, (&handlers{}).Held)
 		})
 		first := <-reports
 		require.IsType(t, &beat{}, first.report)
@@ -124,16 +125,16 @@ func TestAQuestionGoesWithTheNextHeartbeatWhenItsOwnFails(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 				way := link.New(server, nil)
 				t.Cleanup(way.Close)
-				set, store := openStore(t, way)
+				set, buckets := openStore(t, way)
 				reports := make(chan reported, 100)
 				var g *guard
 				begin(t, func(made *guard) body {
 					g = made
-					return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, (&handlers{}).Held)
+					return newHeartbeat(g, func(r reported) { reports <- r }, set, buckets, "worker-0", 1, false, (&handlers{}).Held)
 				})
 				require.IsType(t, &beat{}, next(t, reports))
 				failOne(way, set.Store.Heartbeat, fault)
-				fence := kv.Fence{Term: 3, Revision: 30}
+				fence := store.Fence{Term: 3, Revision: 30}
 				g.tell(&beatNow{fence: fence})
 				require.IsType(t, &beatMissed{}, next(t, reports))
 				answer := next(t, reports)
@@ -149,18 +150,18 @@ func TestAQuestionIsAnsweredByAHeartbeatThatWasBegunAfterIt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		way := link.New(server, func(string) {})
 		t.Cleanup(way.Close)
-		set, store := openStore(t, way)
+		set, buckets := openStore(t, way)
 		way.Slow(200 * time.Millisecond)
 		reports := make(chan reported, 100)
 		sending := make(chan *guard, 100)
 		begin(t, func(g *guard) body {
-			held := func() Held { sending <- g; return Held{} }
-			return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, held)
+			held := func() unsettled { sending <- g; return unsettled{} }
+			return newHeartbeat(g, func(r reported) { reports <- r }, set, buckets, "worker-0", 1, false, held)
 		})
 		g := <-sending
 		<-time.After(100 * time.Millisecond) // the first is under way
 		require.Empty(t, reports)
-		fence, asked := kv.Fence{Term: 3, Revision: 30}, time.Now()
+		fence, asked := store.Fence{Term: 3, Revision: 30}, time.Now()
 		g.tell(&beatNow{fence: fence})
 		first := next(t, reports)
 		require.IsType(t, &beat{}, first)
@@ -179,11 +180,11 @@ func TestAHeartbeatThatHangsLeavesTimeForTheNext(t *testing.T) {
 		bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 			way := link.New(server, nil)
 			t.Cleanup(way.Close)
-			set, store := openStore(t, way)
+			set, buckets := openStore(t, way)
 			set.Topology.HeartbeatInterval = interval
 			reports := make(chan reported, 10000)
 			begin(t, func(g *guard) body {
-				return newHeartbeat(g, func(r reported) { reports <- r }, set, store, "worker-0", 1, false, (&handlers{}).Held)
+				return newHeartbeat(g, func(r reported) { reports <- r }, set, buckets, "worker-0", 1, false, (&handlers{}).Held)
 			})
 			require.IsType(t, &beat{}, next(t, reports))
 			failOne(way, set.Store.Heartbeat, link.Lost)

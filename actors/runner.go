@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -56,8 +56,8 @@ type request struct {
 	// shrink says that target grants nothing: it only takes away what it does not list.
 	shrink bool
 	// position and lifecycle describe the plan that the target comes from. A zero position leaves them as they are.
-	position  kv.Position
-	lifecycle kv.Lifecycle
+	position  record.Position
+	lifecycle record.Lifecycle
 	// trusted is asked just before the user is told of anything new.
 	trusted func() bool
 	// why is the cause with which the handler of a partition is told to end.
@@ -260,7 +260,7 @@ func contain(name string, hook func() error) (err error) {
 		defer close(ended)
 		defer func() {
 			if r := recover(); r != nil {
-				err = fmt.Errorf("%w: %w", ErrHookPanic, asPanicError("hook "+name, r).(*PanicError))
+				err = fmt.Errorf("%w: %w", ErrHookPanic, asPanicError("hook "+name, r).(*panicError))
 			} else if !returned {
 				err = fmt.Errorf("%w: %s ended its goroutine", ErrHookPanic, name)
 			}

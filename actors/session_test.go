@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/member"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -135,10 +135,10 @@ func TestTheAssignmentIsThereWhenTheHookIsCalled(t *testing.T) {
 		seen = r.view.Assignment()
 		return nil
 	})
-	q := request{target: holdings(7, "a"), position: kv.Position{Term: 2, Version: 7}, lifecycle: kv.Stable}
+	q := request{target: holdings(7, "a"), position: record.Position{Term: 2, Version: 7}, lifecycle: record.Stable}
 	require.NoError(t, ask(t, r, q))
 	require.Equal(t, Assignment{
-		Term: 2, Version: 7, Lifecycle: kv.Stable, Partitions: []strategy.Partition{named("a", 0)}, Epochs: map[string]int64{"a": 7},
+		Term: 2, Version: 7, Lifecycle: record.Stable, Partitions: []strategy.Partition{named("a", 0)}, Epochs: map[string]int64{"a": 7},
 	}, seen)
 	seen.Epochs["a"] = 99
 	require.Equal(t, int64(7), r.view.Assignment().Epochs["a"], "readers get copies")

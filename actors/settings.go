@@ -9,12 +9,14 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parti-go/parti/fsm"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/topology"
+	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
 	"github.com/parti-go/parti/strategy"
 )
 
-// Settings is what a tree needs to know, defaulted and validated by the caller.
+// Settings is what a tree needs to know, defaulted and validated by the caller. Package parti makes it of a Config.
 type Settings struct {
 	Store    kv.Config
 	Topology topology.Config
@@ -66,6 +68,9 @@ type Settings struct {
 	// MeterProvider is what is measured with; nil for nothing.
 	MeterProvider metric.MeterProvider
 
+	// Recorder records what is decided; nil for nothing.
+	Recorder *trace.Recorder
+
 	onlooker *onlooker // calls SourceWatch
 	measures *measures
 }
@@ -91,7 +96,7 @@ type Assignment struct {
 	// Version is the plan this worker has applied. It never falls while a worker lives.
 	Version int64
 	// Lifecycle is the phase of life of the whole group.
-	Lifecycle kv.Lifecycle
+	Lifecycle record.Lifecycle
 	// Partitions are sorted by ID.
 	Partitions []strategy.Partition
 	// Epochs holds the fencing token of each owned partition by its ID: it grows with each change of owner.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/parti-go/parti/fsm"
 	"github.com/parti-go/parti/internal/member"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -24,7 +24,7 @@ type Status struct {
 	// Term, Version and Lifecycle are those of the plan that Assignment stands for.
 	Term      uint64
 	Version   int64
-	Lifecycle kv.Lifecycle
+	Lifecycle record.Lifecycle
 	// Ready says that a first assignment was applied in this life of the tree.
 	Ready    bool
 	Degraded bool // the store does not answer

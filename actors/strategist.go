@@ -64,7 +64,7 @@ func (s *strategist) ask(ctx context.Context, q strategy.Question) (strategy.Pla
 func assign(s strategy.Strategy, q strategy.Question) (plan strategy.Plan, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = asPanicError("strategy", r).(*PanicError)
+			err = asPanicError("strategy", r).(*panicError)
 		}
 		if err != nil {
 			plan, err = strategy.Plan{}, fmt.Errorf("%w: %w", ErrStrategyFailed, err)

@@ -37,7 +37,7 @@ type childFailed struct {
 }
 
 func (f *childFailed) log(log *slog.Logger) {
-	var p *PanicError
+	var p *panicError
 	if errors.As(f.err, &p) {
 		log.Error("actor panicked", "actor", f.kind, "panic", p.Value, slog.String("stack", string(p.Stack)))
 	}

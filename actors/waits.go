@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -50,14 +51,14 @@ const (
 // sight reports for how long a feed sees nothing, or cannot verify what it sees, and when it does again. Silence is no
 // news at first: an outage is noticed by the writes that fail. Longer than a worker may be silent is, counted from when the
 // feed noticed: on a quiet bucket it may have seen the last sign of life long before.
-func sight(report func(reported), store *kv.Store, b kv.Bucket, u kv.Update) {
-	key, who, now := "feed of "+b.String(), fmt.Sprintf("bucket %q", store.Bucket(b)), time.Now()
+func sight(report func(reported), buckets *kv.Store, b store.Bucket, u store.Update) {
+	key, who, now := "feed of "+b.String(), fmt.Sprintf("bucket %q", buckets.Bucket(b)), time.Now()
 	switch u.Kind {
-	case kv.UpdateBlind:
-		report(&awaits{key: key, Wait: Wait{"what is stored is seen again", who, u.Since}, due: now.Add(store.TTL(kv.Heartbeats)), err: u.Err})
-	case kv.UpdateStale:
+	case store.UpdateBlind:
+		report(&awaits{key: key, Wait: Wait{"what is stored is seen again", who, u.Since}, due: now.Add(buckets.TTL(store.Heartbeats)), err: u.Err})
+	case store.UpdateStale:
 		report(&awaits{key: key, Wait: Wait{"a listing confirms what was seen", who, u.Since}, due: now, err: u.Err})
-	case kv.UpdateSynced:
+	case store.UpdateSynced:
 		report(&awaited{key})
 	default:
 	}

@@ -22,7 +22,7 @@ type Workbench struct {
 // trustForTests is for how long a workbench trusts itself: no test takes longer.
 const trustForTests = 1000 * time.Hour
 
-// NewWorkbench begins a worker of that ID. failed is told of handlers that fail, changed of each change of [Workbench.Held].
+// NewWorkbench begins a worker of that ID. failed is told of handlers that fail, changed of each handler that returns late and of each that begins late.
 // Both are called on goroutines of the workbench and must not block.
 func NewWorkbench(worker string, how Handling, failed func(error), changed func()) *Workbench {
 	quiet := slog.New(slog.DiscardHandler)
@@ -51,7 +51,7 @@ func NewWorkbench(worker string, how Handling, failed func(error), changed func(
 }
 
 // Own makes the worker own just these partitions, each under its epoch, and returns the ownerships. Handlers of others are told
-// to end with the cause that why names. It waits for those only briefly: see [Workbench.Held].
+// to end with the cause that why names. It waits for those only briefly: see [Workbench.Holding].
 func (w *Workbench) Own(epochs map[string]int64, why func(partition string) error) map[string]*Ownership {
 	target := make(map[string]holding, len(epochs))
 	for id, epoch := range epochs {
@@ -72,8 +72,8 @@ func (w *Workbench) Own(epochs map[string]int64, why func(partition string) erro
 	return owned
 }
 
-// Held is what was taken back, or is granted and waits for that: see [Held].
-func (w *Workbench) Held() Held { return w.runner.handlers.Held() }
+// Holding lists the partitions that were taken back and whose handlers have not returned yet.
+func (w *Workbench) Holding() []string { return w.runner.handlers.Held().Holding }
 
 // Fence ends the trust in one ownership, as if its lease had run out. The handler is told at once; Own books its end.
 func (w *Workbench) Fence(o *Ownership) {

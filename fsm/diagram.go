@@ -51,10 +51,10 @@ func Mermaid(opts ...Option) string {
 	for _, e := range edges {
 		fmt.Fprintf(&b, "    %s --> %s: %s\n", e.from, e.to, e.event)
 	}
-	if d.compact {
+	fmt.Fprintf(&b, "    %s --> [*]\n", Shutdown)
+	if d.compact { // last: Mermaid cannot draw a note beside a state that it has not met yet
 		fmt.Fprintf(&b, "    note right of %s: from every state, on %s\n", Shutdown, EventStop)
 	}
-	fmt.Fprintf(&b, "    %s --> [*]\n", Shutdown)
 	if d.marked != "" {
 		fmt.Fprintf(&b, "    classDef present stroke-width:3px\n    class %s present\n", d.marked)
 	}

@@ -3,4 +3,4 @@
 // made first, and what follows from it is the caller's business.
 package fsm
 
-//go:generate go run ./gen
+//go:generate go run ./internal/gen

@@ -20,7 +20,7 @@ import (
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/control"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -63,13 +63,13 @@ func TestAnAnswerIsNeverWrittenIntoABucket(t *testing.T) {
 		p, a := f.Begin(1)[0], outside(t, s)
 		keys, err := f.JS.KeyValue(background(), controlled)
 		require.NoError(t, err)
-		before, err := keys.Get(background(), kv.PlanKey)
+		before, err := keys.Get(background(), store.PlanKey)
 		require.NoError(t, err)
 		require.NoError(t, a.nc.PublishMsg(&nats.Msg{
-			Subject: control.Subject(controlled, p.Manager.WorkerID()), Reply: "$KV." + controlled + "." + kv.PlanKey, Data: control.Request{Action: control.Hello}.Encode(),
+			Subject: control.Subject(controlled, p.Manager.WorkerID()), Reply: "$KV." + controlled + "." + store.PlanKey, Data: control.Request{Action: control.Hello}.Encode(),
 		}))
 		<-time.After(time.Second)
-		after, err := keys.Get(background(), kv.PlanKey)
+		after, err := keys.Get(background(), store.PlanKey)
 		require.NoError(t, err)
 		require.Equal(t, before.Revision(), after.Revision())
 	})

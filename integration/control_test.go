@@ -15,7 +15,7 @@ import (
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/control"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 )
 
 var controlled = parti.DefaultConfig().KVBuckets.Assignment
@@ -281,7 +281,7 @@ func TestACordonFromOutsideIsAnsweredWhenTheHeartbeatIsStored(t *testing.T) {
 			require.NoError(t, err)
 			e, err := keys.Get(background(), worker)
 			require.NoError(t, err)
-			h, err := kv.DecodeHeartbeat(e.Value())
+			h, err := record.DecodeHeartbeat(e.Value())
 			require.NoError(t, err)
 			return h.Cordoned
 		}

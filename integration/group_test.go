@@ -18,7 +18,8 @@ import (
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -58,13 +59,13 @@ func (e edition) ids() (ids []string) {
 	return ids
 }
 
-func storedPlan(t *testing.T, f *fleet.Fleet) kv.Plan {
+func storedPlan(t *testing.T, f *fleet.Fleet) record.Plan {
 	t.Helper()
 	bucket, err := f.JS.KeyValue(background(), parti.DefaultConfig().KVBuckets.Assignment)
 	require.NoError(t, err)
-	entry, err := bucket.Get(background(), kv.PlanKey)
+	entry, err := bucket.Get(background(), store.PlanKey)
 	require.NoError(t, err)
-	plan, err := kv.DecodePlan(entry.Value())
+	plan, err := record.DecodePlan(entry.Value())
 	require.NoError(t, err)
 	return plan
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -26,9 +27,9 @@ func noise(length int, random *rand.Rand) string {
 func TestWithoutTheRightToPublishPartsOnlyWhatNeedsThemIsRefused(t *testing.T) {
 	b := parti.DefaultConfig().KVBuckets
 	random := rand.New(rand.NewPCG(1, 2))
-	var owned []kv.Owned
+	var owned []record.Owned
 	for range 25_000 {
-		owned = append(owned, kv.Owned{Partition: noise(100, random), Weight: 100, Epoch: 1})
+		owned = append(owned, record.Owned{Partition: noise(100, random), Weight: 100, Epoch: 1})
 	}
 	for name, more := range map[string][]string{"without": nil, "with": {"$KV." + b.Assignment + ".*.*"}} {
 		t.Run(name, func(t *testing.T) {
@@ -40,18 +41,18 @@ func TestWithoutTheRightToPublishPartsOnlyWhatNeedsThemIsRefused(t *testing.T) {
 				}
 			})
 			createBuckets(t, as(t, s, "operator"), b)
-			store, err := kv.Open(t.Context(), as(t, s, "worker"), kv.Config{
+			buckets, err := kv.Open(t.Context(), as(t, s, "worker"), kv.Config{
 				StableID: b.StableID, Election: b.Election, Heartbeat: b.Heartbeat, Assignment: b.Assignment,
 				IDPrefix: "worker", WorkerIDTTL: time.Minute, HeartbeatTTL: time.Minute, LeaderTTL: time.Minute,
 			})
 			require.NoError(t, err)
-			fence, err := store.BeginTerm(t.Context(), kv.Term{Worker: "worker-0"}, 0, func() bool { return true })
+			fence, err := buckets.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, func() bool { return true })
 			require.NoError(t, err)
-			w := kv.PlanWrite{
-				Assignments: []kv.Assignment{{Worker: "worker-0", Owned: owned}}, Format: record.Newest,
-				Plan: kv.Plan{Version: 1, Phase: kv.PhaseIdle, Lifecycle: kv.Stable},
+			w := store.PlanWrite{
+				Assignments: []record.Assignment{{Worker: "worker-0", Owned: owned}}, Format: record.Newest,
+				Plan: record.Plan{Version: 1, Phase: record.PhaseIdle, Lifecycle: record.Stable},
 			}
-			err = store.WritePlan(t.Context(), fence, w)
+			err = buckets.WritePlan(t.Context(), fence, w)
 			if len(more) > 0 {
 				require.NoError(t, err)
 				return
@@ -60,7 +61,7 @@ func TestWithoutTheRightToPublishPartsOnlyWhatNeedsThemIsRefused(t *testing.T) {
 			require.ErrorContains(t, err, "assignment of worker-0 with 25000 partitions")
 			require.ErrorContains(t, err, `may not publish to "$KV.`+b.Assignment+`.worker-0.1"`)
 			w.Assignments[0].Owned = owned[:5_000]
-			require.NoError(t, store.WritePlan(t.Context(), fence, w), "one message is enough")
+			require.NoError(t, buckets.WritePlan(t.Context(), fence, w), "one message is enough")
 		})
 	}
 }

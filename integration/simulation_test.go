@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	seeds = flag.Int("seeds", 25, "how many lives of a fleet to simulate")
+	seeds = flag.Int("seeds", 8, "how many lives of a fleet to simulate")
 	base  = flag.Uint64("base", 0, "the seed before the first; by default another one each day")
 	seed  = flag.Uint64("seed", 0, "simulate this one only")
 	// restores are not among the faults of an ordinary run: what a write that was under way across a restore may do no

@@ -137,15 +137,15 @@ func TestARefreshStaysInItsDomain(t *testing.T) {
 	var served [2]atomic.Int64
 	var stores []*kv.Store
 	for i, s := range []*server.Server{hub, leaf} {
-		store, err := kv.Open(t.Context(), in(t, s, ""), domainConfig())
+		buckets, err := kv.Open(t.Context(), in(t, s, ""), domainConfig())
 		require.NoError(t, err)
-		stop, err := store.ServeRefresh(func(reply func(error)) {
+		stop, err := buckets.ServeRefresh(func(reply func(error)) {
 			served[i].Add(1)
 			reply(nil)
 		})
 		require.NoError(t, err)
 		t.Cleanup(stop)
-		stores = append(stores, store)
+		stores = append(stores, buckets)
 	}
 	guest, err := kv.Open(t.Context(), in(t, leaf, "hub"), domainConfig())
 	require.NoError(t, err)

@@ -10,7 +10,6 @@ import (
 	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/record"
-	"github.com/parti-go/parti/kv"
 )
 
 // reads returns which record format a worker says it reads.
@@ -20,7 +19,7 @@ func reads(t *testing.T, f *fleet.Fleet, p *fleet.Process) int {
 	require.NoError(t, err)
 	entry, err := bucket.Get(background(), p.Manager.WorkerID())
 	require.NoError(t, err)
-	h, err := kv.DecodeHeartbeat(entry.Value())
+	h, err := record.DecodeHeartbeat(entry.Value())
 	require.NoError(t, err)
 	return h.Reads
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // reticent stands between a client and JetStream, under a prefix of its own, and can leave requests unanswered: so does a
@@ -80,13 +82,13 @@ func TestAQuestionThatNobodyAnswersIsAskedAgain(t *testing.T) {
 
 		r.ignore("STREAM.MSG.GET.", 1)
 		began = time.Now()
-		_, err := s.Get(t.Context(), Heartbeats, "worker-1")
+		_, err := s.Get(t.Context(), store.Heartbeats, "worker-1")
 		require.ErrorIs(t, err, ErrNotFound)
 		require.InDelta(t, patience, time.Since(began), float64(100*time.Millisecond))
 
 		r.ignore("STREAM.MSG.GET.", 100)
 		began = time.Now()
-		_, err = s.Get(t.Context(), Heartbeats, "worker-1")
+		_, err = s.Get(t.Context(), store.Heartbeats, "worker-1")
 		require.ErrorIs(t, err, ErrNotDone)
 		require.Equal(t, testConfig().OperationTimeout, time.Since(began), "but not for ever")
 	})
@@ -97,10 +99,10 @@ func TestAClaimThatNobodyAnswersIsKnownAgainSoon(t *testing.T) {
 		s := openOn(t, js, testConfig())
 		r.ignore("$KV.t-stableid.", 1)
 		began := time.Now()
-		_, err := s.ClaimID(t.Context(), Claim{}, ClaimOptions{Prefer: []string{"worker-7"}})
+		_, err := s.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{Prefer: []string{"worker-7"}})
 		require.ErrorIs(t, err, ErrUnknown)
 		require.InDelta(t, patience, time.Since(began), float64(100*time.Millisecond))
-		lease, err := s.ClaimID(t.Context(), Claim{}, ClaimOptions{Prefer: []string{"worker-7"}})
+		lease, err := s.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{Prefer: []string{"worker-7"}})
 		require.NoError(t, err)
 		require.Equal(t, "worker-7", lease.Key)
 	})

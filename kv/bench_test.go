@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv/embedded"
 )
 
@@ -37,7 +38,7 @@ func benchStore(b *testing.B, storage string) *Store {
 
 func BenchmarkRenew(b *testing.B) {
 	s := benchStore(b, "memory")
-	l, err := s.Acquire(b.Context(), Heartbeats, "worker-0", beat(1), nil)
+	l, err := s.Acquire(b.Context(), store.Heartbeats, "worker-0", beat(1), nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -61,7 +62,7 @@ func BenchmarkWritePlan(b *testing.B) {
 }
 
 func benchWritePlan(b *testing.B, s *Store, records, partitions int) {
-	f, err := s.BeginTerm(b.Context(), Term{}, 0, always)
+	f, err := s.BeginTerm(b.Context(), record.Term{}, 0, always)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func benchWritePlan(b *testing.B, s *Store, records, partitions int) {
 	for i := range w.Assignments {
 		for q := range partitions {
 			id := fmt.Sprintf("topic.%07d", partitions*i+q)
-			w.Assignments[i].Owned = append(w.Assignments[i].Owned, Owned{Partition: id, Epoch: 1})
+			w.Assignments[i].Owned = append(w.Assignments[i].Owned, record.Owned{Partition: id, Epoch: 1})
 		}
 	}
 	for b.Loop() {
@@ -81,7 +82,7 @@ func benchWritePlan(b *testing.B, s *Store, records, partitions int) {
 
 func BenchmarkSnapshotOfAThousandKeys(b *testing.B) {
 	s := benchStore(b, "memory")
-	f, err := s.BeginTerm(b.Context(), Term{}, 0, always)
+	f, err := s.BeginTerm(b.Context(), record.Term{}, 0, always)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -89,7 +90,7 @@ func BenchmarkSnapshotOfAThousandKeys(b *testing.B) {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		snapshot, err := s.Snapshot(b.Context(), Assignments, nil, f.Revision)
+		snapshot, err := s.Snapshot(b.Context(), store.Assignments, nil, f.Revision)
 		if err != nil || len(snapshot.Entries) != 1000 {
 			b.Fatal(len(snapshot.Entries), err)
 		}
@@ -104,17 +105,17 @@ func BenchmarkWritePlanWithItsJournal(b *testing.B) {
 			for _, journal := range []bool{false, true} {
 				b.Run(fmt.Sprintf("storage=%s/partitions=%d/journal=%t", storage, size[0]*size[1], journal), func(b *testing.B) {
 					s := benchStore(b, storage)
-					f, err := s.BeginTerm(b.Context(), Term{}, 0, always)
+					f, err := s.BeginTerm(b.Context(), record.Term{}, 0, always)
 					if err != nil {
 						b.Fatal(err)
 					}
 					w := plan(1, workers(size[0])...)
 					w.Format = record.FormatPacked
-					j := &Journal{Version: 1, By: "worker-0", Why: "worker-9 is lost"}
+					j := &record.Journal{Version: 1, By: "worker-0", Why: "worker-9 is lost"}
 					for i := range w.Assignments {
 						for q := range size[1] {
 							id := fmt.Sprintf("topic.%07d", size[1]*i+q)
-							w.Assignments[i].Owned = append(w.Assignments[i].Owned, Owned{Partition: id, Epoch: 1})
+							w.Assignments[i].Owned = append(w.Assignments[i].Owned, record.Owned{Partition: id, Epoch: 1})
 							j.Note(id, "worker-9", w.Assignments[i].Worker, 1)
 						}
 					}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // watched is a store behind a link, which counts the consumers that are made through it.
@@ -55,7 +57,7 @@ func TestWhileTheStoreAnswersNoListingChangesAreToldAndTheConsumerIsKept(t *test
 		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 				w, writer := watch(t, srv), openStore(t, srv, testConfig())
-				h := listen(t, w.Store, Heartbeats, nil, 0)
+				h := listen(t, w.Store, store.Heartbeats, nil, 0)
 				time.Sleep(time.Second)
 				require.Equal(t, []string{"synced"}, h.take())
 				listed := time.Now().Add(-time.Second)
@@ -100,13 +102,13 @@ func TestABlindFeedSaysSoWithinTheTrustAndSinceWhen(t *testing.T) {
 		"the consumer is not served": func(w *watched) { w.Block(api("CONSUMER", "STREAM.INFO")); w.forget() },
 	}
 	for name, fault := range faults {
-		for _, b := range []Bucket{Heartbeats, Election, Assignments} {
+		for _, b := range []store.Bucket{store.Heartbeats, store.Election, store.Assignments} {
 			t.Run(name+", "+b.String(), func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 					w := watch(t, srv)
 					h := listen(t, w.Store, b, nil, 0)
-					if b == Assignments { // a worker follows both
-						listen(t, w.Store, Election, nil, 0)
+					if b == store.Assignments { // a worker follows both
+						listen(t, w.Store, store.Election, nil, 0)
 					}
 					time.Sleep(11 * time.Second) // not just when a sign of life is due
 					h.take()
@@ -136,24 +138,24 @@ func TestARecordThatAConsumerDoesNotDeliverIsToldWithTheNextRenewal(t *testing.T
 	for _, before := range []uint64{0, 1 << 60} {
 		bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 			w, leader := watch(t, srv), openStore(t, srv, testConfig())
-			h := listen(t, w.Store, Assignments, nil, 0)
-			listen(t, w.Store, Election, nil, 0)
-			listen(t, leader, Assignments, nil, 0)
-			f, err := leader.BeginTerm(t.Context(), Term{}, 0, always)
+			h := listen(t, w.Store, store.Assignments, nil, 0)
+			listen(t, w.Store, store.Election, nil, 0)
+			listen(t, leader, store.Assignments, nil, 0)
+			f, err := leader.BeginTerm(t.Context(), record.Term{}, 0, always)
 			require.NoError(t, err)
-			lease, err := leader.Acquire(t.Context(), Election, LeaderKey, Leader{Plan: before}, nil)
+			lease, err := leader.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Plan: before}, nil)
 			require.NoError(t, err)
 			time.Sleep(time.Second)
 			h.take()
-			w.pause(Assignments)
+			w.pause(store.Assignments)
 			time.Sleep(100 * time.Millisecond)
 			require.NoError(t, leader.WritePlan(t.Context(), f, plan(1, "worker-0")))
-			e, err := leader.Get(t.Context(), Assignments, PlanKey)
+			e, err := leader.Get(t.Context(), store.Assignments, store.PlanKey)
 			require.NoError(t, err)
 			require.Equal(t, e.Revision, leader.PlanSeen())
 			time.Sleep(500 * time.Millisecond)
 			require.Empty(t, h.take(), "its consumer delivers nothing")
-			_, err = leader.Renew(t.Context(), lease, Leader{Plan: leader.PlanSeen()})
+			_, err = leader.Renew(t.Context(), lease, record.Leader{Plan: leader.PlanSeen()})
 			require.NoError(t, err)
 			time.Sleep(heartbeatGrace + crowd + 100*time.Millisecond)
 			require.Equal(t, []string{"put plan", "put worker-0", "synced"}, sorted(h.take()))
@@ -166,14 +168,14 @@ func TestARecordThatAConsumerDoesNotDeliverIsToldWithTheNextRenewal(t *testing.T
 func TestAPurgeIsNoticedThoughOneMessageIsLeft(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		w := watch(t, srv)
-		h := listen(t, w.Store, Assignments, nil, 0)
+		h := listen(t, w.Store, store.Assignments, nil, 0)
 		time.Sleep(time.Second)
-		f, err := w.admin.BeginTerm(t.Context(), Term{}, 0, always)
+		f, err := w.admin.BeginTerm(t.Context(), record.Term{}, 0, always)
 		require.NoError(t, err)
 		require.NoError(t, w.admin.WritePlan(t.Context(), f, plan(1, "worker-0")))
 		time.Sleep(time.Second)
 		h.take()
-		stream, err := w.admin.js.Stream(t.Context(), w.stream(Assignments))
+		stream, err := w.admin.js.Stream(t.Context(), w.stream(store.Assignments))
 		require.NoError(t, err)
 		require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeKeep(1)))
 		time.Sleep(resyncEvery)
@@ -192,7 +194,7 @@ func sorted(lines []string) []string {
 }
 
 // pause has the server deliver nothing to the consumers of a bucket, though it goes on saying that it is there.
-func (w *watched) pause(b Bucket) {
+func (w *watched) pause(b store.Bucket) {
 	stream, err := w.admin.js.Stream(context.Background(), w.stream(b))
 	if err != nil {
 		panic(err)
@@ -206,7 +208,7 @@ func (w *watched) pause(b Bucket) {
 
 // forget ends every consumer of the server, as its restart would.
 func (w *watched) forget() {
-	for b := range buckets {
+	for b := range store.Buckets {
 		stream, err := w.admin.js.Stream(context.Background(), w.stream(b))
 		if err != nil {
 			panic(err)
@@ -224,7 +226,7 @@ func TestAFeedThatNeverSawTheStoreIsBlindSinceItsStart(t *testing.T) {
 		w := watch(t, srv)
 		w.Cut()
 		began := time.Now()
-		h := listen(t, w.Store, Heartbeats, nil, 0)
+		h := listen(t, w.Store, store.Heartbeats, nil, 0)
 		time.Sleep(5 * time.Second)
 		require.Equal(t, []string{"blind"}, h.take())
 		require.Equal(t, began, h.since)
@@ -234,7 +236,7 @@ func TestAFeedThatNeverSawTheStoreIsBlindSinceItsStart(t *testing.T) {
 func TestAConsumerThatTheServerHasForgottenIsMadeAnewAndNothingIsMissed(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		w, writer := watch(t, srv), openStore(t, srv, testConfig())
-		h := listen(t, w.Store, Heartbeats, nil, 0)
+		h := listen(t, w.Store, store.Heartbeats, nil, 0)
 		time.Sleep(time.Second)
 		h.take()
 		w.forget()
@@ -251,7 +253,7 @@ func TestAConsumerThatTheServerHasForgottenIsMadeAnewAndNothingIsMissed(t *testi
 func TestOneConsumerServesMoreThanItAsksForAtOnce(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		w, writer := watch(t, srv), openStore(t, srv, testConfig())
-		h := listen(t, w.Store, Heartbeats, nil, 0)
+		h := listen(t, w.Store, store.Heartbeats, nil, 0)
 		time.Sleep(time.Second)
 		h.take()
 		const keys = 2*pullBatch + 10
@@ -281,7 +283,7 @@ func TestAfterAnOutageConsumersAreMadeAnewSpreadOverTime(t *testing.T) {
 				}
 			})
 			t.Cleanup(l.Close)
-			listen(t, openStore(t, l, cfg), Election, nil, 0)
+			listen(t, openStore(t, l, cfg), store.Election, nil, 0)
 		}
 		time.Sleep(time.Second)
 		srv.Stop()
@@ -304,7 +306,7 @@ func TestAfterAnOutageConsumersAreMadeAnewSpreadOverTime(t *testing.T) {
 }
 
 // told makes a view in which some keys have been told.
-func told(s *Store, b Bucket, emit func(Update), entries ...Entry) *view {
+func told(s *Store, b store.Bucket, emit func(store.Update), entries ...store.Entry) *view {
 	v := newView(s, b, 0, emit)
 	for _, e := range entries {
 		v.tell(e)
@@ -315,42 +317,42 @@ func told(s *Store, b Bucket, emit func(Update), entries ...Entry) *view {
 
 func TestASnapshotThatChangesHaveOvertakenTellsNothingOlder(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		put := func(key string, revision uint64, by token) Entry {
-			return Entry{Bucket: Heartbeats, Key: key, Revision: revision, Token: by, Value: []byte(`{}`)}
+		put := func(key string, revision uint64, by record.Token) store.Entry {
+			return store.Entry{Bucket: store.Heartbeats, Key: key, Revision: revision, Token: by, Value: []byte(`{}`)}
 		}
 		var lines []string
-		emit := func(u Update) { lines = append(lines, u.Kind.String()+" "+u.Entry.Key) }
+		emit := func(u store.Update) { lines = append(lines, u.Kind.String()+" "+u.Entry.Key) }
 		for name, c := range map[string]struct {
-			told     []Entry
-			snapshot Snapshot
+			told     []store.Entry
+			snapshot store.Snapshot
 			want     []string
 			back     bool
 		}{
 			"the snapshot is newer": {
-				[]Entry{put("a", 5, "x/1/1")}, Snapshot{UpTo: 9, Entries: []Entry{put("a", 8, "x/1/2")}}, []string{"put a"}, false,
+				[]store.Entry{put("a", 5, "x/1/1")}, store.Snapshot{UpTo: 9, Entries: []store.Entry{put("a", 8, "x/1/2")}}, []string{"put a"}, false,
 			},
 			"the key was written after it": {
-				[]Entry{put("a", 12, "x/1/1")}, Snapshot{UpTo: 9, Entries: []Entry{put("a", 8, "x/1/2")}}, nil, false,
+				[]store.Entry{put("a", 12, "x/1/1")}, store.Snapshot{UpTo: 9, Entries: []store.Entry{put("a", 8, "x/1/2")}}, nil, false,
 			},
 			"the key was made after it": {
-				[]Entry{put("a", 12, "x/1/1")}, Snapshot{UpTo: 9}, nil, false,
+				[]store.Entry{put("a", 12, "x/1/1")}, store.Snapshot{UpTo: 9}, nil, false,
 			},
 			"the key is gone": {
-				[]Entry{put("a", 5, "x/1/1"), put("b", 12, "x/1/1")}, Snapshot{UpTo: 9}, []string{"gone a"}, false,
+				[]store.Entry{put("a", 5, "x/1/1"), put("b", 12, "x/1/1")}, store.Snapshot{UpTo: 9}, []string{"gone a"}, false,
 			},
 			"the key ended after it": {
-				[]Entry{put("a", 5, "x/1/1"), {Bucket: Heartbeats, Key: "a", Revision: 12, Kind: Deleted}},
-				Snapshot{UpTo: 9, Entries: []Entry{put("a", 5, "x/1/1")}},
+				[]store.Entry{put("a", 5, "x/1/1"), {Bucket: store.Heartbeats, Key: "a", Revision: 12, Kind: store.Deleted}},
+				store.Snapshot{UpTo: 9, Entries: []store.Entry{put("a", 5, "x/1/1")}},
 				nil, false,
 			},
 			"it is complete and shows something older": {
-				[]Entry{put("a", 5, "x/1/1")}, Snapshot{UpTo: 9, Entries: []Entry{put("a", 4, "x/1/0"), put("b", 6, "x/1/0")}}, nil, true,
+				[]store.Entry{put("a", 5, "x/1/1")}, store.Snapshot{UpTo: 9, Entries: []store.Entry{put("a", 4, "x/1/0"), put("b", 6, "x/1/0")}}, nil, true,
 			},
 			"another write has the revision": {
-				[]Entry{put("a", 5, "x/1/1"), put("b", 12, "x/1/1")}, Snapshot{UpTo: 9, Entries: []Entry{put("a", 5, "y/1/1")}}, nil, true,
+				[]store.Entry{put("a", 5, "x/1/1"), put("b", 12, "x/1/1")}, store.Snapshot{UpTo: 9, Entries: []store.Entry{put("a", 5, "y/1/1")}}, nil, true,
 			},
 		} {
-			v := told(s, Heartbeats, emit, c.told...)
+			v := told(s, store.Heartbeats, emit, c.told...)
 			lines = nil
 			err := v.compare(c.snapshot)
 			require.Equal(t, c.want, lines, name)
@@ -366,11 +368,11 @@ func TestASnapshotThatChangesHaveOvertakenTellsNothingOlder(t *testing.T) {
 
 func TestAnEmptiedBucketIsNotOneInWhichTermAndPlanWereJustStored(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		at := func(revision uint64) []Entry {
-			return []Entry{{Bucket: Assignments, Key: TermKey, Revision: revision, Token: "x/1/1"}, {Bucket: Assignments, Key: PlanKey, Revision: revision + 1, Token: "x/1/2"}}
+		at := func(revision uint64) []store.Entry {
+			return []store.Entry{{Bucket: store.Assignments, Key: store.TermKey, Revision: revision, Token: "x/1/1"}, {Bucket: store.Assignments, Key: store.PlanKey, Revision: revision + 1, Token: "x/1/2"}}
 		}
-		ignore := func(Update) {}
-		require.NoError(t, told(s, Assignments, ignore, at(12)...).compare(Snapshot{UpTo: 9}))
-		require.ErrorIs(t, told(s, Assignments, ignore, at(5)...).compare(Snapshot{UpTo: 9}), ErrRolledBack)
+		ignore := func(store.Update) {}
+		require.NoError(t, told(s, store.Assignments, ignore, at(12)...).compare(store.Snapshot{UpTo: 9}))
+		require.ErrorIs(t, told(s, store.Assignments, ignore, at(5)...).compare(store.Snapshot{UpTo: 9}), ErrRolledBack)
 	})
 }

@@ -7,31 +7,35 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // book lists the entries that a holder may have in the store: every hold from just before its first write until it is
 // known to be gone, or surely over. A write whose outcome is unknown stays in it.
 type book struct {
 	mu    sync.Mutex
-	holds map[token]hold
+	holds map[record.Token]hold
 }
 
 // hold is one chain in the book.
 type hold struct {
-	lease Lease     // Revision is that of the last acknowledged write; 0 when the first was not
-	until time.Time // when its entry has surely expired
+	lease store.Lease // Revision is that of the last acknowledged write; 0 when the first was not
+	acked time.Time   // when that was sent; zero for none
+	until time.Time   // when its entry has surely expired
 }
 
 // writing notes that a write of the hold is about to be sent. A renewal that nobody answers may be stored as long as the
 // entry of the one before is there, which is one TTL at most, and then lasts for another.
-func (b *book) writing(l Lease) {
+func (b *book) writing(l store.Lease) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.holds[l.Chain] = hold{l, time.Now().Add(2*l.TTL + lateExpiry)}
+	b.holds[l.Chain] = hold{l, b.holds[l.Chain].acked, time.Now().Add(2*l.TTL + lateExpiry)}
 }
 
 // wrote notes that a write was acknowledged. Whatever else this holder had under that key is replaced by it.
-func (b *book) wrote(l Lease) {
+func (b *book) wrote(l store.Lease) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for chain, h := range b.holds {
@@ -39,21 +43,28 @@ func (b *book) wrote(l Lease) {
 			delete(b.holds, chain)
 		}
 	}
-	b.holds[l.Chain] = hold{l, time.Now().Add(l.TTL + lateExpiry)}
+	b.holds[l.Chain] = hold{l, l.Sent, time.Now().Add(l.TTL + lateExpiry)}
 }
 
 // gone notes that nothing of the hold is in the store, now or later.
-func (b *book) gone(chain token) {
+func (b *book) gone(chain record.Token) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.holds, chain)
 }
 
-// left lists what may be in a bucket, by key.
-func (b *book) left(bucket Bucket) []Lease {
+// acked returns when the last acknowledged write of a hold was sent: its entry is not older. The zero time is unknown.
+func (b *book) acked(chain record.Token) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	var left []Lease
+	return b.holds[chain].acked
+}
+
+// left lists what may be in a bucket, by key.
+func (b *book) left(bucket store.Bucket) []store.Lease {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var left []store.Lease
 	for chain, h := range b.holds {
 		switch {
 		case !time.Now().Before(h.until):
@@ -62,7 +73,7 @@ func (b *book) left(bucket Bucket) []Lease {
 			left = append(left, h.lease)
 		}
 	}
-	slices.SortFunc(left, func(x, y Lease) int {
+	slices.SortFunc(left, func(x, y store.Lease) int {
 		return cmp.Or(cmp.Compare(x.Key, y.Key), cmp.Compare(x.Chain, y.Chain))
 	})
 	return left
@@ -70,10 +81,10 @@ func (b *book) left(bucket Bucket) []Lease {
 
 // Left lists the holds of this process that may still be in a bucket: those that were not released, and those of which
 // nobody knows whether they were stored. Each can be given to Release. One whose entry has surely expired is not listed.
-func (s *Store) Left(b Bucket) []Lease { return s.holder.book.left(b) }
+func (s *Store) Left(b store.Bucket) []store.Lease { return s.holder.book.left(b) }
 
 // beginWrite notes a write that is sent next. One whose context has ended is not sent, and not noted.
-func (s *Store) beginWrite(ctx context.Context, l Lease) error {
+func (s *Store) beginWrite(ctx context.Context, l store.Lease) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", ErrNotDone, ctx.Err())
 	}

@@ -9,34 +9,35 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/store"
 )
 
 func TestTheBookListsEachHoldUntilItIsGone(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
 		l := acquire(t, s, "worker-0")
-		require.Equal(t, []Lease{l}, s.Left(Heartbeats))
-		require.Empty(t, s.Left(StableIDs))
+		require.Equal(t, []store.Lease{l}, s.Left(store.Heartbeats))
+		require.Empty(t, s.Left(store.StableIDs))
 		time.Sleep(time.Second)
 		l, err := s.Renew(t.Context(), l, beat(1))
 		require.NoError(t, err)
-		require.Equal(t, []Lease{l}, s.Left(Heartbeats))
+		require.Equal(t, []store.Lease{l}, s.Left(store.Heartbeats))
 		require.NoError(t, s.Release(t.Context(), l))
-		require.Empty(t, s.Left(Heartbeats), "released")
+		require.Empty(t, s.Left(store.Heartbeats), "released")
 
 		js.next(nobody)
-		_, err = s.Acquire(t.Context(), Heartbeats, "worker-0", beat(1), nil)
+		_, err = s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(1), nil)
 		require.ErrorIs(t, err, ErrNotDone)
-		require.Empty(t, s.Left(Heartbeats), "not done")
+		require.Empty(t, s.Left(store.Heartbeats), "not done")
 
 		js.next(lost)
-		_, err = s.Acquire(t.Context(), Heartbeats, "worker-1", beat(1), nil)
+		_, err = s.Acquire(t.Context(), store.Heartbeats, "worker-1", beat(1), nil)
 		require.ErrorIs(t, err, ErrUnknown)
-		require.Len(t, s.Left(Heartbeats), 1, "nobody knows")
-		require.Zero(t, s.Left(Heartbeats)[0].Revision)
+		require.Len(t, s.Left(store.Heartbeats), 1, "nobody knows")
+		require.Zero(t, s.Left(store.Heartbeats)[0].Revision)
 		l = acquire(t, s, "worker-1")
-		require.Equal(t, []Lease{l}, s.Left(Heartbeats), "a hold replaces what was written under its key before")
+		require.Equal(t, []store.Lease{l}, s.Left(store.Heartbeats), "a hold replaces what was written under its key before")
 		time.Sleep(l.TTL + lateExpiry)
-		require.Empty(t, s.Left(Heartbeats), "expired")
+		require.Empty(t, s.Left(store.Heartbeats), "expired")
 	})
 }
 
@@ -44,14 +45,14 @@ func TestAnEntryOfAnotherIsNotInTheBook(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		a, b := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())
 		l := acquire(t, a, "worker-0")
-		_, err := b.Acquire(t.Context(), Heartbeats, "worker-0", beat(2), nil)
+		_, err := b.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), nil)
 		require.ErrorIs(t, err, ErrTaken)
-		require.Empty(t, b.Left(Heartbeats))
-		_, err = b.Acquire(t.Context(), Heartbeats, "worker-0", beat(2), func(Entry) bool { return true })
+		require.Empty(t, b.Left(store.Heartbeats))
+		_, err = b.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
 		require.NoError(t, err)
-		require.Equal(t, []Lease{l}, a.Left(Heartbeats), "that it was taken over is not known yet")
+		require.Equal(t, []store.Lease{l}, a.Left(store.Heartbeats), "that it was taken over is not known yet")
 		require.ErrorIs(t, a.Release(t.Context(), l), ErrLost)
-		require.Empty(t, a.Left(Heartbeats))
+		require.Empty(t, a.Left(store.Heartbeats))
 	})
 }
 
@@ -63,9 +64,9 @@ func TestARenewalThatNobodyAnswersMayLastTwice(t *testing.T) {
 		_, err := s.Renew(t.Context(), l, beat(1))
 		require.ErrorIs(t, err, ErrUnknown)
 		time.Sleep(2 * l.TTL)
-		require.Len(t, s.Left(Heartbeats), 1)
+		require.Len(t, s.Left(store.Heartbeats), 1)
 		time.Sleep(lateExpiry)
-		require.Empty(t, s.Left(Heartbeats))
+		require.Empty(t, s.Left(store.Heartbeats))
 	})
 }
 
@@ -79,10 +80,10 @@ func TestAFirstWriteThatArrivesAfterItsReleaseIsRefused(t *testing.T) {
 				}
 				held := make(chan *jetstream.PubAck, 1)
 				arrive := make(chan struct{})
-				late := func(store func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
+				late := func(send func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
 					go func() {
 						<-arrive
-						ack, _ := store()
+						ack, _ := send()
 						held <- ack
 					}()
 					return nil, context.DeadlineExceeded
@@ -92,11 +93,11 @@ func TestAFirstWriteThatArrivesAfterItsReleaseIsRefused(t *testing.T) {
 				} else {
 					js.next(late)
 				}
-				_, err := s.Acquire(context.WithoutCancel(t.Context()), Heartbeats, "worker-0", beat(1), nil)
+				_, err := s.Acquire(context.WithoutCancel(t.Context()), store.Heartbeats, "worker-0", beat(1), nil)
 				require.ErrorIs(t, err, ErrUnknown)
-				require.Len(t, s.Left(Heartbeats), 1)
-				require.NoError(t, s.Release(t.Context(), s.Left(Heartbeats)[0]))
-				require.Empty(t, s.Left(Heartbeats))
+				require.Len(t, s.Left(store.Heartbeats), 1)
+				require.NoError(t, s.Release(t.Context(), s.Left(store.Heartbeats)[0]))
+				require.Empty(t, s.Left(store.Heartbeats))
 				close(arrive)
 				require.Nil(t, <-held, "it is refused")
 			})
@@ -107,11 +108,11 @@ func TestAFirstWriteThatArrivesAfterItsReleaseIsRefused(t *testing.T) {
 func TestAFirstWriteThatWasStoredAfterAllIsDeleted(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
 		js.next(lost)
-		_, err := s.Acquire(t.Context(), Heartbeats, "worker-0", beat(1), nil)
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(1), nil)
 		require.ErrorIs(t, err, ErrUnknown)
-		require.NoError(t, s.Release(t.Context(), s.Left(Heartbeats)[0]))
-		e, err := s.Get(t.Context(), Heartbeats, "worker-0")
+		require.NoError(t, s.Release(t.Context(), s.Left(store.Heartbeats)[0]))
+		e, err := s.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.NoError(t, err)
-		require.Equal(t, Deleted, e.Kind)
+		require.Equal(t, store.Deleted, e.Kind)
 	})
 }

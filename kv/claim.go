@@ -8,33 +8,36 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 const claimSpread = 50 * time.Millisecond
 
 // ClaimID begins a session: it claims a preferred ID, or the lowest that is free; see [Store.SessionNumber].
 // [ErrNoFreeID] names the range when every ID is held.
-func (s *Store) ClaimID(ctx context.Context, record Claim, opts ClaimOptions) (Lease, error) {
+func (s *Store) ClaimID(ctx context.Context, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	if opts.Spread && !pause(ctx, rand.N(claimSpread)) {
-		return Lease{}, fmt.Errorf("claim an ID: %w: %w", ErrNotDone, ctx.Err())
+		return store.Lease{}, fmt.Errorf("claim an ID: %w: %w", ErrNotDone, ctx.Err())
 	}
-	if lease, done, err := s.claimPreferred(ctx, record, opts); done || err != nil {
+	if lease, done, err := s.claimPreferred(ctx, rec, opts); done || err != nil {
 		return lease, err
 	}
 	width := 1
 	for {
 		free, err := s.freeIDs(ctx, opts)
 		if err != nil {
-			return Lease{}, fmt.Errorf("claim an ID: %w", err)
+			return store.Lease{}, fmt.Errorf("claim an ID: %w", err)
 		}
 		for range 2 {
 			if len(free) == 0 {
 				break
 			}
 			n := choose(free, opts.Prefer, width)
-			lease, err := s.acquireID(ctx, free[n], record, opts)
+			lease, err := s.acquireID(ctx, free[n], rec, opts)
 			if !errors.Is(err, ErrTaken) {
 				return lease, err
 			}
@@ -42,22 +45,22 @@ func (s *Store) ClaimID(ctx context.Context, record Claim, opts ClaimOptions) (L
 			width *= 4
 		}
 		if len(free) == 0 {
-			return Lease{}, fmt.Errorf("%w: all %d from %s to %s are held", ErrNoFreeID, s.cfg.IDMax-s.cfg.IDMin+1,
+			return store.Lease{}, fmt.Errorf("%w: all %d from %s to %s are held", ErrNoFreeID, s.cfg.IDMax-s.cfg.IDMin+1,
 				s.cfg.ID(s.cfg.IDMin), s.cfg.ID(s.cfg.IDMax))
 		}
 	}
 }
 
 // acquireID waits only so long for an answer that may never come: a claim that was stored is known again.
-func (s *Store) acquireID(ctx context.Context, id string, record Claim, opts ClaimOptions) (Lease, error) {
+func (s *Store) acquireID(ctx context.Context, id string, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
-	return s.Acquire(ctx, StableIDs, id, record, func(e Entry) bool { return s.mayTakeOver(e, opts) })
+	return s.Acquire(ctx, store.StableIDs, id, rec, func(e store.Entry) bool { return s.mayTakeOver(e, opts) })
 }
 
 // freeIDs lists the IDs that can be claimed, lowest first.
-func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error) {
-	snapshot, err := s.Snapshot(ctx, StableIDs, nil, 0)
+func (s *Store) freeIDs(ctx context.Context, opts store.ClaimOptions) ([]string, error) {
+	snapshot, err := s.Snapshot(ctx, store.StableIDs, nil, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -81,17 +84,17 @@ func (s *Store) freeIDs(ctx context.Context, opts ClaimOptions) ([]string, error
 const lateExpiry = 5 * time.Second
 
 // awaits: the entry is the prior claim, which is dead and about to expire.
-func awaits(e Entry, o ClaimOptions) bool {
+func awaits(e store.Entry, o store.ClaimOptions) bool {
 	return o.Prior != nil && e.Key == o.Prior.Key && e.Token.Of(o.Prior.Chain) &&
 		!time.Now().Before(o.Prior.TrustedUntil()) && time.Now().Before(o.Prior.Sent.Add(o.Prior.TTL+lateExpiry))
 }
 
-func notExpired(e Entry) error {
+func notExpired(e store.Entry) error {
 	return fmt.Errorf("%w: our own claim of %q has not expired yet", ErrNotDone, e.Key)
 }
 
 // mayTakeOver: the claim is that of this process' prior session, and still trusted, or was made here and its answer lost.
-func (s *Store) mayTakeOver(e Entry, opts ClaimOptions) bool {
+func (s *Store) mayTakeOver(e store.Entry, opts store.ClaimOptions) bool {
 	return s.holder.orphaned(e.Token) || opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) &&
 		time.Now().Before(opts.Prior.TrustedUntil())
 }
@@ -109,11 +112,11 @@ func choose(free, prefer []string, width int) int {
 // SessionNumber returns the number of the session that a claim begins: its revision, or one more than any session of
 // that ID which is named elsewhere. It is named with a higher number only when the claims were restored from an older
 // copy than the rest.
-func (s *Store) SessionNumber(ctx context.Context, claim Lease) (uint64, error) {
+func (s *Store) SessionNumber(ctx context.Context, claim store.Lease) (uint64, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	number := claim.Revision
-	for _, b := range []Bucket{Heartbeats, Assignments} {
+	for _, b := range []store.Bucket{store.Heartbeats, store.Assignments} {
 		e, err := s.Get(ctx, b, claim.Key)
 		if errors.Is(err, ErrNotFound) {
 			continue

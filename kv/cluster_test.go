@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/freeport"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // cluster is three servers on loopback, in real time: servers talk over sockets.
@@ -111,14 +113,14 @@ func TestOnAClusterFencesHoldAndNobodyIsDeclaredDeadByALeaderChange(t *testing.T
 	}
 	s, reader := opened[0], opened[1]
 
-	begin := func(s *Store, worker string) (f Fence) {
+	begin := func(s *Store, worker string) (f store.Fence) {
 		require.NoError(t, again(func() (err error) {
-			f, err = s.BeginTerm(t.Context(), Term{Worker: worker}, 0, always)
+			f, err = s.BeginTerm(t.Context(), record.Term{Worker: worker}, 0, always)
 			return err
 		}))
 		return f
 	}
-	write := func(f Fence, w PlanWrite) error {
+	write := func(f store.Fence, w store.PlanWrite) error {
 		return again(func() error { return s.WritePlan(t.Context(), f, w) })
 	}
 	old := begin(s, "worker-0")
@@ -126,7 +128,7 @@ func TestOnAClusterFencesHoldAndNobodyIsDeclaredDeadByALeaderChange(t *testing.T
 	next := begin(reader, "worker-1")
 	require.ErrorIs(t, write(old, plan(2, workers(200)...)), ErrDeposed)
 	require.ErrorIs(t, write(old, plan(2)), ErrDeposed)
-	snapshot, err := reader.Snapshot(t.Context(), Assignments, nil, next.Revision)
+	snapshot, err := reader.Snapshot(t.Context(), store.Assignments, nil, next.Revision)
 	require.NoError(t, err)
 	require.Len(t, snapshot.Entries, 202)
 	require.GreaterOrEqual(t, snapshot.UpTo, next.Revision)
@@ -135,7 +137,7 @@ func TestOnAClusterFencesHoldAndNobodyIsDeclaredDeadByALeaderChange(t *testing.T
 	for _, o := range opened {
 		go func() {
 			won <- again(func() error {
-				_, err := o.Acquire(t.Context(), Election, LeaderKey, Leader{}, nil)
+				_, err := o.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{}, nil)
 				return err
 			}) == nil
 		}()
@@ -159,19 +161,19 @@ func (c cluster) survivesItsLeader(t *testing.T, s, reader *Store) {
 	defer all.Wait()
 	defer cancel()
 	for i := range n {
-		var l Lease
+		var l store.Lease
 		require.NoError(t, again(func() (err error) {
-			l, err = s.Acquire(ctx, Heartbeats, s.cfg.ID(i), beat(1), nil)
+			l, err = s.Acquire(ctx, store.Heartbeats, s.cfg.ID(i), beat(1), nil)
 			return err
 		}))
 		all.Go(func() { beatUntilDone(ctx, t, s, l) })
 	}
-	updates := make(chan Update, 10000)
+	updates := make(chan store.Update, 10000)
 	fed := make(chan error, 1)
-	go func() { fed <- reader.Feed(ctx, Heartbeats, nil, 0, func(u Update) { updates <- u }) }()
+	go func() { fed <- reader.Feed(ctx, store.Heartbeats, nil, 0, func(u store.Update) { updates <- u }) }()
 	require.Eventually(t, func() bool { return len(updates) > n }, 10*time.Second, 10*time.Millisecond)
 
-	leader := c.leader(s.stream(Heartbeats))
+	leader := c.leader(s.stream(store.Heartbeats))
 	require.NotNil(t, leader)
 	stopped := time.Now()
 	leader.Shutdown()
@@ -183,9 +185,9 @@ func (c cluster) survivesItsLeader(t *testing.T, s, reader *Store) {
 		select {
 		case u := <-updates:
 			switch u.Kind {
-			case UpdatePut:
+			case store.UpdatePut:
 				fresh[u.Entry.Key] = true
-			case UpdateSynced, UpdateBlind, UpdateStale: // that it sees nothing for a while is true
+			case store.UpdateSynced, store.UpdateBlind, store.UpdateStale: // that it sees nothing for a while is true
 			default:
 				t.Fatalf("%s %s: nobody has died", u.Kind, u.Entry.Key)
 			}
@@ -209,7 +211,7 @@ func again(do func() error) error {
 	}
 }
 
-func drain(updates chan Update) {
+func drain(updates chan store.Update) {
 	for {
 		select {
 		case <-updates:
@@ -220,7 +222,7 @@ func drain(updates chan Update) {
 }
 
 // beatUntilDone renews as the heartbeat does: often, and again after what may have failed.
-func beatUntilDone(ctx context.Context, t *testing.T, s *Store, l Lease) {
+func beatUntilDone(ctx context.Context, t *testing.T, s *Store, l store.Lease) {
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/parti-go/parti/internal/store"
 )
 
 // maxKey is the longest key in bytes. The server closes a connection for good that sends a control line beyond 4 KiB.
@@ -45,17 +47,17 @@ func (c Config) ParseID(id string) (n int, ok bool) {
 	return n, true
 }
 
-func (c Config) bucket(b Bucket) string {
-	return [buckets]string{c.StableID, c.Election, c.Heartbeat, c.Assignment}[b]
+func (c Config) bucket(b store.Bucket) string {
+	return [store.Buckets]string{c.StableID, c.Election, c.Heartbeat, c.Assignment}[b]
 }
 
-func (c Config) ttl(b Bucket) time.Duration {
-	return [buckets]time.Duration{c.WorkerIDTTL, c.LeaderTTL, c.HeartbeatTTL, 0}[b]
+func (c Config) ttl(b store.Bucket) time.Duration {
+	return [store.Buckets]time.Duration{c.WorkerIDTTL, c.LeaderTTL, c.HeartbeatTTL, 0}[b]
 }
 
 // check refuses what would not fail at once but break leases or keys later.
 func (c Config) check() error {
-	for b := range buckets {
+	for b := range store.Buckets {
 		if c.bucket(b) == "" || strings.ContainsAny(c.bucket(b), " .*>\t\r\n") {
 			return fmt.Errorf("%w: name of the %s bucket: %q, allowed: letters, digits, - and _", ErrConfig, b, c.bucket(b))
 		}
@@ -64,7 +66,7 @@ func (c Config) check() error {
 				return fmt.Errorf("%w: the %s and the %s bucket are both named %q, allowed: four different names", ErrConfig, other, b, c.bucket(b))
 			}
 		}
-		if ttl := c.ttl(b); b != Assignments && (ttl < time.Second || ttl%time.Second != 0) {
+		if ttl := c.ttl(b); b != store.Assignments && (ttl < time.Second || ttl%time.Second != 0) {
 			return fmt.Errorf("%w: TTL in the %s bucket: %s, allowed: whole seconds, at least 1s", ErrConfig, b, ttl)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/store/model"
 	"github.com/parti-go/parti/internal/store/storetest"
 )
@@ -44,7 +45,7 @@ func onCluster(t *testing.T, c cluster, prefix string) *real {
 		}))
 	}
 	s := r.stores[1]
-	r.suffer = func(what storetest.Trouble, _ model.Client, b Bucket) {
+	r.suffer = func(what storetest.Trouble, _ model.Client, b store.Bucket) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		switch what {
@@ -65,7 +66,7 @@ func onCluster(t *testing.T, c cluster, prefix string) *real {
 		}
 	}
 	t.Cleanup(func() {
-		for b := range buckets {
+		for b := range store.Buckets {
 			_ = s.js.DeleteStream(context.Background(), s.stream(b)) // so many streams slow the machine down
 		}
 	})

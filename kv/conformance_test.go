@@ -26,7 +26,7 @@ type real struct {
 	t      testing.TB
 	stores [2]*Store // of the clients
 	late   time.Duration
-	suffer func(what storetest.Trouble, c model.Client, b Bucket)
+	suffer func(what storetest.Trouble, c model.Client, b store.Bucket)
 
 	mu   sync.Mutex
 	feed model.ID
@@ -100,11 +100,11 @@ func (r *real) ask(request storetest.Request) model.Event {
 		keys := request.Keys
 		if keys == nil {
 			keys = []string{">"}
-			if request.Bucket == Assignments {
+			if request.Bucket == store.Assignments {
 				keys = []string{"*"}
 			}
 		}
-		var snapshot Snapshot
+		var snapshot store.Snapshot
 		snapshot, err = s.readChunk(ctx, request.Bucket, keys, request.Within)
 		e.Entries, e.Revision, e.None = snapshot.Entries, snapshot.UpTo, len(snapshot.Entries) == 0
 	case model.Described:
@@ -134,7 +134,7 @@ func publish(ctx context.Context, s *Store, request storetest.Request) (uint64, 
 	messages := make([]*nats.Msg, len(request.Messages))
 	for i, m := range request.Messages {
 		messages[i] = &nats.Msg{Subject: s.writes + s.subject(request.Bucket, m.Key), Data: m.Value, Header: nats.Header{}}
-		if m.Kind == Deleted {
+		if m.Kind == store.Deleted {
 			messages[i].Header.Set("KV-Operation", "PURGE")
 		}
 		if m.TTL > 0 {
@@ -244,7 +244,7 @@ func inBubble(t *testing.T, srv *bubble.Server, storage string) *real {
 	r := &real{t: t, late: model.LateAlone, told: map[model.ID][]model.Event{}}
 	r.stores = [2]*Store{openStore(t, l, cfg), openStore(t, srv, cfg)}
 	copied := ""
-	r.suffer = func(what storetest.Trouble, _ model.Client, b Bucket) {
+	r.suffer = func(what storetest.Trouble, _ model.Client, b store.Bucket) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		s := r.stores[1]

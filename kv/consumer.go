@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/store"
 )
 
 const (
@@ -39,7 +41,7 @@ var (
 
 // consume makes a consumer of the keys (nil for all) that begins after a sequence and has the server send a sign of life
 // whenever it has been silent for the heartbeat.
-func (s *Store) consume(ctx context.Context, b Bucket, keys []string, after uint64, heartbeat time.Duration) (*consumer, error) {
+func (s *Store) consume(ctx context.Context, b store.Bucket, keys []string, after uint64, heartbeat time.Duration) (*consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, consumeTimeout)
 	defer cancel()
 	made, err := s.js.CreateConsumer(ctx, s.stream(b), jetstream.ConsumerConfig{
@@ -84,16 +86,16 @@ func (c *consumer) pull(ctx context.Context) error {
 }
 
 // receive makes sense of a message of the subscription; ok is false where it was only a word of the server.
-func (c *consumer) receive(ctx context.Context, b Bucket, m *nats.Msg) (e Entry, ok bool, err error) {
+func (c *consumer) receive(ctx context.Context, b store.Bucket, m *nats.Msg) (e store.Entry, ok bool, err error) {
 	if m.Reply == "" {
-		return Entry{}, false, c.word(ctx, m)
+		return store.Entry{}, false, c.word(ctx, m)
 	}
 	meta, err := m.Metadata()
 	if err != nil {
-		return Entry{}, false, err
+		return store.Entry{}, false, err
 	}
 	if c.delivered++; meta.Sequence.Consumer != c.delivered {
-		return Entry{}, false, errGap
+		return store.Entry{}, false, errGap
 	}
 	if c.left--; c.left <= 0 {
 		err = c.pull(ctx)

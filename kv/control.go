@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/parti-go/parti/internal/control"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // Requests to one worker travel as refreshes do, beside the store; see package control.
@@ -67,4 +68,4 @@ func (s *Store) FlushControl(ctx context.Context) error {
 }
 
 // Made is when the stream of the assignments was created.
-func (s *Store) Made() time.Time { return s.created[Assignments] }
+func (s *Store) Made() time.Time { return s.created[store.Assignments] }

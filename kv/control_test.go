@@ -11,6 +11,7 @@ import (
 
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/control"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // Under a prefix of the user's own, the subjects of JetStream do not begin with a $.
@@ -62,7 +63,7 @@ func TestNoAnswerToARefreshPurgesABucket(t *testing.T) {
 		require.NoError(t, nc.Flush())
 		synctest.Wait()
 		stop()
-		_, err = s.Get(t.Context(), Heartbeats, "worker-0")
+		_, err = s.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.NoError(t, err)
 		require.Zero(t, asked)
 	})

@@ -9,10 +9,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // scrawl stores what a stranger would: without a condition, without a TTL.
-func scrawl(t *testing.T, s *Store, b Bucket, key, value string) {
+func scrawl(t *testing.T, s *Store, b store.Bucket, key, value string) {
 	t.Helper()
 	_, err := s.js.PublishMsg(t.Context(), &nats.Msg{Subject: s.subject(b, key), Data: []byte(value)})
 	require.NoError(t, err)
@@ -20,19 +22,19 @@ func scrawl(t *testing.T, s *Store, b Bucket, key, value string) {
 
 func TestALeaseOnLeadershipThatIsNoRecordHoldsNothing(t *testing.T) {
 	for _, g := range garbage() {
-		if _, err := DecodeLeader([]byte(g)); !errors.Is(err, ErrCorrupt) {
+		if _, err := record.DecodeLeader([]byte(g)); !errors.Is(err, ErrCorrupt) {
 			continue
 		}
 		withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-			h := listen(t, s, Election, []string{LeaderKey}, 0)
+			h := listen(t, s, store.Election, []string{store.LeaderKey}, 0)
 			require.Equal(t, []string{"synced"}, h.take())
-			lease, err := s.Acquire(t.Context(), Election, LeaderKey, Leader{Worker: "worker-0"}, nil)
+			lease, err := s.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-0"}, nil)
 			require.NoError(t, err)
-			scrawl(t, s, Election, LeaderKey, g)
-			_, err = s.Renew(t.Context(), lease, Leader{Worker: "worker-0"})
+			scrawl(t, s, store.Election, store.LeaderKey, g)
+			_, err = s.Renew(t.Context(), lease, record.Leader{Worker: "worker-0"})
 			require.ErrorIs(t, err, ErrLost, "%.60q", g)
 			require.Contains(t, h.take(), "deleted leader", "%.60q", g)
-			_, err = s.Acquire(t.Context(), Election, LeaderKey, Leader{Worker: "worker-1"}, nil)
+			_, err = s.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-1"}, nil)
 			require.NoError(t, err, "%.60q", g)
 			require.Equal(t, []string{"put leader"}, h.take(), "%.60q", g)
 			h.noBack(t)
@@ -42,8 +44,8 @@ func TestALeaseOnLeadershipThatIsNoRecordHoldsNothing(t *testing.T) {
 
 func TestALeaseOnLeadershipOfALaterReleaseIsRespected(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		scrawl(t, s, Election, LeaderKey, `{"format":4,"token":"a/1/1","leads":"worker-7"}`)
-		_, err := s.Acquire(t.Context(), Election, LeaderKey, Leader{Worker: "worker-1"}, nil)
+		scrawl(t, s, store.Election, store.LeaderKey, `{"format":4,"token":"a/1/1","leads":"worker-7"}`)
+		_, err := s.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-1"}, nil)
 		require.ErrorIs(t, err, ErrTaken)
 	})
 }
@@ -51,17 +53,17 @@ func TestALeaseOnLeadershipOfALaterReleaseIsRespected(t *testing.T) {
 func TestAHeartbeatThatIsNoRecordIsExpiredInTheEnd(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
 		acquire(t, s, "worker-0")
-		h := listen(t, s, Heartbeats, nil, 0)
+		h := listen(t, s, store.Heartbeats, nil, 0)
 		require.Equal(t, []string{"put worker-0", "synced"}, h.take())
-		scrawl(t, s, Heartbeats, "worker-0", `{"name":"orders"}`)
+		scrawl(t, s, store.Heartbeats, "worker-0", `{"name":"orders"}`)
 		require.Equal(t, []string{"put worker-0"}, h.take())
-		time.Sleep(s.TTL(Heartbeats) + resyncEvery)
+		time.Sleep(s.TTL(store.Heartbeats) + resyncEvery)
 		require.NotContains(t, h.take(), "expired worker-0", "not before a TTL after a snapshot showed it")
 		time.Sleep(resyncEvery)
 		require.Equal(t, []string{"expired worker-0", "synced"}, h.take())
 		time.Sleep(5 * resyncEvery)
 		require.NotContains(t, h.take(), "expired worker-0", "once")
-		scrawl(t, s, Heartbeats, "worker-0", `{"format":1,"token":"a/1/1","session":3}`)
+		scrawl(t, s, store.Heartbeats, "worker-0", `{"format":1,"token":"a/1/1","session":3}`)
 		require.Equal(t, []string{"put worker-0"}, h.take(), "its worker may come back")
 		time.Sleep(5 * resyncEvery)
 		require.NotContains(t, h.take(), "expired worker-0")
@@ -72,18 +74,18 @@ func TestAnAssignmentBucketThatIsEmptiedIsRolledBack(t *testing.T) {
 	for name, refill := range map[string]func(t *testing.T, s *Store){
 		"and stays empty": func(*testing.T, *Store) {},
 		"and begun to be filled again": func(t *testing.T, s *Store) {
-			_, err := s.BeginTerm(t.Context(), Term{}, 1, always)
+			_, err := s.BeginTerm(t.Context(), record.Term{}, 1, always)
 			require.NoError(t, err)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-				f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
+				f, err := s.BeginTerm(t.Context(), record.Term{}, 0, always)
 				require.NoError(t, err)
 				require.NoError(t, s.WritePlan(t.Context(), f, plan(1, "worker-0")))
-				h := listen(t, s, Assignments, []string{TermKey, PlanKey, "worker-0"}, 0)
+				h := listen(t, s, store.Assignments, []string{store.TermKey, store.PlanKey, "worker-0"}, 0)
 				time.Sleep(time.Second)
-				stream, err := s.js.Stream(t.Context(), s.stream(Assignments))
+				stream, err := s.js.Stream(t.Context(), s.stream(store.Assignments))
 				require.NoError(t, err)
 				require.NoError(t, stream.Purge(t.Context()))
 				refill(t, s)
@@ -95,4 +97,17 @@ func TestAnAssignmentBucketThatIsEmptiedIsRolledBack(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAHeartbeatThatIsNoRecordIsWrittenOver: it has no end to wait for.
+func TestAHeartbeatThatIsNoRecordIsWrittenOver(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		scrawl(t, s, store.Heartbeats, "worker-0", "garbage")
+		time.Sleep(s.TTL(store.Heartbeats))
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", record.Heartbeat{Session: 2}, func(e store.Entry) bool {
+			_, err := record.DecodeHeartbeat(e.Value)
+			return err != nil
+		})
+		require.NoError(t, err)
+	})
 }

@@ -48,8 +48,8 @@
 // # Records
 //
 // A small record is readable JSON. A plan or an assignment beyond 64 KiB is compressed, and beyond one message it is
-// split over several keys that are written in one atomic batch, where every reader knows that: see [PlanWrite] and the
-// Reads of a [Heartbeat]. Readers are handed whole records only. What cannot be put together is [ErrCorrupt].
+// split over several keys that are written in one atomic batch, where every reader knows that: see store.PlanWrite and
+// the Reads of a record.Heartbeat. Readers are handed whole records only. What cannot be put together is [ErrCorrupt].
 //
 // # What is not promised
 //

@@ -13,7 +13,7 @@ var (
 	// ErrNoBucket: a bucket does not exist, and who only observes does not make it.
 	ErrNoBucket = errors.New("bucket does not exist")
 
-	// ErrTaken: somebody else holds the entry, see [TakenError]. Wait for its end.
+	// ErrTaken: somebody else holds the entry, see store.TakenError. Wait for its end.
 	ErrTaken = store.ErrTaken
 	// ErrLost: the lease is over, the entry is gone or somebody else's. Claim anew.
 	ErrLost = store.ErrLost
@@ -53,9 +53,6 @@ var (
 	// ErrConfig: a value of [Config], or a key, that the store cannot work with.
 	ErrConfig = errors.New("invalid store configuration")
 )
-
-// TakenError says who holds an entry. It is [ErrTaken].
-type TakenError = store.TakenError
 
 // BucketError names the setting of an existing bucket that cannot be relied on. It is [ErrBucketMismatch].
 type BucketError struct {

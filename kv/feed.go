@@ -8,6 +8,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 const (
@@ -30,11 +33,11 @@ const (
 // else it does depends on them. The other feeds are each worker's own, and theirs are what an idle group costs. The lease on
 // leadership is renewed more often than that. Each renewal names the newest plan, and so tells a feed of records that it has
 // missed one. That feed needs signs of life of its own only for leaders that do not say so.
-func signOfLife(b Bucket) time.Duration {
+func signOfLife(b store.Bucket) time.Duration {
 	switch b {
-	case Heartbeats:
+	case store.Heartbeats:
 		return 500 * time.Millisecond
-	case Assignments:
+	case store.Assignments:
 		return 10 * time.Second
 	default:
 		return 1500 * time.Millisecond
@@ -45,18 +48,18 @@ func signOfLife(b Bucket) time.Duration {
 // returns, or until the store is not the one it was, or was emptied ([ErrRolledBack]), or the connection is closed for good.
 //
 // First comes a snapshot that is complete at least up to atLeast: its markers and values, then an update of kind
-// [UpdateSynced]. Then come the changes. After each reconnect, and every 30 s, a fresh snapshot repairs what was missed:
-// a value or marker that is newer, [UpdateGone] for a key that is not there any more, and [UpdateSynced] again. Changes
+// store.UpdateSynced. Then come the changes. After each reconnect, and every 30 s, a fresh snapshot repairs what was missed:
+// a value or marker that is newer, store.UpdateGone for a key that is not there any more, and store.UpdateSynced again. Changes
 // are told while a snapshot is being taken, and while one fails. A heartbeat that is no record at all is told, and told as
 // expired by one of the snapshots after a TTL, though it is still there.
 //
-// An outage of the store only makes it wait, and say so: [UpdateBlind] when nothing has been seen for two seconds and no new
-// consumer could be made for half a second,
-// and [UpdateStale] when changes come but no snapshot has succeeded for the 30 s and an OperationTimeout. Each is told
-// once, with the time since when and what went wrong last, and is over with the next [UpdateSynced].
+// An outage of the store only makes it wait, and say so: store.UpdateBlind when nothing has been seen for two seconds and no new
+// consumer could be made for half a second, and store.UpdateStale when changes come but no snapshot has succeeded for the 30 s
+// and an OperationTimeout. Each is told once, with the time since when and what went wrong last, and is over with the next
+// store.UpdateSynced.
 //
 // emit is called from one goroutine at a time and must not block. Revisions of a key never go back.
-func (s *Store) Feed(ctx context.Context, b Bucket, keys []string, atLeast uint64, emit func(Update)) error {
+func (s *Store) Feed(ctx context.Context, b store.Bucket, keys []string, atLeast uint64, emit func(store.Update)) error {
 	nc := s.js.Conn()
 	now := time.Now()
 	f := &feed{
@@ -82,14 +85,14 @@ type feed struct {
 	heartbeat time.Duration // of the consumer
 	status    chan nats.Status
 	alarm     chan hint
-	promised  hint      // the newest plan that is known to be stored
-	promiseBy time.Time // when it should have been delivered; zero once that was looked at
-	consumer  *consumer // nil while there is none
-	since     time.Time // when the consumer was made
-	lost      time.Time // when the one before was given up
-	last      Entry     // that the consumer delivered
-	extent    extent    // of the stream when it was last listed
-	parts     *assembly // of what the consumer delivers
+	promised  hint        // the newest plan that is known to be stored
+	promiseBy time.Time   // when it should have been delivered; zero once that was looked at
+	consumer  *consumer   // nil while there is none
+	since     time.Time   // when the consumer was made
+	lost      time.Time   // when the one before was given up
+	last      store.Entry // that the consumer delivered
+	extent    extent      // of the stream when it was last listed
+	parts     *assembly   // of what the consumer delivers
 	due       *time.Timer
 	quiet     *time.Timer // of what has to be said when nothing comes
 	job       context.CancelFunc
@@ -107,7 +110,7 @@ type feed struct {
 // result is what has come of a job.
 type result struct {
 	began    time.Time
-	snapshot *Snapshot // nil where a listing shows that nothing has changed
+	snapshot *store.Snapshot // nil where a listing shows that nothing has changed
 	extent   extent
 	consumer *consumer
 	err      error
@@ -179,15 +182,15 @@ func (f *feed) list(ctx context.Context) {
 		return
 	}
 	f.again = false
-	store, bucket, keys, upTo := f.store, f.bucket, f.keys, f.upTo
+	s, bucket, keys, upTo := f.store, f.bucket, f.keys, f.upTo
 	told := func(extent) bool { return false }
-	if f.consumer != nil && bucket != Heartbeats { // of which a snapshot also shows which ones are no records
+	if f.consumer != nil && bucket != store.Heartbeats { // of which a snapshot also shows which ones are no records
 		before, last := f.extent, f.last
 		alone := len(f.live) == 1 && f.live[last.Key]
 		told = func(now extent) bool { return now.same(before) || alone && now.only(last) }
 	}
 	f.start(ctx, func(ctx context.Context) result {
-		snapshot, extent, err := store.relist(ctx, bucket, keys, upTo, told)
+		snapshot, extent, err := s.relist(ctx, bucket, keys, upTo, told)
 		return result{snapshot: snapshot, extent: extent, err: err}
 	})
 }
@@ -204,13 +207,13 @@ func (e extent) same(before extent) bool {
 }
 
 // only says that an entry is all that the stream holds.
-func (e extent) only(entry Entry) bool {
+func (e extent) only(entry store.Entry) bool {
 	return e.messages == 1 && e.first == e.last && e.last == entry.Revision && e.at.Equal(entry.Created)
 }
 
 // relist takes a snapshot of the stream that this one is known to be, if it still is that. It takes none where its extent
 // says that everything is told.
-func (s *Store) relist(ctx context.Context, b Bucket, keys []string, upTo uint64, told func(extent) bool) (*Snapshot, extent, error) {
+func (s *Store) relist(ctx context.Context, b store.Bucket, keys []string, upTo uint64, told func(extent) bool) (*store.Snapshot, extent, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	info, err := s.info(ctx, b)
@@ -251,7 +254,7 @@ func (f *feed) finished(ctx context.Context, o result) error {
 		}
 		f.extent = o.extent
 		f.listed, f.blind, f.stale, f.failure = o.began, false, false, nil
-		f.emit(Update{Kind: UpdateSynced, UpTo: f.upTo})
+		f.emit(store.Update{Kind: store.UpdateSynced, UpTo: f.upTo})
 		if f.consumer != nil {
 			f.attempts = 0
 			break
@@ -260,9 +263,9 @@ func (f *feed) finished(ctx context.Context, o result) error {
 		if f.again {
 			break
 		}
-		store, bucket, keys, upTo, heartbeat := f.store, f.bucket, f.keys, f.upTo, f.heartbeat
+		s, bucket, keys, upTo, heartbeat := f.store, f.bucket, f.keys, f.upTo, f.heartbeat
 		f.start(ctx, func(ctx context.Context) result {
-			c, err := store.consume(ctx, bucket, keys, upTo, heartbeat)
+			c, err := s.consume(ctx, bucket, keys, upTo, heartbeat)
 			return result{consumer: c, err: err}
 		})
 		return nil
@@ -307,8 +310,8 @@ func (f *feed) received(ctx context.Context, m *nats.Msg) {
 			f.tell(whole)
 		}
 		f.last = e
-		if f.bucket == Election && e.Kind == Put {
-			if leader, err := DecodeLeader(e.Value); err == nil && leader.Plan > 0 {
+		if f.bucket == store.Election && e.Kind == store.Put {
+			if leader, err := record.DecodeLeader(e.Value); err == nil && leader.Plan > 0 {
 				f.store.alarm.ring(f.alarm, hint(leader.Plan))
 			}
 		}
@@ -332,14 +335,14 @@ func (f *feed) alarmed(h hint) {
 		if time.Since(f.seen) > awake {
 			f.lose()
 		}
-	case f.bucket == Assignments && h != f.promised:
+	case f.bucket == store.Assignments && h != f.promised:
 		f.promised, f.promiseBy = h, time.Now().Add(heartbeatGrace)
 	}
 }
 
 // broken is when a plan is late that is known to be stored; zero for never.
 func (f *feed) broken() time.Time {
-	if uint64(f.promised) <= f.told[PlanKey].revision {
+	if uint64(f.promised) <= f.told[store.PlanKey].revision {
 		return time.Time{}
 	}
 	return f.promiseBy
@@ -405,7 +408,7 @@ func (f *feed) overdue() {
 	case f.consumer == nil:
 		if !f.blind && !now.Before(f.blindFrom()) {
 			f.blind = true
-			f.emit(Update{Kind: UpdateBlind, Since: f.seen, Err: f.failure})
+			f.emit(store.Update{Kind: store.UpdateBlind, Since: f.seen, Err: f.failure})
 		}
 	case !now.Before(f.seen.Add(f.heartbeat + heartbeatGrace)):
 		f.store.alarm.ring(f.alarm, silence)
@@ -415,6 +418,6 @@ func (f *feed) overdue() {
 		f.lose()
 	case !f.stale && !now.Before(f.staleFrom()):
 		f.stale = true
-		f.emit(Update{Kind: UpdateStale, Since: f.listed, Err: f.failure})
+		f.emit(store.Update{Kind: store.UpdateStale, Since: f.listed, Err: f.failure})
 	}
 }

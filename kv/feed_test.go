@@ -15,6 +15,8 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // heard collects what a feed tells, as one line each, and checks that no key goes back.
@@ -31,7 +33,7 @@ type heard struct {
 	cancel   context.CancelFunc
 }
 
-func listen(t *testing.T, s *Store, b Bucket, keys []string, atLeast uint64) *heard {
+func listen(t *testing.T, s *Store, b store.Bucket, keys []string, atLeast uint64) *heard {
 	ctx, cancel := context.WithCancel(t.Context())
 	h := &heard{revision: map[string]uint64{}, kinds: map[string]int{}, done: make(chan error, 1), cancel: cancel}
 	go func() { h.done <- s.Feed(ctx, b, keys, atLeast, h.hear) }()
@@ -39,7 +41,7 @@ func listen(t *testing.T, s *Store, b Bucket, keys []string, atLeast uint64) *he
 	return h
 }
 
-func (h *heard) hear(u Update) {
+func (h *heard) hear(u store.Update) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	line := u.Kind.String()
@@ -49,7 +51,7 @@ func (h *heard) hear(u Update) {
 	}
 	if u.Entry.Key != "" {
 		line += " " + u.Entry.Key
-		if u.Kind != UpdateGone && u.Entry.Revision <= h.revision[u.Entry.Key] {
+		if u.Kind != store.UpdateGone && u.Entry.Revision <= h.revision[u.Entry.Key] {
 			h.back = append(h.back, line)
 		}
 		h.revision[u.Entry.Key] = max(h.revision[u.Entry.Key], u.Entry.Revision)
@@ -84,7 +86,7 @@ func (h *heard) noBack(t *testing.T) {
 func TestAFeedIsASnapshotAndThenEveryChange(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
 		a := acquire(t, s, "worker-0")
-		h := listen(t, s, Heartbeats, nil, a.Revision)
+		h := listen(t, s, store.Heartbeats, nil, a.Revision)
 		time.Sleep(time.Second)
 		require.Equal(t, []string{"put worker-0", "synced"}, h.take())
 		b := acquire(t, s, "worker-1")
@@ -101,10 +103,10 @@ func TestAFeedIsASnapshotAndThenEveryChange(t *testing.T) {
 
 func TestAFeedOfSomeKeysTellsNoOthers(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		h := listen(t, s, Assignments, []string{TermKey, PlanKey, "worker-1"}, 0)
+		h := listen(t, s, store.Assignments, []string{store.TermKey, store.PlanKey, "worker-1"}, 0)
 		time.Sleep(time.Millisecond)
 		require.Equal(t, []string{"synced"}, h.take())
-		f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{}, 0, always)
 		require.NoError(t, err)
 		require.NoError(t, s.WritePlan(t.Context(), f, plan(1, "worker-0", "worker-1", "worker-2")))
 		time.Sleep(time.Millisecond)
@@ -114,10 +116,10 @@ func TestAFeedOfSomeKeysTellsNoOthers(t *testing.T) {
 
 func TestAFeedRepeatsItsSnapshotEveryThirtySecondsAndTellsNothingTwice(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{}, 0, always)
 		require.NoError(t, err)
 		require.NoError(t, s.WritePlan(t.Context(), f, plan(1, "worker-0")))
-		h := listen(t, s, Assignments, nil, f.Revision)
+		h := listen(t, s, store.Assignments, nil, f.Revision)
 		time.Sleep(5 * time.Minute)
 		lines := h.take()
 		slices.Sort(lines)
@@ -132,15 +134,15 @@ func TestAFeedRepeatsItsSnapshotEveryThirtySecondsAndTellsNothingTwice(t *testin
 
 func TestAKeyThatVanishedWithoutAMarkerIsGone(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{}, 0, always)
 		require.NoError(t, err)
 		require.NoError(t, s.WritePlan(t.Context(), f, plan(1, "worker-0")))
-		h := listen(t, s, Assignments, nil, 0)
+		h := listen(t, s, store.Assignments, nil, 0)
 		time.Sleep(time.Second)
 		h.take()
-		stream, err := s.js.Stream(t.Context(), s.stream(Assignments))
+		stream, err := s.js.Stream(t.Context(), s.stream(store.Assignments))
 		require.NoError(t, err)
-		require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(s.subject(Assignments, "worker-0"))))
+		require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(s.subject(store.Assignments, "worker-0"))))
 		time.Sleep(31 * time.Second)
 		lines := h.take()
 		require.Equal(t, "synced", lines[len(lines)-1])
@@ -163,7 +165,7 @@ func TestAFeedRecoversAtOnceAndMissesNothing(t *testing.T) {
 				gone := acquire(t, writer, "worker-0")
 				expiring := acquire(t, writer, "worker-1")
 				_ = expiring
-				h := listen(t, s, Heartbeats, nil, 0)
+				h := listen(t, s, store.Heartbeats, nil, 0)
 				time.Sleep(time.Second)
 				require.Equal(t, []string{"put worker-0", "put worker-1", "synced"}, h.take())
 				fault(l)
@@ -191,9 +193,9 @@ func TestAFeedFollowsAServerThatCameBackFromItsFiles(t *testing.T) {
 		cfg := testConfig()
 		cfg.Storage = "file"
 		s := openStore(t, srv, cfg)
-		f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{}, 0, always)
 		require.NoError(t, err)
-		h := listen(t, s, Assignments, nil, 0)
+		h := listen(t, s, store.Assignments, nil, 0)
 		time.Sleep(time.Second)
 		require.Equal(t, []string{"put term", "synced"}, h.take())
 		srv.Stop()
@@ -211,7 +213,7 @@ func TestAStoreThatLostItsStreamsIsRolledBack(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		s := openStore(t, srv, testConfig()) // in memory
 		acquire(t, s, "worker-0")
-		h := listen(t, s, Heartbeats, nil, 0)
+		h := listen(t, s, store.Heartbeats, nil, 0)
 		time.Sleep(time.Second)
 		srv.Stop()
 		time.Sleep(time.Second)
@@ -223,9 +225,9 @@ func TestAStoreThatLostItsStreamsIsRolledBack(t *testing.T) {
 func TestABucketThatWasRecreatedIsRolledBack(t *testing.T) {
 	withStore(t, func(t *testing.T, srv *bubble.Server, s *Store) {
 		acquire(t, s, "worker-0")
-		h := listen(t, s, Heartbeats, nil, 0)
+		h := listen(t, s, store.Heartbeats, nil, 0)
 		time.Sleep(time.Second)
-		require.NoError(t, s.js.DeleteStream(t.Context(), s.stream(Heartbeats)))
+		require.NoError(t, s.js.DeleteStream(t.Context(), s.stream(store.Heartbeats)))
 		fresh := openStore(t, srv, testConfig())
 		for i := range 10 { // its sequences are soon beyond those of the old one
 			acquire(t, fresh, fmt.Sprintf("worker-%d", i))
@@ -249,7 +251,7 @@ func TestAFeedEndsAtOnceAndLeavesNothing(t *testing.T) {
 				s := openStore(t, l, testConfig())
 				before := s.js.Conn().NumSubscriptions()
 				for _, after := range []time.Duration{0, time.Millisecond, 1300 * time.Millisecond, 7 * time.Second} {
-					h := listen(t, s, Heartbeats, nil, 0)
+					h := listen(t, s, store.Heartbeats, nil, 0)
 					time.Sleep(after / 2)
 					fault(l)
 					time.Sleep(after / 2)
@@ -269,7 +271,7 @@ func TestAFeedEndsAtOnceAndLeavesNothing(t *testing.T) {
 
 func TestAFeedOfAConnectionClosedForGoodEnds(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		h := listen(t, s, Heartbeats, nil, 0)
+		h := listen(t, s, store.Heartbeats, nil, 0)
 		time.Sleep(time.Second)
 		s.js.Conn().Close()
 		err := <-h.done
@@ -281,13 +283,13 @@ func TestAFeedOfAConnectionClosedForGoodEnds(t *testing.T) {
 func TestFeedsLeaveNoConsumersBehind(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
 		for range 20 {
-			h := listen(t, s, Heartbeats, nil, 0)
+			h := listen(t, s, store.Heartbeats, nil, 0)
 			time.Sleep(100 * time.Millisecond)
 			h.cancel()
 			<-h.done
 		}
 		time.Sleep(time.Minute)
-		stream, err := s.js.Stream(t.Context(), s.stream(Heartbeats))
+		stream, err := s.js.Stream(t.Context(), s.stream(store.Heartbeats))
 		require.NoError(t, err)
 		require.Zero(t, stream.CachedInfo().State.Consumers)
 	})

@@ -52,19 +52,19 @@ type kind struct {
 
 func kinds() []kind {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
-	heartbeat := Heartbeat{Session: 7, Applied: Position{Term: 2, Version: 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}}
-	plan := Plan{Term: 4, Version: 5, Phase: PhaseScaling, Lifecycle: ColdStart, Members: []string{"a"}, Partitions: 6, Digest: "d"}
-	assignment := Assignment{
+	heartbeat := record.Heartbeat{Session: 7, Applied: record.Position{Term: 2, Version: 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}}
+	plan := record.Plan{Term: 4, Version: 5, Phase: record.PhaseScaling, Lifecycle: record.ColdStart, Members: []string{"a"}, Partitions: 6, Digest: "d"}
+	assignment := record.Assignment{
 		Worker: "w", Session: 1, Term: 2, Version: 3,
-		Owned: []Owned{{Partition: "p", Weight: 100, Epoch: 3}}, Releasing: []Releasing{{Partition: "q", Weight: 1, Epoch: 2, Since: 3}},
+		Owned: []record.Owned{{Partition: "p", Weight: 100, Epoch: 3}}, Releasing: []record.Releasing{{Partition: "q", Weight: 1, Epoch: 2, Since: 3}},
 	}
 	return []kind{
-		{"claim", Claim{Session: 7, Host: "h", Process: 9, Since: since}, func(b []byte) (any, error) { return DecodeClaim(b) }},
-		{"leader", Leader{Worker: "worker-1", Session: 7, Since: since}, func(b []byte) (any, error) { return DecodeLeader(b) }},
-		{"heartbeat", heartbeat, func(b []byte) (any, error) { return DecodeHeartbeat(b) }},
-		{"term", Term{Number: 4, Worker: "worker-1", Session: 7}, func(b []byte) (any, error) { return DecodeTerm(b) }},
-		{"plan", plan, func(b []byte) (any, error) { return DecodePlan(b) }},
-		{"assignment", assignment, func(b []byte) (any, error) { return DecodeAssignment(b) }},
+		{"claim", record.Claim{Session: 7, Host: "h", Process: 9, Since: since}, func(b []byte) (any, error) { return record.DecodeClaim(b) }},
+		{"leader", record.Leader{Worker: "worker-1", Session: 7, Since: since}, func(b []byte) (any, error) { return record.DecodeLeader(b) }},
+		{"heartbeat", heartbeat, func(b []byte) (any, error) { return record.DecodeHeartbeat(b) }},
+		{"term", record.Term{Number: 4, Worker: "worker-1", Session: 7}, func(b []byte) (any, error) { return record.DecodeTerm(b) }},
+		{"plan", plan, func(b []byte) (any, error) { return record.DecodePlan(b) }},
+		{"assignment", assignment, func(b []byte) (any, error) { return record.DecodeAssignment(b) }},
 	}
 }
 
@@ -90,16 +90,16 @@ func decodes(t *testing.T, b []byte) {
 		}
 	}
 	for _, k := range kinds() {
-		record, err := k.decode(b)
+		rec, err := k.decode(b)
 		switch {
 		case err == nil:
-			survives(t, k, record)
+			survives(t, k, rec)
 		case !errors.Is(err, ErrFormat) && !errors.Is(err, ErrCorrupt):
 			t.Fatalf("%s of %.200q: %v", k.name, b, err)
 		case !strings.Contains(err.Error(), k.name):
 			t.Fatalf("%s of %.200q: the error does not say what it is about: %v", k.name, b, err)
-		case !reflect.ValueOf(record).IsZero():
-			t.Fatalf("%s of %.200q: an error, and still a record: %+v", k.name, b, record)
+		case !reflect.ValueOf(rec).IsZero():
+			t.Fatalf("%s of %.200q: an error, and still a record: %+v", k.name, b, rec)
 		}
 	}
 }
@@ -111,24 +111,24 @@ func FuzzWhatIsWrittenIsReadAgain(f *testing.F) {
 	f.Fuzz(func(t *testing.T, worker, partition string, session uint64, version, weight int64, leaving bool) {
 		worker, partition = strings.ToValidUTF8(worker, "?"), strings.ToValidUTF8(partition, "?")
 		at := time.Unix(weight%(200*365*24*3600), version%1e9).UTC() // within the years that RFC 3339 can say
-		phases := []Phase{PhaseIdle, PhaseScaling, PhaseRebalancing, PhaseEmergency}
-		lives := []Lifecycle{ColdStart, PostColdStart, Stable}
+		phases := []record.Phase{record.PhaseIdle, record.PhaseScaling, record.PhaseRebalancing, record.PhaseEmergency}
+		lives := []record.Lifecycle{record.ColdStart, record.PostColdStart, record.Stable}
 		records := []any{
-			Claim{Session: session, Host: worker, Process: int(version), Since: at},
-			Leader{Worker: worker, Session: session, Since: at},
-			Heartbeat{
-				Session: session, Applied: Position{Term: session, Version: version}, Leaving: leaving, Capacity: max(weight, 0),
+			record.Claim{Session: session, Host: worker, Process: int(version), Since: at},
+			record.Leader{Worker: worker, Session: session, Since: at},
+			record.Heartbeat{
+				Session: session, Applied: record.Position{Term: session, Version: version}, Leaving: leaving, Capacity: max(weight, 0),
 				Labels: map[string]string{worker: partition},
 			},
-			Term{Number: session, Worker: worker, Session: session},
-			Plan{
+			record.Term{Number: session, Worker: worker, Session: session},
+			record.Plan{
 				Term: session, Version: version, Phase: phases[session%4], Lifecycle: lives[session%3],
 				Members: []string{worker, partition}, Partitions: int(weight), Digest: partition,
 			},
-			Assignment{
+			record.Assignment{
 				Worker: worker, Session: session, Term: session, Version: version,
-				Owned:     []Owned{{Partition: partition, Weight: weight, Epoch: version}, {Partition: worker, Weight: version, Epoch: weight}},
-				Releasing: []Releasing{{Partition: partition, Weight: weight, Epoch: version, Since: weight}},
+				Owned:     []record.Owned{{Partition: partition, Weight: weight, Epoch: version}, {Partition: worker, Weight: version, Epoch: weight}},
+				Releasing: []record.Releasing{{Partition: partition, Weight: weight, Epoch: version, Since: weight}},
 			},
 		}
 		for i, k := range kinds() {
@@ -139,12 +139,12 @@ func FuzzWhatIsWrittenIsReadAgain(f *testing.F) {
 
 // survives fails the test unless the record is read as it was written, by this release and, when a later one adds
 // fields to it, still.
-func survives(t *testing.T, k kind, record any) {
+func survives(t *testing.T, k kind, rec any) {
 	t.Helper()
-	const of token = "holder/1/2"
-	value, err := encode(of, record)
+	const of record.Token = "holder/1/2"
+	value, err := encode(of, rec)
 	if err != nil {
-		t.Fatalf("encode %+v: %v", record, err)
+		t.Fatalf("encode %+v: %v", rec, err)
 	}
 	later := append(bytes.TrimSuffix(bytes.Clone(value), []byte("}")), `,"added":{"by":["a","later","release"]},"since_version":null}`...)
 	for _, v := range [][]byte{value, later} {

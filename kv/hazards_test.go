@@ -15,6 +15,8 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv/embedded"
 )
 
@@ -22,10 +24,10 @@ import (
 func TestBugAcquireAgainAfterALostAnswer(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
 		js.next(lost)
-		_, err := s.Acquire(t.Context(), Heartbeats, "worker-0", beat(1), nil)
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(1), nil)
 		require.ErrorIs(t, err, ErrUnknown)
-		_, err = s.Acquire(t.Context(), Heartbeats, "worker-0", beat(1), func(e Entry) bool {
-			h, _ := DecodeHeartbeat(e.Value)
+		_, err = s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(1), func(e store.Entry) bool {
+			h, _ := record.DecodeHeartbeat(e.Value)
 			return h.Session < 1
 		})
 		require.NoError(t, err)
@@ -36,9 +38,9 @@ func TestBugAcquireAgainAfterALostAnswer(t *testing.T) {
 func TestBugClaimAgainAfterALostAnswer(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
 		js.next(lost)
-		_, err := s.ClaimID(t.Context(), Claim{}, ClaimOptions{})
+		_, err := s.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{})
 		require.ErrorIs(t, err, ErrUnknown)
-		l, err := s.ClaimID(t.Context(), Claim{}, ClaimOptions{})
+		l, err := s.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{})
 		require.NoError(t, err)
 		require.Equal(t, "worker-0", l.Key)
 	})
@@ -52,8 +54,8 @@ func TestBugClosedAfterSend(t *testing.T) {
 		s, w := openStore(t, l, testConfig()), openStore(t, srv, testConfig())
 		l.Stall(link.Down)
 		go func() { time.Sleep(time.Second); s.js.Conn().Close() }()
-		_, err := s.Acquire(t.Context(), Heartbeats, "worker-0", beat(1), nil)
-		e, gerr := w.Get(t.Context(), Heartbeats, "worker-0")
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(1), nil)
+		e, gerr := w.Get(t.Context(), store.Heartbeats, "worker-0")
 		t.Logf("stored: %v %v; error: %v", e.Revision, gerr, err)
 		require.ErrorIs(t, err, ErrUnknown)
 		l.Heal()
@@ -63,7 +65,7 @@ func TestBugClosedAfterSend(t *testing.T) {
 // 4: the marker of a release turns into an expiry an hour later
 func TestBugReleaseSeemsToExpireAnHourLater(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		h := listen(t, s, Heartbeats, nil, 0)
+		h := listen(t, s, store.Heartbeats, nil, 0)
 		time.Sleep(time.Second)
 		l := acquire(t, s, "worker-0")
 		time.Sleep(time.Second)
@@ -130,7 +132,7 @@ func TestBugFeedThatCannotConsumeSpins(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		cfg := testConfig()
 		js := connect(t, srv)
-		is := (&Store{cfg: cfg}).wanted(Heartbeats)
+		is := (&Store{cfg: cfg}).wanted(store.Heartbeats)
 		is.MaxConsumers = 1
 		_, err := js.CreateStream(t.Context(), is)
 		require.NoError(t, err)
@@ -142,9 +144,9 @@ func TestBugFeedThatCannotConsumeSpins(t *testing.T) {
 		})
 		defer l.Close()
 		a, b := openStore(t, srv, cfg), openStore(t, l, cfg)
-		listen(t, a, Heartbeats, nil, 0)
+		listen(t, a, store.Heartbeats, nil, 0)
 		time.Sleep(time.Second)
-		listen(t, b, Heartbeats, nil, 0)
+		listen(t, b, store.Heartbeats, nil, 0)
 		time.Sleep(time.Minute)
 		t.Logf("%d snapshots in a minute", asked.Load())
 		require.Less(t, asked.Load(), int64(120))
@@ -154,15 +156,15 @@ func TestBugFeedThatCannotConsumeSpins(t *testing.T) {
 // 7: markers that do not outlive a short outage
 func TestBugShortMarkersAreAccepted(t *testing.T) {
 	s := &Store{cfg: testConfig()}
-	want, is := s.wanted(Heartbeats), s.wanted(Heartbeats)
+	want, is := s.wanted(store.Heartbeats), s.wanted(store.Heartbeats)
 	is.SubjectDeleteMarkerTTL = time.Second
-	require.Error(t, s.checkBucket(Heartbeats, want, is))
+	require.Error(t, s.checkBucket(store.Heartbeats, want, is))
 }
 
 // 8: an answer that lost a message on the way
 func TestBugBadWorkerNameInAPlan(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{}, 0, always)
 		require.NoError(t, err)
 		for _, key := range []string{"", "a b", "term"} {
 			err := s.WritePlan(t.Context(), f, plan(1, key))

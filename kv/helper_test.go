@@ -60,7 +60,7 @@ type faulty struct {
 	sent   int
 }
 
-type fault func(store func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error)
+type fault func(send func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error)
 
 func (f *faulty) PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
 	f.mu.Lock()
@@ -70,11 +70,11 @@ func (f *faulty) PublishMsg(ctx context.Context, m *nats.Msg, opts ...jetstream.
 		next, f.faults = f.faults[0], f.faults[1:]
 	}
 	f.mu.Unlock()
-	store := func() (*jetstream.PubAck, error) { return f.JetStream.PublishMsg(ctx, m, opts...) }
+	send := func() (*jetstream.PubAck, error) { return f.JetStream.PublishMsg(ctx, m, opts...) }
 	if next == nil {
-		return store()
+		return send()
 	}
-	return next(store)
+	return next(send)
 }
 
 func (f *faulty) next(faults ...fault) {
@@ -94,8 +94,8 @@ func busy(func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
 	return nil, &jetstream.APIError{Code: 400, ErrorCode: 10164, Description: "wrong last sequence"}
 }
 
-func lost(store func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
-	if _, err := store(); err != nil {
+func lost(send func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
+	if _, err := send(); err != nil {
 		return nil, err
 	}
 	return nil, context.DeadlineExceeded
@@ -114,7 +114,7 @@ func withFaults(t *testing.T, f func(t *testing.T, js *faulty, s *Store)) {
 	})
 }
 
-func tokenOf(value []byte) token {
+func tokenOf(value []byte) record.Token {
 	_, t := record.Envelope(value)
 	return t
 }

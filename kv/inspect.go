@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/store"
 )
 
 // Inspection is what [Inspect] has found of one bucket.
@@ -41,8 +43,8 @@ func Inspect(ctx context.Context, js jetstream.JetStream, cfg Config) ([]Inspect
 	if err := checkVersion(js.Conn().ConnectedServerVersion()); err != nil {
 		return nil, err
 	}
-	found := make([]Inspection, 0, buckets)
-	for b := range buckets {
+	found := make([]Inspection, 0, store.Buckets)
+	for b := range store.Buckets {
 		i := Inspection{Bucket: cfg.bucket(b), Want: s.wanted(b)}
 		stream, err := ask(ctx, s, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, i.Want.Name) })
 		switch {
@@ -70,7 +72,7 @@ func newInspector(js jetstream.JetStream, cfg *Config) (*Store, error) {
 }
 
 // judge finds one problem after the other: each is taken out of what is looked at next.
-func (s *Store) judge(b Bucket, i *Inspection) {
+func (s *Store) judge(b store.Bucket, i *Inspection) {
 	rest := *i.Is
 	i.Mended = *i.Is
 	for {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/store"
 )
 
 func TestInspectChangesNothingAndSaysWhatIsMissing(t *testing.T) {
@@ -15,7 +16,7 @@ func TestInspectChangesNothingAndSaysWhatIsMissing(t *testing.T) {
 		js := connect(t, srv)
 		found, err := Inspect(t.Context(), js, testConfig())
 		require.NoError(t, err)
-		require.Len(t, found, int(buckets))
+		require.Len(t, found, int(store.Buckets))
 		for _, i := range found {
 			require.Nil(t, i.Is)
 			require.Empty(t, i.Problems)
@@ -38,7 +39,7 @@ func TestInspectChangesNothingAndSaysWhatIsMissing(t *testing.T) {
 func TestInspectFindsEveryProblemAndMendsWhatCanBeEdited(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		js, cfg := connect(t, srv), testConfig()
-		spoilt := (&Store{cfg: cfg}).wanted(Assignments)
+		spoilt := (&Store{cfg: cfg}).wanted(store.Assignments)
 		spoilt.MaxAge, spoilt.Duplicates = time.Hour, time.Minute
 		spoilt.MaxMsgsPerSubject = 5
 		spoilt.AllowMsgTTL, spoilt.SubjectDeleteMarkerTTL = false, 0
@@ -51,7 +52,7 @@ func TestInspectFindsEveryProblemAndMendsWhatCanBeEdited(t *testing.T) {
 		found, err := Inspect(t.Context(), js, cfg)
 		require.NoError(t, err)
 		editable := map[string]bool{}
-		for _, p := range found[Assignments].Problems {
+		for _, p := range found[store.Assignments].Problems {
 			editable[p.Field] = p.Editable
 			require.ErrorIs(t, &p.BucketError, ErrBucketMismatch)
 		}
@@ -60,11 +61,11 @@ func TestInspectFindsEveryProblemAndMendsWhatCanBeEdited(t *testing.T) {
 			"storage": false, "subjects": false,
 		}, editable)
 
-		_, err = js.UpdateStream(t.Context(), found[Assignments].Mended)
+		_, err = js.UpdateStream(t.Context(), found[store.Assignments].Mended)
 		require.NoError(t, err)
 		found, err = Inspect(t.Context(), js, cfg)
 		require.NoError(t, err)
-		require.Len(t, found[Assignments].Problems, 2, "storage and subjects are left")
+		require.Len(t, found[store.Assignments].Problems, 2, "storage and subjects are left")
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // The journal is one entry for each version that grants or revokes something, under the key "journal.<version>" of the
@@ -38,7 +39,7 @@ func (s *Store) mayKeepJournal(ctx context.Context) bool {
 	if known := s.journal.Load(); known != journalUntried {
 		return known == journalAllowed
 	}
-	m := nats.NewMsg(s.writes + s.subject(Assignments, partKey(journalKey, 1)))
+	m := nats.NewMsg(s.writes + s.subject(store.Assignments, partKey(journalKey, 1)))
 	m.Header.Set(jetstream.ExpectedStreamHeader, noStream)
 	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
@@ -55,7 +56,7 @@ func (s *Store) mayKeepJournal(ctx context.Context) bool {
 }
 
 // journal makes the message of an entry, none where there is nothing to say, or nobody who may be told.
-func (p *planWriter) journal(j *Journal) []*nats.Msg {
+func (p *planWriter) journal(j *record.Journal) []*nats.Msg {
 	if j == nil || p.format < record.FormatPacked {
 		return nil
 	}
@@ -64,14 +65,14 @@ func (p *planWriter) journal(j *Journal) []*nats.Msg {
 	if value == nil {
 		return nil
 	}
-	m := &nats.Msg{Subject: p.store.subject(Assignments, partKey(journalKey, int(j.Version))), Data: value, Header: nats.Header{}}
+	m := &nats.Msg{Subject: p.store.subject(store.Assignments, partKey(journalKey, int(j.Version))), Data: value, Header: nats.Header{}}
 	m.Header.Set(jetstream.MsgTTLHeader, journalTTL.String())
 	return []*nats.Msg{m}
 }
 
 // journalValue encodes an entry in one message: as it is, or packed, or without the changes that do not fit. It returns
 // nil where nothing fits.
-func journalValue(t token, j Journal, most int) []byte {
+func journalValue(t record.Token, j record.Journal, most int) []byte {
 	for {
 		value, err := record.Encode(t, j)
 		if err != nil {

@@ -9,24 +9,25 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // Acquire creates the entry of a key for a new hold. The marker of an earlier end is overwritten, and so is what this
 // very call wrote before its answer was lost; another live entry only where over, which may be nil, says so. Otherwise
 // it is a [*TakenError]. A heartbeat that is about to expire is not written over: Acquire waits for its end, see awaitEnd.
-func (s *Store) Acquire(ctx context.Context, b Bucket, key string, r Record, over func(Entry) bool) (Lease, error) {
+func (s *Store) Acquire(ctx context.Context, b store.Bucket, key string, r record.Record, over func(store.Entry) bool) (store.Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	lease, err := s.acquire(ctx, b, key, r, over)
 	if err != nil {
-		return Lease{}, fmt.Errorf("acquire %s %q: %w", b, key, err)
+		return store.Lease{}, fmt.Errorf("acquire %s %q: %w", b, key, err)
 	}
 	return lease, nil
 }
 
-func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, over func(Entry) bool) (Lease, error) {
+func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r record.Record, over func(store.Entry) bool) (store.Lease, error) {
 	if err := checkKey(key); err != nil {
-		return Lease{}, err
+		return store.Lease{}, err
 	}
 	chain := s.holder.chain()
 	expect, stored := uint64(0), false
@@ -34,11 +35,11 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 	for {
 		value, err := encode(s.holder.next(chain), s.described(r))
 		if err != nil {
-			return Lease{}, err
+			return store.Lease{}, err
 		}
-		lease := Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain}
+		lease := store.Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain}
 		if err := s.beginWrite(ctx, lease); err != nil {
-			return Lease{}, err
+			return store.Lease{}, err
 		}
 		lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)
 		if err == nil {
@@ -48,14 +49,14 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 		case err == nil && time.Now().Before(lease.TrustedUntil()) && (until.IsZero() || time.Now().Before(until)):
 			return lease, nil
 		case err == nil:
-			return Lease{}, ErrLate
+			return store.Lease{}, ErrLate
 		case !errors.Is(err, errConflict):
 			if errors.Is(err, ErrUnknown) {
 				s.holder.noAnswer(chain, lease.TrustedUntil())
 			} else if !stored {
 				s.holder.book.gone(chain)
 			}
-			return Lease{}, err
+			return store.Lease{}, err
 		}
 		entry, err := s.Get(ctx, b, key)
 		until = time.Time{}
@@ -63,20 +64,20 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 		case errors.Is(err, ErrNotFound):
 			expect = 0
 		case err != nil:
-			return Lease{}, err
-		case entry.Kind != Put, entry.Token.Of(chain), s.holder.orphaned(entry.Token):
+			return store.Lease{}, err
+		case entry.Kind != store.Put, entry.Token.Of(chain), s.holder.orphaned(entry.Token):
 			expect, stored = entry.Revision, entry.Token.Of(chain)
 		case over != nil && over(entry):
 			expect, stored = entry.Revision, false
-			if b != Heartbeats {
-				continue // claims: over knows how old the entry is
+			if b != store.Heartbeats || entry.Token == "" {
+				continue // claims: over knows how old the entry is; what is no record has no end
 			}
 			if until, err = s.awaitEnd(ctx, entry); err != nil {
-				return Lease{}, err
+				return store.Lease{}, err
 			}
 		default:
 			s.holder.book.gone(chain)
-			return Lease{}, &TakenError{Entry: entry}
+			return store.Lease{}, &store.TakenError{Entry: entry}
 		}
 	}
 }
@@ -87,7 +88,7 @@ func (s *Store) acquire(ctx context.Context, b Bucket, key string, r Record, ove
 //
 // After [ErrUnknown] and [ErrNotDone] the same lease may be renewed again while it is trusted. After [ErrLost] and
 // [ErrLate] it is over.
-func (s *Store) Renew(ctx context.Context, l Lease, r Record) (Lease, error) {
+func (s *Store) Renew(ctx context.Context, l store.Lease, r record.Record) (store.Lease, error) {
 	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
 	defer cancel()
 	next, err := s.renew(ctx, l, r)
@@ -95,24 +96,24 @@ func (s *Store) Renew(ctx context.Context, l Lease, r Record) (Lease, error) {
 		err = ErrLate
 	}
 	if err != nil {
-		return Lease{}, fmt.Errorf("renew %s %q: %w", l.Bucket, l.Key, err)
+		return store.Lease{}, fmt.Errorf("renew %s %q: %w", l.Bucket, l.Key, err)
 	}
 	return next, nil
 }
 
-func (s *Store) renew(ctx context.Context, l Lease, r Record) (Lease, error) {
+func (s *Store) renew(ctx context.Context, l store.Lease, r record.Record) (store.Lease, error) {
 	next := l
 	for {
 		value, err := encode(s.holder.next(l.Chain), s.described(r))
 		if err != nil {
-			return Lease{}, err
+			return store.Lease{}, err
 		}
 		next.Sent = time.Now()
 		if !next.Sent.Before(l.TrustedUntil()) {
-			return Lease{}, ErrLate
+			return store.Lease{}, ErrLate
 		}
 		if err := s.beginWrite(ctx, next); err != nil {
-			return Lease{}, err
+			return store.Lease{}, err
 		}
 		revision, err := s.put(ctx, l.Bucket, l.Key, value, next.Revision, l.TTL)
 		if err == nil {
@@ -121,17 +122,17 @@ func (s *Store) renew(ctx context.Context, l Lease, r Record) (Lease, error) {
 			return next, nil
 		}
 		if !errors.Is(err, errConflict) {
-			return Lease{}, err
+			return store.Lease{}, err
 		}
 		if next.Revision, err = s.newer(ctx, next); err != nil {
-			return Lease{}, err
+			return store.Lease{}, err
 		}
 	}
 }
 
 // described adds to a heartbeat what only the store knows of its worker: the newest record format that is read here.
-func (s *Store) described(r Record) Record {
-	if h, ok := r.(Heartbeat); ok && s.format > record.Oldest {
+func (s *Store) described(r record.Record) record.Record {
+	if h, ok := r.(record.Heartbeat); ok && s.format > record.Oldest {
 		h.Reads = s.format
 		return h
 	}
@@ -140,14 +141,14 @@ func (s *Store) described(r Record) Record {
 
 // newer finds the revision of a later write of the same hold; ErrLost if there is none. Where the entry is older than the
 // hold, the store is an older copy of itself: revisions of a stream only grow, and its leader has answered.
-func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
+func (s *Store) newer(ctx context.Context, l store.Lease) (uint64, error) {
 	entry, err := s.Get(ctx, l.Bucket, l.Key)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return 0, fmt.Errorf("%w: the entry is gone", ErrLost)
 	case err != nil:
 		return 0, err
-	case entry.Kind != Put:
+	case entry.Kind != store.Put:
 		return 0, fmt.Errorf("%w: the entry has ended", ErrLost)
 	case entry.Revision < l.Revision:
 		return 0, fmt.Errorf("%w: %w: it is at revision %d, ours was %d", ErrLost, ErrRolledBack, entry.Revision, l.Revision)
@@ -159,8 +160,9 @@ func (s *Store) newer(ctx context.Context, l Lease) (uint64, error) {
 
 // Release deletes the entry if it is still that of this hold; [ErrLost] says that it is not. Both mean that nothing of the
 // hold is in the store any more. A hold whose first write nobody answered, which has Revision 0, ends with a marker in the
-// place of that write, so that it cannot be stored later.
-func (s *Store) Release(ctx context.Context, l Lease) error {
+// place of that write, so that it cannot be stored later. An entry that is about to expire is not deleted: Release waits for its
+// end.
+func (s *Store) Release(ctx context.Context, l store.Lease) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	err := s.release(ctx, l)
@@ -173,22 +175,40 @@ func (s *Store) Release(ctx context.Context, l Lease) error {
 	return nil
 }
 
-func (s *Store) release(ctx context.Context, l Lease) error {
-	expect := l.Revision
+func (s *Store) release(ctx context.Context, l store.Lease) error {
+	expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))
 	for {
+		if !time.Now().Before(until) {
+			var err error
+			if expect, until, err = s.endable(ctx, l); err != nil {
+				return err
+			}
+		}
 		_, err := s.write(ctx, s.marker(l.Bucket, l.Key), markerTTL, jetstream.WithExpectLastSequencePerSubject(expect))
 		if !errors.Is(err, errConflict) {
 			return err
 		}
+		until = time.Time{}
+	}
+}
+
+// endable returns at which revision the entry of a hold can be deleted, and until when. One that is about to expire is not
+// deleted: the marker of its expiry could follow the deletion, and end what the next holder has stored by then.
+func (s *Store) endable(ctx context.Context, l store.Lease) (expect uint64, until time.Time, err error) {
+	for {
 		entry, err := s.Get(ctx, l.Bucket, l.Key)
 		absent := errors.Is(err, ErrNotFound)
 		switch {
 		case err != nil && !absent:
-			return err
-		case !absent && entry.Kind == Put && entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):
-			expect = entry.Revision
-		default:
-			return fmt.Errorf("%w: the entry has ended, or is another's", ErrLost)
+			return 0, time.Time{}, err
+		case l.Revision == 0 && (absent || entry.Kind != store.Put):
+			return entry.Revision, time.Now().Add(ripe(l.TTL)), nil
+		case absent || entry.Kind != store.Put || !entry.Token.Of(l.Chain):
+			return 0, time.Time{}, fmt.Errorf("%w: the entry has ended, or is another's", ErrLost)
+		}
+		until, err := s.awaitEnd(ctx, entry)
+		if err != nil || !until.IsZero() {
+			return entry.Revision, until, err
 		}
 	}
 }

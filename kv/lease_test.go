@@ -12,13 +12,15 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
-func beat(session uint64) Heartbeat { return Heartbeat{Session: session} }
+func beat(session uint64) record.Heartbeat { return record.Heartbeat{Session: session} }
 
-func acquire(t *testing.T, s *Store, key string) Lease {
+func acquire(t *testing.T, s *Store, key string) store.Lease {
 	t.Helper()
-	l, err := s.Acquire(t.Context(), Heartbeats, key, beat(1), nil)
+	l, err := s.Acquire(t.Context(), store.Heartbeats, key, beat(1), nil)
 	require.NoError(t, err)
 	return l
 }
@@ -45,13 +47,13 @@ func TestALeaseThatIsRenewedLivesAndEndsByItselfOtherwise(t *testing.T) {
 			require.Equal(t, time.Now(), next.Sent)
 			l = next
 		}
-		e, err := s.Get(t.Context(), Heartbeats, "worker-0")
+		e, err := s.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.NoError(t, err)
-		require.Equal(t, Put, e.Kind)
+		require.Equal(t, store.Put, e.Kind)
 		time.Sleep(6*time.Second + 300*time.Millisecond)
-		e, err = s.Get(t.Context(), Heartbeats, "worker-0")
+		e, err = s.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.NoError(t, err)
-		require.Equal(t, Expired, e.Kind, "the renewals carried the TTL on")
+		require.Equal(t, store.Expired, e.Kind, "the renewals carried the TTL on")
 	})
 }
 
@@ -59,27 +61,27 @@ func TestWhoHoldsAnEntryKeepsIt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		a, b := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())
 		l := acquire(t, a, "worker-0")
-		_, err := b.Acquire(t.Context(), Heartbeats, "worker-0", beat(2), nil)
+		_, err := b.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), nil)
 		require.ErrorIs(t, err, ErrTaken)
-		var taken *TakenError
+		var taken *store.TakenError
 		require.ErrorAs(t, err, &taken)
 		require.Equal(t, l.Revision, taken.Entry.Revision)
-		held, err := DecodeHeartbeat(taken.Entry.Value)
+		held, err := record.DecodeHeartbeat(taken.Entry.Value)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, held.Session)
 
-		_, err = b.Acquire(t.Context(), Heartbeats, "worker-0", beat(2), func(Entry) bool { return false })
+		_, err = b.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return false })
 		require.ErrorIs(t, err, ErrTaken)
 		asked := uint64(0)
-		_, err = b.Acquire(t.Context(), Heartbeats, "worker-0", beat(2), func(e Entry) bool { asked = e.Revision; return true })
+		_, err = b.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(e store.Entry) bool { asked = e.Revision; return true })
 		require.NoError(t, err)
 		require.Equal(t, l.Revision, asked, "over judges what is replaced")
 		_, err = a.Renew(t.Context(), l, beat(1))
 		require.ErrorIs(t, err, ErrLost)
 		require.ErrorIs(t, a.Release(t.Context(), l), ErrLost)
-		e, err := a.Get(t.Context(), Heartbeats, "worker-0")
+		e, err := a.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.NoError(t, err)
-		require.Equal(t, Put, e.Kind, "what is another's is left alone")
+		require.Equal(t, store.Put, e.Kind, "what is another's is left alone")
 	})
 }
 
@@ -90,7 +92,7 @@ func TestOnlyOneOfManyAcquires(t *testing.T) {
 		for range n {
 			s := openStore(t, srv, testConfig())
 			go func() {
-				_, err := s.Acquire(t.Context(), Election, LeaderKey, Leader{Worker: "w"}, nil)
+				_, err := s.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "w"}, nil)
 				results <- err
 			}()
 		}
@@ -111,15 +113,15 @@ func TestAnEntryThatEndedIsFree(t *testing.T) {
 		a, b := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())
 		l := acquire(t, a, "worker-0")
 		require.NoError(t, a.Release(t.Context(), l))
-		e, err := a.Get(t.Context(), Heartbeats, "worker-0")
+		e, err := a.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.NoError(t, err)
-		require.Equal(t, Deleted, e.Kind)
+		require.Equal(t, store.Deleted, e.Kind)
 		acquire(t, b, "worker-0")
 		time.Sleep(7 * time.Second) // it expires
 		l = acquire(t, a, "worker-0")
 		require.NoError(t, a.Release(t.Context(), l))
 		time.Sleep(3 * time.Hour) // no marker is left either
-		_, err = a.Get(t.Context(), Heartbeats, "worker-0")
+		_, err = a.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.ErrorIs(t, err, ErrNotFound)
 		acquire(t, b, "worker-0")
 	})
@@ -140,8 +142,8 @@ func TestSlowRenewalDoesNotExtendTrust(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
 		l := acquire(t, s, "worker-0")
 		time.Sleep(4 * time.Second)
-		js.next(func(store func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
-			ack, err := store() // stored in time, answered 1 s later
+		js.next(func(send func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
+			ack, err := send() // stored in time, answered 1 s later
 			time.Sleep(time.Second)
 			return ack, err
 		})
@@ -153,12 +155,12 @@ func TestSlowRenewalDoesNotExtendTrust(t *testing.T) {
 
 func TestASlowAcquisitionIsNotTrusted(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
-		js.next(func(store func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
-			ack, err := store()
+		js.next(func(send func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
+			ack, err := send()
 			time.Sleep(5 * time.Second)
 			return ack, err
 		})
-		_, err := s.Acquire(t.Context(), Heartbeats, "worker-0", beat(1), nil)
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(1), nil)
 		require.ErrorIs(t, err, ErrLate)
 	})
 }
@@ -194,16 +196,16 @@ func TestARenewalWhoseAnswerWasLostIsRecognised(t *testing.T) {
 		_, err = s.Renew(t.Context(), next, beat(1))
 		require.ErrorIs(t, err, ErrUnknown)
 		require.NoError(t, s.Release(t.Context(), next), "and so it is when it is given up")
-		e, err := s.Get(t.Context(), Heartbeats, "worker-0")
+		e, err := s.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.NoError(t, err)
-		require.Equal(t, Deleted, e.Kind)
+		require.Equal(t, store.Deleted, e.Kind)
 	})
 }
 
 func TestAnEarlierHoldOfTheSameProcessIsNotRenewedByMistake(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
 		old := acquire(t, s, "worker-0")
-		_, err := s.Acquire(t.Context(), Heartbeats, "worker-0", beat(2), func(Entry) bool { return true })
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
 		require.NoError(t, err)
 		_, err = s.Renew(t.Context(), old, beat(1))
 		require.ErrorIs(t, err, ErrLost)
@@ -269,12 +271,12 @@ func TestNothingWrittenWhileDisconnectedArrivesLater(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := s.Acquire(ctx, Heartbeats, "worker-0", beat(1), nil)
+		_, err := s.Acquire(ctx, store.Heartbeats, "worker-0", beat(1), nil)
 		require.Error(t, err)
 		l.Heal()
 		time.Sleep(10 * time.Second)
 		require.True(t, s.js.Conn().IsConnected())
-		_, err = witness.Get(t.Context(), Heartbeats, "worker-0")
+		_, err = witness.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.ErrorIs(t, err, ErrNotFound)
 	})
 }
@@ -290,11 +292,11 @@ func TestAGhostWriteFindsItsConditionGone(t *testing.T) {
 		defer cancel()
 		_, err := s.Renew(ctx, lease, beat(1))
 		require.ErrorIs(t, err, ErrUnknown)
-		taken, err := other.Acquire(t.Context(), Heartbeats, "worker-0", beat(2), func(Entry) bool { return true })
+		taken, err := other.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
 		require.NoError(t, err)
 		l.Heal() // now the renewal arrives
 		time.Sleep(time.Second)
-		e, err := other.Get(t.Context(), Heartbeats, "worker-0")
+		e, err := other.Get(t.Context(), store.Heartbeats, "worker-0")
 		require.NoError(t, err)
 		require.Equal(t, taken.Revision, e.Revision)
 	})
@@ -304,7 +306,7 @@ func TestAKeyThatTheServerCannotTakeIsNotSent(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
 		js.next()
 		for _, key := range []string{"", "a.b", "a b", "*", ">", fmt.Sprintf("%05000d", 0)} {
-			_, err := s.Acquire(t.Context(), Heartbeats, key, beat(1), nil)
+			_, err := s.Acquire(t.Context(), store.Heartbeats, key, beat(1), nil)
 			require.ErrorIs(t, err, ErrConfig, "%.10q", key)
 		}
 		require.Zero(t, js.count())
@@ -336,7 +338,7 @@ func TestARenewalThatFindsAnEarlierWriteOfItsKeyProvesARestore(t *testing.T) {
 func TestARenewalThatFindsALaterWriteOfAnotherProvesNoRestore(t *testing.T) {
 	withStore(t, func(t *testing.T, srv *bubble.Server, s *Store) {
 		l := acquire(t, s, "worker-0")
-		_, err := openStore(t, srv, testConfig()).Acquire(t.Context(), Heartbeats, "worker-0", beat(2), func(Entry) bool { return true })
+		_, err := openStore(t, srv, testConfig()).Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
 		require.NoError(t, err)
 		_, err = s.Renew(t.Context(), l, beat(1))
 		require.ErrorIs(t, err, ErrLost)

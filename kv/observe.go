@@ -9,6 +9,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // Observe opens the buckets of a group for reading only. It writes nothing, makes no bucket, and needs no permission to do
@@ -30,7 +33,7 @@ func Observe(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, e
 	if len(denied) > 0 {
 		return nil, fmt.Errorf("%w: the user of this connection may not publish to %s", ErrPermission, named(denied))
 	}
-	for b := range buckets {
+	for b := range store.Buckets {
 		stream, err := ask(ctx, s, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, s.stream(b)) })
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
@@ -54,7 +57,7 @@ func named(subjects []string) string {
 
 // observerProbes are messages on the subjects that an observer publishes on; they have no effect.
 func (s *Store) observerProbes() (probes []*nats.Msg) {
-	for b := range buckets {
+	for b := range store.Buckets {
 		stream := s.stream(b)
 		for _, subject := range []string{
 			s.prefix + "STREAM.INFO." + stream, s.prefix + "DIRECT.GET." + stream,
@@ -73,16 +76,16 @@ const journalFetch = 64
 
 // History tells the entries of the journal that were stored since a time, the oldest first, and when each was stored. What
 // cannot be read is left out. It returns emit's error.
-func (s *Store) History(ctx context.Context, since time.Time, emit func(Journal, time.Time) error) error {
+func (s *Store) History(ctx context.Context, since time.Time, emit func(record.Journal, time.Time) error) error {
 	cfg := jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,
-		InactiveThreshold: consumeTimeout, MaxDeliver: 1, FilterSubject: s.subject(Assignments, journalKey+".*"),
+		InactiveThreshold: consumeTimeout, MaxDeliver: 1, FilterSubject: s.subject(store.Assignments, journalKey+".*"),
 	}
 	if !since.IsZero() {
 		cfg.DeliverPolicy, cfg.OptStartTime = jetstream.DeliverByStartTimePolicy, &since
 	}
 	consumer, err := ask(ctx, s, func(ctx context.Context) (jetstream.Consumer, error) {
-		return s.js.CreateConsumer(ctx, s.stream(Assignments), cfg)
+		return s.js.CreateConsumer(ctx, s.stream(store.Assignments), cfg)
 	})
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", notDone(err))
@@ -106,12 +109,12 @@ func (s *Store) History(ctx context.Context, since time.Time, emit func(Journal,
 }
 
 // journaled tells one entry. It returns how many are still to come.
-func (s *Store) journaled(m jetstream.Msg, emit func(Journal, time.Time) error) (left uint64, err error) {
+func (s *Store) journaled(m jetstream.Msg, emit func(record.Journal, time.Time) error) (left uint64, err error) {
 	meta, err := m.Metadata()
 	if err != nil {
 		return 0, fmt.Errorf("read the journal: %w", notDone(err))
 	}
-	j, err := DecodeJournal(m.Data())
+	j, err := record.DecodeJournal(m.Data())
 	if err != nil { // a marker, or nothing of ours
 		return meta.NumPending, nil //nolint:nilerr // see above
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/parti-go/parti/internal/inject"
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // markerTTL is how long the trace of a deleted or expired key is kept.
@@ -67,7 +68,7 @@ func (s *Store) open(ctx context.Context) (*Store, error) {
 	if err := s.checkServer(ctx); err != nil {
 		return nil, err
 	}
-	for b := range buckets {
+	for b := range store.Buckets {
 		info, err := s.openBucket(ctx, b)
 		if err != nil {
 			return nil, fmt.Errorf("open bucket %q: %w", s.cfg.bucket(b), err)
@@ -125,14 +126,16 @@ func numbers(version string) (n [3]int) {
 	return n
 }
 
-func (s *Store) stream(b Bucket) string              { return "KV_" + s.cfg.bucket(b) }
-func (s *Store) subject(b Bucket, key string) string { return "$KV." + s.cfg.bucket(b) + "." + key }
+func (s *Store) stream(b store.Bucket) string { return "KV_" + s.cfg.bucket(b) }
+func (s *Store) subject(b store.Bucket, key string) string {
+	return "$KV." + s.cfg.bucket(b) + "." + key
+}
 
-func (s *Store) key(b Bucket, subject string) string {
+func (s *Store) key(b store.Bucket, subject string) string {
 	return strings.TrimPrefix(subject, s.subject(b, ""))
 }
 
-func (s *Store) wanted(b Bucket) jetstream.StreamConfig {
+func (s *Store) wanted(b store.Bucket) jetstream.StreamConfig {
 	storage := jetstream.FileStorage
 	if s.cfg.Storage == "memory" {
 		storage = jetstream.MemoryStorage
@@ -142,7 +145,7 @@ func (s *Store) wanted(b Bucket) jetstream.StreamConfig {
 		MaxMsgsPerSubject: 1, MaxBytes: -1, MaxMsgs: -1, MaxMsgSize: -1, MaxConsumers: -1,
 		Storage: storage, Replicas: s.cfg.Replicas, Discard: jetstream.DiscardNew, Duplicates: 2 * time.Minute,
 		AllowRollup: true, DenyDelete: true, AllowDirect: true,
-		AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL, AllowAtomicPublish: b == Assignments,
+		AllowMsgTTL: true, SubjectDeleteMarkerTTL: markerTTL, AllowAtomicPublish: b == store.Assignments,
 		FirstSeq: firstSequence(),
 	}
 }
@@ -151,7 +154,7 @@ func (s *Store) wanted(b Bucket) jetstream.StreamConfig {
 // are the numbers of sessions, and one that is used twice would let a worker take up what was granted to another.
 func firstSequence() uint64 { return uint64(max(time.Now().UnixMilli(), 1)) }
 
-func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo, error) {
+func (s *Store) openBucket(ctx context.Context, b store.Bucket) (*jetstream.StreamInfo, error) {
 	want := s.wanted(b)
 	look := func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, want.Name) }
 	stream, err := ask(ctx, s, look)
@@ -179,7 +182,7 @@ func (s *Store) openBucket(ctx context.Context, b Bucket) (*jetstream.StreamInfo
 	return info, s.checkBucket(b, want, info.Config)
 }
 
-func (s *Store) checkBucket(b Bucket, want, is jetstream.StreamConfig) error {
+func (s *Store) checkBucket(b store.Bucket, want, is jetstream.StreamConfig) error {
 	refuse := func(field string, value, allowed any) error {
 		return &BucketError{s.cfg.bucket(b), field, fmt.Sprint(value), fmt.Sprint(allowed)}
 	}

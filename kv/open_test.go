@@ -14,12 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv/embedded"
 )
 
 func TestOpenMakesBucketsThatAnyClientCanOpen(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		for b := range buckets {
+		for b := range store.Buckets {
 			bucket, err := s.js.KeyValue(t.Context(), s.cfg.bucket(b))
 			require.NoError(t, err)
 			status, err := bucket.Status(t.Context())
@@ -31,12 +33,12 @@ func TestOpenMakesBucketsThatAnyClientCanOpen(t *testing.T) {
 			is := stream.CachedInfo().Config
 			require.True(t, is.AllowMsgTTL)
 			require.Equal(t, time.Hour, is.SubjectDeleteMarkerTTL)
-			require.Equal(t, b == Assignments, is.AllowAtomicPublish)
+			require.Equal(t, b == store.Assignments, is.AllowAtomicPublish)
 		}
-		require.Equal(t, 30*time.Second, s.TTL(StableIDs))
-		require.Equal(t, 3*time.Second, s.TTL(Election))
-		require.Equal(t, 6*time.Second, s.TTL(Heartbeats))
-		require.Zero(t, s.TTL(Assignments))
+		require.Equal(t, 30*time.Second, s.TTL(store.StableIDs))
+		require.Equal(t, 3*time.Second, s.TTL(store.Election))
+		require.Equal(t, 6*time.Second, s.TTL(store.Heartbeats))
+		require.Zero(t, s.TTL(store.Assignments))
 	})
 }
 
@@ -69,7 +71,7 @@ func TestABucketThatCannotBeReliedOnIsNamed(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 				js := connect(t, srv)
 				cfg := testConfig()
-				is := (&Store{cfg: cfg}).wanted(Assignments)
+				is := (&Store{cfg: cfg}).wanted(store.Assignments)
 				spoil(&is)
 				_, err := js.CreateStream(t.Context(), is)
 				require.NoError(t, err)
@@ -91,13 +93,13 @@ func TestFewerReplicasAreRefusedAndMoreAreNot(t *testing.T) {
 	cfg := testConfig()
 	cfg.Replicas = 3
 	s := &Store{cfg: cfg}
-	want, is := s.wanted(Heartbeats), s.wanted(Heartbeats)
+	want, is := s.wanted(store.Heartbeats), s.wanted(store.Heartbeats)
 	is.Replicas = 1
 	var mismatch *BucketError
-	require.ErrorAs(t, s.checkBucket(Heartbeats, want, is), &mismatch)
+	require.ErrorAs(t, s.checkBucket(store.Heartbeats, want, is), &mismatch)
 	require.Equal(t, BucketError{Bucket: cfg.Heartbeat, Field: "replicas", Value: "1", Allowed: "at least 3"}, *mismatch)
 	is.Replicas = 5
-	require.NoError(t, s.checkBucket(Heartbeats, want, is), "a bucket may be scaled up while its workers run")
+	require.NoError(t, s.checkBucket(store.Heartbeats, want, is), "a bucket may be scaled up while its workers run")
 }
 
 func TestAnOldServerIsRefusedByItsVersion(t *testing.T) {
@@ -158,15 +160,15 @@ func TestTheStoreWorksThroughADomain(t *testing.T) {
 		cfg := testConfig()
 		cfg.Assignment = fmt.Sprintf("t-assignment-%d", i)
 		s := openOn(t, js, cfg)
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		require.NoError(t, s.WritePlan(t.Context(), f, plan(1, "worker-0", "worker-1")))
-		snapshot, err := s.Snapshot(t.Context(), Assignments, nil, f.Revision)
+		snapshot, err := s.Snapshot(t.Context(), store.Assignments, nil, f.Revision)
 		require.NoError(t, err)
-		require.Equal(t, []string{PlanKey, TermKey, "worker-0", "worker-1"}, keysOf(snapshot.Entries))
-		e, err := s.Get(t.Context(), Assignments, "worker-1")
+		require.Equal(t, []string{store.PlanKey, store.TermKey, "worker-0", "worker-1"}, keysOf(snapshot.Entries))
+		e, err := s.Get(t.Context(), store.Assignments, "worker-1")
 		require.NoError(t, err)
-		require.Equal(t, Put, e.Kind)
+		require.Equal(t, store.Put, e.Kind)
 	}
 }
 

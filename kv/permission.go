@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/store"
 )
 
 // A server tells a client that it may not publish or subscribe beside the request, which itself is just never answered.
@@ -22,14 +24,14 @@ const noStream = "none"
 // start needs.
 func (s *Store) probes() []*nats.Msg {
 	probes := []*nats.Msg{nats.NewMsg(s.prefix + "INFO"), nats.NewMsg(s.refreshSubject())}
-	for b := range buckets {
+	for b := range store.Buckets {
 		stream, key := s.stream(b), s.allKeys(b)[0]
 		create := s.prefix + "CONSUMER.CREATE." + stream + ".probe"
-		if b == Election { // followed by its one key, which then is part of the subject
+		if b == store.Election { // followed by its one key, which then is part of the subject
 			create += "." + s.subject(b, key)
 		}
 		subjects := []string{s.prefix + "STREAM.INFO." + stream, s.prefix + "DIRECT.GET." + stream, s.writes + s.subject(b, key)}
-		if b != StableIDs { // where many claim at once, only what each of them needs
+		if b != store.StableIDs { // where many claim at once, only what each of them needs
 			subjects = append(subjects, s.prefix+"STREAM.MSG.GET."+stream, create, s.prefix+"CONSUMER.MSG.NEXT."+stream+".probe")
 		}
 		for _, subject := range subjects {
@@ -81,7 +83,7 @@ func (s *Store) checkSplit(ctx context.Context) error {
 	if s.maySplit.Load() {
 		return nil
 	}
-	part := nats.NewMsg(s.writes + s.subject(Assignments, partKey(s.cfg.ID(s.cfg.IDMin), 1)))
+	part := nats.NewMsg(s.writes + s.subject(store.Assignments, partKey(s.cfg.ID(s.cfg.IDMin), 1)))
 	part.Header.Set(jetstream.ExpectedStreamHeader, noStream)
 	denied, err := s.mayPublish(ctx, part)
 	if err != nil {

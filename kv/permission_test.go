@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/store"
 )
 
 func TestTryingOutWhatIsPermittedStoresNothing(t *testing.T) {
@@ -18,7 +19,7 @@ func TestTryingOutWhatIsPermittedStoresNothing(t *testing.T) {
 		defer cancel()
 		require.NoError(t, s.checkPermissions(ctx))
 		time.Sleep(time.Second)
-		for b := range buckets {
+		for b := range store.Buckets {
 			info, err := s.info(t.Context(), b)
 			require.NoError(t, err)
 			require.Zero(t, info.State.Msgs, b)

@@ -12,6 +12,7 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 const (
@@ -31,9 +32,9 @@ const (
 // described names a record for the error that says it is too large.
 func described(key string, r any) string {
 	switch r := r.(type) {
-	case Assignment:
+	case record.Assignment:
 		return fmt.Sprintf("assignment of %s with %d partitions", key, len(r.Owned)+len(r.Releasing))
-	case Plan:
+	case record.Plan:
 		return fmt.Sprintf("plan with %d members", len(r.Members))
 	default:
 		return fmt.Sprintf("record %q", key)
@@ -49,7 +50,7 @@ func described(key string, r any) string {
 //
 // Parts that an earlier version of a record needed, and this one does not, are removed with it. Which there are is known
 // from the last snapshot of all assignments, which a leader takes when its term begins.
-func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
+func (s *Store) WritePlan(ctx context.Context, f store.Fence, w store.PlanWrite) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	if w.Journal != nil && !s.mayKeepJournal(ctx) {
@@ -86,7 +87,7 @@ func (s *Store) WritePlan(ctx context.Context, f Fence, w PlanWrite) error {
 // afterPlan counts the messages of a batch behind the plan: what removes parts that it does not need any more.
 func afterPlan(batch []*nats.Msg) (n uint64) {
 	for _, m := range slices.Backward(batch) {
-		if strings.HasSuffix(m.Subject, "."+PlanKey) {
+		if strings.HasSuffix(m.Subject, "."+store.PlanKey) {
 			break
 		}
 		n++
@@ -95,10 +96,10 @@ func afterPlan(batch []*nats.Msg) (n uint64) {
 }
 
 // planMessages makes the messages of a version, the plan's last.
-func (s *Store) planMessages(w PlanWrite) (*planWriter, error) {
+func (s *Store) planMessages(w store.PlanWrite) (*planWriter, error) {
 	p := &planWriter{store: s, format: min(max(w.Format, record.Oldest), s.format), chain: s.holder.chain(), parts: map[string]int{}}
 	for _, a := range w.Assignments {
-		if a.Worker == TermKey || a.Worker == PlanKey || a.Worker == journalKey {
+		if a.Worker == store.TermKey || a.Worker == store.PlanKey || a.Worker == journalKey {
 			return nil, fmt.Errorf("%w: %w: %q is no worker", ErrNotDone, ErrConfig, a.Worker)
 		}
 		if err := p.put(a.Worker, a); err != nil {
@@ -110,14 +111,14 @@ func (s *Store) planMessages(w PlanWrite) (*planWriter, error) {
 			return nil, err
 		}
 	}
-	return p, p.put(PlanKey, w.Plan, p.journal(w.Journal)...)
+	return p, p.put(store.PlanKey, w.Plan, p.journal(w.Journal)...)
 }
 
 // planWriter makes the messages of one version, in as few batches as hold them.
 type planWriter struct {
 	store   *Store
 	format  int
-	chain   token
+	chain   record.Token
 	parts   map[string]int // of the records that it has made
 	batches [][]*nats.Msg
 	split   string // a record that needs more than one message; "" for none
@@ -160,7 +161,7 @@ func (p *planWriter) put(key string, r any, messages ...*nats.Msg) error {
 		if i < parts {
 			name = partKey(key, i+1)
 		}
-		messages = append(messages, &nats.Msg{Subject: p.store.subject(Assignments, name), Data: piece, Header: nats.Header{}})
+		messages = append(messages, &nats.Msg{Subject: p.store.subject(store.Assignments, name), Data: piece, Header: nats.Header{}})
 	}
 	p.parts[key] = parts
 	return p.add(append(messages, p.removals(key, parts)...))
@@ -182,7 +183,7 @@ func (p *planWriter) removals(key string, parts int) []*nats.Msg {
 }
 
 func (p *planWriter) removal(key string) *nats.Msg {
-	m := p.store.marker(Assignments, key)
+	m := p.store.marker(store.Assignments, key)
 	m.Header.Set(jetstream.MsgTTLHeader, markerTTL.String())
 	return m
 }
@@ -211,9 +212,9 @@ func (s *Store) messageMost() (limit, most int) {
 	return limit, limit - headersMost
 }
 
-func (s *Store) writeFenced(ctx context.Context, f Fence, messages []*nats.Msg) (last uint64, err error) {
+func (s *Store) writeFenced(ctx context.Context, f store.Fence, messages []*nats.Msg) (last uint64, err error) {
 	if len(messages) == 1 {
-		last, err = s.write(ctx, messages[0], 0, jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey)))
+		last, err = s.write(ctx, messages[0], 0, jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(store.Assignments, store.TermKey)))
 	} else {
 		last, err = s.writeBatch(ctx, f, messages)
 	}
@@ -236,11 +237,11 @@ func (s *Store) flow(messages []*nats.Msg) jetstreamext.BatchFlowControl {
 	return jetstreamext.BatchFlowControl{AckEvery: max(1, len(messages)*unconfirmed/bytes), AckTimeout: s.patience()}
 }
 
-func (s *Store) writeBatch(ctx context.Context, f Fence, messages []*nats.Msg) (last uint64, err error) {
+func (s *Store) writeBatch(ctx context.Context, f store.Fence, messages []*nats.Msg) (last uint64, err error) {
 	for _, m := range messages {
 		m.Subject = s.writes + m.Subject
 		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
-		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
+		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(store.Assignments, store.TermKey))
 	}
 	ack, err := bounded(ctx, func() (*jetstreamext.BatchAck, error) {
 		return jetstreamext.PublishMsgBatch(ctx, s.js, messages, s.flow(messages))

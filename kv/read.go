@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // patience is how long an answer is waited for that may never come: while a cluster elects a leader, and where the server
@@ -39,20 +40,20 @@ func ask[T any](ctx context.Context, s *Store, question func(context.Context) (T
 
 // Get asks the leader of the stream for what is stored under a key, markers included: what it answers was true when it
 // answered. [ErrNotFound] says that there is nothing, not even a marker.
-func (s *Store) Get(ctx context.Context, b Bucket, key string) (Entry, error) {
+func (s *Store) Get(ctx context.Context, b store.Bucket, key string) (store.Entry, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
 		stored, err := s.get(ctx, b, key)
 		if err != nil {
-			return Entry{}, err
+			return store.Entry{}, err
 		}
 		whole, ok, err := s.getWhole(ctx, stored)
 		switch {
 		case ok:
 			return whole, nil
 		case err != nil && !errors.Is(err, ErrNotFound):
-			return Entry{}, err
+			return store.Entry{}, err
 		case attempt >= mixtures || !pause(ctx, 10*time.Millisecond<<attempt):
 			return stored, nil
 		}
@@ -60,7 +61,7 @@ func (s *Store) Get(ctx context.Context, b Bucket, key string) (Entry, error) {
 }
 
 // get reads one message.
-func (s *Store) get(ctx context.Context, b Bucket, key string) (Entry, error) {
+func (s *Store) get(ctx context.Context, b store.Bucket, key string) (store.Entry, error) {
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
 		Message *struct {
@@ -73,7 +74,7 @@ func (s *Store) get(ctx context.Context, b Bucket, key string) (Entry, error) {
 	}
 	request, err := json.Marshal(map[string]string{"last_by_subj": s.subject(b, key)})
 	if err != nil {
-		return Entry{}, err
+		return store.Entry{}, err
 	}
 	reply, err := ask(ctx, s, func(ctx context.Context) (*nats.Msg, error) {
 		return bounded(ctx, func() (*nats.Msg, error) {
@@ -85,19 +86,19 @@ func (s *Store) get(ctx context.Context, b Bucket, key string) (Entry, error) {
 	}
 	switch {
 	case err != nil:
-		return Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(err))
+		return store.Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(err))
 	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return Entry{}, fmt.Errorf("read %s %q: %w", b, key, ErrNotFound)
+		return store.Entry{}, fmt.Errorf("read %s %q: %w", b, key, ErrNotFound)
 	case answer.Error != nil:
-		return Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(answer.Error))
+		return store.Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(answer.Error))
 	case answer.Message == nil:
-		return Entry{}, fmt.Errorf("read %s %q: %w: empty answer", b, key, ErrNotDone)
+		return store.Entry{}, fmt.Errorf("read %s %q: %w: empty answer", b, key, ErrNotDone)
 	}
 	m := answer.Message
 	var header nats.Header
 	if len(m.Header) > 0 {
 		if header, err = nats.DecodeHeadersMsg(m.Header); err != nil {
-			return Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(err))
+			return store.Entry{}, fmt.Errorf("read %s %q: %w", b, key, notDone(err))
 		}
 	}
 	return s.entry(b, m.Subject, m.Sequence, m.Time, header, m.Data), nil
@@ -107,17 +108,17 @@ func (s *Store) get(ctx context.Context, b Bucket, key string) (Entry, error) {
 func notDone(err error) error { return fmt.Errorf("%w: %w", ErrNotDone, plain(err)) }
 
 // entry makes sense of a message of a bucket's stream.
-func (s *Store) entry(b Bucket, subject string, sequence uint64, at time.Time, header nats.Header, data []byte) Entry {
-	e := Entry{Bucket: b, Key: s.key(b, subject), Revision: sequence, Created: at}
+func (s *Store) entry(b store.Bucket, subject string, sequence uint64, at time.Time, header nats.Header, data []byte) store.Entry {
+	e := store.Entry{Bucket: b, Key: s.key(b, subject), Revision: sequence, Created: at}
 	switch {
 	case header.Get("KV-Operation") != "":
-		e.Kind = Deleted
+		e.Kind = store.Deleted
 	case header.Get(jetstream.MarkerReasonHeader) == "MaxAge":
-		e.Kind = Expired
+		e.Kind = store.Expired
 	case header.Get(jetstream.MarkerReasonHeader) != "":
-		e.Kind = Deleted
-	case b == Election && corruptLease(data):
-		e.Kind = Deleted
+		e.Kind = store.Deleted
+	case b == store.Election && corruptLease(data):
+		e.Kind = store.Deleted
 	default:
 		e.Value = data
 		e.Format, e.Token = record.Envelope(data)
@@ -129,7 +130,7 @@ func (s *Store) entry(b Bucket, subject string, sequence uint64, at time.Time, h
 // deleted. Nobody renews it, and it need not expire, so to respect it would leave the group without a leader for good;
 // and to write over it is harmless, because only the term makes a leader.
 func corruptLease(value []byte) bool {
-	_, err := DecodeLeader(value)
+	_, err := record.DecodeLeader(value)
 	return errors.Is(err, ErrCorrupt)
 }
 
@@ -139,16 +140,16 @@ const mixtures = 4
 
 // Snapshot returns what a bucket holds under the keys, or under all of them, complete up to a sequence that is not
 // below atLeast. It asks again until it is, or ctx ends.
-func (s *Store) Snapshot(ctx context.Context, b Bucket, keys []string, atLeast uint64) (Snapshot, error) {
+func (s *Store) Snapshot(ctx context.Context, b store.Bucket, keys []string, atLeast uint64) (store.Snapshot, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	snapshot, err := s.snapshot(ctx, b, keys, atLeast)
-	snapshot.Entries = slices.DeleteFunc(snapshot.Entries, func(e Entry) bool { return e.Kind != Put })
+	snapshot.Entries = slices.DeleteFunc(snapshot.Entries, func(e store.Entry) bool { return e.Kind != store.Put })
 	return snapshot, err
 }
 
 // snapshot returns markers as well.
-func (s *Store) snapshot(ctx context.Context, b Bucket, keys []string, atLeast uint64) (Snapshot, error) {
+func (s *Store) snapshot(ctx context.Context, b store.Bucket, keys []string, atLeast uint64) (store.Snapshot, error) {
 	for attempt := 0; ; attempt++ {
 		snapshot, err := s.readAll(ctx, b, keys, s.longer(attempt))
 		switch {
@@ -156,18 +157,18 @@ func (s *Store) snapshot(ctx context.Context, b Bucket, keys []string, atLeast u
 		case snapshot.UpTo < atLeast:
 			err = fmt.Errorf("%w: complete up to %d, asked for %d", ErrNotDone, snapshot.UpTo, atLeast)
 		default:
-			if b == Assignments && keys == nil {
+			if b == store.Assignments && keys == nil {
 				s.split.found(snapshot.Entries)
 			}
 			whole, complete := s.newAssembly().all(snapshot.Entries)
 			if complete || attempt >= mixtures {
-				slices.SortFunc(whole, func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) })
-				return Snapshot{Entries: whole, UpTo: snapshot.UpTo}, nil
+				slices.SortFunc(whole, func(a, b store.Entry) int { return cmp.Compare(a.Key, b.Key) })
+				return store.Snapshot{Entries: whole, UpTo: snapshot.UpTo}, nil
 			}
 			err = fmt.Errorf("%w: a part of a record is missing", ErrNotDone)
 		}
 		if errors.Is(err, ErrBucketMismatch) || !pause(ctx, min(5*time.Millisecond<<min(attempt, 6), 200*time.Millisecond)) {
-			return Snapshot{}, fmt.Errorf("snapshot of %s: %w", b, err)
+			return store.Snapshot{}, fmt.Errorf("snapshot of %s: %w", b, err)
 		}
 	}
 }
@@ -183,7 +184,7 @@ const (
 // errTooMany is [ErrNotDone]; fewer keys can be asked for.
 var errTooMany = fmt.Errorf("%w: too much for one answer", ErrNotDone)
 
-func (s *Store) readAll(ctx context.Context, b Bucket, keys []string, within time.Duration) (Snapshot, error) {
+func (s *Store) readAll(ctx context.Context, b store.Bucket, keys []string, within time.Duration) (store.Snapshot, error) {
 	if keys == nil {
 		snapshot, err := s.readEverything(ctx, b, within)
 		if !errors.Is(err, errTooMany) {
@@ -196,13 +197,13 @@ func (s *Store) readAll(ctx context.Context, b Bucket, keys []string, within tim
 
 // readEverything reads all that a bucket holds: of the assignments the records, and then the parts of those that are
 // split. The journal, of which there may be much, is not asked for.
-func (s *Store) readEverything(ctx context.Context, b Bucket, within time.Duration) (Snapshot, error) {
-	if b != Assignments {
+func (s *Store) readEverything(ctx context.Context, b store.Bucket, within time.Duration) (store.Snapshot, error) {
+	if b != store.Assignments {
 		return s.readChunk(ctx, b, []string{">"}, within)
 	}
 	snapshot, err := s.readChunk(ctx, b, []string{"*"}, within)
 	if err != nil {
-		return Snapshot{}, err
+		return store.Snapshot{}, err
 	}
 	packed := false
 	keys := make([]string, 0, len(snapshot.Entries))
@@ -221,8 +222,8 @@ func (s *Store) readEverything(ctx context.Context, b Bucket, within time.Durati
 }
 
 // readKeys reads so many keys at once as the server answers for.
-func (s *Store) readKeys(ctx context.Context, b Bucket, keys []string, within time.Duration) (Snapshot, error) {
-	var all Snapshot
+func (s *Store) readKeys(ctx context.Context, b store.Bucket, keys []string, within time.Duration) (store.Snapshot, error) {
+	var all store.Snapshot
 	parts := slices.Collect(slices.Chunk(keys, chunk))
 	for len(parts) > 0 {
 		part := parts[0]
@@ -233,7 +234,7 @@ func (s *Store) readKeys(ctx context.Context, b Bucket, keys []string, within ti
 			parts = append(parts, part[:len(part)/2], part[len(part)/2:])
 			continue
 		case err != nil:
-			return Snapshot{}, err
+			return store.Snapshot{}, err
 		}
 		if all.UpTo == 0 || snapshot.UpTo < all.UpTo {
 			all.UpTo = snapshot.UpTo
@@ -244,13 +245,13 @@ func (s *Store) readKeys(ctx context.Context, b Bucket, keys []string, within ti
 }
 
 // allKeys lists every key that a bucket can hold.
-func (s *Store) allKeys(b Bucket) []string {
-	if b == Election {
-		return []string{LeaderKey}
+func (s *Store) allKeys(b store.Bucket) []string {
+	if b == store.Election {
+		return []string{store.LeaderKey}
 	}
 	keys := []string{}
-	if b == Assignments {
-		keys = append(keys, TermKey, PlanKey)
+	if b == store.Assignments {
+		keys = append(keys, store.TermKey, store.PlanKey)
 	}
 	for n := s.cfg.IDMin; n <= s.cfg.IDMax; n++ {
 		keys = append(keys, s.cfg.ID(n))
@@ -260,61 +261,61 @@ func (s *Store) allKeys(b Bucket) []string {
 
 // readChunk asks a replica for the last messages of some subjects. Its answer ends with a message that says up to which
 // sequence it is complete. It gives up after within.
-func (s *Store) readChunk(ctx context.Context, b Bucket, keys []string, within time.Duration) (Snapshot, error) {
+func (s *Store) readChunk(ctx context.Context, b store.Bucket, keys []string, within time.Duration) (store.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	subjects := s.withParts(b, keys)
 	request, err := json.Marshal(map[string]any{"multi_last": subjects, "max_bytes": answerMost})
 	if err != nil {
-		return Snapshot{}, err
+		return store.Snapshot{}, err
 	}
 	nc := s.js.Conn()
 	inbox := nc.NewInbox()
 	sub, err := nc.SubscribeSync(inbox)
 	if err != nil {
-		return Snapshot{}, notDone(err)
+		return store.Snapshot{}, notDone(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
 	if err := nc.PublishRequest(s.prefix+"DIRECT.GET."+s.stream(b), inbox, request); err != nil {
-		return Snapshot{}, notDone(err)
+		return store.Snapshot{}, notDone(err)
 	}
-	var snapshot Snapshot
+	var snapshot store.Snapshot
 	for {
 		m, err := sub.NextMsgWithContext(ctx)
 		if errors.Is(err, nats.ErrNoResponders) {
-			return Snapshot{}, s.unanswered(ctx, b)
+			return store.Snapshot{}, s.unanswered(ctx, b)
 		}
 		if err != nil {
-			return Snapshot{}, notDone(err)
+			return store.Snapshot{}, notDone(err)
 		}
 		switch m.Header.Get("Status") {
 		case "":
 			e, err := s.direct(b, m)
 			if err != nil {
-				return Snapshot{}, err
+				return store.Snapshot{}, err
 			}
 			snapshot.Entries = append(snapshot.Entries, e)
 		case "204":
 			snapshot.UpTo, err = strconv.ParseUint(m.Header.Get("Nats-UpTo-Sequence"), 10, 64)
 			if err != nil {
-				return Snapshot{}, notDone(err)
+				return store.Snapshot{}, notDone(err)
 			}
 			if m.Header.Get("Nats-Num-Pending") != "0" { // cut short
-				return Snapshot{}, errTooMany
+				return store.Snapshot{}, errTooMany
 			}
 			return snapshot, nil
 		case "404":
 			return s.emptySnapshot(ctx, b, keys)
 		case "413":
-			return Snapshot{}, errTooMany
+			return store.Snapshot{}, errTooMany
 		default:
-			return Snapshot{}, fmt.Errorf("%w: %s %s", ErrNotDone, m.Header.Get("Status"), m.Header.Get("Description"))
+			return store.Snapshot{}, fmt.Errorf("%w: %s %s", ErrNotDone, m.Header.Get("Status"), m.Header.Get("Description"))
 		}
 	}
 }
 
 // unanswered is why nobody answers direct gets: a cluster elects a leader, or somebody has switched them off.
-func (s *Store) unanswered(ctx context.Context, b Bucket) error {
+func (s *Store) unanswered(ctx context.Context, b store.Bucket) error {
 	ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
 	defer cancel()
 	if info, err := s.info(ctx, b); err == nil && !info.Config.AllowDirect {
@@ -324,18 +325,18 @@ func (s *Store) unanswered(ctx context.Context, b Bucket) error {
 }
 
 // noDirectGet: somebody has changed the bucket since it was opened. It is as good as new once that is taken back.
-func (s *Store) noDirectGet(b Bucket) error {
+func (s *Store) noDirectGet(b store.Bucket) error {
 	return fmt.Errorf("%w: %w", ErrNotDone, &BucketError{s.cfg.bucket(b), "direct get", "off", "on"})
 }
 
-func (s *Store) direct(b Bucket, m *nats.Msg) (Entry, error) {
+func (s *Store) direct(b store.Bucket, m *nats.Msg) (store.Entry, error) {
 	sequence, err := strconv.ParseUint(m.Header.Get(jetstream.SequenceHeader), 10, 64)
 	if err != nil {
-		return Entry{}, notDone(err)
+		return store.Entry{}, notDone(err)
 	}
 	at, err := time.Parse(time.RFC3339Nano, m.Header.Get(jetstream.TimeStampHeaer))
 	if err != nil {
-		return Entry{}, notDone(err)
+		return store.Entry{}, notDone(err)
 	}
 	return s.entry(b, m.Header.Get(jetstream.SubjectHeader), sequence, at, m.Header, m.Data), nil
 }
@@ -343,10 +344,10 @@ func (s *Store) direct(b Bucket, m *nats.Msg) (Entry, error) {
 // emptySnapshot: a replica has none of the keys and does not say up to when. The leader of the stream is asked whether
 // that is so: with a count taken before and one after a second look it would be the same, so the sequence it names
 // counts only while it holds none of them either.
-func (s *Store) emptySnapshot(ctx context.Context, b Bucket, keys []string) (Snapshot, error) {
+func (s *Store) emptySnapshot(ctx context.Context, b store.Bucket, keys []string) (store.Snapshot, error) {
 	info, err := s.info(ctx, b, jetstream.WithSubjectFilter(s.subject(b, ">")))
 	if err != nil {
-		return Snapshot{}, err
+		return store.Snapshot{}, err
 	}
 	for subject := range info.State.Subjects {
 		key, _ := splitKey(s.key(b, subject))
@@ -354,14 +355,14 @@ func (s *Store) emptySnapshot(ctx context.Context, b Bucket, keys []string) (Sna
 			continue
 		}
 		if keys[0] == ">" || keys[0] == "*" || slices.Contains(keys, key) {
-			return Snapshot{}, fmt.Errorf("%w: %q is there after all", ErrNotDone, key)
+			return store.Snapshot{}, fmt.Errorf("%w: %q is there after all", ErrNotDone, key)
 		}
 	}
-	return Snapshot{UpTo: info.State.LastSeq}, nil
+	return store.Snapshot{UpTo: info.State.LastSeq}, nil
 }
 
 // info asks the leader of the stream about it, and notices when it is not the stream it was.
-func (s *Store) info(ctx context.Context, b Bucket, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
+func (s *Store) info(ctx context.Context, b store.Bucket, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
 	stream, err := ask(ctx, s, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, s.stream(b)) })
 	if err == nil && len(opts) == 0 {
 		return s.sameStream(b, stream.CachedInfo())
@@ -379,7 +380,7 @@ func (s *Store) info(ctx context.Context, b Bucket, opts ...jetstream.StreamInfo
 	return s.sameStream(b, info)
 }
 
-func (s *Store) sameStream(b Bucket, info *jetstream.StreamInfo) (*jetstream.StreamInfo, error) {
+func (s *Store) sameStream(b store.Bucket, info *jetstream.StreamInfo) (*jetstream.StreamInfo, error) {
 	if !info.Created.Equal(s.created[b]) {
 		return nil, fmt.Errorf("%w: bucket %q was created %s, was %s", ErrRolledBack, s.cfg.bucket(b), info.Created, s.created[b])
 	}

@@ -13,17 +13,19 @@ import (
 
 	"github.com/parti-go/parti/integration/link"
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 func TestASnapshotOfNothingSaysUpToWhen(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, 0)
+		snapshot, err := s.Snapshot(t.Context(), store.Heartbeats, nil, 0)
 		require.NoError(t, err)
 		require.Empty(t, snapshot.Entries)
 		before := snapshot.UpTo
 		l := acquire(t, s, "worker-0")
 		for _, keys := range [][]string{{"worker-9"}, {"worker-8", "worker-9"}} {
-			snapshot, err = s.Snapshot(t.Context(), Heartbeats, keys, l.Revision)
+			snapshot, err = s.Snapshot(t.Context(), store.Heartbeats, keys, l.Revision)
 			require.NoError(t, err)
 			require.Empty(t, snapshot.Entries)
 			require.Equal(t, l.Revision, snapshot.UpTo)
@@ -34,22 +36,22 @@ func TestASnapshotOfNothingSaysUpToWhen(t *testing.T) {
 
 func TestASnapshotHasValuesByKeyAndNoMarkers(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		var last Lease
+		var last store.Lease
 		for _, key := range []string{"worker-3", "worker-1", "worker-2"} {
 			last = acquire(t, s, key)
 		}
 		require.NoError(t, s.Release(t.Context(), last))
-		snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, 0)
+		snapshot, err := s.Snapshot(t.Context(), store.Heartbeats, nil, 0)
 		require.NoError(t, err)
 		require.Equal(t, []string{"worker-1", "worker-3"}, keysOf(snapshot.Entries))
 		require.Equal(t, last.Revision+1, snapshot.UpTo)
 		for _, e := range snapshot.Entries {
-			require.Equal(t, Heartbeats, e.Bucket)
+			require.Equal(t, store.Heartbeats, e.Bucket)
 			require.WithinDuration(t, time.Now(), e.Created, time.Second)
-			_, err := DecodeHeartbeat(e.Value)
+			_, err := record.DecodeHeartbeat(e.Value)
 			require.NoError(t, err)
 		}
-		snapshot, err = s.Snapshot(t.Context(), Heartbeats, []string{"worker-3", "worker-7"}, 0)
+		snapshot, err = s.Snapshot(t.Context(), store.Heartbeats, []string{"worker-3", "worker-7"}, 0)
 		require.NoError(t, err)
 		require.Equal(t, []string{"worker-3"}, keysOf(snapshot.Entries))
 	})
@@ -62,11 +64,11 @@ func TestASnapshotWaitsForTheSequenceItIsAskedFor(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			_, _ = s.Renew(context.Background(), l, beat(1))
 		}()
-		snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, l.Revision+1)
+		snapshot, err := s.Snapshot(t.Context(), store.Heartbeats, nil, l.Revision+1)
 		require.NoError(t, err)
 		require.Equal(t, l.Revision+1, snapshot.UpTo)
 		began := time.Now()
-		_, err = s.Snapshot(t.Context(), Heartbeats, nil, l.Revision+1000)
+		_, err = s.Snapshot(t.Context(), store.Heartbeats, nil, l.Revision+1000)
 		require.ErrorIs(t, err, ErrNotDone)
 		require.Equal(t, 10*time.Second, time.Since(began), "OperationTimeout bounds it")
 	})
@@ -82,10 +84,10 @@ func TestASnapshotOfMoreKeysThanTheServerAnswersForIsComplete(t *testing.T) {
 			for i := range n {
 				acquire(t, s, cfg.ID(i))
 			}
-			snapshot, err := s.Snapshot(t.Context(), Heartbeats, nil, uint64(n))
+			snapshot, err := s.Snapshot(t.Context(), store.Heartbeats, nil, uint64(n))
 			require.NoError(t, err)
 			require.Len(t, snapshot.Entries, n)
-			require.EqualValues(t, n, snapshot.UpTo+1-slices.MinFunc(snapshot.Entries, func(a, b Entry) int { return cmp.Compare(a.Revision, b.Revision) }).Revision)
+			require.EqualValues(t, n, snapshot.UpTo+1-slices.MinFunc(snapshot.Entries, func(a, b store.Entry) int { return cmp.Compare(a.Revision, b.Revision) }).Revision)
 		}
 	})
 }
@@ -94,7 +96,7 @@ func TestASnapshotLacksNothingThatIsBeingRewritten(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		const n = 50
 		s, reader := openStore(t, srv, testConfig()), openStore(t, srv, testConfig())
-		leases := make([]Lease, n)
+		leases := make([]store.Lease, n)
 		for i := range leases {
 			leases[i] = acquire(t, s, testConfig().ID(i))
 		}
@@ -117,7 +119,7 @@ func TestASnapshotLacksNothingThatIsBeingRewritten(t *testing.T) {
 				running = false
 			default:
 			}
-			snapshot, err := reader.Snapshot(t.Context(), Heartbeats, nil, 0)
+			snapshot, err := reader.Snapshot(t.Context(), store.Heartbeats, nil, 0)
 			require.NoError(t, err)
 			require.Len(t, snapshot.Entries, n)
 		}
@@ -128,33 +130,33 @@ func TestMarkersAreToldApart(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
 		bucket, err := s.js.KeyValue(t.Context(), s.cfg.Heartbeat)
 		require.NoError(t, err)
-		kind := func(key string) Kind {
+		kind := func(key string) store.Kind {
 			t.Helper()
-			e, err := s.Get(t.Context(), Heartbeats, key)
+			e, err := s.Get(t.Context(), store.Heartbeats, key)
 			require.NoError(t, err)
-			if e.Kind != Put {
+			if e.Kind != store.Put {
 				require.Nil(t, e.Value)
 			}
 			return e.Kind
 		}
 		for _, key := range []string{"a", "b", "c", "d"} {
 			acquire(t, s, key)
-			require.Equal(t, Put, kind(key))
+			require.Equal(t, store.Put, kind(key))
 		}
 		require.NoError(t, bucket.Delete(t.Context(), "a"))
-		require.Equal(t, Deleted, kind("a"))
+		require.Equal(t, store.Deleted, kind("a"))
 		require.NoError(t, bucket.Purge(t.Context(), "b"))
-		require.Equal(t, Deleted, kind("b"))
-		stream, err := s.js.Stream(t.Context(), s.stream(Heartbeats))
+		require.Equal(t, store.Deleted, kind("b"))
+		stream, err := s.js.Stream(t.Context(), s.stream(store.Heartbeats))
 		require.NoError(t, err)
-		require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(s.subject(Heartbeats, "c"))))
-		if e, err := s.Get(t.Context(), Heartbeats, "c"); err == nil {
-			require.Equal(t, Deleted, e.Kind, "an operator's purge is no expiry")
+		require.NoError(t, stream.Purge(t.Context(), jetstream.WithPurgeSubject(s.subject(store.Heartbeats, "c"))))
+		if e, err := s.Get(t.Context(), store.Heartbeats, "c"); err == nil {
+			require.Equal(t, store.Deleted, e.Kind, "an operator's purge is no expiry")
 		} else {
 			require.ErrorIs(t, err, ErrNotFound)
 		}
 		time.Sleep(7 * time.Second)
-		require.Equal(t, Expired, kind("d"))
+		require.Equal(t, store.Expired, kind("d"))
 	})
 }
 
@@ -162,11 +164,11 @@ func TestARecreatedBucketIsNoticedByASnapshotOfNothing(t *testing.T) {
 	withStore(t, func(t *testing.T, srv *bubble.Server, s *Store) {
 		acquire(t, s, "worker-0")
 		time.Sleep(time.Second)
-		require.NoError(t, s.js.DeleteStream(t.Context(), s.stream(Heartbeats)))
+		require.NoError(t, s.js.DeleteStream(t.Context(), s.stream(store.Heartbeats)))
 		openStore(t, srv, testConfig())
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_, err := s.Snapshot(ctx, Heartbeats, nil, 0)
+		_, err := s.Snapshot(ctx, store.Heartbeats, nil, 0)
 		require.ErrorIs(t, err, ErrRolledBack)
 	})
 }
@@ -184,17 +186,17 @@ func TestASnapshotInSeveralAnswersIsOnlyAsNewAsTheOldestOfThem(t *testing.T) {
 		}
 		l.Slow(way)
 		type answer struct {
-			Snapshot
+			store.Snapshot
 			err error
 		}
 		answers := make(chan answer)
 		go func() {
-			snapshot, err := reader.readAll(t.Context(), Heartbeats, nil, reader.patience())
+			snapshot, err := reader.readAll(t.Context(), store.Heartbeats, nil, reader.patience())
 			answers <- answer{snapshot, err}
 		}()
 		// The question for everything is answered with a refusal, then come the answers for the first keys and for the rest.
 		time.Sleep(4 * way)
-		renewed, err := writer.put(t.Context(), Heartbeats, cfg.ID(0), []byte(`{"format":1,"token":"a/1/1"}`), first(t, writer).Revision, time.Minute)
+		renewed, err := writer.put(t.Context(), store.Heartbeats, cfg.ID(0), []byte(`{"format":1,"token":"a/1/1"}`), first(t, writer).Revision, time.Minute)
 		require.NoError(t, err)
 		a := <-answers
 		require.NoError(t, a.err)
@@ -209,9 +211,9 @@ func TestASnapshotInSeveralAnswersIsOnlyAsNewAsTheOldestOfThem(t *testing.T) {
 }
 
 // first returns the entry of the first worker.
-func first(t *testing.T, s *Store) Entry {
+func first(t *testing.T, s *Store) store.Entry {
 	t.Helper()
-	e, err := s.Get(t.Context(), Heartbeats, s.cfg.ID(0))
+	e, err := s.Get(t.Context(), store.Heartbeats, s.cfg.ID(0))
 	require.NoError(t, err)
 	return e
 }

@@ -12,26 +12,26 @@ import (
 
 func TestEveryRecordSurvivesItsEncoding(t *testing.T) {
 	since := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
-	same := func(record any, decode func([]byte) (any, error)) {
+	same := func(rec any, decode func([]byte) (any, error)) {
 		t.Helper()
-		b, err := encode("holder/1/2", record)
+		b, err := encode("holder/1/2", rec)
 		require.NoError(t, err)
 		require.Regexp(t, `^\{"format":1,"token":"holder/1/2",`, string(b), "the format comes first")
 		require.True(t, json.Valid(b))
-		require.Equal(t, token("holder/1/2"), tokenOf(b))
+		require.Equal(t, record.Token("holder/1/2"), tokenOf(b))
 		got, err := decode(b)
 		require.NoError(t, err)
-		require.Equal(t, record, got)
+		require.Equal(t, rec, got)
 	}
-	same(Claim{Session: 7, Host: "h", Process: 9, Since: since}, func(b []byte) (any, error) { return DecodeClaim(b) })
-	same(Leader{Worker: "worker-1", Session: 7, Since: since}, func(b []byte) (any, error) { return DecodeLeader(b) })
-	same(Heartbeat{Session: 7, Applied: Position{Term: 2, Version: 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}},
-		func(b []byte) (any, error) { return DecodeHeartbeat(b) })
-	same(Term{Number: 4, Worker: "worker-1", Session: 7}, func(b []byte) (any, error) { return DecodeTerm(b) })
-	same(Plan{Term: 4, Version: 5, Phase: PhaseScaling, Lifecycle: ColdStart, Members: []string{"a"}, Partitions: 6, Digest: "d"},
-		func(b []byte) (any, error) { return DecodePlan(b) })
-	same(Assignment{Worker: "w", Session: 1, Term: 2, Version: 3, Owned: []Owned{{Partition: "p", Weight: 100, Epoch: 3}}, Releasing: []Releasing{{Partition: "q", Weight: 1, Epoch: 2, Since: 3}}},
-		func(b []byte) (any, error) { return DecodeAssignment(b) })
+	same(record.Claim{Session: 7, Host: "h", Process: 9, Since: since}, func(b []byte) (any, error) { return record.DecodeClaim(b) })
+	same(record.Leader{Worker: "worker-1", Session: 7, Since: since}, func(b []byte) (any, error) { return record.DecodeLeader(b) })
+	same(record.Heartbeat{Session: 7, Applied: record.Position{Term: 2, Version: 3}, Leaving: true, Capacity: 5, Labels: map[string]string{"a": "b"}},
+		func(b []byte) (any, error) { return record.DecodeHeartbeat(b) })
+	same(record.Term{Number: 4, Worker: "worker-1", Session: 7}, func(b []byte) (any, error) { return record.DecodeTerm(b) })
+	same(record.Plan{Term: 4, Version: 5, Phase: record.PhaseScaling, Lifecycle: record.ColdStart, Members: []string{"a"}, Partitions: 6, Digest: "d"},
+		func(b []byte) (any, error) { return record.DecodePlan(b) })
+	same(record.Assignment{Worker: "w", Session: 1, Term: 2, Version: 3, Owned: []record.Owned{{Partition: "p", Weight: 100, Epoch: 3}}, Releasing: []record.Releasing{{Partition: "q", Weight: 1, Epoch: 2, Since: 3}}},
+		func(b []byte) (any, error) { return record.DecodeAssignment(b) })
 }
 
 func TestAnUnknownFormatIsNamedAndGarbageIsCorrupt(t *testing.T) {
@@ -47,22 +47,22 @@ func TestAnUnknownFormatIsNamedAndGarbageIsCorrupt(t *testing.T) {
 			require.ErrorIs(t, decode([]byte(garbage)), ErrCorrupt, "%q", garbage)
 		}
 	}
-	_, err := DecodePlan([]byte(`{"format":1,"phase":"asleep","lifecycle":"stable"}`))
+	_, err := record.DecodePlan([]byte(`{"format":1,"phase":"asleep","lifecycle":"stable"}`))
 	require.ErrorIs(t, err, ErrCorrupt)
-	_, err = DecodePlan([]byte(`{"format":1,"phase":"idle","lifecycle":"old"}`))
+	_, err = record.DecodePlan([]byte(`{"format":1,"phase":"idle","lifecycle":"old"}`))
 	require.ErrorIs(t, err, ErrCorrupt)
-	_, err = DecodeHeartbeat([]byte(`{"format":1,"capacity":-1}`))
+	_, err = record.DecodeHeartbeat([]byte(`{"format":1,"capacity":-1}`))
 	require.ErrorIs(t, err, ErrCorrupt)
 }
 
 func decoders() []func([]byte) error {
 	return []func([]byte) error{
-		func(b []byte) error { _, err := DecodeClaim(b); return err },
-		func(b []byte) error { _, err := DecodeLeader(b); return err },
-		func(b []byte) error { _, err := DecodeHeartbeat(b); return err },
-		func(b []byte) error { _, err := DecodeTerm(b); return err },
-		func(b []byte) error { _, err := DecodePlan(b); return err },
-		func(b []byte) error { _, err := DecodeAssignment(b); return err },
+		func(b []byte) error { _, err := record.DecodeClaim(b); return err },
+		func(b []byte) error { _, err := record.DecodeLeader(b); return err },
+		func(b []byte) error { _, err := record.DecodeHeartbeat(b); return err },
+		func(b []byte) error { _, err := record.DecodeTerm(b); return err },
+		func(b []byte) error { _, err := record.DecodePlan(b); return err },
+		func(b []byte) error { _, err := record.DecodeAssignment(b); return err },
 	}
 }
 
@@ -93,12 +93,12 @@ func TestIDsHaveOneSpelling(t *testing.T) {
 
 // TestAHeartbeatThatListsWhatIsHeldHasAFormatOfItsOwn: a release that ignored the list would take it for let go.
 func TestAHeartbeatThatListsWhatIsHeldHasAFormatOfItsOwn(t *testing.T) {
-	for _, h := range []Heartbeat{{Session: 7}, {Session: 7, Holding: []string{"a", "b"}}} {
+	for _, h := range []record.Heartbeat{{Session: 7}, {Session: 7, Holding: []string{"a", "b"}}} {
 		value, err := encode("a/1/1", h)
 		require.NoError(t, err)
 		format, _ := record.Envelope(value)
-		require.Equal(t, len(h.Holding) > 0, format == FormatHolding, "format %d", format)
-		again, err := DecodeHeartbeat(value)
+		require.Equal(t, len(h.Holding) > 0, format == record.FormatHolding, "format %d", format)
+		again, err := record.DecodeHeartbeat(value)
 		require.NoError(t, err)
 		require.Equal(t, h, again)
 	}

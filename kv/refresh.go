@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/parti-go/parti/internal/store"
 )
 
 // Refreshes travel beside the store, as core NATS requests: nothing of the protocol depends on them.
@@ -73,7 +75,9 @@ func unanswered(reached bool, err error) error {
 }
 
 // incarnation tells the bucket of the assignments from every other one of its name.
-func (s *Store) incarnation() string { return s.created[Assignments].UTC().Format(time.RFC3339Nano) }
+func (s *Store) incarnation() string {
+	return s.created[store.Assignments].UTC().Format(time.RFC3339Nano)
+}
 
 // nextAnswer waits for the next answer to what was asked so far, for as long as one question is worth.
 func (s *Store) nextAnswer(ctx context.Context, answers *nats.Subscription) (*nats.Msg, error) {

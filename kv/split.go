@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // A record that does not fit into one message is stored as several, in one atomic batch: its parts under the keys
@@ -31,11 +32,11 @@ func splitKey(key string) (of string, part int) {
 
 // withParts returns the subjects under which the records of some keys are stored, parts included. Only plans and
 // assignments have parts.
-func (s *Store) withParts(b Bucket, keys []string) []string {
+func (s *Store) withParts(b store.Bucket, keys []string) []string {
 	subjects := make([]string, 0, 2*len(keys))
 	for _, key := range keys {
 		subjects = append(subjects, s.subject(b, key))
-		if b == Assignments && key != TermKey && key != ">" && key != "*" {
+		if b == store.Assignments && key != store.TermKey && key != ">" && key != "*" {
 			subjects = append(subjects, s.subject(b, key+".*"))
 		}
 	}
@@ -46,7 +47,7 @@ func (s *Store) withParts(b Bucket, keys []string) []string {
 type assembly struct {
 	format  int                    // the newest that is read
 	parts   map[string]*generation // that arrived and wait for their record, by its key
-	waiting map[string]Entry       // records that arrived and wait for a part
+	waiting map[string]store.Entry // records that arrived and wait for a part
 	noticed uint64                 // the highest revision of those that were reported to be waiting
 }
 
@@ -61,17 +62,17 @@ func (a *assembly) newlyWaiting() bool {
 
 // generation is the parts of one write.
 type generation struct {
-	token token
+	token record.Token
 	parts map[int][]byte
 }
 
 func (s *Store) newAssembly() *assembly {
-	return &assembly{format: s.format, parts: map[string]*generation{}, waiting: map[string]Entry{}}
+	return &assembly{format: s.format, parts: map[string]*generation{}, waiting: map[string]store.Entry{}}
 }
 
 // add takes the next message. It returns a record once all of it is there; what was never packed, and markers, at once.
-func (a *assembly) add(e Entry) (whole Entry, ok bool) {
-	if e.Bucket != Assignments || a.format < record.FormatPacked {
+func (a *assembly) add(e store.Entry) (whole store.Entry, ok bool) {
+	if e.Bucket != store.Assignments || a.format < record.FormatPacked {
 		return a.foreign(e), true
 	}
 	key, part := splitKey(e.Key)
@@ -79,7 +80,7 @@ func (a *assembly) add(e Entry) (whole Entry, ok bool) {
 		a.take(key, part, e)
 		e, ok = a.waiting[key]
 		if !ok {
-			return Entry{}, false
+			return store.Entry{}, false
 		}
 	}
 	delete(a.waiting, key)
@@ -91,7 +92,7 @@ func (a *assembly) add(e Entry) (whole Entry, ok bool) {
 	g := a.parts[key]
 	if p.Parts > 0 && (g == nil || g.token != p.Token || !g.complete(p.Parts)) {
 		a.waiting[key] = e
-		return Entry{}, false
+		return store.Entry{}, false
 	}
 	delete(a.parts, key)
 	if value, err := p.Unpack(func(n int) []byte { return g.parts[n] }); err == nil {
@@ -101,7 +102,7 @@ func (a *assembly) add(e Entry) (whole Entry, ok bool) {
 }
 
 // take notes a part. Parts of another write than those before replace them.
-func (a *assembly) take(key string, part int, e Entry) {
+func (a *assembly) take(key string, part int, e store.Entry) {
 	p, ok := record.PieceOf(e.Value)
 	if !ok || p.Part != part {
 		return // a marker, or garbage
@@ -124,7 +125,7 @@ func (g *generation) complete(parts int) bool {
 }
 
 // foreign hides a format from a worker that stands for an earlier release, as that one would not know it.
-func (a *assembly) foreign(e Entry) Entry {
+func (a *assembly) foreign(e store.Entry) store.Entry {
 	if a.format == record.Newest {
 		return e
 	}
@@ -136,7 +137,7 @@ func (a *assembly) foreign(e Entry) Entry {
 
 // all puts the records of a snapshot together. It reports false when a part of one is missing: that record is then
 // returned as it is stored.
-func (a *assembly) all(entries []Entry) (whole []Entry, complete bool) {
+func (a *assembly) all(entries []store.Entry) (whole []store.Entry, complete bool) {
 	whole = entries[:0]
 	for _, e := range entries {
 		if w, ok := a.add(e); ok {
@@ -152,7 +153,7 @@ func (a *assembly) all(entries []Entry) (whole []Entry, complete bool) {
 
 // getWhole reads the parts of a record that the leader of the stream has just shown. While parts and record do not
 // belong together, because a newer version is being stored, it returns false.
-func (s *Store) getWhole(ctx context.Context, e Entry) (Entry, bool, error) {
+func (s *Store) getWhole(ctx context.Context, e store.Entry) (store.Entry, bool, error) {
 	a := s.newAssembly()
 	whole, ok := a.add(e)
 	if ok {
@@ -162,13 +163,13 @@ func (s *Store) getWhole(ctx context.Context, e Entry) (Entry, bool, error) {
 	for n := range p.Parts {
 		part, err := s.get(ctx, e.Bucket, partKey(e.Key, n+1))
 		if err != nil {
-			return Entry{}, false, err
+			return store.Entry{}, false, err
 		}
 		if whole, ok = a.add(part); ok {
 			return whole, true, nil
 		}
 	}
-	return Entry{}, false, nil
+	return store.Entry{}, false, nil
 }
 
 // registry remembers how many parts of each record may be stored, so that those which a newer version does not need are
@@ -213,10 +214,10 @@ func (r *registry) stored(parts map[string]int) {
 }
 
 // found notes which parts a snapshot of everything shows.
-func (r *registry) found(entries []Entry) {
+func (r *registry) found(entries []store.Entry) {
 	parts := map[string]int{}
 	for _, e := range entries {
-		if key, part := splitKey(e.Key); part > 0 && e.Kind == Put {
+		if key, part := splitKey(e.Key); part > 0 && e.Kind == store.Put {
 			parts[key] = max(parts[key], part)
 		}
 	}

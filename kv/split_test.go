@@ -18,18 +18,19 @@ import (
 
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // noisy is a list of partitions whose IDs compress badly: random hexadecimal digits.
-func noisy(n, length int, seed uint64) []Owned {
+func noisy(n, length int, seed uint64) []record.Owned {
 	random := rand.New(rand.NewPCG(seed, 1))
-	list := make([]Owned, n)
+	list := make([]record.Owned, n)
 	for i := range list {
 		id := make([]byte, length)
 		for j := range id {
 			id[j] = "0123456789abcdef"[random.IntN(16)]
 		}
-		list[i] = Owned{Partition: string(id), Weight: 100, Epoch: 1_795_000_000_000}
+		list[i] = record.Owned{Partition: string(id), Weight: 100, Epoch: 1_795_000_000_000}
 	}
 	return list
 }
@@ -37,35 +38,35 @@ func noisy(n, length int, seed uint64) []Owned {
 // stored returns what the bucket of assignments holds, message by message, markers left out.
 func stored(t *testing.T, s *Store) map[string][]byte {
 	t.Helper()
-	raw, err := s.readChunk(t.Context(), Assignments, []string{">"}, s.patience())
+	raw, err := s.readChunk(t.Context(), store.Assignments, []string{">"}, s.patience())
 	require.NoError(t, err)
 	found := map[string][]byte{}
 	for _, e := range raw.Entries {
-		if e.Kind == Put {
+		if e.Kind == store.Put {
 			found[e.Key] = e.Value
 		}
 	}
 	return found
 }
 
-func writePlan(t *testing.T, s *Store, f Fence, w PlanWrite) {
+func writePlan(t *testing.T, s *Store, f store.Fence, w store.PlanWrite) {
 	t.Helper()
 	require.NoError(t, s.WritePlan(t.Context(), f, w))
 }
 
 // read returns the assignment of a worker as a snapshot of everything, one of its key, and a single read show it.
-func read(t *testing.T, s *Store, worker string) Assignment {
+func read(t *testing.T, s *Store, worker string) record.Assignment {
 	t.Helper()
-	var first Assignment
+	var first record.Assignment
 	for i, keys := range [][]string{nil, {worker}} {
-		snapshot, err := s.Snapshot(t.Context(), Assignments, keys, 0)
+		snapshot, err := s.Snapshot(t.Context(), store.Assignments, keys, 0)
 		require.NoError(t, err)
 		for _, e := range snapshot.Entries {
 			require.NotContains(t, e.Key, ".", "parts are not handed out")
 			if e.Key != worker {
 				continue
 			}
-			a, err := DecodeAssignment(e.Value)
+			a, err := record.DecodeAssignment(e.Value)
 			require.NoError(t, err)
 			if i > 0 {
 				require.True(t, reflect.DeepEqual(first, a))
@@ -73,9 +74,9 @@ func read(t *testing.T, s *Store, worker string) Assignment {
 			first = a
 		}
 	}
-	e, err := s.Get(t.Context(), Assignments, worker)
+	e, err := s.Get(t.Context(), store.Assignments, worker)
 	require.NoError(t, err)
-	a, err := DecodeAssignment(e.Value)
+	a, err := record.DecodeAssignment(e.Value)
 	require.NoError(t, err)
 	require.True(t, reflect.DeepEqual(first, a))
 	require.NotEmpty(t, e.Token)
@@ -85,7 +86,7 @@ func read(t *testing.T, s *Store, worker string) Assignment {
 
 func TestARecordIsPlainThenCompressedThenSplitAndIsReadTheSame(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		version := int64(0)
 		for _, want := range []struct {
@@ -118,14 +119,14 @@ func TestARecordIsPlainThenCompressedThenSplitAndIsReadTheSame(t *testing.T) {
 		w.Format = record.Newest
 		w.Assignments[0].Owned = noisy(25_000, 100, 1)
 		writePlan(t, s, f, w)
-		writePlan(t, s, f, PlanWrite{Remove: []string{"worker-0"}, Plan: w.Plan, Format: record.Newest})
+		writePlan(t, s, f, store.PlanWrite{Remove: []string{"worker-0"}, Plan: w.Plan, Format: record.Newest})
 		require.Equal(t, 2, len(stored(t, s)), "the parts go with their record")
 	})
 }
 
 func TestTheNextLeaderRemovesPartsThatItFinds(t *testing.T) {
 	withStore(t, func(t *testing.T, srv *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		w := plan(1, "worker-0")
 		w.Format = record.Newest
@@ -133,20 +134,20 @@ func TestTheNextLeaderRemovesPartsThatItFinds(t *testing.T) {
 		writePlan(t, s, f, w)
 
 		next := openStore(t, srv, s.cfg)
-		f, err = next.BeginTerm(t.Context(), Term{Worker: "worker-1"}, 0, always)
+		f, err = next.BeginTerm(t.Context(), record.Term{Worker: "worker-1"}, 0, always)
 		require.NoError(t, err)
-		_, err = next.Snapshot(t.Context(), Assignments, nil, f.Revision)
+		_, err = next.Snapshot(t.Context(), store.Assignments, nil, f.Revision)
 		require.NoError(t, err)
 		writePlan(t, next, f, plan(2, "worker-0")) // as a leader of an earlier format would
 		require.Equal(t, 3, len(stored(t, s)))
-		require.ErrorIs(t, s.WritePlan(t.Context(), Fence{Term: 1, Revision: f.Revision - 1}, w), ErrDeposed, "parts are fenced as well")
+		require.ErrorIs(t, s.WritePlan(t.Context(), store.Fence{Term: 1, Revision: f.Revision - 1}, w), ErrDeposed, "parts are fenced as well")
 		require.Equal(t, 3, len(stored(t, s)))
 	})
 }
 
 func TestWhereAnEarlierReleaseReadsTheOldFormatIsWritten(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		for _, format := range []int{0, record.Oldest} {
 			w := plan(1, "worker-0")
@@ -162,7 +163,7 @@ func TestWhereAnEarlierReleaseReadsTheOldFormatIsWritten(t *testing.T) {
 
 func TestAPlanOfManyMembersIsStored(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		w := plan(1, "worker-0")
 		w.Format, w.Plan.Members = record.Newest, workers(300_000)
@@ -171,9 +172,9 @@ func TestAPlanOfManyMembersIsStored(t *testing.T) {
 		}
 		writePlan(t, s, f, w)
 		require.NotEmpty(t, stored(t, s)["plan.1"])
-		e, err := s.Get(t.Context(), Assignments, PlanKey)
+		e, err := s.Get(t.Context(), store.Assignments, store.PlanKey)
 		require.NoError(t, err)
-		p, err := DecodePlan(e.Value)
+		p, err := record.DecodePlan(e.Value)
 		require.NoError(t, err)
 		require.Equal(t, w.Plan, p)
 	})
@@ -181,7 +182,7 @@ func TestAPlanOfManyMembersIsStored(t *testing.T) {
 
 func TestARecordBeyondEveryLimitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		w := plan(1, "worker-0")
 		w.Format = record.Newest
@@ -194,7 +195,7 @@ func TestARecordBeyondEveryLimitIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		a := &w.Assignments[0] // the most that docs/deployment.md says, half of it being handed over
 		a.Owned = a.Owned[:175_000]
 		for _, o := range a.Owned[87_500:] {
-			a.Releasing = append(a.Releasing, Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: 1_795_000_000_000})
+			a.Releasing = append(a.Releasing, record.Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: 1_795_000_000_000})
 		}
 		a.Owned = a.Owned[:87_500]
 		writePlan(t, s, f, w)
@@ -218,25 +219,25 @@ func TestTheMessagesOfARecordAreInOneBatchAndThePlanIsLast(t *testing.T) {
 		for i, batch := range p.batches {
 			require.LessOrEqual(t, len(batch), batchMost)
 			for _, m := range batch {
-				key, _ := splitKey(s.key(Assignments, m.Subject))
+				key, _ := splitKey(s.key(store.Assignments, m.Subject))
 				before, ok := batchOf[key]
 				require.True(t, !ok || before == i, "%s is in two batches", key)
 				batchOf[key] = i
 			}
 		}
 		last := p.batches[len(p.batches)-1]
-		require.Equal(t, s.subject(Assignments, PlanKey), last[len(last)-1].Subject)
+		require.Equal(t, s.subject(store.Assignments, store.PlanKey), last[len(last)-1].Subject)
 	})
 }
 
 func TestOfADamagedRecordOnlyItsWorkerSuffers(t *testing.T) {
 	damage := map[string]func(t *testing.T, s *Store){
 		"a part is deleted": func(t *testing.T, s *Store) {
-			_, err := s.js.PublishMsg(t.Context(), &nats.Msg{Subject: s.subject(Assignments, "worker-0.2"), Header: nats.Header{"KV-Operation": {"DEL"}}})
+			_, err := s.js.PublishMsg(t.Context(), &nats.Msg{Subject: s.subject(store.Assignments, "worker-0.2"), Header: nats.Header{"KV-Operation": {"DEL"}}})
 			require.NoError(t, err)
 		},
 		"a part is overwritten": func(t *testing.T, s *Store) {
-			_, err := s.js.Publish(t.Context(), s.subject(Assignments, "worker-0.1"), []byte(`{"format":1,"token":"a stranger's"}`))
+			_, err := s.js.Publish(t.Context(), s.subject(store.Assignments, "worker-0.1"), []byte(`{"format":1,"token":"a stranger's"}`))
 			require.NoError(t, err)
 		},
 		"a part has other bytes": func(t *testing.T, s *Store) {
@@ -245,7 +246,7 @@ func TestOfADamagedRecordOnlyItsWorkerSuffers(t *testing.T) {
 			p.Packed[1]++
 			value, err := json.Marshal(p)
 			require.NoError(t, err)
-			_, err = s.js.Publish(t.Context(), s.subject(Assignments, "worker-0.2"), value)
+			_, err = s.js.Publish(t.Context(), s.subject(store.Assignments, "worker-0.2"), value)
 			require.NoError(t, err)
 		},
 	}
@@ -253,23 +254,23 @@ func TestOfADamagedRecordOnlyItsWorkerSuffers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 				s := openStore(t, srv, testConfig())
-				f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+				f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 				require.NoError(t, err)
 				w := plan(1, "worker-0", "worker-1")
 				w.Format = record.Newest
 				w.Assignments[0].Owned = noisy(25_000, 100, 1)
 				writePlan(t, s, f, w)
 				damage(t, s)
-				snapshot, err := s.Snapshot(t.Context(), Assignments, nil, f.Revision)
+				snapshot, err := s.Snapshot(t.Context(), store.Assignments, nil, f.Revision)
 				require.NoError(t, err, "who reads does not wait for ever")
 				require.Len(t, snapshot.Entries, 4)
-				_, err = DecodeAssignment(snapshot.Entries[2].Value)
+				_, err = record.DecodeAssignment(snapshot.Entries[2].Value)
 				require.ErrorIs(t, err, ErrCorrupt)
-				_, err = DecodeAssignment(snapshot.Entries[3].Value)
+				_, err = record.DecodeAssignment(snapshot.Entries[3].Value)
 				require.NoError(t, err)
-				e, err := s.Get(t.Context(), Assignments, "worker-0")
+				e, err := s.Get(t.Context(), store.Assignments, "worker-0")
 				require.NoError(t, err)
-				_, err = DecodeAssignment(e.Value)
+				_, err = record.DecodeAssignment(e.Value)
 				require.ErrorIs(t, err, ErrCorrupt)
 				writePlan(t, s, f, w)
 				require.Equal(t, 25_000, len(read(t, s, "worker-0").Owned))
@@ -280,20 +281,20 @@ func TestOfADamagedRecordOnlyItsWorkerSuffers(t *testing.T) {
 
 func TestAFeedTellsWholeRecordsOnlyWhileTheyAreRewritten(t *testing.T) {
 	withStore(t, func(t *testing.T, srv *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		ctx, cancel := context.WithCancel(t.Context())
 		var work sync.WaitGroup
 		var highest [2]int64
-		for i, keys := range [][]string{nil, {TermKey, PlanKey, "worker-0"}} {
+		for i, keys := range [][]string{nil, {store.TermKey, store.PlanKey, "worker-0"}} {
 			follower := openStore(t, srv, s.cfg)
 			work.Go(func() {
-				_ = follower.Feed(ctx, Assignments, keys, 0, func(u Update) {
-					if u.Kind != UpdatePut || u.Entry.Key != "worker-0" {
+				_ = follower.Feed(ctx, store.Assignments, keys, 0, func(u store.Update) {
+					if u.Kind != store.UpdatePut || u.Entry.Key != "worker-0" {
 						require.NotContains(t, u.Entry.Key, ".")
 						return
 					}
-					a, err := DecodeAssignment(u.Entry.Value)
+					a, err := record.DecodeAssignment(u.Entry.Value)
 					require.NoError(t, err)
 					require.Equal(t, int(a.Version%3)*20_000+1, len(a.Owned))
 					require.Greater(t, a.Version, highest[i])
@@ -321,7 +322,7 @@ func TestAFeedTellsWholeRecordsOnlyWhileTheyAreRewritten(t *testing.T) {
 
 func TestAHundredThousandLongPartitionsFitOnTenWorkersWhileTheyMove(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		w := plan(1, workers(10)...)
 		w.Format, w.Plan.Partitions = record.Newest, 100_000
@@ -330,15 +331,15 @@ func TestAHundredThousandLongPartitionsFitOnTenWorkersWhileTheyMove(t *testing.T
 			a := &w.Assignments[i]
 			a.Owned = all[i*10_000 : (i+1)*10_000]
 			for _, o := range all[:10_000] { // as many again are being handed over
-				a.Releasing = append(a.Releasing, Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: 1})
+				a.Releasing = append(a.Releasing, record.Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: 1})
 			}
 		}
 		writePlan(t, s, f, w)
-		snapshot, err := s.Snapshot(t.Context(), Assignments, nil, f.Revision)
+		snapshot, err := s.Snapshot(t.Context(), store.Assignments, nil, f.Revision)
 		require.NoError(t, err)
 		require.Len(t, snapshot.Entries, 2+len(w.Assignments))
 		for i, e := range snapshot.Entries[2:] { // after plan and term
-			a, err := DecodeAssignment(e.Value)
+			a, err := record.DecodeAssignment(e.Value)
 			require.NoError(t, err)
 			require.Equal(t, w.Assignments[i].Worker, a.Worker)
 			require.True(t, slices.Equal(w.Assignments[i].Owned, a.Owned) && slices.Equal(w.Assignments[i].Releasing, a.Releasing))
@@ -348,8 +349,8 @@ func TestAHundredThousandLongPartitionsFitOnTenWorkersWhileTheyMove(t *testing.T
 
 func TestPartsOfAnotherWriteAreNotTakenForThose(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		pieces := func(by token, seed uint64) (entries []Entry) {
-			value, err := record.Encode(by, Assignment{Worker: "worker-0", Owned: noisy(40, 100, seed)})
+		pieces := func(by record.Token, seed uint64) (entries []store.Entry) {
+			value, err := record.Encode(by, record.Assignment{Worker: "worker-0", Owned: noisy(40, 100, seed)})
 			require.NoError(t, err)
 			packed, err := record.Pack(by, value, 1_200)
 			require.NoError(t, err)
@@ -359,7 +360,7 @@ func TestPartsOfAnotherWriteAreNotTakenForThose(t *testing.T) {
 				if i == len(packed)-1 {
 					key = "worker-0"
 				}
-				entries = append(entries, Entry{Bucket: Assignments, Key: key, Value: piece, Token: by})
+				entries = append(entries, store.Entry{Bucket: store.Assignments, Key: key, Value: piece, Token: by})
 			}
 			return entries
 		}
@@ -376,7 +377,7 @@ func TestPartsOfAnotherWriteAreNotTakenForThose(t *testing.T) {
 			whole, ok := a.add(e)
 			require.Equal(t, i == last-1, ok)
 			if ok {
-				assignment, err := DecodeAssignment(whole.Value)
+				assignment, err := record.DecodeAssignment(whole.Value)
 				require.NoError(t, err)
 				require.Equal(t, noisy(40, 100, 2), assignment.Owned)
 			}

@@ -19,13 +19,13 @@ type Store struct {
 	prefix   string // of JetStream API subjects, with its final dot
 	writes   string // in front of a subject that is written: the prefix when it is not the default one
 	holder   *holder
-	format   int                // the newest that is read and written
-	maySplit atomic.Bool        // the user of the connection may publish parts, as far as was tried
-	journal  atomic.Int32       // whether the user of the connection may publish the journal, see mayKeepJournal
-	split    registry           // of records that are stored in several messages
-	created  [buckets]time.Time // of the streams
-	alarm    alarm              // of the feeds
-	planSeen atomic.Uint64      // revision
+	format   int                      // the newest that is read and written
+	maySplit atomic.Bool              // the user of the connection may publish parts, as far as was tried
+	journal  atomic.Int32             // whether the user of the connection may publish the journal, see mayKeepJournal
+	split    registry                 // of records that are stored in several messages
+	created  [store.Buckets]time.Time // of the streams
+	alarm    alarm                    // of the feeds
+	planSeen atomic.Uint64            // revision
 }
 
 // PlanSeen returns the revision of the newest plan that was written or told by a feed, 0 for none.
@@ -40,7 +40,7 @@ func (s *Store) sawPlan(revision uint64) {
 func (s *Store) Group() string { return s.cfg.Assignment }
 
 // Bucket returns the name of a bucket.
-func (s *Store) Bucket(b Bucket) string { return s.cfg.bucket(b) }
+func (s *Store) Bucket(b store.Bucket) string { return s.cfg.bucket(b) }
 
 // TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.
-func (s *Store) TTL(b Bucket) time.Duration { return s.cfg.ttl(b) }
+func (s *Store) TTL(b store.Bucket) time.Duration { return s.cfg.ttl(b) }

@@ -10,18 +10,19 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // This file is about claims of other processes: when their sessions are over, and how their IDs are taken over.
 
 // Holder begins the tokens of everything that this store has written or will write, through [Store.Reopen] as well. Once
 // the process is dead it tells what was that process'.
-func (s *Store) Holder() record.Token { return token(s.holder.name + "/") }
+func (s *Store) Holder() record.Token { return record.Token(s.holder.name + "/") }
 
 // Incarnation names the buckets and says which incarnation of them is opened.
 func (s *Store) Incarnation() string {
 	name := ""
-	for b := range buckets {
+	for b := range store.Buckets {
 		name += fmt.Sprintf("%s@%s ", s.cfg.bucket(b), s.created[b].UTC().Format(time.RFC3339Nano))
 	}
 	return name[:len(name)-1]
@@ -38,13 +39,13 @@ func (s *Store) EndLeadership(ctx context.Context, dead []record.Token) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	for {
-		entry, err := s.Get(ctx, Election, LeaderKey)
+		entry, err := s.Get(ctx, store.Election, store.LeaderKey)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			return nil
 		case err != nil:
 			return fmt.Errorf("end the leadership of a dead process: %w", err)
-		case entry.Kind != Put || !isDead(entry, dead):
+		case entry.Kind != store.Put || !isDead(entry, dead):
 			return nil
 		}
 		err = s.end(ctx, entry)
@@ -55,7 +56,7 @@ func (s *Store) EndLeadership(ctx context.Context, dead []record.Token) error {
 }
 
 // end writes the marker of a deletion over an entry, or over a marker, if it is still as it was read.
-func (s *Store) end(ctx context.Context, e Entry) error {
+func (s *Store) end(ctx context.Context, e store.Entry) error {
 	_, err := s.write(ctx, s.marker(e.Bucket, e.Key), markerTTL, jetstream.WithExpectLastSequencePerSubject(e.Revision))
 	if err != nil {
 		return fmt.Errorf("end %s %q: %w", e.Bucket, e.Key, err)
@@ -63,61 +64,61 @@ func (s *Store) end(ctx context.Context, e Entry) error {
 	return nil
 }
 
-func isDead(e Entry, dead []record.Token) bool { return slices.ContainsFunc(dead, e.Token.Of) }
+func isDead(e store.Entry, dead []record.Token) bool { return slices.ContainsFunc(dead, e.Token.Of) }
 
 // claimPreferred claims the preferred ID where that may have to be taken over from another process. done is false where
 // any other ID will do as well.
-func (s *Store) claimPreferred(ctx context.Context, record Claim, opts ClaimOptions) (lease Lease, done bool, err error) {
+func (s *Store) claimPreferred(ctx context.Context, rec record.Claim, opts store.ClaimOptions) (lease store.Lease, done bool, err error) {
 	id := ""
 	switch {
 	case len(opts.Prefer) > 0:
 		id = opts.Prefer[0]
 	case len(opts.Dead) > 0:
 		// The process died before it could write down which ID it has.
-		snapshot, err := s.Snapshot(ctx, StableIDs, nil, 0)
+		snapshot, err := s.Snapshot(ctx, store.StableIDs, nil, 0)
 		if err != nil {
-			return Lease{}, false, fmt.Errorf("claim an ID: %w", err)
+			return store.Lease{}, false, fmt.Errorf("claim an ID: %w", err)
 		}
-		if n := slices.IndexFunc(snapshot.Entries, func(e Entry) bool { return isDead(e, opts.Dead) }); n >= 0 {
+		if n := slices.IndexFunc(snapshot.Entries, func(e store.Entry) bool { return isDead(e, opts.Dead) }); n >= 0 {
 			id = snapshot.Entries[n].Key
 		}
 	}
 	if !s.OfRange(id) || !opts.Only && len(opts.Dead) == 0 {
-		return Lease{}, false, nil
+		return store.Lease{}, false, nil
 	}
-	lease, err = s.claimOne(ctx, id, record, opts)
+	lease, err = s.claimOne(ctx, id, rec, opts)
 	if !opts.Only && errors.Is(err, ErrTaken) {
-		return Lease{}, false, nil
+		return store.Lease{}, false, nil
 	}
 	return lease, true, err
 }
 
-func (s *Store) claimOne(ctx context.Context, id string, record Claim, opts ClaimOptions) (Lease, error) {
-	lease, err := s.acquireID(ctx, id, record, opts)
-	var taken *TakenError
+func (s *Store) claimOne(ctx context.Context, id string, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
+	lease, err := s.acquireID(ctx, id, rec, opts)
+	var taken *store.TakenError
 	if !errors.As(err, &taken) {
 		return lease, err
 	}
 	if awaits(taken.Entry, opts) {
-		return Lease{}, notExpired(taken.Entry)
+		return store.Lease{}, notExpired(taken.Entry)
 	}
 	until, err := s.sessionOver(ctx, taken.Entry, opts)
 	if err != nil {
-		return Lease{}, fmt.Errorf("claim %q: %w", id, err)
+		return store.Lease{}, fmt.Errorf("claim %q: %w", id, err)
 	}
 	if !time.Now().Before(until) {
-		return Lease{}, taken
+		return store.Lease{}, taken
 	}
 	if isDead(taken.Entry, opts.Dead) {
 		if err := s.awaitHeartbeat(ctx, id, opts.Dead); err != nil {
-			return Lease{}, fmt.Errorf("claim %q: %w", id, err)
+			return store.Lease{}, fmt.Errorf("claim %q: %w", id, err)
 		}
 	}
-	lease, err = s.Acquire(ctx, StableIDs, id, record, func(e Entry) bool {
+	lease, err = s.Acquire(ctx, store.StableIDs, id, rec, func(e store.Entry) bool {
 		return (e.Revision == taken.Entry.Revision || isDead(e, opts.Dead)) && time.Now().Before(until)
 	})
 	if err == nil && !time.Now().Before(until) {
-		return Lease{}, fmt.Errorf("claim %q: %w", id, ErrLate)
+		return store.Lease{}, fmt.Errorf("claim %q: %w", id, ErrLate)
 	}
 	return lease, err
 }
@@ -134,9 +135,9 @@ func (s *Store) claimOne(ctx context.Context, id string, record Claim, opts Clai
 // The claim must not be about to expire: the marker of its expiry could follow the write that takes it over, and the ID
 // would be free again without its new holder knowing. So it is not taken over in the last quarter of its life, as a lease is
 // not renewed then. The server that would expire it says how old it is.
-func (s *Store) sessionOver(ctx context.Context, claim Entry, opts ClaimOptions) (until time.Time, err error) {
+func (s *Store) sessionOver(ctx context.Context, claim store.Entry, opts store.ClaimOptions) (until time.Time, err error) {
 	asked := time.Now()
-	info, err := s.info(ctx, StableIDs)
+	info, err := s.info(ctx, store.StableIDs)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -144,7 +145,7 @@ func (s *Store) sessionOver(ctx context.Context, claim Entry, opts ClaimOptions)
 		return time.Time{}, nil
 	}
 	age := max(info.TimeStamp.Sub(claim.Created), 0)
-	until = Lease{Sent: asked.Add(-age), TTL: s.TTL(StableIDs)}.TrustedUntil()
+	until = store.Lease{Sent: asked.Add(-age), TTL: s.TTL(store.StableIDs)}.TrustedUntil()
 	switch {
 	case isDead(claim, opts.Dead):
 		return until, nil
@@ -160,8 +161,8 @@ func (s *Store) sessionOver(ctx context.Context, claim Entry, opts ClaimOptions)
 
 // old reports whether a claim is older than HeartbeatTTL: it has not changed for so long by the own clock. The clocks of two
 // servers may differ, one that wrote and one that says how late it is, so their word counts from twice that on.
-func (s *Store) old(claim Entry, age time.Duration, watched Watched) bool {
-	ttl := s.TTL(Heartbeats)
+func (s *Store) old(claim store.Entry, age time.Duration, watched store.Watched) bool {
+	ttl := s.TTL(store.Heartbeats)
 	return age >= 2*ttl || claim.Revision == watched.Revision && time.Since(watched.Since) >= ttl
 }
 
@@ -169,13 +170,13 @@ func (s *Store) old(claim Entry, age time.Duration, watched Watched) bool {
 // knowing may have answered. So the marker, or the nothing, that was read is written over on the condition that it is
 // still the last: that write is stored only if there was no heartbeat at that moment.
 func (s *Store) silent(ctx context.Context, id string) (bool, error) {
-	entry, err := s.Get(ctx, Heartbeats, id)
+	entry, err := s.Get(ctx, store.Heartbeats, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		entry = Entry{Bucket: Heartbeats, Key: id}
+		entry = store.Entry{Bucket: store.Heartbeats, Key: id}
 	case err != nil:
 		return false, err
-	case entry.Kind == Put:
+	case entry.Kind == store.Put:
 		return false, nil
 	}
 	err = s.end(ctx, entry)
@@ -188,20 +189,23 @@ func (s *Store) silent(ctx context.Context, id string) (bool, error) {
 // awaitHeartbeat waits until the heartbeat of a dead process can be written over, so that the session that is about to begin
 // does not have to.
 func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Token) error {
-	entry, err := s.Get(ctx, Heartbeats, id)
+	entry, err := s.Get(ctx, store.Heartbeats, id)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil
 	case err != nil:
 		return err
-	case entry.Kind != Put || !isDead(entry, dead):
+	case entry.Kind != store.Put || !isDead(entry, dead):
 		return nil
 	}
 	_, err = s.awaitEnd(ctx, entry)
 	return err
 }
 
-// awaitEnd says until when an entry may be written over: not in the last eighth of its life. The marker of its expiry could
+// ripe is up to which age an entry may be written over or deleted: until the last eighth of its life.
+func ripe(ttl time.Duration) time.Duration { return ttl * 7 / 8 }
+
+// awaitEnd says until when an entry may be written over, or deleted: not in the last eighth of its life. The marker of its expiry could
 // follow what is written, even where that is acknowledged, and would end it. The leader would give a session's partitions
 // away while its worker still trusts it:
 //
@@ -211,7 +215,7 @@ func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Tok
 //
 // In that last eighth awaitEnd waits until the entry is no longer what it was, and returns the zero time: then the next
 // write finds what there is. The server that would expire the entry says how old it is.
-func (s *Store) awaitEnd(ctx context.Context, e Entry) (until time.Time, err error) {
+func (s *Store) awaitEnd(ctx context.Context, e store.Entry) (until time.Time, err error) {
 	for {
 		asked := time.Now()
 		info, err := s.info(ctx, e.Bucket)
@@ -219,7 +223,7 @@ func (s *Store) awaitEnd(ctx context.Context, e Entry) (until time.Time, err err
 			return time.Time{}, err
 		}
 		age := max(info.TimeStamp.Sub(e.Created), 0)
-		until = asked.Add(s.TTL(e.Bucket)*7/8 - age)
+		until = asked.Add(ripe(s.TTL(e.Bucket)) - age)
 		if time.Now().Before(until) {
 			return until, nil
 		}

@@ -4,76 +4,79 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // only asks for one ID or none, of whose claim the worker has known since.
-func only(id string, w Watched) ClaimOptions {
-	return ClaimOptions{Prefer: []string{id}, Only: true, Watched: w}
+func only(id string, w store.Watched) store.ClaimOptions {
+	return store.ClaimOptions{Prefer: []string{id}, Only: true, Watched: w}
 }
 
-func seen(t *testing.T, s *Store, id string) Watched {
+func seen(t *testing.T, s *Store, id string) store.Watched {
 	t.Helper()
-	e, err := s.Get(t.Context(), StableIDs, id)
+	e, err := s.Get(t.Context(), store.StableIDs, id)
 	require.NoError(t, err)
-	return Watched{Revision: e.Revision, Since: time.Now()}
+	return store.Watched{Revision: e.Revision, Since: time.Now()}
 }
 
 func dead(s *Store) []record.Token { return []record.Token{s.Holder()} }
 
 func TestAClaimIsTakenOverOnceItsSessionIsOver(t *testing.T) {
 	withStores(t, func(t *testing.T, holder, other *Store) {
-		held := claim(t, holder, ClaimOptions{})
-		beat, err := holder.Acquire(t.Context(), Heartbeats, held.Key, Heartbeat{Session: held.Revision}, nil)
+		held := claim(t, holder, store.ClaimOptions{})
+		beat, err := holder.Acquire(t.Context(), store.Heartbeats, held.Key, record.Heartbeat{Session: held.Revision}, nil)
 		require.NoError(t, err)
 		watched := seen(t, other, held.Key)
 		ttl := testConfig().HeartbeatTTL
 		time.Sleep(ttl / 2)
-		beat, err = holder.Renew(t.Context(), beat, Heartbeat{Session: held.Revision})
+		beat, err = holder.Renew(t.Context(), beat, record.Heartbeat{Session: held.Revision})
 		require.NoError(t, err)
 		time.Sleep(ttl/2 + time.Second)
-		_, err = other.ClaimID(t.Context(), Claim{}, only(held.Key, watched))
+		_, err = other.ClaimID(t.Context(), record.Claim{}, only(held.Key, watched))
 		require.ErrorIs(t, err, ErrTaken, "it has a heartbeat")
 		time.Sleep(time.Until(beat.Sent.Add(ttl + 300*time.Millisecond)))
-		taken, err := other.ClaimID(t.Context(), Claim{}, only(held.Key, watched))
+		taken, err := other.ClaimID(t.Context(), record.Claim{}, only(held.Key, watched))
 		require.NoError(t, err)
 		require.Equal(t, held.Key, taken.Key)
 		require.Greater(t, taken.Revision, held.Revision)
-		_, err = holder.Renew(t.Context(), held, Claim{})
+		_, err = holder.Renew(t.Context(), held, record.Claim{})
 		require.ErrorIs(t, err, ErrLost)
-		_, err = holder.Renew(t.Context(), beat, Heartbeat{})
+		_, err = holder.Renew(t.Context(), beat, record.Heartbeat{})
 		require.Error(t, err)
 	})
 }
 
 func TestAClaimOfASessionThatMayJustBeginIsNotTakenOver(t *testing.T) {
 	withStores(t, func(t *testing.T, holder, other *Store) {
-		held := claim(t, holder, ClaimOptions{})
+		held := claim(t, holder, store.ClaimOptions{})
 		ttl := testConfig().HeartbeatTTL
 		watched := seen(t, other, held.Key)
-		for _, w := range []Watched{{}, watched, {Revision: held.Revision - 1, Since: time.Now().Add(-time.Hour)}} {
-			_, err := other.ClaimID(t.Context(), Claim{}, only(held.Key, w))
+		for _, w := range []store.Watched{{}, watched, {Revision: held.Revision - 1, Since: time.Now().Add(-time.Hour)}} {
+			_, err := other.ClaimID(t.Context(), record.Claim{}, only(held.Key, w))
 			require.ErrorIs(t, err, ErrTaken)
 		}
 		time.Sleep(time.Until(watched.Since.Add(ttl - time.Millisecond)))
-		_, err := other.ClaimID(t.Context(), Claim{}, only(held.Key, watched))
+		_, err := other.ClaimID(t.Context(), record.Claim{}, only(held.Key, watched))
 		require.ErrorIs(t, err, ErrTaken)
 		time.Sleep(2 * time.Millisecond)
-		_, err = other.ClaimID(t.Context(), Claim{}, only(held.Key, Watched{}))
+		_, err = other.ClaimID(t.Context(), record.Claim{}, only(held.Key, store.Watched{}))
 		require.ErrorIs(t, err, ErrTaken, "who has not watched it goes by the servers' clocks, which may differ")
-		_, err = other.ClaimID(t.Context(), Claim{}, only(held.Key, watched))
+		_, err = other.ClaimID(t.Context(), record.Claim{}, only(held.Key, watched))
 		require.NoError(t, err)
 	})
 }
 
 func TestAClaimThatIsMuchOlderNeedsNotBeWatched(t *testing.T) {
 	withStores(t, func(t *testing.T, holder, other *Store) {
-		held := claim(t, holder, ClaimOptions{})
+		held := claim(t, holder, store.ClaimOptions{})
 		time.Sleep(time.Until(held.Sent.Add(2*testConfig().HeartbeatTTL + time.Millisecond)))
-		_, err := other.ClaimID(t.Context(), Claim{}, only(held.Key, Watched{}))
+		_, err := other.ClaimID(t.Context(), record.Claim{}, only(held.Key, store.Watched{}))
 		require.NoError(t, err)
 	})
 }
@@ -81,14 +84,14 @@ func TestAClaimThatIsMuchOlderNeedsNotBeWatched(t *testing.T) {
 // TestAClaimThatIsAboutToExpireIsNotTakenOver: the marker of its expiry could follow.
 func TestAClaimThatIsAboutToExpireIsNotTakenOver(t *testing.T) {
 	withStores(t, func(t *testing.T, holder, other *Store) {
-		held := claim(t, holder, ClaimOptions{})
+		held := claim(t, holder, store.ClaimOptions{})
 		time.Sleep(time.Until(held.TrustedUntil()))
-		for _, opts := range []ClaimOptions{only(held.Key, Watched{Revision: held.Revision, Since: held.Sent}), {Prefer: []string{held.Key}, Only: true, Dead: dead(holder)}} {
-			_, err := other.ClaimID(t.Context(), Claim{}, opts)
+		for _, opts := range []store.ClaimOptions{only(held.Key, store.Watched{Revision: held.Revision, Since: held.Sent}), {Prefer: []string{held.Key}, Only: true, Dead: dead(holder)}} {
+			_, err := other.ClaimID(t.Context(), record.Claim{}, opts)
 			require.ErrorIs(t, err, ErrTaken)
 		}
 		time.Sleep(time.Until(held.Sent.Add(held.TTL + time.Second)))
-		_, err := other.ClaimID(t.Context(), Claim{}, only(held.Key, Watched{}))
+		_, err := other.ClaimID(t.Context(), record.Claim{}, only(held.Key, store.Watched{}))
 		require.NoError(t, err)
 	})
 }
@@ -98,18 +101,18 @@ func TestTheAbsenceOfAHeartbeatIsProvedByAWrite(t *testing.T) {
 		silent, err := other.silent(t.Context(), "worker-3")
 		require.NoError(t, err)
 		require.True(t, silent)
-		e, err := other.Get(t.Context(), Heartbeats, "worker-3")
+		e, err := other.Get(t.Context(), store.Heartbeats, "worker-3")
 		require.NoError(t, err, "nothing was there, and something was written to prove it")
-		require.Equal(t, Deleted, e.Kind)
+		require.Equal(t, store.Deleted, e.Kind)
 		before := e.Revision
 		silent, err = other.silent(t.Context(), "worker-3")
 		require.NoError(t, err)
 		require.True(t, silent)
-		e, err = other.Get(t.Context(), Heartbeats, "worker-3")
+		e, err = other.Get(t.Context(), store.Heartbeats, "worker-3")
 		require.NoError(t, err)
 		require.Greater(t, e.Revision, before)
 
-		_, err = holder.Acquire(t.Context(), Heartbeats, "worker-3", Heartbeat{Session: 1}, nil)
+		_, err = holder.Acquire(t.Context(), store.Heartbeats, "worker-3", record.Heartbeat{Session: 1}, nil)
 		require.NoError(t, err)
 		require.Error(t, other.end(t.Context(), e), "a heartbeat since the marker was read")
 		silent, err = other.silent(t.Context(), "worker-3")
@@ -120,20 +123,20 @@ func TestTheAbsenceOfAHeartbeatIsProvedByAWrite(t *testing.T) {
 
 func TestTheClaimOfADeadProcessIsTakenOverAtOnce(t *testing.T) {
 	withStores(t, func(t *testing.T, holder, other *Store) {
-		claim(t, other, ClaimOptions{}) // worker-0, which lives
-		held := claim(t, holder, ClaimOptions{})
+		claim(t, other, store.ClaimOptions{}) // worker-0, which lives
+		held := claim(t, holder, store.ClaimOptions{})
 		next := openOn(t, holder.js, holder.cfg)
 		for _, prefer := range [][]string{{held.Key}, nil} { // nil: it died before it wrote the ID down
-			lease, err := next.ClaimID(t.Context(), Claim{}, ClaimOptions{Prefer: prefer, Dead: dead(holder)})
+			lease, err := next.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{Prefer: prefer, Dead: dead(holder)})
 			require.NoError(t, err)
 			require.Equal(t, held.Key, lease.Key)
 			require.Greater(t, lease.Revision, held.Revision)
 			holder, held, next = next, lease, openOn(t, holder.js, holder.cfg)
 		}
-		lease, err := next.ClaimID(t.Context(), Claim{}, ClaimOptions{Prefer: []string{"worker-0"}, Dead: dead(holder)})
+		lease, err := next.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{Prefer: []string{"worker-0"}, Dead: dead(holder)})
 		require.NoError(t, err)
 		require.Equal(t, "worker-2", lease.Key, "neither that of one who lives nor, for one that prefers another, that of the dead")
-		_, err = next.ClaimID(t.Context(), Claim{}, ClaimOptions{Prefer: []string{"worker-0"}, Dead: dead(holder), Only: true})
+		_, err = next.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{Prefer: []string{"worker-0"}, Dead: dead(holder), Only: true})
 		require.ErrorIs(t, err, ErrTaken)
 	})
 }
@@ -142,31 +145,31 @@ func TestTheClaimOfADeadProcessIsTakenOverAtOnce(t *testing.T) {
 // next session.
 func TestAHeartbeatOfADeadProcessThatIsAboutToExpireIsAwaited(t *testing.T) {
 	withStores(t, func(t *testing.T, holder, next *Store) {
-		held := claim(t, holder, ClaimOptions{})
-		beat, err := holder.Acquire(t.Context(), Heartbeats, held.Key, Heartbeat{Session: held.Revision}, nil)
+		held := claim(t, holder, store.ClaimOptions{})
+		beat, err := holder.Acquire(t.Context(), store.Heartbeats, held.Key, record.Heartbeat{Session: held.Revision}, nil)
 		require.NoError(t, err)
 		time.Sleep(time.Until(beat.Sent.Add(beat.TTL - beat.TTL/8)))
-		_, err = next.ClaimID(t.Context(), Claim{}, ClaimOptions{Prefer: []string{held.Key}, Only: true, Dead: dead(holder)})
+		_, err = next.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{Prefer: []string{held.Key}, Only: true, Dead: dead(holder)})
 		require.NoError(t, err)
-		e, err := next.Get(t.Context(), Heartbeats, held.Key)
+		e, err := next.Get(t.Context(), store.Heartbeats, held.Key)
 		require.NoError(t, err)
-		require.Equal(t, Expired, e.Kind)
+		require.Equal(t, store.Expired, e.Kind)
 	})
 }
 
 func TestTheLeadershipOfADeadProcessEnds(t *testing.T) {
 	withStores(t, func(t *testing.T, holder, other *Store) {
 		require.NoError(t, other.EndLeadership(t.Context(), dead(holder)), "nobody leads")
-		_, err := holder.Acquire(t.Context(), Election, LeaderKey, Leader{Worker: "worker-0"}, nil)
+		_, err := holder.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-0"}, nil)
 		require.NoError(t, err)
 		require.NoError(t, other.EndLeadership(t.Context(), dead(other)))
-		e, err := other.Get(t.Context(), Election, LeaderKey)
+		e, err := other.Get(t.Context(), store.Election, store.LeaderKey)
 		require.NoError(t, err)
-		require.Equal(t, Put, e.Kind, "it is not that of a dead process")
+		require.Equal(t, store.Put, e.Kind, "it is not that of a dead process")
 		require.NoError(t, other.EndLeadership(t.Context(), dead(holder)))
-		e, err = other.Get(t.Context(), Election, LeaderKey)
+		e, err = other.Get(t.Context(), store.Election, store.LeaderKey)
 		require.NoError(t, err)
-		require.Equal(t, Deleted, e.Kind)
+		require.Equal(t, store.Deleted, e.Kind)
 	})
 }
 
@@ -177,7 +180,7 @@ func TestAGroupIsNamedByItsBucketsAndWhenTheyWereMade(t *testing.T) {
 		cfg := testConfig()
 		cfg.StableID = "another"
 		require.NotEqual(t, s.Incarnation(), openStore(t, srv, cfg).Incarnation())
-		require.NoError(t, s.js.DeleteStream(t.Context(), s.stream(StableIDs)))
+		require.NoError(t, s.js.DeleteStream(t.Context(), s.stream(store.StableIDs)))
 		time.Sleep(time.Second)
 		require.NotEqual(t, s.Incarnation(), openStore(t, srv, testConfig()).Incarnation())
 	})
@@ -192,12 +195,12 @@ func TestAFirstHeartbeatIsNotWrittenOverOneThatIsAboutToExpire(t *testing.T) {
 	}{{0, false}, {ttl*7/8 - time.Millisecond, false}, {ttl * 7 / 8, true}, {ttl - time.Millisecond, true}} {
 		t.Run(c.age.String(), func(t *testing.T) {
 			withStores(t, func(t *testing.T, before, now *Store) {
-				anySession := func(Entry) bool { return true }
-				old, err := before.Acquire(t.Context(), Heartbeats, "worker-1", Heartbeat{Session: 1}, nil)
+				anySession := func(store.Entry) bool { return true }
+				old, err := before.Acquire(t.Context(), store.Heartbeats, "worker-1", record.Heartbeat{Session: 1}, nil)
 				require.NoError(t, err)
 				<-time.After(time.Until(old.Sent.Add(c.age)))
 				began := time.Now()
-				l, err := now.Acquire(t.Context(), Heartbeats, "worker-1", Heartbeat{Session: 2}, anySession)
+				l, err := now.Acquire(t.Context(), store.Heartbeats, "worker-1", record.Heartbeat{Session: 2}, anySession)
 				require.NoError(t, err)
 				if !c.waits {
 					require.Less(t, time.Since(began), 10*time.Millisecond)
@@ -206,7 +209,7 @@ func TestAFirstHeartbeatIsNotWrittenOverOneThatIsAboutToExpire(t *testing.T) {
 					require.Less(t, l.Sent.Sub(old.Sent), ttl+500*time.Millisecond)
 				}
 				<-time.After(time.Until(l.TrustedUntil()))
-				e, err := now.Get(t.Context(), Heartbeats, "worker-1")
+				e, err := now.Get(t.Context(), store.Heartbeats, "worker-1")
 				require.NoError(t, err)
 				require.Equal(t, l.Revision, e.Revision)
 			})
@@ -219,4 +222,27 @@ func withStores(t *testing.T, f func(t *testing.T, a, b *Store)) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		f(t, openStore(t, srv, testConfig()), openStore(t, srv, testConfig()))
 	})
+}
+
+// TestAnEntryThatIsAboutToExpireIsNotDeleted: it ends by itself, also where later writes of its hold were not answered.
+func TestAnEntryThatIsAboutToExpireIsNotDeleted(t *testing.T) {
+	for name, renews := range map[string]bool{"never renewed": false, "renewed in vain": true} {
+		t.Run(name, func(t *testing.T) {
+			withFaults(t, func(t *testing.T, js *faulty, s *Store) {
+				l := acquire(t, s, "worker-0")
+				if renews {
+					time.Sleep(4 * time.Second)
+					js.next(func(func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) { return nil, nats.ErrTimeout })
+					_, err := s.Renew(t.Context(), l, beat(1))
+					require.ErrorIs(t, err, ErrUnknown)
+				}
+				time.Sleep(time.Until(l.Sent.Add(l.TTL * 15 / 16)))
+				require.ErrorIs(t, s.Release(t.Context(), l), ErrLost)
+				require.GreaterOrEqual(t, time.Since(l.Sent), l.TTL)
+				e, err := s.Get(t.Context(), store.Heartbeats, "worker-0")
+				require.NoError(t, err)
+				require.Equal(t, store.Expired, e.Kind)
+			})
+		})
+	}
 }

@@ -4,50 +4,53 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // BeginTerm stores the next term: one more than the last, and more than floor. valid is asked right before each attempt
 // to write; when it says no the result is [ErrLate]. [ErrUnknown] says that the term may yet be stored: whoever then
 // begins a term makes it harmless.
-func (s *Store) BeginTerm(ctx context.Context, record Term, floor uint64, valid func() bool) (Fence, error) {
+func (s *Store) BeginTerm(ctx context.Context, rec record.Term, floor uint64, valid func() bool) (store.Fence, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
 	chain := s.holder.chain()
 	for {
-		entry, err := s.Get(ctx, Assignments, TermKey)
+		entry, err := s.Get(ctx, store.Assignments, store.TermKey)
 		if err != nil && !errors.Is(err, ErrNotFound) {
-			return Fence{}, fmt.Errorf("read the term: %w", err)
+			return store.Fence{}, fmt.Errorf("read the term: %w", err)
 		}
 		last, err := lastTerm(entry)
 		if err != nil {
-			return Fence{}, err
+			return store.Fence{}, err
 		}
 		if entry.Token.Of(chain) {
-			return Fence{Term: last, Revision: entry.Revision}, nil // our own write, whose answer was lost
+			return store.Fence{Term: last, Revision: entry.Revision}, nil // our own write, whose answer was lost
 		}
-		record.Number = max(last, floor) + 1
-		value, err := encode(s.holder.next(chain), record)
+		rec.Number = max(last, floor) + 1
+		value, err := encode(s.holder.next(chain), rec)
 		if err != nil {
-			return Fence{}, err
+			return store.Fence{}, err
 		}
 		if !valid() {
-			return Fence{}, fmt.Errorf("store term %d: %w", record.Number, ErrLate)
+			return store.Fence{}, fmt.Errorf("store term %d: %w", rec.Number, ErrLate)
 		}
-		revision, err := s.put(ctx, Assignments, TermKey, value, entry.Revision, 0)
+		revision, err := s.put(ctx, store.Assignments, store.TermKey, value, entry.Revision, 0)
 		if err == nil {
-			return Fence{Term: record.Number, Revision: revision}, nil
+			return store.Fence{Term: rec.Number, Revision: revision}, nil
 		}
 		if !errors.Is(err, errConflict) && (!errors.Is(err, ErrUnknown) || ctx.Err() != nil) {
-			return Fence{}, fmt.Errorf("store term %d: %w", record.Number, err)
+			return store.Fence{}, fmt.Errorf("store term %d: %w", rec.Number, err)
 		}
 	}
 }
 
-func lastTerm(e Entry) (uint64, error) {
-	if e.Revision == 0 || e.Kind != Put {
+func lastTerm(e store.Entry) (uint64, error) {
+	if e.Revision == 0 || e.Kind != store.Put {
 		return 0, nil
 	}
-	t, err := DecodeTerm(e.Value)
+	t, err := record.DecodeTerm(e.Value)
 	if errors.Is(err, ErrCorrupt) {
 		return 0, nil // the floor counts on
 	}

@@ -8,15 +8,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 func always() bool { return true }
 
 // plan is a version with a record for each worker.
-func plan(version int64, workers ...string) PlanWrite {
-	w := PlanWrite{Plan: Plan{Version: version, Phase: PhaseIdle, Lifecycle: Stable, Members: workers}}
+func plan(version int64, workers ...string) store.PlanWrite {
+	w := store.PlanWrite{Plan: record.Plan{Version: version, Phase: record.PhaseIdle, Lifecycle: record.Stable, Members: workers}}
 	for _, id := range workers {
-		w.Assignments = append(w.Assignments, Assignment{Worker: id, Version: version})
+		w.Assignments = append(w.Assignments, record.Assignment{Worker: id, Version: version})
 	}
 	return w
 }
@@ -29,7 +31,7 @@ func workers(n int) []string {
 	return ids
 }
 
-func keysOf(entries []Entry) []string {
+func keysOf(entries []store.Entry) []string {
 	keys := make([]string, len(entries))
 	for i, e := range entries {
 		keys[i] = e.Key
@@ -39,8 +41,8 @@ func keysOf(entries []Entry) []string {
 
 func TestTermsGrowPastTheStoredOneAndTheFloor(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		begin := func(floor uint64) Fence {
-			f, err := s.BeginTerm(t.Context(), Term{Number: 99, Worker: "worker-0"}, floor, always)
+		begin := func(floor uint64) store.Fence {
+			f, err := s.BeginTerm(t.Context(), record.Term{Number: 99, Worker: "worker-0"}, floor, always)
 			require.NoError(t, err)
 			return f
 		}
@@ -49,7 +51,7 @@ func TestTermsGrowPastTheStoredOneAndTheFloor(t *testing.T) {
 		require.EqualValues(t, 11, begin(10).Term)
 		f := begin(3)
 		require.EqualValues(t, 12, f.Term)
-		e, err := s.Get(t.Context(), Assignments, TermKey)
+		e, err := s.Get(t.Context(), store.Assignments, store.TermKey)
 		require.NoError(t, err)
 		require.Equal(t, f.Revision, e.Revision)
 	})
@@ -57,18 +59,18 @@ func TestTermsGrowPastTheStoredOneAndTheFloor(t *testing.T) {
 
 func TestNoTermIsStoredOnceTheLeaseHasEnded(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		_, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, func() bool { return false })
+		_, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, func() bool { return false })
 		require.ErrorIs(t, err, ErrLate)
-		_, err = s.Get(t.Context(), Assignments, TermKey)
+		_, err = s.Get(t.Context(), store.Assignments, store.TermKey)
 		require.ErrorIs(t, err, ErrNotFound)
 	})
 }
 
 func TestATermOfAnUnknownFormatIsNotOvertaken(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		_, err := s.put(t.Context(), Assignments, TermKey, []byte(`{"format":4}`), 0, 0)
+		_, err := s.put(t.Context(), store.Assignments, store.TermKey, []byte(`{"format":4}`), 0, 0)
 		require.NoError(t, err)
-		_, err = s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		_, err = s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.ErrorIs(t, err, ErrFormat)
 	})
 }
@@ -76,7 +78,7 @@ func TestATermOfAnUnknownFormatIsNotOvertaken(t *testing.T) {
 func TestATermWhoseAnswerWasLostIsFoundAgain(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
 		js.next(lost)
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		require.EqualValues(t, 1, f.Term)
 		require.Equal(t, 1, js.count(), "it is not written twice")
@@ -94,7 +96,7 @@ func TestConcurrentTermsAreAllDifferent(t *testing.T) {
 		}
 		for _, s := range stores {
 			go func() {
-				f, err := s.BeginTerm(t.Context(), Term{}, 0, always)
+				f, err := s.BeginTerm(t.Context(), record.Term{}, 0, always)
 				if err != nil {
 					t.Error(err)
 				}
@@ -115,14 +117,14 @@ func TestADeposedLeaderStoresNothing(t *testing.T) {
 			cfg := testConfig()
 			cfg.Assignment = fmt.Sprintf("t-assignment-%d", size)
 			s := openStore(t, srv, cfg)
-			old, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+			old, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 			require.NoError(t, err)
-			next, err := s.BeginTerm(t.Context(), Term{Worker: "worker-1"}, 0, always)
+			next, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-1"}, 0, always)
 			require.NoError(t, err)
 			require.ErrorIs(t, s.WritePlan(t.Context(), old, plan(1, workers(size)...)), ErrDeposed, "%d records", size)
-			snapshot, err := s.Snapshot(t.Context(), Assignments, nil, next.Revision)
+			snapshot, err := s.Snapshot(t.Context(), store.Assignments, nil, next.Revision)
 			require.NoError(t, err)
-			require.Equal(t, []string{TermKey}, keysOf(snapshot.Entries), "%d records", size)
+			require.Equal(t, []string{store.TermKey}, keysOf(snapshot.Entries), "%d records", size)
 			require.Equal(t, next.Revision, snapshot.UpTo)
 			require.NoError(t, s.WritePlan(t.Context(), next, plan(2, workers(size)...)), "%d records", size)
 		}
@@ -136,14 +138,14 @@ func TestAPlanIsStoredWholeWithThePlanLast(t *testing.T) {
 			cfg.IDMax = 4999
 			cfg.Assignment = fmt.Sprintf("t-assignment-%d", size)
 			s := openStore(t, srv, cfg)
-			f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+			f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 			require.NoError(t, err)
 			require.NoError(t, s.WritePlan(t.Context(), f, plan(1, workers(size)...)))
-			snapshot, err := s.Snapshot(t.Context(), Assignments, nil, 0)
+			snapshot, err := s.Snapshot(t.Context(), store.Assignments, nil, 0)
 			require.NoError(t, err)
 			require.Len(t, snapshot.Entries, size+2)
 			require.EqualValues(t, size+1, snapshot.UpTo-f.Revision)
-			e, err := s.Get(t.Context(), Assignments, PlanKey)
+			e, err := s.Get(t.Context(), store.Assignments, store.PlanKey)
 			require.NoError(t, err)
 			require.Equal(t, snapshot.UpTo, e.Revision, "the plan is the last message")
 		}
@@ -152,24 +154,24 @@ func TestAPlanIsStoredWholeWithThePlanLast(t *testing.T) {
 
 func TestRemovedRecordsLeaveMarkers(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		require.NoError(t, s.WritePlan(t.Context(), f, plan(1, "worker-0", "worker-1")))
 		w := plan(2, "worker-0")
 		w.Remove = []string{"worker-1"}
 		require.NoError(t, s.WritePlan(t.Context(), f, w))
-		e, err := s.Get(t.Context(), Assignments, "worker-1")
+		e, err := s.Get(t.Context(), store.Assignments, "worker-1")
 		require.NoError(t, err)
-		require.Equal(t, Deleted, e.Kind)
-		snapshot, err := s.Snapshot(t.Context(), Assignments, nil, 0)
+		require.Equal(t, store.Deleted, e.Kind)
+		snapshot, err := s.Snapshot(t.Context(), store.Assignments, nil, 0)
 		require.NoError(t, err)
-		require.Equal(t, []string{PlanKey, TermKey, "worker-0"}, keysOf(snapshot.Entries))
+		require.Equal(t, []string{store.PlanKey, store.TermKey, "worker-0"}, keysOf(snapshot.Entries))
 	})
 }
 
 func TestABusyPlanIsRepeatedAndAnUnansweredOneIsUnknown(t *testing.T) {
 	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		js.next(busy, busy)
 		require.NoError(t, s.WritePlan(t.Context(), f, plan(1)))
@@ -185,7 +187,7 @@ func TestABusyPlanIsRepeatedAndAnUnansweredOneIsUnknown(t *testing.T) {
 
 func TestARecordBeyondThePayloadOfTheServerIsNotSent(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
 		require.NoError(t, err)
 		w := plan(1, "worker-0")
 		w.Plan.Digest = string(make([]byte, 1<<20))

@@ -11,39 +11,36 @@ import (
 	"github.com/parti-go/parti/internal/record"
 )
 
-// token names one write: "holder/chain/write". The holder is one [Store] of one process; a chain is one hold on an entry
-// from its acquisition to its end. No two writes have the same.
-type token = record.Token
-
-// holder makes tokens.
+// holder makes tokens. A token names one write: "holder/chain/write". The holder is one [Store] of one process; a chain is
+// one hold on an entry from its acquisition to its end. No two writes have the same.
 type holder struct {
 	name string
 	last atomic.Uint64
 	book book
 
 	mu         sync.Mutex
-	unanswered map[token]time.Time // chains that may have been stored: until when they may be taken over
+	unanswered map[record.Token]time.Time // chains that may have been stored: until when they may be taken over
 }
 
 func newHolder() *holder {
-	return &holder{name: rand.Text()[:16], unanswered: map[token]time.Time{}, book: book{holds: map[token]hold{}}}
+	return &holder{name: rand.Text()[:16], unanswered: map[record.Token]time.Time{}, book: book{holds: map[record.Token]hold{}}}
 }
 
 // chain begins a chain: the prefix of its tokens.
-func (h *holder) chain() token {
-	return token(h.name + "/" + strconv.FormatUint(h.last.Add(1), 10) + "/")
+func (h *holder) chain() record.Token {
+	return record.Token(h.name + "/" + strconv.FormatUint(h.last.Add(1), 10) + "/")
 }
 
 // next returns the token of the next write of a chain.
-func (h *holder) next(chain token) token {
-	return chain + token(strconv.FormatUint(h.last.Add(1), 10))
+func (h *holder) next(chain record.Token) record.Token {
+	return chain + record.Token(strconv.FormatUint(h.last.Add(1), 10))
 }
 
 // wrote reports whether this holder wrote t, in whichever chain.
-func (h *holder) wrote(t token) bool { return strings.HasPrefix(string(t), h.name+"/") }
+func (h *holder) wrote(t record.Token) bool { return strings.HasPrefix(string(t), h.name+"/") }
 
 // noAnswer remembers a chain whose first write may have been stored, though nobody ever held it.
-func (h *holder) noAnswer(chain token, until time.Time) {
+func (h *holder) noAnswer(chain record.Token, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for c, end := range h.unanswered {
@@ -56,7 +53,7 @@ func (h *holder) noAnswer(chain token, until time.Time) {
 
 // orphaned reports whether t is of such a chain, and young enough to be written over: like a renewal, that must not be
 // overtaken by the marker of its expiry.
-func (h *holder) orphaned(t token) bool {
+func (h *holder) orphaned(t record.Token) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	until, ok := h.unanswered[t[:strings.LastIndexByte(string(t), '/')+1]]

@@ -4,13 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // view is what a feed has told. It only tells what is newer.
 type view struct {
 	store   *Store
-	bucket  Bucket
-	emit    func(Update)
+	bucket  store.Bucket
+	emit    func(store.Update)
 	told    map[string]write // the newest told, by key
 	live    map[string]bool  // keys whose last told update was a value
 	corrupt map[string]sighting
@@ -20,7 +23,7 @@ type view struct {
 // write is one write of a key.
 type write struct {
 	revision uint64
-	token    token
+	token    record.Token
 }
 
 // sighting is when a snapshot first showed a revision.
@@ -29,14 +32,14 @@ type sighting struct {
 	at       time.Time
 }
 
-func newView(s *Store, b Bucket, upTo uint64, emit func(Update)) view {
+func newView(s *Store, b store.Bucket, upTo uint64, emit func(store.Update)) view {
 	return view{store: s, bucket: b, emit: emit, told: map[string]write{}, live: map[string]bool{}, corrupt: map[string]sighting{}, upTo: upTo}
 }
 
 // compare tells what a snapshot shows that was not told yet. The snapshot may have been taken while changes were told,
 // so it says nothing about a key that was told at a revision beyond it. Its error is proof that the store is not the one
 // it was; nothing is told then.
-func (f *view) compare(snapshot Snapshot) error {
+func (f *view) compare(snapshot store.Snapshot) error {
 	there := make(map[string]bool, len(snapshot.Entries))
 	for _, e := range snapshot.Entries {
 		there[e.Key] = true
@@ -49,7 +52,7 @@ func (f *view) compare(snapshot Snapshot) error {
 	gone := func(key string) bool {
 		return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo
 	}
-	if f.bucket == Assignments && (gone(TermKey) || gone(PlanKey)) {
+	if f.bucket == store.Assignments && (gone(store.TermKey) || gone(store.PlanKey)) {
 		// Nobody of the group deletes one of them, and a stranger's deletion leaves a marker: the stream was purged.
 		return fmt.Errorf("%w: bucket %q was emptied", ErrRolledBack, f.store.cfg.bucket(f.bucket))
 	}
@@ -59,7 +62,7 @@ func (f *view) compare(snapshot Snapshot) error {
 	for key := range f.live {
 		if gone(key) {
 			delete(f.live, key)
-			f.emit(Update{Kind: UpdateGone, Entry: Entry{Bucket: f.bucket, Key: key}})
+			f.emit(store.Update{Kind: store.UpdateGone, Entry: store.Entry{Bucket: f.bucket, Key: key}})
 		}
 	}
 	f.expireCorrupt(snapshot.Entries)
@@ -69,12 +72,12 @@ func (f *view) compare(snapshot Snapshot) error {
 
 // expireCorrupt ends a heartbeat that is no record, whose writer need not have given it a TTL: nobody renews it, and its
 // worker would seem to live for good. The worker's last own heartbeat is older, so after a TTL it is over in any case.
-func (f *view) expireCorrupt(entries []Entry) {
-	if f.bucket != Heartbeats {
+func (f *view) expireCorrupt(entries []store.Entry) {
+	if f.bucket != store.Heartbeats {
 		return
 	}
 	for _, e := range entries {
-		if _, err := DecodeHeartbeat(e.Value); e.Kind != Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision || !errors.Is(err, ErrCorrupt) {
+		if _, err := record.DecodeHeartbeat(e.Value); e.Kind != store.Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision || !errors.Is(err, ErrCorrupt) {
 			continue
 		}
 		first := f.corrupt[e.Key]
@@ -84,30 +87,30 @@ func (f *view) expireCorrupt(entries []Entry) {
 		case time.Since(first.at) >= f.store.TTL(f.bucket):
 			delete(f.live, e.Key)
 			delete(f.corrupt, e.Key)
-			f.emit(Update{Kind: UpdateExpired, Entry: Entry{Bucket: f.bucket, Key: e.Key, Revision: e.Revision, Kind: Expired}, UpTo: e.Revision})
+			f.emit(store.Update{Kind: store.UpdateExpired, Entry: store.Entry{Bucket: f.bucket, Key: e.Key, Revision: e.Revision, Kind: store.Expired}, UpTo: e.Revision})
 		}
 	}
 }
 
 // tell passes an entry on if it is newer than what was told of its key.
-func (f *view) tell(e Entry) {
+func (f *view) tell(e store.Entry) {
 	if e.Revision <= f.told[e.Key].revision {
 		return
 	}
 	f.told[e.Key] = write{e.Revision, e.Token}
-	if f.bucket == Assignments && e.Key == PlanKey {
+	if f.bucket == store.Assignments && e.Key == store.PlanKey {
 		f.store.sawPlan(e.Revision)
 	}
-	u := Update{Kind: UpdatePut, Entry: e, UpTo: e.Revision}
+	u := store.Update{Kind: store.UpdatePut, Entry: e, UpTo: e.Revision}
 	switch e.Kind {
-	case Put:
+	case store.Put:
 		f.live[e.Key] = true
 		f.emit(u)
 		return
-	case Deleted:
-		u.Kind = UpdateDeleted
-	case Expired:
-		u.Kind = UpdateExpired
+	case store.Deleted:
+		u.Kind = store.UpdateDeleted
+	case store.Expired:
+		u.Kind = store.UpdateExpired
 	}
 	delete(f.live, e.Key)
 	f.emit(u)

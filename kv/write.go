@@ -8,6 +8,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/parti-go/parti/internal/store"
 )
 
 // What the server refuses a conditional write with. Busy proves nothing: another write of that key is under way.
@@ -103,13 +105,13 @@ func (s *Store) write(ctx context.Context, msg *nats.Msg, ttl time.Duration, con
 }
 
 // put writes a value on the condition that expect is the last revision of its key.
-func (s *Store) put(ctx context.Context, b Bucket, key string, value []byte, expect uint64, ttl time.Duration) (uint64, error) {
+func (s *Store) put(ctx context.Context, b store.Bucket, key string, value []byte, expect uint64, ttl time.Duration) (uint64, error) {
 	return s.write(ctx, &nats.Msg{Subject: s.subject(b, key), Data: value}, ttl, jetstream.WithExpectLastSequencePerSubject(expect))
 }
 
 // marker is the message that deletes a key. It says PURGE: a DEL that runs out is itself followed by an expiry marker,
 // and the key would seem to end a second time.
-func (s *Store) marker(b Bucket, key string) *nats.Msg {
+func (s *Store) marker(b store.Bucket, key string) *nats.Msg {
 	return &nats.Msg{Subject: s.subject(b, key), Header: nats.Header{"KV-Operation": {"PURGE"}}}
 }
 

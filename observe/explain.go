@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 	"github.com/parti-go/parti/strategy/whatif"
 )
@@ -46,15 +46,15 @@ type Explanation struct {
 // MarshalJSON writes the names in camelCase and the times in milliseconds since 1970, 0 for unknown.
 func (e Explanation) MarshalJSON() ([]byte, error) {
 	type change struct {
-		At          int64          `json:"at"`
-		From        string         `json:"from"`
-		To          string         `json:"to"`
-		Epoch       int64          `json:"epoch"`
-		Version     int64          `json:"version"`
-		Term        uint64         `json:"term"`
-		By          string         `json:"by"`
-		Why         string         `json:"why"`
-		Certificate kv.Certificate `json:"certificate"`
+		At          int64              `json:"at"`
+		From        string             `json:"from"`
+		To          string             `json:"to"`
+		Epoch       int64              `json:"epoch"`
+		Version     int64              `json:"version"`
+		Term        uint64             `json:"term"`
+		By          string             `json:"by"`
+		Why         string             `json:"why"`
+		Certificate record.Certificate `json:"certificate"`
 	}
 	of := func(c Change) *change {
 		if c.Partition == "" {

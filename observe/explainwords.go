@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy/whatif"
 )
 
@@ -82,7 +82,7 @@ func (x *explainer) tellReason() {
 
 // tellCertificate says what the version brought. Its moves are those between workers that stay: what a worker that was lost or
 // left had is not among them.
-func (x *explainer) tellCertificate(c kv.Certificate) {
+func (x *explainer) tellCertificate(c record.Certificate) {
 	if c.Moves > 0 || c.LeastMoves > 0 {
 		x.say("Beyond what had to move, that version moved %s between workers that stay (least possible: %d).", partitions(c.Moves), c.LeastMoves)
 	}

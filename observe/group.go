@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 )
 
 // Group is what was seen of a group at one moment. It does not change any more: treat its slices and maps as read-only.
@@ -37,7 +37,7 @@ type Plan struct {
 	Partitions int
 	// Stored is when the plan was stored, by the clock of the server.
 	Stored      time.Time
-	Certificate kv.Certificate
+	Certificate record.Certificate
 	// Strategy describes the strategy of the leader that stored the plan, see [strategy.Describe]; "" where it is an earlier
 	// release.
 	Strategy string

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 )
 
 // Query says which changes are asked for; its zero value asks for all that are kept, which are those of the last day.
@@ -29,7 +29,7 @@ type Change struct {
 	By      string // the leader
 	Why     string
 	// Certificate is that of the version.
-	Certificate kv.Certificate
+	Certificate record.Certificate
 	// Left is how many changes of this version the journal could not keep. Such a Change names no partition.
 	Left int
 }
@@ -41,7 +41,7 @@ func (o *Observer) History(ctx context.Context, q Query) ([]Change, error) {
 		return nil, fmt.Errorf("observe: history: Limit is %d, allowed: 0 or more", q.Limit)
 	}
 	var all []Change
-	err := o.store.Load().History(ctx, q.Since, func(j kv.Journal, stored time.Time) error {
+	err := o.store.Load().History(ctx, q.Since, func(j record.Journal, stored time.Time) error {
 		all = q.take(all, j, stored)
 		return ctx.Err()
 	})
@@ -51,7 +51,7 @@ func (o *Observer) History(ctx context.Context, q Query) ([]Change, error) {
 	return q.newest(all), nil
 }
 
-func (q Query) take(all []Change, j kv.Journal, stored time.Time) []Change {
+func (q Query) take(all []Change, j record.Journal, stored time.Time) []Change {
 	for _, c := range j.Changes {
 		if q.Worker != "" && c.From != q.Worker && c.To != q.Worker {
 			continue

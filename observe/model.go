@@ -6,7 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // model is what the feeds have told. An update costs what it changes; a Group is put together when somebody asks.
@@ -18,7 +19,7 @@ type model struct {
 	owners  map[string]holding // by partition
 	plan    Plan
 	damped  map[string]time.Time
-	term    kv.Term
+	term    record.Term
 	granted int // partitions of live sessions
 	synced  [4]bool
 	stale   [4]time.Time
@@ -33,9 +34,9 @@ type model struct {
 // worker is a worker with its records. A record counts while its session may live.
 type worker struct {
 	id         string
-	claim      kv.Claim
+	claim      record.Claim
 	claimed    uint64 // the session of the claim; 0 for none
-	beat       kv.Heartbeat
+	beat       record.Heartbeat
 	live       bool
 	heard      time.Time // when the newest heartbeat was stored
 	ended      time.Time // when it was last live; zero where that is not known
@@ -68,22 +69,22 @@ func (w *worker) counted() bool {
 }
 
 // told takes one update of a feed.
-func (m *model) told(u kv.Update, b kv.Bucket) {
+func (m *model) told(u store.Update, b store.Bucket) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	changed := false
 	switch u.Kind {
-	case kv.UpdateSynced:
+	case store.UpdateSynced:
 		changed = m.sync(b)
-	case kv.UpdateBlind, kv.UpdateStale:
+	case store.UpdateBlind, store.UpdateStale:
 		m.stale[b], changed = u.Since, true
 	default:
 		switch b {
-		case kv.StableIDs:
+		case store.StableIDs:
 			changed = m.claimed(u)
-		case kv.Heartbeats:
+		case store.Heartbeats:
 			changed = m.beat(u)
-		case kv.Assignments:
+		case store.Assignments:
 			changed = m.assigned(u)
 		default: // who should try to lead is nobody's promise: only a term makes a leader
 		}
@@ -101,12 +102,12 @@ func (m *model) change() {
 }
 
 // sync notes that a bucket was listed whole.
-func (m *model) sync(b kv.Bucket) (changed bool) {
+func (m *model) sync(b store.Bucket) (changed bool) {
 	before := m.stale[b]
 	m.stale[b], m.failed = time.Time{}, time.Time{}
 	first := !m.synced[b]
 	m.synced[b] = true
-	if m.synced[kv.Heartbeats] && (first || b == kv.Heartbeats) {
+	if m.synced[store.Heartbeats] && (first || b == store.Heartbeats) {
 		for _, w := range m.workers {
 			if !w.live && w.session > w.gone {
 				w.gone, changed = w.session, true
@@ -114,7 +115,7 @@ func (m *model) sync(b kv.Bucket) (changed bool) {
 			}
 		}
 	}
-	if first && m.synced[kv.StableIDs] && m.synced[kv.Heartbeats] && m.synced[kv.Assignments] {
+	if first && m.synced[store.StableIDs] && m.synced[store.Heartbeats] && m.synced[store.Assignments] {
 		close(m.ready)
 	}
 	return changed || first || !before.IsZero()
@@ -147,13 +148,13 @@ func (m *model) recount(w *worker) {
 	}
 }
 
-func (m *model) claimed(u kv.Update) bool {
+func (m *model) claimed(u store.Update) bool {
 	w := m.worker(u.Entry.Key)
-	var c kv.Claim
+	var c record.Claim
 	var session uint64
-	if u.Kind == kv.UpdatePut {
+	if u.Kind == store.UpdatePut {
 		var err error
-		if c, err = kv.DecodeClaim(u.Entry.Value); err != nil {
+		if c, err = record.DecodeClaim(u.Entry.Value); err != nil {
 			return false
 		}
 		if session = c.Session; session == 0 { // the first claim: its revision is the number
@@ -173,20 +174,20 @@ func (m *model) forget(w *worker) {
 	}
 }
 
-func (m *model) beat(u kv.Update) bool {
+func (m *model) beat(u store.Update) bool {
 	w := m.worker(u.Entry.Key)
-	if u.Kind != kv.UpdatePut {
+	if u.Kind != store.UpdatePut {
 		was := w.live
 		w.live = false
 		if was {
-			w.ended, w.clean = u.Entry.Created, u.Kind == kv.UpdateDeleted
+			w.ended, w.clean = u.Entry.Created, u.Kind == store.UpdateDeleted
 		}
 		w.gone = max(w.gone, w.beat.Session)
 		m.recount(w)
 		m.forget(w)
 		return was
 	}
-	h, err := kv.DecodeHeartbeat(u.Entry.Value)
+	h, err := record.DecodeHeartbeat(u.Entry.Value)
 	if err != nil {
 		return false
 	}
@@ -198,33 +199,33 @@ func (m *model) beat(u kv.Update) bool {
 }
 
 // sameBeat compares what a Group shows of a heartbeat.
-func sameBeat(a, b kv.Heartbeat) bool {
+func sameBeat(a, b record.Heartbeat) bool {
 	return a.Session == b.Session && a.Applied == b.Applied && a.Leaving == b.Leaving && a.Cordoned == b.Cordoned &&
 		a.Capacity == b.Capacity && maps.Equal(a.Labels, b.Labels) && slices.Equal(a.Stuck, b.Stuck)
 }
 
-func (m *model) assigned(u kv.Update) bool {
-	put := u.Kind == kv.UpdatePut
+func (m *model) assigned(u store.Update) bool {
+	put := u.Kind == store.UpdatePut
 	switch u.Entry.Key {
-	case kv.TermKey:
-		t, err := kv.DecodeTerm(u.Entry.Value)
+	case store.TermKey:
+		t, err := record.DecodeTerm(u.Entry.Value)
 		if !put || err != nil {
 			return false
 		}
 		m.term = t
 		return true
-	case kv.PlanKey:
-		p, err := kv.DecodePlan(u.Entry.Value)
+	case store.PlanKey:
+		p, err := record.DecodePlan(u.Entry.Value)
 		if !put || err != nil {
 			return false
 		}
 		m.planned(p, u.Entry.Created)
 		return true
 	}
-	var a kv.Assignment
+	var a record.Assignment
 	if put {
 		var err error
-		if a, err = kv.DecodeAssignment(u.Entry.Value); err != nil || a.Worker != u.Entry.Key {
+		if a, err = record.DecodeAssignment(u.Entry.Value); err != nil || a.Worker != u.Entry.Key {
 			return false // of a newer release, damaged, or nobody's: what was told before stands
 		}
 	}
@@ -232,7 +233,7 @@ func (m *model) assigned(u kv.Update) bool {
 	return true
 }
 
-func (m *model) planned(p kv.Plan, stored time.Time) {
+func (m *model) planned(p record.Plan, stored time.Time) {
 	m.plan = Plan{
 		Term: p.Term, Version: p.Version, Phase: string(p.Phase), Lifecycle: string(p.Lifecycle), Members: p.Members,
 		Partitions: p.Partitions, Stored: stored, Certificate: p.Certificate, Strategy: p.Strategy,
@@ -247,7 +248,7 @@ func (m *model) planned(p kv.Plan, stored time.Time) {
 }
 
 // record takes over what a worker has, and gives up what it had.
-func (m *model) record(w *worker, a kv.Assignment, stored time.Time) {
+func (m *model) record(w *worker, a record.Assignment, stored time.Time) {
 	since := make(map[string]Partition, len(w.partitions))
 	for i, p := range w.partitions {
 		since[p.ID] = p

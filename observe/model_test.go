@@ -9,7 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 )
 
 // feedOf feeds a model without a store.
@@ -18,32 +19,32 @@ type feedOf struct {
 	revision uint64
 }
 
-func (f *feedOf) put(b kv.Bucket, key string, record any) {
-	value, err := json.Marshal(record)
+func (f *feedOf) put(b store.Bucket, key string, rec any) {
+	value, err := json.Marshal(rec)
 	if err != nil {
 		panic(err)
 	}
 	f.revision++
 	value = append([]byte(`{"format":1,`), value[1:]...)
-	f.m.told(kv.Update{Kind: kv.UpdatePut, Entry: kv.Entry{Bucket: b, Key: key, Value: value, Revision: f.revision, Created: time.Unix(int64(f.revision), 0)}}, b)
+	f.m.told(store.Update{Kind: store.UpdatePut, Entry: store.Entry{Bucket: b, Key: key, Value: value, Revision: f.revision, Created: time.Unix(int64(f.revision), 0)}}, b)
 }
 
 func (f *feedOf) expire(key string) {
-	f.m.told(kv.Update{Kind: kv.UpdateExpired, Entry: kv.Entry{Bucket: kv.Heartbeats, Key: key}}, kv.Heartbeats)
+	f.m.told(store.Update{Kind: store.UpdateExpired, Entry: store.Entry{Bucket: store.Heartbeats, Key: key}}, store.Heartbeats)
 }
 
 func (f *feedOf) synced() {
-	for _, b := range []kv.Bucket{kv.StableIDs, kv.Heartbeats, kv.Assignments} {
-		f.m.told(kv.Update{Kind: kv.UpdateSynced}, b)
+	for _, b := range []store.Bucket{store.StableIDs, store.Heartbeats, store.Assignments} {
+		f.m.told(store.Update{Kind: store.UpdateSynced}, b)
 	}
 }
 
 func (f *feedOf) grant(worker string, session uint64, version int64, partitions ...string) {
-	a := kv.Assignment{Worker: worker, Session: session, Term: 1, Version: version}
+	a := record.Assignment{Worker: worker, Session: session, Term: 1, Version: version}
 	for _, p := range partitions {
-		a.Owned = append(a.Owned, kv.Owned{Partition: p, Epoch: version})
+		a.Owned = append(a.Owned, record.Owned{Partition: p, Epoch: version})
 	}
-	f.put(kv.Assignments, worker, a)
+	f.put(store.Assignments, worker, a)
 }
 
 func (f *feedOf) owner(partition string) string {
@@ -60,9 +61,9 @@ func TestARecordCountsWhileItsSessionMayLive(t *testing.T) {
 	require.Equal(t, "worker-0/7@1", f.owner("a"), "its heartbeat may be told later")
 	f.synced()
 	require.Empty(t, f.owner("a"), "the complete list shows none")
-	f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 7})
+	f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 7})
 	require.Equal(t, "worker-0/7@1", f.owner("a"), "it was only late")
-	f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 9})
+	f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 9})
 	require.Empty(t, f.owner("a"), "a newer session has none of it")
 	f.grant("worker-0", 9, 2, "a")
 	require.Equal(t, "worker-0/9@2", f.owner("a"))
@@ -76,11 +77,11 @@ func TestARecordCountsWhileItsSessionMayLive(t *testing.T) {
 
 func TestAHeartbeatThatSaysNothingNewIsHeardAndChangesNoGroup(t *testing.T) {
 	f := &feedOf{m: newModel()}
-	f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 7})
+	f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 7})
 	before, _ := f.m.group()
 	first := f.m.heard("worker-0")
 	require.False(t, first.IsZero())
-	f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 7})
+	f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 7})
 	after, _ := f.m.group()
 	require.Equal(t, before.seq, after.seq)
 	require.True(t, f.m.heard("worker-0").After(first))
@@ -104,11 +105,11 @@ func TestOfTwoRecordsThatNameAPartitionTheHigherEpochCounts(t *testing.T) {
 
 func TestAGroupDoesNotChangeAndIsPutTogetherOncePerChange(t *testing.T) {
 	f := &feedOf{m: newModel()}
-	f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 7})
+	f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 7})
 	f.grant("worker-0", 7, 1, "a", "b")
 	f.synced()
 	before, _ := f.m.group()
-	f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 7})
+	f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 7})
 	same, _ := f.m.group()
 	require.Equal(t, before.seq, same.seq, "a heartbeat that says nothing new is no change")
 	require.Same(t, &before.Workers[0], &same.Workers[0])
@@ -122,12 +123,12 @@ func TestAGroupDoesNotChangeAndIsPutTogetherOncePerChange(t *testing.T) {
 func TestStaleIsTheOldestOfWhatIsNotSeen(t *testing.T) {
 	f := &feedOf{m: newModel()}
 	f.synced()
-	f.m.told(kv.Update{Kind: kv.UpdateBlind, Since: time.Unix(20, 0)}, kv.Heartbeats)
-	f.m.told(kv.Update{Kind: kv.UpdateStale, Since: time.Unix(10, 0)}, kv.Assignments)
+	f.m.told(store.Update{Kind: store.UpdateBlind, Since: time.Unix(20, 0)}, store.Heartbeats)
+	f.m.told(store.Update{Kind: store.UpdateStale, Since: time.Unix(10, 0)}, store.Assignments)
 	require.Equal(t, time.Unix(10, 0), f.m.since())
-	f.m.told(kv.Update{Kind: kv.UpdateSynced}, kv.Assignments)
+	f.m.told(store.Update{Kind: store.UpdateSynced}, store.Assignments)
 	require.Equal(t, time.Unix(20, 0), f.m.since())
-	f.m.told(kv.Update{Kind: kv.UpdateSynced}, kv.Heartbeats)
+	f.m.told(store.Update{Kind: store.UpdateSynced}, store.Heartbeats)
 	require.Zero(t, f.m.since())
 }
 
@@ -136,8 +137,8 @@ func large() *feedOf {
 	f := &feedOf{m: newModel()}
 	for w := range 1000 {
 		id := fmt.Sprintf("worker-%d", w)
-		f.put(kv.StableIDs, id, kv.Claim{Session: 5, Host: "host-" + id, Process: w})
-		f.put(kv.Heartbeats, id, kv.Heartbeat{Session: 5, Capacity: 100})
+		f.put(store.StableIDs, id, record.Claim{Session: 5, Host: "host-" + id, Process: w})
+		f.put(store.Heartbeats, id, record.Heartbeat{Session: 5, Capacity: 100})
 		f.grant(id, 5, 1, partitionsOf(w)...)
 	}
 	f.synced()

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/kv"
 )
 
@@ -60,15 +61,15 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Obser
 		return nil, fmt.Errorf("observe: %w", err)
 	}
 	o := &Observer{js: js, group: cfg, cfg: storeConfig(cfg)}
-	store, err := kv.Observe(ctx, js, o.cfg)
+	buckets, err := kv.Observe(ctx, js, o.cfg)
 	if err != nil {
 		return nil, fmt.Errorf("observe: %w", err)
 	}
 	o.ctx, o.close = context.WithCancel(context.Background())
 	m := o.newModel()
-	o.store.Store(store)
+	o.store.Store(buckets)
 	o.model.Store(m)
-	o.work.Go(func() { o.run(store, m) })
+	o.work.Go(func() { o.run(buckets, m) })
 	select {
 	case <-m.ready:
 		return o, nil
@@ -144,13 +145,13 @@ func (o *Observer) Close() error {
 
 // run follows the store until the observer is closed. When the store is another one than it was, it begins anew, and what
 // was known stays until the new one has been read.
-func (o *Observer) run(store *kv.Store, m *model) {
+func (o *Observer) run(buckets *kv.Store, m *model) {
 	for o.ctx.Err() == nil {
-		o.follow(store, m)
+		o.follow(buckets, m)
 		o.model.Load().fail(time.Now())
-		store, m = o.reopen(), o.newModel()
-		if store != nil {
-			o.store.Store(store)
+		buckets, m = o.reopen(), o.newModel()
+		if buckets != nil {
+			o.store.Store(buckets)
 		}
 	}
 }
@@ -163,21 +164,21 @@ func (o *Observer) reopen() *kv.Store {
 		case <-o.ctx.Done():
 			return nil
 		}
-		if store, err := kv.Observe(o.ctx, o.js, o.cfg); err == nil {
-			return store
+		if buckets, err := kv.Observe(o.ctx, o.js, o.cfg); err == nil {
+			return buckets
 		}
 	}
 }
 
 // follow takes the feeds of a store until one of them ends.
-func (o *Observer) follow(store *kv.Store, m *model) {
+func (o *Observer) follow(buckets *kv.Store, m *model) {
 	ctx, cancel := context.WithCancel(o.ctx)
 	defer cancel()
 	var feeds sync.WaitGroup
-	for _, b := range []kv.Bucket{kv.StableIDs, kv.Heartbeats, kv.Assignments} {
+	for _, b := range []store.Bucket{store.StableIDs, store.Heartbeats, store.Assignments} {
 		feeds.Go(func() {
 			defer cancel()
-			_ = store.Feed(ctx, b, nil, 0, func(u kv.Update) { m.told(u, b) })
+			_ = buckets.Feed(ctx, b, nil, 0, func(u store.Update) { m.told(u, b) })
 		})
 	}
 	if before := o.model.Load(); before != m {

@@ -2,7 +2,7 @@ package observe
 
 import (
 	"github.com/parti-go/parti/fsm"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 )
 
 // state is where the records say that a worker stands in the state machine. led says whether somebody leads.
@@ -12,18 +12,18 @@ import (
 func (m *model) state(w *worker, led bool) fsm.State {
 	// The heartbeat tells of the first assignment up to an interval later than its record does.
 	applied := w.beat.Applied.Version > 0 || w.session != 0 && w.session == w.beat.Session
-	switch phase := kv.Phase(m.plan.Phase); {
+	switch phase := record.Phase(m.plan.Phase); {
 	case !w.live && w.claims():
 		return fsm.ClaimingID
 	case !w.live:
 		return fsm.Shutdown
 	case !applied && !led:
 		return fsm.Election
-	case phase == kv.PhaseScaling:
+	case phase == record.PhaseScaling:
 		return fsm.Scaling
-	case phase == kv.PhaseRebalancing:
+	case phase == record.PhaseRebalancing:
 		return fsm.Rebalancing
-	case phase == kv.PhaseEmergency:
+	case phase == record.PhaseEmergency:
 		return fsm.Emergency
 	case !applied:
 		return fsm.WaitingAssignment

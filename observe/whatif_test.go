@@ -12,7 +12,7 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/internal/record"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/strategy"
 	"github.com/parti-go/parti/strategy/whatif"
 )
@@ -20,20 +20,20 @@ import (
 // groupOf is a group of live workers in which a leader has planned for members.
 func groupOf(members ...string) *feedOf {
 	f := &feedOf{m: newModel()}
-	f.put(kv.Assignments, kv.TermKey, kv.Term{Number: 1, Worker: members[0], Session: 1})
-	f.plan(kv.Plan{Version: 1, Members: members, Partitions: 2 * len(members), Strategy: "sticky"})
+	f.put(store.Assignments, store.TermKey, record.Term{Number: 1, Worker: members[0], Session: 1})
+	f.plan(record.Plan{Version: 1, Members: members, Partitions: 2 * len(members), Strategy: "sticky"})
 	for i, id := range members {
-		f.put(kv.StableIDs, id, kv.Claim{Session: 1, Host: "host", Process: 1})
-		f.put(kv.Heartbeats, id, kv.Heartbeat{Session: 1, Capacity: 100})
+		f.put(store.StableIDs, id, record.Claim{Session: 1, Host: "host", Process: 1})
+		f.put(store.Heartbeats, id, record.Heartbeat{Session: 1, Capacity: 100})
 		f.grant(id, 1, 1, fmt.Sprintf("p.%d", 2*i), fmt.Sprintf("p.%d", 2*i+1))
 	}
 	f.synced()
 	return f
 }
 
-func (f *feedOf) plan(p kv.Plan) {
+func (f *feedOf) plan(p record.Plan) {
 	p.Term, p.Phase, p.Lifecycle = 1, "idle", cmp.Or(p.Lifecycle, "stable")
-	f.put(kv.Assignments, kv.PlanKey, p)
+	f.put(store.Assignments, store.PlanKey, p)
 }
 
 func (f *feedOf) group() Group {
@@ -43,12 +43,12 @@ func (f *feedOf) group() Group {
 
 func TestAGroupIsTheFleetThatItsLeaderSees(t *testing.T) {
 	f := groupOf("worker-0", "worker-1", "worker-2", "worker-3")
-	f.put(kv.Heartbeats, "worker-1", kv.Heartbeat{Session: 1, Capacity: 300, Labels: map[string]string{"zone": "a"}, Cordoned: true})
-	f.put(kv.Heartbeats, "worker-2", kv.Heartbeat{Session: 1, Capacity: 100, Leaving: true})
+	f.put(store.Heartbeats, "worker-1", record.Heartbeat{Session: 1, Capacity: 300, Labels: map[string]string{"zone": "a"}, Cordoned: true})
+	f.put(store.Heartbeats, "worker-2", record.Heartbeat{Session: 1, Capacity: 100, Leaving: true})
 	f.expire("worker-3")
-	f.put(kv.Heartbeats, "worker-4", kv.Heartbeat{Session: 9, Capacity: 100})
-	f.put(kv.StableIDs, "worker-5", kv.Claim{Session: 1, Process: 7}) // it is about to join
-	f.put(kv.Assignments, "worker-6", kv.Assignment{Worker: "worker-6", Session: 3, Version: 1, Owned: []kv.Owned{{Partition: "lost", Epoch: 1, Weight: 7}}})
+	f.put(store.Heartbeats, "worker-4", record.Heartbeat{Session: 9, Capacity: 100})
+	f.put(store.StableIDs, "worker-5", record.Claim{Session: 1, Process: 7}) // it is about to join
+	f.put(store.Assignments, "worker-6", record.Assignment{Worker: "worker-6", Session: 3, Version: 1, Owned: []record.Owned{{Partition: "lost", Epoch: 1, Weight: 7}}})
 	now := time.Unix(1000, 0)
 	fleet := f.group().Fleet(parti.DefaultConfig(), now)
 	worker := func(n int) strategy.Worker { return strategy.Worker{ID: fmt.Sprintf("worker-%d", n), Capacity: 100} }
@@ -68,11 +68,11 @@ func TestAGroupIsTheFleetThatItsLeaderSees(t *testing.T) {
 	require.Len(t, fleet.Partitions, 9)
 	require.Zero(t, fleet.Unseen)
 
-	f.plan(kv.Plan{
+	f.plan(record.Plan{
 		Version: 2, Members: []string{"worker-0"}, Partitions: 20, Damped: []record.Damped{{Worker: "worker-4", Until: now.Add(time.Second)}},
 	})
-	f.put(kv.Assignments, "worker-0", kv.Assignment{
-		Worker: "worker-0", Session: 1, Version: 2, Owned: []kv.Owned{{Partition: "p.7", Epoch: 2}}, Releasing: []kv.Releasing{{Partition: "p.0", Epoch: 1, Weight: 5}},
+	f.put(store.Assignments, "worker-0", record.Assignment{
+		Worker: "worker-0", Session: 1, Version: 2, Owned: []record.Owned{{Partition: "p.7", Epoch: 2}}, Releasing: []record.Releasing{{Partition: "p.0", Epoch: 1, Weight: 5}},
 	})
 	fleet = f.group().Fleet(parti.DefaultConfig(), now)
 	require.Contains(t, fleet.IDs.Taken, "worker-4", "it is held back, and its ID is taken")
@@ -88,7 +88,7 @@ func TestAGroupIsTheFleetThatItsLeaderSees(t *testing.T) {
 
 func TestAStrategyThatThePlanCannotNameHasToBeGiven(t *testing.T) {
 	f := groupOf("worker-0", "worker-1")
-	f.plan(kv.Plan{Version: 2, Members: []string{"worker-0", "worker-1"}, Partitions: 4, Strategy: "*main.mine"})
+	f.plan(record.Plan{Version: 2, Members: []string{"worker-0", "worker-1"}, Partitions: 4, Strategy: "*main.mine"})
 	o := &Observer{group: parti.DefaultConfig()}
 	o.model.Store(f.m)
 	_, err := o.WhatIf(whatif.Change{Join: 1}, nil)
@@ -114,11 +114,11 @@ func explained(f *feedOf, partition string, now time.Time, changes ...Change) Ex
 func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 	granted := Change{
 		At: time.Unix(5, 0), Partition: "p.0", From: "worker-9", To: "worker-0", Epoch: 1, Version: 1, By: "worker-2", Why: "emergency: lost worker-9",
-		Certificate: kv.Certificate{Moves: 3, LeastMoves: 2, Imbalance: 1.2, LeastImbalance: 1.1},
+		Certificate: record.Certificate{Moves: 3, LeastMoves: 2, Imbalance: 1.2, LeastImbalance: 1.1},
 	}
 	at := func(n int64) time.Time { return time.Unix(n, 0) }
-	gone := func(f *feedOf, kind kv.UpdateKind) {
-		f.m.told(kv.Update{Kind: kind, Entry: kv.Entry{Bucket: kv.Heartbeats, Key: "worker-0", Created: at(100)}}, kv.Heartbeats)
+	gone := func(f *feedOf, kind store.UpdateKind) {
+		f.m.told(store.Update{Kind: kind, Entry: store.Entry{Bucket: store.Heartbeats, Key: "worker-0", Created: at(100)}}, store.Heartbeats)
 	}
 	for name, c := range map[string]struct {
 		change    func(f *feedOf)
@@ -142,7 +142,7 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 		},
 		"releasing": {
 			func(f *feedOf) {
-				f.put(kv.Assignments, "worker-0", kv.Assignment{Worker: "worker-0", Session: 1, Version: 2, Releasing: []kv.Releasing{{Partition: "p.0", Epoch: 1}}})
+				f.put(store.Assignments, "worker-0", record.Assignment{Worker: "worker-0", Session: 1, Version: 2, Releasing: []record.Releasing{{Partition: "p.0", Epoch: 1}}})
 			},
 			"p.0", at(200), Releasing,
 			[]string{"It is on its way: worker-0 has been asked to let go of it"},
@@ -157,27 +157,27 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 			"worker-0", true,
 		},
 		"awaited after a crash": {
-			func(f *feedOf) { gone(f, kv.UpdateExpired) },
+			func(f *feedOf) { gone(f, store.UpdateExpired) },
 			"p.0", at(130), Awaited,
 			[]string{"Its owner worker-0 was lost: its heartbeat expired at 1970-01-01T00:01:40Z.", "It waits for worker-0 until 1970-01-01T00:02:40Z"},
 			at(160), "worker-0", false,
 		},
 		"awaited after a stop": {
-			func(f *feedOf) { gone(f, kv.UpdateDeleted) },
+			func(f *feedOf) { gone(f, store.UpdateDeleted) },
 			"p.0", at(105), Awaited,
 			[]string{"Its owner worker-0 stopped at", "It waits for worker-0 until 1970-01-01T00:01:50Z"},
 			at(110), "worker-0", false,
 		},
 		"awaited for long enough": {
-			func(f *feedOf) { gone(f, kv.UpdateDeleted) },
+			func(f *feedOf) { gone(f, store.UpdateDeleted) },
 			"p.0", at(111), Awaited,
 			[]string{"The leader is about to give it to another worker."},
 			at(110), "worker-0", false,
 		},
 		"unowned": {
 			func(f *feedOf) {
-				gone(f, kv.UpdateExpired)
-				f.plan(kv.Plan{Version: 2, Members: []string{"worker-1", "worker-2"}, Partitions: 6})
+				gone(f, store.UpdateExpired)
+				f.plan(record.Plan{Version: 2, Members: []string{"worker-1", "worker-2"}, Partitions: 6})
 			},
 			"p.0", at(200), Unowned,
 			[]string{"Nobody has it. worker-0 had it in epoch 1 and is not there any more."},
@@ -199,8 +199,8 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 		},
 		"stuck, cordoned and damped": {
 			func(f *feedOf) {
-				f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 1, Capacity: 100, Cordoned: true, Stuck: []string{"waits for a hook"}})
-				f.plan(kv.Plan{
+				f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 1, Capacity: 100, Cordoned: true, Stuck: []string{"waits for a hook"}})
+				f.plan(record.Plan{
 					Version: 2, Members: []string{"worker-0", "worker-1", "worker-2"}, Partitions: 6, Lifecycle: "post_cold_start", Damped: []record.Damped{{Worker: "worker-0", Until: at(500)}},
 				})
 			},
@@ -212,7 +212,7 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 		"leaving, and all others too": {
 			func(f *feedOf) {
 				for _, id := range []string{"worker-0", "worker-1"} {
-					f.put(kv.Heartbeats, id, kv.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
+					f.put(store.Heartbeats, id, record.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
 				}
 				f.expire("worker-2")
 			},
@@ -223,8 +223,8 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 		},
 		"leaving, and only a cordoned one stays": {
 			func(f *feedOf) {
-				f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
-				f.put(kv.Heartbeats, "worker-1", kv.Heartbeat{Session: 2, Capacity: 100, Cordoned: true})
+				f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
+				f.put(store.Heartbeats, "worker-1", record.Heartbeat{Session: 2, Capacity: 100, Cordoned: true})
 				f.expire("worker-2")
 			},
 			"p.0", at(200), Owned,
@@ -234,8 +234,8 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 		},
 		"leaving, without a leader, unseen": {
 			func(f *feedOf) {
-				f.put(kv.Heartbeats, "worker-0", kv.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
-				f.m.told(kv.Update{Kind: kv.UpdateBlind, Since: at(150)}, kv.Heartbeats)
+				f.put(store.Heartbeats, "worker-0", record.Heartbeat{Session: 2, Capacity: 100, Leaving: true})
+				f.m.told(store.Update{Kind: store.UpdateBlind, Since: at(150)}, store.Heartbeats)
 			},
 			"p.0", at(200), Owned,
 			[]string{"The store has not answered since 1970-01-01T00:02:30Z", "worker-0 leaves", "would go to worker-", "has no leader now"},
@@ -264,7 +264,7 @@ func TestAnExplanationSaysWhereAPartitionStands(t *testing.T) {
 // TestAnExplanationCountsOnlyWhatMovedBetweenThoseWhoStay: zero moves right after "got it from" would contradict themselves.
 func TestAnExplanationCountsOnlyWhatMovedBetweenThoseWhoStay(t *testing.T) {
 	f := groupOf("worker-0", "worker-1")
-	granted := Change{Partition: "p.0", From: "worker-9", To: "worker-0", Epoch: 1, Certificate: kv.Certificate{Imbalance: 1, LeastImbalance: 1}}
+	granted := Change{Partition: "p.0", From: "worker-9", To: "worker-0", Epoch: 1, Certificate: record.Certificate{Imbalance: 1, LeastImbalance: 1}}
 	told := func() string { return strings.Join(explained(f, "p.0", time.Unix(200, 0), granted).Sentences, "\n") }
 	require.NotContains(t, told(), "moved")
 	require.Contains(t, told(), "That version left the fullest worker at 1.000 times its fair share (at best 1.000).")

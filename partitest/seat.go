@@ -116,7 +116,7 @@ func (w *Worker) ending(ids []string) (left []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, s := range w.seats {
-		for _, id := range s.bench.Held().Holding {
+		for _, id := range s.bench.Holding() {
 			if len(ids) == 0 || slices.Contains(ids, id) {
 				left = append(left, id)
 			}
@@ -189,7 +189,7 @@ func (w *Worker) close() {
 	}
 	w.Await()
 	for _, s := range seats {
-		if len(s.bench.Held().Holding) == 0 {
+		if len(s.bench.Holding()) == 0 {
 			s.bench.Close()
 		}
 	}

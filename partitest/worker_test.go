@@ -156,9 +156,9 @@ func TestAnOverlapShowsWhetherStaleWritesBounce(t *testing.T) {
 		require.Greater(t, fresh.Epoch(), stale.Epoch())
 		require.NotEqual(t, fresh.WorkerID(), stale.WorkerID())
 		b.read(func() { require.Equal(t, 2, b.now["a"]) })
-		store := &table{}
-		require.NoError(t, store.put(fresh.Epoch(), "fresh"))
-		require.ErrorIs(t, store.put(stale.Epoch(), "stale"), errStale)
+		buckets := &table{}
+		require.NoError(t, buckets.put(fresh.Epoch(), "fresh"))
+		require.ErrorIs(t, buckets.put(stale.Epoch(), "stale"), errStale)
 		w.Fence("a")
 		w.Await("a")
 		require.ErrorIs(t, stale.Valid(), parti.ErrFenced)

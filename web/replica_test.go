@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti"
-	"github.com/parti-go/parti/kv"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/observe"
 )
 
@@ -103,7 +103,7 @@ func (c chance) group() observe.Group {
 func (c chance) plan() observe.Plan {
 	return observe.Plan{
 		Term: 1, Version: int64(c.IntN(3)), Phase: "idle", Strategy: fmt.Sprint(c.IntN(2)), Members: []string{"worker-0"},
-		Certificate: kv.Certificate{Imbalance: 1.5},
+		Certificate: record.Certificate{Imbalance: 1.5},
 	}
 }
 

@@ -39,7 +39,7 @@ func (a *app) commands() []func(*fisk.Application) {
 		a.ls, a.info, a.workers, a.partitions, a.owner, a.history, a.explain, a.whatif, a.watch, a.check, a.report, // look
 		a.refresh, a.cordon, a.uncordon, a.drain, // ask
 		a.init, a.verify, // prepare
-		a.fsm,
+		a.replay, a.fsm,
 	}
 }
 

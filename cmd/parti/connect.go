@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -278,21 +279,23 @@ func (g *group) flags(cli *fisk.Application) {
 	numberVar(cli.Flag("worker-id-max", "Highest number of a worker's ID").IsSetByUser(&g.mostSet), &g.most)
 }
 
-// config reads the configuration; a flag overrides the file.
-func (g *group) config() (parti.Config, error) {
-	cfg := parti.DefaultConfig()
+// config reads the file and the environment of the workers; a flag overrides both.
+func (g *group) config() (cfg parti.Config, err error) {
+	var file io.Reader
+	where := "environment"
 	if g.file != "" {
-		file, err := os.Open(g.file)
+		f, err := os.Open(g.file)
 		if err != nil {
 			return cfg, fmt.Errorf("--config: %w", err)
 		}
-		defer func() { _ = file.Close() }()
-		if cfg, err = parti.LoadConfig(file); err != nil {
-			return cfg, fmt.Errorf("--config %s: %w", g.file, err)
-		}
+		defer func() { _ = f.Close() }()
+		file, where = f, "--config "+g.file
+	}
+	if cfg, err = parti.LoadConfig(file); err != nil {
+		return cfg, fmt.Errorf("%s: %w", where, err)
 	}
 	if g.name != "" {
-		if g.name != cfg.Group && g.file != "" { // the names of the file's group are not those of this one
+		if g.name != cfg.Group { // the names of that group are not those of this one
 			cfg.KVBuckets.StableID, cfg.KVBuckets.Election, cfg.KVBuckets.Heartbeat, cfg.KVBuckets.Assignment = "", "", "", ""
 		}
 		cfg.Group = g.name

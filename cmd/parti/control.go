@@ -101,11 +101,11 @@ func (a *app) refreshAnyone(ctx context.Context) error {
 		return err
 	}
 	defer l.close()
-	store, err := kv.Observe(ctx, l.js, storeConfig(l.cfg, a.connection.timeout))
+	buckets, err := kv.Observe(ctx, l.js, storeConfig(l.cfg, a.connection.timeout))
 	if err != nil {
 		return err
 	}
-	if err := store.RequestRefresh(ctx); err != nil {
+	if err := buckets.RequestRefresh(ctx); err != nil {
 		return fmt.Errorf("refresh: %w", err)
 	}
 	return a.reply(asked{Action: string(control.Refresh), Done: true}, "the leader has listed the partitions again")

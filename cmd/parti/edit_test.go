@@ -170,9 +170,9 @@ func TestABucketOfAGroupIsRefusedUnderAnyName(t *testing.T) {
 		require.Contains(t, got.stderr, "workers coordinate")
 	}
 	for bucket, key := range map[string]string{"a": "worker-3", "b": "leader", "d": "term"} { // without the names
-		store, err := f.js.KeyValue(t.Context(), bucket)
+		buckets, err := f.js.KeyValue(t.Context(), bucket)
 		require.NoError(t, err)
-		_, err = store.PutString(t.Context(), key, "{}")
+		_, err = buckets.PutString(t.Context(), key, "{}")
 		require.NoError(t, err)
 		got := f.cli(t, "partitions", "add", "x", "--bucket", bucket)
 		require.Equal(t, exitUsage, got.code, bucket)

@@ -263,6 +263,18 @@ func TestTheFlagsOfTheGroupGoBeforeTheFile(t *testing.T) {
 	require.Equal(t, "parti-other-heartbeat", cfg.KVBuckets.Heartbeat)
 	require.Equal(t, 9, cfg.WorkerIDMax)
 
+	t.Setenv("PARTI_KV_BUCKETS_ASSIGNMENT", "theirs")
+	t.Setenv("PARTI_GROUP", "orders")
+	cfg, err = (&group{}).config()
+	require.NoError(t, err)
+	require.Equal(t, []string{"parti-orders-stableid", "theirs"}, []string{cfg.KVBuckets.StableID, cfg.KVBuckets.Assignment}, "the workers' environment")
+	cfg, err = (&group{name: "invoices"}).config()
+	require.NoError(t, err)
+	require.Equal(t, "parti-invoices-assignment", cfg.KVBuckets.Assignment, "a flag overrides it")
+	t.Setenv("PARTI_GROUPE", "orders")
+	_, err = (&group{}).config()
+	require.ErrorContains(t, err, "environment: invalid configuration: there is no setting for the environment variable PARTI_GROUPE")
+
 	_, err = (&group{file: "testdata/missing.yaml"}).config()
 	require.ErrorContains(t, err, "missing.yaml")
 }

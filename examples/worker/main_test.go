@@ -118,3 +118,12 @@ func TestTheConfigurationOfTheReadmeIsValid(t *testing.T) {
 	_, err = parti.LoadConfig(f)
 	require.NoError(t, err)
 }
+
+func TestTheEnvironmentConfiguresTheWorkerWithAndWithoutAFile(t *testing.T) {
+	t.Setenv("PARTI_GROUP", "orders")
+	for _, args := range [][]string{nil, {"-config", "quick.yaml"}} {
+		set, err := parse(args)
+		require.NoError(t, err)
+		assert.Equal(t, "parti-orders-election", set.config.KVBuckets.Election)
+	}
+}

@@ -30,7 +30,7 @@ type settings struct {
 func parse(args []string) (settings, error) {
 	var set settings
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
-	config := flags.String("config", "", "YAML `file` with the configuration; empty for the defaults")
+	config := flags.String("config", "", "YAML `file` with the configuration; the environment (PARTI_…) wins over it")
 	id := flags.String("id", "", "worker `ID` to prefer, as worker-3")
 	state := flags.String("state", "", "`directory` of this worker alone: restarted after a crash it goes on under its ID at once")
 	standby := flags.Bool("standby", false, "wait for an ID as long as none is free")
@@ -47,16 +47,9 @@ func parse(args []string) (settings, error) {
 	if flags.NArg() > 0 {
 		return settings{}, fmt.Errorf("unknown argument %q, allowed: flags only", flags.Arg(0))
 	}
-	set.config = parti.DefaultConfig()
-	if *config != "" {
-		f, err := os.Open(*config)
-		if err != nil {
-			return settings{}, err
-		}
-		defer func() { _ = f.Close() }()
-		if set.config, err = parti.LoadConfig(f); err != nil {
-			return settings{}, fmt.Errorf("%s: %w", *config, err)
-		}
+	var err error
+	if set.config, err = load(*config); err != nil {
+		return settings{}, err
 	}
 	if *id != "" {
 		set.config.PreferredID = *id
@@ -69,6 +62,23 @@ func parse(args []string) (settings, error) {
 		set.level = slog.LevelDebug
 	}
 	return set, nil
+}
+
+// load reads the file, if there is one, and the environment.
+func load(name string) (parti.Config, error) {
+	if name == "" {
+		return parti.LoadConfig(nil)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return parti.Config{}, err
+	}
+	defer func() { _ = f.Close() }()
+	config, err := parti.LoadConfig(f)
+	if err != nil {
+		return parti.Config{}, fmt.Errorf("%s: %w", name, err)
+	}
+	return config, nil
 }
 
 // logger is for people or, if asked for, for programs.

@@ -154,8 +154,12 @@ func (c *Checker) Told(name string, call Call) {
 	for _, partition := range call.Added {
 		c.take(p, partition, call)
 	}
+	told := map[string]bool{}
+	for _, partition := range slices.Concat(call.Added, call.Removed) {
+		told[partition] = true
+	}
 	for partition, r := range p.runs {
-		if slices.Contains(call.Added, partition) || slices.Contains(call.Removed, partition) {
+		if told[partition] {
 			continue
 		}
 		if e, ok := call.Epochs[partition]; ok && e != r.epoch && c.unaware(p.named) {

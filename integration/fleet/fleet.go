@@ -132,7 +132,7 @@ func New(t *testing.T, server *bubble.Server, n int, with ...With) *Fleet {
 	for _, w := range with {
 		w(&f.base)
 	}
-	if os.Getenv("PARTI_DEBUG") != "" {
+	if os.Getenv("PARTITEST_DEBUG") != "" {
 		f.level = slog.LevelDebug
 	}
 	f.Checker = checker.New(checker.Config{
@@ -345,4 +345,7 @@ func (f *Fleet) close() {
 	inject.Format.Store(nil)
 	f.reader.stop()
 	f.Checker.Finish()
+	for _, p := range procs {
+		p.replay()
+	}
 }

@@ -25,10 +25,11 @@ type Process struct {
 	Conn    *nats.Conn
 	Manager *parti.Manager
 
-	fleet   *Fleet
-	spec    Spec
-	handled handled
-	begun   chan struct{} // closed when Manager.Start has returned
+	fleet    *Fleet
+	spec     Spec
+	handled  handled
+	recorder *parti.Recorder // nil for none
+	begun    chan struct{}   // closed when Manager.Start has returned
 
 	mu      sync.Mutex
 	started bool
@@ -60,7 +61,8 @@ func newProcess(f *Fleet, name string, spec Spec) *Process {
 	}
 	p.Conn = nc
 	hooks := parti.Hooks{OnStateChanged: p.stateChanged, OnError: p.failed}
-	options := append([]parti.Option{}, spec.Options...)
+	p.recorder = recorder()
+	options := append([]parti.Option{parti.WithRecorder(p.recorder)}, spec.Options...)
 	if spec.Run != nil {
 		options = append(options, parti.WithHandler(parti.HandlerFunc(p.run)))
 	} else {

@@ -51,6 +51,7 @@ func TestACrashOfTheLeaderCostsAboutAsMuchAsOneOfAFollower(t *testing.T) {
 	require.NoError(t, err)
 	t.Log(r.markdown())
 	follower, leader := r.step(stepFollower), r.step(stepLeader)
+	assert.Equal(t, set.partitions, r.step(stepTenth).Observed, "partitions with a live owner at the end, as an observer sees it")
 	assert.Less(t, leader.Reowned/follower.Reowned, mostReowned, "re-owned after: the leader's crash beside the follower's")
 	assert.Less(t, leader.FleetCPU/follower.FleetCPU, mostCPU, "CPU of all workers: the leader's crash beside the follower's")
 }

@@ -65,12 +65,13 @@ func load(ctx context.Context, args []string) error {
 }
 
 // roleVariable tells this binary to be one of the processes of a run, instead of running one. The rest comes by standard input.
-const roleVariable = "PARTI_LOAD_ROLE"
+const roleVariable = "PARTITEST_LOAD_ROLE"
 
 // The roles.
 const (
-	roleServer = "server"
-	roleCrew   = "crew"
+	roleServer   = "server"
+	roleCrew     = "crew"
+	roleObserver = "observer"
 )
 
 // play is one process of a run, until its standard input ends. It returns the exit code.
@@ -81,8 +82,10 @@ func play(role string) int {
 		err = serve(os.Stdin, os.Stdout)
 	case roleCrew:
 		err = man(os.Stdin, os.Stdout)
+	case roleObserver:
+		err = watch(os.Stdin, os.Stdout)
 	default:
-		err = fmt.Errorf("%s is %q, allowed: %q and %q", roleVariable, role, roleServer, roleCrew)
+		err = fmt.Errorf("%s is %q, allowed: %q, %q and %q", roleVariable, role, roleServer, roleCrew, roleObserver)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "load:", role, "process:", err)

@@ -8,9 +8,10 @@ import (
 
 // measurement is what every process has used so far.
 type measurement struct {
-	server sample
-	crews  []sample // the zero value for a process that was killed
-	leader int      // the worker that leads, none if nobody does
+	server   sample
+	observer sample   // the zero value before there is one
+	crews    []sample // the zero value for a process that was killed
+	leader   int      // the worker that leads, none if nobody does
 }
 
 const none = -1
@@ -20,6 +21,11 @@ func (f *fleet) measure(ctx context.Context) (measurement, error) {
 	var err error
 	if m.server, err = f.server.sample(ctx); err != nil {
 		return m, err
+	}
+	if f.observer != nil {
+		if m.observer, err = f.observer.sample(ctx); err != nil {
+			return m, err
+		}
 	}
 	for i, c := range f.crews {
 		if c.killed {
@@ -95,7 +101,7 @@ func (f *fleet) summary(before, after measurement, from, to time.Time) step {
 	o := f.board.outcome(from, to)
 	s := step{
 		Watched: to.Sub(from).Seconds(), Lost: o.lost, Reowned: o.reowned.Seconds(), Ownerless: o.ownerless, Given: o.given,
-		ServerCPU: after.server.CPU - before.server.CPU, ServerMemory: after.server.Memory, SessionsLost: lost, Problems: problems,
+		ServerCPU: after.server.CPU - before.server.CPU, ServerMemory: after.server.Memory, ObserverMemory: after.observer.Memory, Observed: after.observer.Seen, SessionsLost: lost, Problems: problems,
 		NewLeader: before.leader != none && before.leader != after.leader,
 	}
 	for _, crashed := range f.crashed {

@@ -22,27 +22,29 @@ type result struct {
 
 // step is one row of the table.
 type step struct {
-	Name         string  `json:"name"`
-	Workers      int     `json:"workers"` // alive at the end
-	Watched      float64 `json:"watched"`
-	Lost         int     `json:"lost"` // partitions without an owner at once, at most
-	Reowned      float64 `json:"reowned"`
-	Ownerless    float64 `json:"ownerless"` // partition-seconds
-	Given        int     `json:"given"`     // partitions that a worker was given
-	LeaderCPU    float64 `json:"leaderCPU"`
-	FollowerCPU  float64 `json:"followerCPU"` // of one
-	FleetCPU     float64 `json:"fleetCPU"`    // of all workers
-	ServerCPU    float64 `json:"serverCPU"`
-	MessagesIn   float64 `json:"messagesIn"` // per worker and second, as the other three
-	MessagesOut  float64 `json:"messagesOut"`
-	BytesIn      float64 `json:"bytesIn"`
-	BytesOut     float64 `json:"bytesOut"`
-	LeaderMemory float64 `json:"leaderMemory"` // of the process that the leader is in
-	OtherMemory  float64 `json:"otherMemory"`  // of another process, on average
-	FleetMemory  float64 `json:"fleetMemory"`
-	ServerMemory float64 `json:"serverMemory"`
-	SessionsLost int     `json:"sessionsLost"` // by workers that did not crash
-	Problems     int     `json:"problems"`     // that OnError was told of
+	Name           string  `json:"name"`
+	Workers        int     `json:"workers"` // alive at the end
+	Watched        float64 `json:"watched"`
+	Lost           int     `json:"lost"` // partitions without an owner at once, at most
+	Reowned        float64 `json:"reowned"`
+	Ownerless      float64 `json:"ownerless"` // partition-seconds
+	Given          int     `json:"given"`     // partitions that a worker was given
+	LeaderCPU      float64 `json:"leaderCPU"`
+	FollowerCPU    float64 `json:"followerCPU"` // of one
+	FleetCPU       float64 `json:"fleetCPU"`    // of all workers
+	ServerCPU      float64 `json:"serverCPU"`
+	MessagesIn     float64 `json:"messagesIn"` // per worker and second, as the other three
+	MessagesOut    float64 `json:"messagesOut"`
+	BytesIn        float64 `json:"bytesIn"`
+	BytesOut       float64 `json:"bytesOut"`
+	LeaderMemory   float64 `json:"leaderMemory"` // of the process that the leader is in
+	OtherMemory    float64 `json:"otherMemory"`  // of another process, on average
+	FleetMemory    float64 `json:"fleetMemory"`
+	ServerMemory   float64 `json:"serverMemory"`
+	ObserverMemory float64 `json:"observerMemory"` // 0 in the first step, which has no observer
+	Observed       int     `json:"observed"`       // partitions with a live owner, as the observer sees it
+	SessionsLost   int     `json:"sessionsLost"`   // by workers that did not crash
+	Problems       int     `json:"problems"`       // that OnError was told of
 	// NewLeader says that another worker leads at the end than at the beginning. Where nobody crashed the leader, what it
 	// spent cannot be told apart then.
 	NewLeader bool     `json:"newLeader"`
@@ -89,13 +91,13 @@ func (r *result) markdown() string {
 	columns := []string{
 		"step", "workers", "watched", "re-owned after", "ownerless partition-seconds", "given",
 		"CPU: leader", "a follower", "all workers", "server", "messages in per worker and second", "out",
-		"MB: leader's process", "another", "server", "sessions lost", "problems",
+		"MB: leader's process", "another", "server", "an observer", "sessions lost", "problems",
 	}
 	b.WriteString("| " + strings.Join(columns, " | ") + " |\n|" + strings.Repeat(" --- |", len(columns)) + "\n")
 	for _, s := range r.Steps {
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %.0f | %d | %s | %s | %s | %s | %.2f | %.2f | %.0f | %.0f | %.0f | %d | %d |\n", s.Name, s.Workers,
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %.0f | %d | %s | %s | %s | %s | %.2f | %.2f | %.0f | %.0f | %.0f | %.0f | %d | %d |\n", s.Name, s.Workers,
 			seconds(s.Watched), seconds(s.Reowned), s.Ownerless, s.Given, figure(s.LeaderCPU), figure(s.FollowerCPU), figure(s.FleetCPU),
-			figure(s.ServerCPU), s.MessagesIn, s.MessagesOut, s.LeaderMemory, s.OtherMemory, s.ServerMemory, s.SessionsLost, s.Problems)
+			figure(s.ServerCPU), s.MessagesIn, s.MessagesOut, s.LeaderMemory, s.OtherMemory, s.ServerMemory, s.ObserverMemory, s.SessionsLost, s.Problems)
 	}
 	for _, s := range r.Steps {
 		if s.NewLeader && s.Name != stepLeader {

@@ -55,14 +55,16 @@ const (
 
 // fleet is what a run has started.
 type fleet struct {
-	set     settings
-	server  *child
-	crews   []*child
-	homes   []int // the crew of each worker
-	crashed []bool
-	board   *board
-	fail    context.CancelCauseFunc
-	result  *result
+	set      settings
+	server   *child
+	url      string
+	observer *child
+	crews    []*child
+	homes    []int // the crew of each worker
+	crashed  []bool
+	board    *board
+	fail     context.CancelCauseFunc
+	result   *result
 
 	mu       sync.Mutex
 	lost     int // sessions in this step
@@ -79,6 +81,7 @@ func (f *fleet) spawn(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	f.url = server.URL
 	first := 0
 	for i := range f.set.procs {
 		n := f.set.workers / f.set.procs
@@ -112,6 +115,9 @@ func (f *fleet) end() {
 		all.Go(c.end)
 	}
 	all.Wait()
+	if f.observer != nil {
+		f.observer.end()
+	}
 	if f.server != nil {
 		f.server.end()
 	}
@@ -172,6 +178,9 @@ func (f *fleet) step(ctx context.Context, name string, watch time.Duration, do f
 	}
 	f.result.add(name, f.summary(before, after, from, to))
 	if name == stepColdStart { // the plans that follow a start belong to no other step
+		if err := f.observe(ctx); err != nil {
+			return err
+		}
 		return wait(ctx, time.After(f.set.config.RebalanceCooldown+f.set.config.PlannedScaleWindow))
 	}
 	return nil

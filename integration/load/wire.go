@@ -83,6 +83,8 @@ type sample struct {
 	Memory  float64 `json:"memory"` // resident megabytes
 	Leaders []int   `json:"leaders,omitempty"`
 
+	Seen int `json:"seen,omitempty"` // partitions with a live owner, as an observer sees it
+
 	// Of a server.
 	Traffic traffic  `json:"traffic"`
 	Streams []stored `json:"streams,omitempty"`

@@ -40,7 +40,7 @@ var kept = []mutant{
 	{
 		name: "foreign-start", breaks: "A worker joins a group that divides nothing of what it lists.",
 		file:   "actors/group.go",
-		old:    `return own.Edition(), checkGroup(ctx, store, own)`,
+		old:    `return own.Edition(), checkGroup(ctx, buckets, own)`,
 		new:    `return own.Edition(), nil`,
 		likely: "SecondApplication",
 	},
@@ -69,9 +69,9 @@ var kept = []mutant{
 	{
 		name: "refences-at-once", breaks: "A leader that loses its fence begins a new term without renewing its lease before.",
 		file: "actors/elector.go", likely: "TestALostLease",
-		old: `lease, err := e.store.Renew(ctx, f.Lease, record)`,
-		new: `lease, err := f.Lease, error(nil)
-		_ = record`,
+		old: `hold, err := e.store.Renew(ctx, f.Lease, rec)`,
+		new: `hold, err := f.Lease, error(nil)
+		_ = rec`,
 	},
 	{
 		name: "unknown-plan-is-rewritten", breaks: "A plan that nobody answered is written again in the same term.",
@@ -82,21 +82,21 @@ var kept = []mutant{
 	{
 		name: "stale-heartbeats", breaks: "A new leader begins with heartbeats that may be older than its term.",
 		file: "actors/calculator.go",
-		old:  `feed(c.guard, nil, c.store, kv.Heartbeats, nil, c.since,`,
-		new:  `feed(c.guard, nil, c.store, kv.Heartbeats, nil, 0,`,
+		old:  `feed(c.guard, nil, c.store, store.Heartbeats, nil, c.since,`,
+		new:  `feed(c.guard, nil, c.store, store.Heartbeats, nil, 0,`,
 	},
 	{
 		name: "stale-assignments", breaks: "A new leader begins with records that may be older than its term.",
 		file: "actors/lookout.go",
-		old:  `c.store.Snapshot(ctx, kv.Assignments, nil, c.fence.Revision)`,
-		new:  `c.store.Snapshot(ctx, kv.Assignments, nil, 0)`,
+		old:  `c.store.Snapshot(ctx, store.Assignments, nil, c.fence.Revision)`,
+		new:  `c.store.Snapshot(ctx, store.Assignments, nil, 0)`,
 	},
 	{
 		name: "leave-is-a-crash", breaks: "A new leader takes every absent member for crashed.",
 		file: "actors/lookout.go",
-		old: `		case e.Kind == kv.Deleted:
+		old: `		case e.Kind == store.Deleted:
 `,
-		new: `		case e.Kind == kv.Deleted && e.Revision == 0:
+		new: `		case e.Kind == store.Deleted && e.Revision == 0:
 `,
 	},
 	{
@@ -120,14 +120,14 @@ var kept = []mutant{
 	{
 		name: "holding-for-who-cannot-read-it", breaks: "A worker lists what is held where somebody in the group cannot read that.",
 		file: "actors/heartbeat.go",
-		old:  `len(held.Holding) <= mostHeld && h.reads >= kv.FormatHolding {`,
+		old:  `len(held.Holding) <= mostHeld && h.reads >= record.FormatHolding {`,
 		new:  `len(held.Holding) <= mostHeld {`,
 	},
 	{
 		name: "too-many-held-are-cut-off", breaks: "A worker acknowledges a version although its list of what is held is incomplete.",
 		file: "actors/heartbeat.go",
-		old:  `len(held.Holding) <= mostHeld && h.reads >= kv.FormatHolding {`,
-		new:  `h.reads >= kv.FormatHolding {`,
+		old:  `len(held.Holding) <= mostHeld && h.reads >= record.FormatHolding {`,
+		new:  `h.reads >= record.FormatHolding {`,
 	},
 	{
 		name: "end-of-a-handler-not-told", breaks: "The leader is told that a handler has returned only with the next heartbeat that is due.",
@@ -155,7 +155,7 @@ var kept = []mutant{
 	{
 		name: "removal-takes-the-next-session", breaks: "A rejoin deletes whatever this process has in the bucket, the heartbeat of the next session too.",
 		file:   "actors/removal.go",
-		old:    `own = remaining(own, store.Left(own[0].Bucket))`,
+		old:    `own = remaining(own, buckets.Left(own[0].Bucket))`,
 		new:    `own = store.Left(own[0].Bucket)`,
 		likely: "OnlyWhatTheSessionBeforeLeft",
 	},
@@ -173,7 +173,7 @@ var kept = []mutant{
 	{
 		name: "dead-leader-awaited", breaks: "The lease on leadership of a dead process is left to expire.",
 		file: "actors/identity.go",
-		old:  `		err = store.EndLeadership(ctx, l.dead)`,
+		old:  `		err = buckets.EndLeadership(ctx, l.dead)`,
 		new:  ``, likely: "StateIs",
 	},
 	{
@@ -207,14 +207,14 @@ var kept = []mutant{
 	{
 		name: "blind-in-silence", breaks: "A feed that sees nothing retries in silence.",
 		file:   "actors/waits.go",
-		old:    `	case kv.UpdateBlind:`,
-		new:    `	case kv.UpdateBlind + 100:`,
+		old:    `	case store.UpdateBlind:`,
+		new:    `	case store.UpdateBlind + 100:`,
 		likely: "RetriesInSilence",
 	},
 	{
 		name: "blind-at-once", breaks: "A feed that sees nothing for a moment is an error at once.",
 		file:   "actors/waits.go",
-		old:    `due: now.Add(store.TTL(kv.Heartbeats))`,
+		old:    `due: now.Add(buckets.TTL(store.Heartbeats))`,
 		new:    `due: now`,
 		likely: "RetriesInSilence",
 	},

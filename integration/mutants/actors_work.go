@@ -125,7 +125,7 @@ var handled = []mutant{
 		name: "unlisted-counts-as-revoked", breaks: "The handler of a partition that is listed no more is told that another worker gets it.",
 		file: "actors/follower.go",
 		old:  `		if unlisted[partition] {`,
-		new:  `		if unlisted[partition] && record.Worker == "" {`,
+		new:  `		if unlisted[partition] && rec.Worker == "" {`,
 	},
 	{
 		name: "handler-not-told-to-end", breaks: "A handler that waits is not told that its partition is to be let go.",

@@ -76,13 +76,13 @@ var read = []mutant{
 	{
 		name: "blindness-not-told", breaks: "A feed that sees nothing says nothing.",
 		file: "kv/feed.go",
-		old:  `			f.emit(Update{Kind: UpdateBlind, Since: f.seen, Err: f.failure})`,
+		old:  `			f.emit(store.Update{Kind: store.UpdateBlind, Since: f.seen, Err: f.failure})`,
 		new:  ``,
 	},
 	{
 		name: "staleness-not-told", breaks: "A feed whose snapshots fail says nothing.",
 		file: "kv/feed.go",
-		old:  `		f.emit(Update{Kind: UpdateStale, Since: f.listed, Err: f.failure})`,
+		old:  `		f.emit(store.Update{Kind: store.UpdateStale, Since: f.listed, Err: f.failure})`,
 		new:  ``,
 	},
 	{
@@ -170,7 +170,7 @@ var read = []mutant{
 	{
 		name: "journal-in-snapshots", breaks: "A snapshot of the assignments asks for the journal as well.",
 		file:   "kv/read.go",
-		old:    "	if b != Assignments {\n		return s.readChunk",
+		old:    "	if b != store.Assignments {\n		return s.readChunk",
 		new:    "	if b < buckets {\n		return s.readChunk",
 		likely: "LeaveTheJournalOut",
 	},
@@ -195,5 +195,11 @@ var read = []mutant{
 		file: "kv/inspect.go",
 		old:  `		if !errors.As(`,
 		new:  `		if len(i.Problems) > 0 || !errors.As(`,
+	},
+	{
+		name: "overdue-entry-deleted", breaks: "An entry that is about to expire is deleted: the marker of its expiry may end what another stores next.",
+		file: "kv/lease.go",
+		old:  `expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))`,
+		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
 	},
 }

@@ -6,22 +6,22 @@ var written = []mutant{
 	{
 		name: "plan-without-fence", breaks: "A plan that is one message is stored whatever term is stored.",
 		file: "kv/planwrite.go",
-		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(Assignments, TermKey))`,
+		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(store.Assignments, store.TermKey))`,
 		new:  `jetstream.WithRetryAttempts(0)`,
 	},
 	{
 		name: "batch-without-fence", breaks: "A plan of several messages is stored whatever term is stored.",
 		file: "kv/planwrite.go",
 		old: `		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
-		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(Assignments, TermKey))
+		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(store.Assignments, store.TermKey))
 `,
 		new: "",
 	},
 	{
 		name: "plan-not-last", breaks: "The plan is the first message of its version instead of the last.",
 		file: "kv/planwrite.go",
-		old:  `	return p, p.put(PlanKey, w.Plan, p.journal(w.Journal)...)`,
-		new: `	err := p.put(PlanKey, w.Plan, p.journal(w.Journal)...)
+		old:  `	return p, p.put(store.PlanKey, w.Plan, p.journal(w.Journal)...)`,
+		new: `	err := p.put(store.PlanKey, w.Plan, p.journal(w.Journal)...)
 	last := p.batches[len(p.batches)-1]
 	p.batches[len(p.batches)-1] = append([]*nats.Msg{last[len(last)-1]}, last[:len(last)-1]...)
 	return p, err`,
@@ -29,11 +29,11 @@ var written = []mutant{
 	{
 		name: "term-without-compare", breaks: "A term is stored over one that was stored meanwhile.",
 		file: "kv/term.go",
-		old:  `s.put(ctx, Assignments, TermKey, value, entry.Revision, 0)`,
+		old:  `s.put(ctx, store.Assignments, store.TermKey, value, entry.Revision, 0)`,
 		new: `func() (uint64, error) {
 			for {
-				e, _ := s.Get(ctx, Assignments, TermKey)
-				r, err := s.put(ctx, Assignments, TermKey, value, e.Revision, 0)
+				e, _ := s.Get(ctx, store.Assignments, store.TermKey)
+				r, err := s.put(ctx, store.Assignments, store.TermKey, value, e.Revision, 0)
 				if !errors.Is(err, errConflict) {
 					return r, err
 				}
@@ -43,8 +43,8 @@ var written = []mutant{
 	{
 		name: "term-below-floor", breaks: "A new term may be lower than one that was seen in a store since rolled back.",
 		file: "kv/term.go",
-		old:  `record.Number = max(last, floor) + 1`,
-		new:  `record.Number = last + 1`,
+		old:  `rec.Number = max(last, floor) + 1`,
+		new:  `rec.Number = last + 1`,
 	},
 	{
 		name: "term-without-lease", breaks: "A term is stored although the lease on leadership has run out.",
@@ -178,8 +178,8 @@ var written = []mutant{
 	{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
-		old:  `entry.Token.Of(l.Chain), l.Revision == 0 && (absent || entry.Kind != Put):`,
-		new:  `entry.Token.Of(l.Chain):`,
+		old:  `case l.Revision == 0 && (absent || entry.Kind != store.Put):`,
+		new:  `case false:`,
 	},
 
 	// Identity beyond a session and a process.
@@ -210,8 +210,8 @@ var written = []mutant{
 	{
 		name: "expiring-claim-taken-over", breaks: "A claim is taken over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `TTL: s.TTL(StableIDs)}.TrustedUntil()`,
-		new:  `TTL: 2 * s.TTL(StableIDs)}.TrustedUntil()`, likely: "Identity",
+		old:  `TTL: s.TTL(store.StableIDs)}.TrustedUntil()`,
+		new:  `TTL: 2 * s.TTL(store.StableIDs)}.TrustedUntil()`, likely: "Identity",
 	},
 	{
 		name: "silence-not-proved", breaks: "That a read finds no heartbeat counts as proof that there is none.",
@@ -232,7 +232,7 @@ var written = []mutant{
 	{
 		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
 		file: "kv/takeover.go",
-		old:  `s.TTL(e.Bucket)*7/8 - age)`,
+		old:  `ripe(s.TTL(e.Bucket)) - age)`,
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
 

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -74,18 +75,42 @@ type stage struct {
 	run    string
 	skip   string
 	args   []string
+	env    []string
+	within time.Duration // 0 for [patience]
 }
 
 // fleets are the packages of scenarios. The first one has the simulated lives as well.
 var fleets = []string{"integration", "integration/faults"}
 
+// simulated are the rooms whose code runs in lives on the store in memory.
+var simulated = []string{"internal/leader", "internal/ledger", "internal/lease", "internal/member", "internal/topology"}
+
+// lives is the stage of lives on the store in memory. A life in which time does not go on is a failure, not a timeout.
+func (l *laboratory) lives() stage {
+	return stage{
+		folder: "internal/sim", run: "^Test", skip: "Golden|Shrunk|Bytes|Repeated", within: 2 * time.Minute,
+		args: []string{"-lives", fmt.Sprint(l.simulated), "-shrink", "0"}, env: []string{"GOGC=800"},
+	}
+}
+
+// decides says that a mutant is in a room whose code runs in lives on the store in memory.
+func (m mutant) decides() bool {
+	return slices.Contains(simulated, filepath.ToSlash(filepath.Dir(m.file)))
+}
+
 // stages lists what could catch a mutant, cheapest first.
 func (l *laboratory) stages(m mutant) []stage {
+	if l.only {
+		return []stage{l.lives()}
+	}
 	stages := []stage{{folder: filepath.Dir(m.file)}}
 	if user := map[string]string{
 		"internal/topology": "internal/leader", "internal/ledger": "internal/leader", "strategy": "internal/leader", "internal/store": "kv",
 	}[filepath.ToSlash(filepath.Dir(m.file))]; user != "" {
 		stages = append(stages, stage{folder: filepath.FromSlash(user)})
+	}
+	if m.decides() {
+		stages = append(stages, l.lives())
 	}
 	if m.likely != "" {
 		for _, folder := range fleets {
@@ -106,21 +131,26 @@ func (l *laboratory) stages(m mutant) []stage {
 	return stages
 }
 
+// simulatedFew is how many lives on the store in memory are lived in an ordinary run.
+const simulatedFew = 100
+
 // laboratory runs tests with and without a mutant.
 type laboratory struct {
-	folder string
-	seeds  int
+	folder    string
+	seeds     int
+	simulated int  // lives on the store in memory
+	only      bool // these and no other tests
 
 	mu      sync.Mutex
 	healthy map[string]bool // by folder and test: whether it passes without a mutant
 }
 
-func newLaboratory(seeds int) (*laboratory, error) {
+func newLaboratory(o options) (*laboratory, error) {
 	folder, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		return nil, err
 	}
-	return &laboratory{folder: folder, seeds: seeds, healthy: map[string]bool{}}, nil
+	return &laboratory{folder: folder, seeds: o.seeds, simulated: max(o.sim, simulatedFew), only: o.sim > 0, healthy: map[string]bool{}}, nil
 }
 
 func (l *laboratory) close() { _ = os.RemoveAll(l.folder) }
@@ -237,7 +267,8 @@ func (l *laboratory) isHealthy(ctx context.Context, s stage, test string) (bool,
 	if err != nil {
 		return false, err
 	}
-	first, err := play(ctx, binary, stage{folder: s.folder, run: pattern(test), args: append([]string{"-test.count", "3"}, s.args...)})
+	again := stage{folder: s.folder, run: pattern(test), args: append([]string{"-test.count", "3"}, s.args...)}
+	first, err := play(ctx, binary, again)
 	if err == nil {
 		l.healthy[key] = first.test == ""
 	}
@@ -282,9 +313,10 @@ func play(ctx context.Context, binary string, s stage) (failed, error) {
 	if _, err := os.Stat(binary); errors.Is(err, os.ErrNotExist) {
 		return failed{}, nil // a package without tests
 	}
-	args := []string{"-test.v", "-test.failfast", "-test.timeout", patience.String(), "-test.run", s.run, "-test.skip", s.skip}
+	args := []string{"-test.v", "-test.failfast", "-test.timeout", cmp.Or(s.within, patience).String(), "-test.run", s.run, "-test.skip", s.skip}
 	c := exec.CommandContext(ctx, binary, append(args, s.args...)...)
 	c.Dir = s.folder
+	c.Env = append(os.Environ(), s.env...)
 	output, err := c.CombinedOutput()
 	var exit *exec.ExitError
 	switch {

@@ -123,7 +123,7 @@ var planned = []mutant{
 	{
 		name: "no-built-in", breaks: "A strategy that fails keeps a crashed worker's partitions without an owner.",
 		file: "internal/leader/plan.go",
-		old: `	a.BuiltIn = !d.Moves && now.Before(l.pace.strategy)
+		old: `	a.BuiltIn = !moves && now.Before(l.pace.strategy)
 `,
 		new: ``,
 	},
@@ -194,10 +194,22 @@ var planned = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "leavers-planned-for", breaks: "Where all leave, the strategy is asked to place what has no owner with them.",
+		name: "leavers-rebalanced", breaks: "Where all leave, partitions are moved between them.",
 		file: "internal/leader/plan.go",
-		old:  ` || !l.roster.takes(d.Members, away)`,
-		new:  ``,
+		old:  `d.Moves && l.roster.takes(d.Members, away)`,
+		new:  `d.Moves`,
+	},
+	{
+		name: "leavers-left-alone", breaks: "Where all leave, what has no owner is given to none of them.",
+		file: "internal/ledger/propose.go",
+		old:  `(!p.target.leaving || l.allLeave())`,
+		new:  `!p.target.leaving`,
+	},
+	{
+		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
+		file: "internal/leader/shrink.go",
+		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
+		new:  `default:`,
 	},
 
 	// What is told of a wait.
@@ -249,5 +261,26 @@ var planned = []mutant{
 		file: "internal/leader/measure.go",
 		old:  `if before.owner != e.Worker {`,
 		new:  `if before.owner != "" {`,
+	},
+	{
+		name: "returned-planned-without", breaks: "A plan is adopted that was made without a member that has come back meanwhile.",
+		file: "internal/leader/plan.go",
+		old:  `if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {`,
+		new:  `if false {`,
+	},
+	{
+		name: "emptied-store-believed", breaks: "A leader that finds an emptied store grants what sessions hold that have applied more than the store knows.",
+		file: "internal/leader/plan.go",
+		old: `	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest)
+	}
+`,
+		new: ``,
+	},
+	{
+		name: "older-copy-believed", breaks: "A leader grants what sessions hold of which an older copy of the store knows nothing.",
+		file: "internal/leader/takeover.go",
+		old:  `if l.draft.planned { // otherwise they go on until there is a plan`,
+		new:  `if false {`,
 	},
 }

@@ -35,8 +35,8 @@ var learnt = []mutant{
 	{
 		name: "any-loss-confirms", breaks: "Listings count as in agreement although they lack different partitions.",
 		file:   "internal/leader/shrink.go",
-		old:    `if s.shrunk.times > 0 && slices.Equal(kept, s.shrunk.kept) {`,
-		new:    `if s.shrunk.times > 0 {`,
+		old:    `differs := s.shrunk.times == 0 || !slices.Equal(kept, s.shrunk.kept)`,
+		new:    `differs := s.shrunk.times == 0`,
 		likely: "Scripts",
 	},
 	{
@@ -76,7 +76,7 @@ var learnt = []mutant{
 	{
 		name: "nobody-asks-again", breaks: "A leader waits for somebody else to confirm a list.",
 		file: "internal/leader/shrink.go",
-		old: `	l.pace.list = now.Add(pause)
+		old: `	l.pace.list = s.shrunk.last.Add(pause)
 	return`,
 		new:    `	return`,
 		likely: "Scripts",

@@ -150,8 +150,8 @@ var held = []mutant{
 	{
 		name: "leaver-granted", breaks: "A worker that leaves is granted what was on its way to it.",
 		file: "internal/ledger/propose.go",
-		old:  `p.target.alive() && !p.target.leaving`,
-		new:  `p.target.alive()`,
+		old:  `(!p.target.leaving || l.allLeave())`,
+		new:  `true`,
 	},
 	{
 		name: "let-go-for-a-leaver", breaks: "A worker lets go of what nobody will take, because the worker that should have it leaves.",

@@ -1,10 +1,11 @@
 // Mutants puts bugs into the library, one at a time, and looks whether the tests notice:
 //
-//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-required n] [-markdown]
+//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n] [-required n] [-markdown]
 //
 // Run it in the root of the module. The tree is not touched: each mutated file lies in a temporary directory, and
 // `go test -overlay` takes it for the original. The tests of the mutated package come first, then those of the library,
-// then all scenarios of the fleet, and at last simulated lives.
+// then all scenarios of the fleet, and at last simulated lives. Those of the rooms that decide meet lives on the store in
+// memory after the tests of their package; with -sim n they meet nothing but so many of these lives.
 //
 // A mutant is caught by a test that fails with it and passes without it. A test that does not end with it catches only a
 // mutant that is marked as one that spins; other timeouts are counted by themselves. One that does not compile, or whose text is not
@@ -31,12 +32,13 @@ func main() {
 	show := flag.Bool("list", false, "list the mutants and run none; texts that are stale are named")
 	workers := flag.Int("j", 1, "mutants at a time")
 	seeds := flag.Int("seeds", 60, "simulated lives for those that no other test catches; 0 for none")
+	sim := flag.Int("sim", 0, "only lives on the store in memory, so many of them, and only the mutants of what runs in them")
 	required := flag.Int("required", 0, "how many must be caught; 0 for all but those known to be equivalent")
 	markdown := flag.Bool("markdown", false, "print the table as Markdown")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *required, *markdown})
+	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *sim, *required, *markdown})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 2
@@ -50,12 +52,13 @@ type options struct {
 	list     bool
 	workers  int
 	seeds    int
+	sim      int
 	required int
 	markdown bool
 }
 
 func mutate(ctx context.Context, out io.Writer, o options) (code int, err error) {
-	chosen, err := choose(o.run)
+	chosen, err := choose(o.run, o.sim > 0)
 	if err != nil {
 		return 0, err
 	}
@@ -98,7 +101,7 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 	return code, err
 }
 
-func choose(pattern string) ([]mutant, error) {
+func choose(pattern string, decide bool) ([]mutant, error) {
 	matches, err := regexp.Compile(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("-run: %w", err)
@@ -110,7 +113,7 @@ func choose(pattern string) ([]mutant, error) {
 			return nil, fmt.Errorf("two mutants have the name %q", m.name)
 		}
 		names[m.name] = true
-		if matches.MatchString(m.name) {
+		if matches.MatchString(m.name) && (!decide || m.decides()) {
 			chosen = append(chosen, m)
 		}
 	}
@@ -122,7 +125,7 @@ func choose(pattern string) ([]mutant, error) {
 
 // runAll runs the mutants, some at a time. The first error ends all.
 func runAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
-	l, err := newLaboratory(o.seeds)
+	l, err := newLaboratory(o)
 	if err != nil {
 		return nil, err
 	}

@@ -5,14 +5,14 @@ var rooted = []mutant{
 	// What a worker takes up, and when it says that it has let go.
 	{
 		name: "group-names-nothing", breaks: "The name of a group does not reach its buckets.",
-		file:   "config.go",
+		file:   "defaults.go",
 		old:    `kind = c.Group + "-" + kind`,
 		new:    `kind = c.Group[:0] + kind`,
 		likely: "AGroupNames",
 	},
 	{
 		name: "group-set-too-late", breaks: "A group that is set in what DefaultConfig returned does not reach its buckets.",
-		file:   "config.go",
+		file:   "defaults.go",
 		old:    `if *name == bucketPrefix+kind {`,
 		new:    `if *name == kind {`,
 		likely: "AGroupNames",

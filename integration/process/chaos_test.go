@@ -18,11 +18,11 @@ import (
 const chaosLasts = 40 * time.Second
 
 // TestWorkersAmidFaults does to workers, connections and the server whatever comes up, several things at once.
-// PARTI_SEED repeats the choices of a run, though not their outcome.
+// PARTITEST_SEED repeats the choices of a run, though not their outcome.
 func TestWorkersAmidFaults(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("PARTI_SEED"); s != "" {
+	if s := os.Getenv("PARTITEST_SEED"); s != "" {
 		var err error
 		seed, err = strconv.ParseUint(s, 10, 64)
 		require.NoError(t, err)

@@ -82,7 +82,7 @@ func newChecker(t *testing.T, config parti.Config) *checker.Checker {
 	})
 	t.Cleanup(func() {
 		done.Do(func() {
-			if file := os.Getenv("PARTI_EVENTS"); file != "" {
+			if file := os.Getenv("PARTITEST_EVENTS"); file != "" {
 				_ = os.WriteFile(file+"."+strings.ReplaceAll(t.Name(), "/", "."), []byte(c.Events()), 0o600)
 			}
 		})

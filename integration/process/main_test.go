@@ -13,7 +13,7 @@ import (
 )
 
 // serverVariable names the configuration file of the server that this binary is to be, instead of running tests.
-const serverVariable = "PARTI_PROCESS_SERVER"
+const serverVariable = "PARTITEST_PROCESS_SERVER"
 
 func TestMain(m *testing.M) {
 	if file := os.Getenv(serverVariable); file != "" {

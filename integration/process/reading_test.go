@@ -29,7 +29,7 @@ import (
 )
 
 // readerVariable says, in JSON, which worker this binary is to be, instead of running tests.
-const readerVariable = "PARTI_PROCESS_READER"
+const readerVariable = "PARTITEST_PROCESS_READER"
 
 // readerSetup is what such a worker is told.
 type readerSetup struct {

@@ -2,6 +2,7 @@
 // a simulation is its process's own.
 //
 //	go run ./integration/simulate -seeds 10000
+//	go run ./integration/simulate -model -seeds 100000
 //
 // It prints how far it is, the seeds that failed, and at the end lives a minute and the slowest recovery. What a failed
 // life printed is kept in a file whose name it says. It exits with 1 if a life failed.
@@ -52,10 +53,22 @@ func main() {
 	base := flag.Uint64("base", uint64(time.Now().UTC().Unix()/86_400)*1_000_000, "the seed before the first; by default another one each day")
 	jobs := flag.Int("j", runtime.NumCPU(), "how many processes at once")
 	restores := flag.Bool("restores", false, "have the store restored from older copies as well")
+	inMemory := flag.Bool("model", false, "live on the store in memory: the deciders alone, thousands of lives a minute")
+	counted := flag.Int("rules", 0, "with -model: live so many lives once more with counters in the deciders, and say how often each rule mattered")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	failed, err := simulate(ctx, *base, *seeds, *jobs, *restores)
+	live := func() (bool, error) { return simulate(ctx, *base, *seeds, *jobs, *restores) }
+	if *inMemory {
+		live = func() (bool, error) {
+			failed, err := model(ctx, *base, *seeds, *jobs)
+			if err == nil && *counted > 0 {
+				err = reach(ctx, *base, *counted)
+			}
+			return failed, err
+		}
+	}
+	failed, err := live()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "simulate:", err)
 	}

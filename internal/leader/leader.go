@@ -71,13 +71,15 @@ type Leader struct {
 	source sources
 	draft  draft
 	stored record.Plan // as it is in the store
-	known  int64       // the highest version that was known when the term began
+	newest int64       // the highest version in the store when the term began
+	known  int64       // the highest version that was known then
 	format int         // of the records that are stored
 	pace   pace
 	clock  stopwatch
 
 	decision topology.Decision
 	question *Ask              // under way
+	anew     bool              // the answer before was dropped, because a member had come back
 	writing  *Write            // under way
 	releases []release         // what was asked for and granted, oldest first
 	fresh    bool              // something was noted since it was last asked what follows

@@ -95,3 +95,11 @@ func change(planned, balanced, now *Listing) topology.Kind {
 	}
 	return topology.None
 }
+
+// Name is what names the content of the listing, and its version.
+func (e Edition) Name() (digest string, version uint64) { return e.digest, e.version }
+
+// Content is what the listing was made of, sorted by ID. Nobody may change it.
+func (l *Listing) Content() (partitions []strategy.Partition, version uint64) {
+	return l.partitions, l.version
+}

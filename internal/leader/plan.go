@@ -16,8 +16,8 @@ const (
 	strategyRetryMost  = 30 * time.Second
 )
 
-// plan begins to carry out a decision. Where nothing is without an owner and nothing may move there is nothing to ask, and
-// where all who are there leave nobody may be given anything.
+// plan begins to carry out a decision. Where nothing is without an owner and nothing may move there is nothing to ask. Where
+// all who are there leave nothing moves: they keep what they have, and get what has no owner.
 func (l *Leader) plan(now time.Time) {
 	d := l.decision
 	list := l.source.newest
@@ -35,13 +35,14 @@ func (l *Leader) plan(now time.Time) {
 		Previous: make([]int, len(list.ids)), Home: make([]int, len(list.ids)), Waited: l.waited(now),
 	}
 	l.ledger.Fill(d.Members, away, q.Previous, q.Home)
-	a := &Ask{Question: q, Moves: d.Moves, decision: d, list: list, why: l.topo.Explain(d)}
+	moves := d.Moves && l.roster.takes(d.Members, away)
+	a := &Ask{Question: q, Moves: moves, decision: d, list: list, why: l.topo.Explain(d)}
 	a.described, _ = l.roster.descriptions(d.Members)
-	if !d.Moves && !slices.Contains(q.Previous, strategy.None) || !l.roster.takes(d.Members, away) {
+	if !moves && !slices.Contains(q.Previous, strategy.None) {
 		l.adopt(now, a, q.Previous, l.draft.certificate)
 		return
 	}
-	a.BuiltIn = !d.Moves && now.Before(l.pace.strategy)
+	a.BuiltIn = !moves && now.Before(l.pace.strategy)
 	l.asked++
 	a.ID = l.asked
 	l.question = a
@@ -137,11 +138,26 @@ func (l *Leader) targetMade(now time.Time, f *TargetMade) {
 	if !a.BuiltIn {
 		l.pace.failing, l.pace.strategy = 0, time.Time{}
 	}
+	if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {
+		return // topology has seen it come back, and decides again
+	}
 	l.adopt(now, a, f.Next, record.Certificate(f.Certificate))
 	if a.BuiltIn || f.Uneven {
 		l.topo.Uneven(now, true)
 	}
 	l.unplaced(now, a, f.Waits)
+}
+
+// returned says that a member came back that is to be planned without: its partitions would move away, and back to it later. What
+// is urgent does not wait for that more than once.
+func (l *Leader) returned(members []string) bool {
+	for _, id := range l.draft.members {
+		w, here := l.roster.live[id]
+		if _, stays := slices.BinarySearch(members, id); !stays && here && !w.leaving {
+			return true
+		}
+	}
+	return false
 }
 
 // adopt makes a target what the ledger works towards. From here on it is the plan, however long storing it takes.
@@ -155,6 +171,9 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	}
 	for _, id := range d.Members {
 		delete(l.roster.away, id)
+	}
+	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest)
 	}
 	l.ledger.SetTargets(d.Members, next)
 	l.ledger.SetMembers(d.Members)

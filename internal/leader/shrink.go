@@ -12,9 +12,10 @@ import (
 
 // shrunk is a list that lost most of the partitions, and has not been confirmed.
 type shrunk struct {
-	base  *Listing // that is divided, less what was added meanwhile; nil where there is nothing to confirm
-	kept  []string // partitions of base that the last listing names
-	times int      // listings in a row that keep the same
+	base  *Listing  // that is divided, less what was added meanwhile; nil where there is nothing to confirm
+	kept  []string  // partitions of base that the last listing names
+	times int       // listings in a row that keep the same, relistFirst apart
+	last  time.Time // of these
 	pause time.Duration
 }
 
@@ -40,10 +41,12 @@ func (l *Leader) believe(now time.Time, list *Listing) *Listing {
 		return list
 	}
 	kept := list.common(base)
-	if s.shrunk.times > 0 && slices.Equal(kept, s.shrunk.kept) {
-		s.shrunk.times++
-	} else {
-		s.shrunk.times = 1
+	differs := s.shrunk.times == 0 || !slices.Equal(kept, s.shrunk.kept)
+	switch {
+	case differs:
+		s.shrunk.times, s.shrunk.last = 1, now
+	case !now.Before(s.shrunk.last.Add(relistFirst)): // what is asked twice in an instant says the same twice
+		s.shrunk.times, s.shrunk.last = s.shrunk.times+1, now
 	}
 	lost := len(base.ids) - len(kept)
 	if s.shrunk.times >= l.cfg.ShrinkConfirmations {
@@ -54,14 +57,16 @@ func (l *Leader) believe(now time.Time, list *Listing) *Listing {
 		return list
 	}
 	pause := relistFirst
-	if s.shrunk.times == 1 { // a source that says something else each time is asked less and less often
+	if differs { // a source that says something else each time is asked less and less often
 		s.shrunk.pause = min(max(2*s.shrunk.pause, relistFirst), relistMost)
-		pause = s.shrunk.pause
 		l.report(fmt.Errorf("%w: it lists %d partitions and lacks %d of the %d that are divided; all are kept until %d listings in a row lack "+
-			"the same, and it is listed again in %s", ErrSourceShrunk, len(list.ids), lost, len(base.ids), l.cfg.ShrinkConfirmations, pause))
+			"the same, and it is listed again in %s", ErrSourceShrunk, len(list.ids), lost, len(base.ids), l.cfg.ShrinkConfirmations, s.shrunk.pause))
+	}
+	if s.shrunk.times == 1 {
+		pause = s.shrunk.pause
 	}
 	s.shrunk.base, s.shrunk.kept = base, kept
-	l.pace.list = now.Add(pause)
+	l.pace.list = s.shrunk.last.Add(pause)
 	return l.both(list, base, len(kept))
 }
 

@@ -20,13 +20,13 @@ func (l *Leader) expect(now time.Time, version int64, records []record.Assignmen
 // reportUnapplied reports the workers that live and have not applied what was stored for them: what it grants is without an
 // owner that works on it. Each is reported once, until it has caught up. One that only has to let go is reported for that.
 func (l *Leader) reportUnapplied(r release) {
-	for _, record := range r.records {
-		id := record.Worker
-		granted, is := l.ledger.Unapplied(record)
+	for _, rec := range r.records {
+		id := rec.Worker
+		granted, is := l.ledger.Unapplied(rec)
 		if !is || l.roster.behind[id] > 0 {
 			continue
 		}
-		l.roster.behind[id] = record.Version
+		l.roster.behind[id] = rec.Version
 		what := "has not applied its record"
 		if len(granted) > 0 {
 			what = fmt.Sprintf("has not taken up %d partitions", len(granted))

@@ -301,7 +301,7 @@ func (w *world) store(e *Write) {
 	for _, r := range e.Records {
 		if m := w.members[r.Worker]; m != nil && !m.silent && !m.deaf && m.session == r.Session {
 			w.obey(r.Worker)
-			if len(r.Releasing) > 0 {
+			if len(r.Releasing) > 0 || r.Unread > 0 {
 				w.sendBeat(r.Worker)
 			}
 		}

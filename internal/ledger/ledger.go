@@ -58,7 +58,7 @@ type Handoff struct {
 // Ledger is the state. Its invariants, which valid checks:
 //
 //  1. a partition has at most one holder, and a holder's session has not ended;
-//  2. a partition is granted only when it has no holder, to a member whose session is alive and does not leave;
+//  2. a partition is granted only when it has no holder, to a member whose session is alive and does not leave, unless all leave;
 //  3. the epoch of a grant is the version of its write, so it grows from owner to owner;
 //  4. what is being released stays with its holder until the holder's session has acknowledged the version that asked for
 //     it and does not list it as held any more, or ends;
@@ -116,7 +116,7 @@ type worker struct {
 	applied int64
 	holding []string // what it has been asked to let go and still runs, sorted; by the heartbeat of applied
 	member  bool
-	leaving bool // it announced that it will not come back: it is granted nothing any more
+	leaving bool // it announced that it will not come back: it is granted nothing that a member can have that stays
 	held    []*part
 	targets []*part
 	record  Record // as it is in the store
@@ -147,6 +147,16 @@ func (l *Ledger) Unreadable(id string) {
 	w := l.worker(id)
 	l.suspect(w, &unread{})
 	l.touchWorker(w)
+}
+
+// Forgotten says up to which version the store knows everything, when all live sessions have been seen. One that has applied more
+// holds what no record names any more: somebody emptied the store, or put an older copy in its place.
+func (l *Ledger) Forgotten(newest int64) {
+	for id, w := range l.workers {
+		if w.alive() && w.applied > newest {
+			l.Unreadable(id)
+		}
+	}
 }
 
 func (l *Ledger) suspect(w *worker, u *unread) {
@@ -324,7 +334,7 @@ func (l *Ledger) SetMembers(members []string) {
 }
 
 // Leaving says that a worker announced that it leaves, or that a later session of its stays. Who leaves keeps what it has
-// until somebody else can have it, and is granted nothing more. Nobody lets go for it either.
+// until somebody else can have it, and is granted nothing more, unless all leave. Nobody lets go for it either.
 func (l *Ledger) Leaving(id string, leaves bool) {
 	w := l.worker(id)
 	if w.leaving == leaves {

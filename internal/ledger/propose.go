@@ -41,9 +41,21 @@ func (l *Ledger) Propose() (Write, bool) {
 // Touched reports whether there may be something to write.
 func (l *Ledger) Touched() bool { return len(l.touchedParts) > 0 || len(l.touchedWorkers) > 0 }
 
-// mayGrant: nobody holds it, it is listed, and who should have it is a member whose session is alive and stays.
+// mayGrant: nobody holds it, it is listed, and who should have it is a member whose session is alive and stays, unless all of
+// them leave.
 func (l *Ledger) mayGrant(p *part) bool {
-	return !p.forgotten && p.holder == nil && l.unread == 0 && p.listed() && p.target != nil && p.target.member && p.target.alive() && !p.target.leaving
+	return !p.forgotten && p.holder == nil && l.unread == 0 && p.listed() && p.target != nil && p.target.member && p.target.alive() &&
+		(!p.target.leaving || l.allLeave())
+}
+
+// allLeave: each member that lives has announced that it leaves. What has no owner waits for none of them to stay.
+func (l *Ledger) allLeave() bool {
+	for _, w := range l.workers {
+		if w.member && w.alive() && !w.leaving {
+			return false
+		}
+	}
+	return true
 }
 
 // mustRevoke: it is no more listed, or somebody else should have it and stays to take it, and its holder can be told.

@@ -138,8 +138,8 @@ func (e *Election) updated(now time.Time, u store.Update) {
 
 // electionHolder is who holds a lease, as its entry says.
 func electionHolder(entry store.Entry) string {
-	if record, err := record.DecodeLeader(entry.Value); err == nil {
-		return record.Worker
+	if rec, err := store.Decode(entry, record.DecodeLeader); err == nil {
+		return rec.Worker
 	}
 	return "unknown"
 }

@@ -118,19 +118,19 @@ func (f *Following) updated(u store.Update) {
 func (f *Following) read(e store.Entry) error {
 	switch e.Key {
 	case store.TermKey:
-		term, err := record.DecodeTerm(e.Value)
+		term, err := store.Decode(e, record.DecodeTerm)
 		if err == nil {
 			f.meet(record.Position{Term: term.Number, Version: f.position.Version})
 		}
 		return err
 	case store.PlanKey:
-		plan, err := record.DecodePlan(e.Value)
+		plan, err := store.Decode(e, record.DecodePlan)
 		if err == nil {
 			f.planned(plan)
 		}
 		return err
 	default:
-		r, err := record.DecodeAssignment(e.Value)
+		r, err := store.Decode(e, record.DecodeAssignment)
 		if err == nil {
 			f.assigned(r)
 		}
@@ -263,7 +263,7 @@ func (f *Following) served(now time.Time, fact *FollowingServed) (over bool) {
 	}
 	if r := f.shown.record; r.Session == f.cfg.Session && r.Version > f.applied {
 		f.applied = r.Version
-		f.do(&FollowingApplied{record.Position{Term: r.Term, Version: r.Version}, len(r.Releasing) > 0})
+		f.do(&FollowingApplied{record.Position{Term: r.Term, Version: r.Version}, len(r.Releasing) > 0 || r.Unread > 0})
 	}
 	return false
 }

@@ -50,10 +50,11 @@ func Encode(t Token, record any) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %T: %w", record, err)
 	}
-	return fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, format(record), t, body[1:]), nil
+	return fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, FormatOf(record), t, body[1:]), nil
 }
 
-func format(record any) int {
+// FormatOf is the format in which a record is written.
+func FormatOf(record any) int {
 	if h, ok := record.(Heartbeat); ok && len(h.Holding) > 0 {
 		return FormatHolding
 	}

@@ -92,12 +92,24 @@ func (c *client) sessionNumber(claim store.Lease, by time.Time, done func(uint64
 				done(0, err)
 				return
 			}
-			var named struct{ Session uint64 }
-			if json.Unmarshal(e.Value, &named) == nil {
-				number = max(number, named.Session+1)
+			if named, ok := sessionIn(e); ok {
+				number = max(number, named+1)
 			}
 			look(n + 1)
 		})
 	}
 	look(0)
+}
+
+// sessionIn is the session that a heartbeat or an assignment names.
+func sessionIn(e store.Entry) (uint64, bool) {
+	switch r := e.Record.(type) {
+	case record.Heartbeat:
+		return r.Session, true
+	case record.Assignment:
+		return r.Session, true
+	}
+	var named struct{ Session uint64 }
+	err := json.Unmarshal(e.Value, &named)
+	return named.Session, err == nil
 }

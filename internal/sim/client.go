@@ -15,6 +15,12 @@ import (
 // client does to the store in memory what package kv does to the real one, step by step and with the same answers. Every
 // method returns at once and calls done later, once.
 type client struct {
+	*connection
+	over func() bool // whoever asks has ended: nothing more is begun for it; nil where that is the process
+}
+
+// connection is what everyone in a process has in common.
+type connection struct {
 	*Loop
 	id       model.Client
 	name     string // of the holder, in its tokens
@@ -24,7 +30,38 @@ type client struct {
 	created  [store.Buckets]time.Time
 	orphans  map[record.Token]time.Time // chains whose first write nobody answered: until when they may be taken over
 	book     []store.Lease              // holds that may be in the store
+	acked    map[record.Token]time.Time // when the last acknowledged write of each was sent
 	planSeen uint64
+	ice      *ice // nil for a process that is never frozen
+}
+
+// of is the client of a part of the process, which may end before the process does.
+func (c *client) of(over func() bool) *client { return &client{c.connection, over} }
+
+// late says that there is no time left to do something for whoever asks.
+func (c *client) late(by time.Time) bool { return !c.now.Before(by) || c.over != nil && c.over() }
+
+func newClient(l *Loop, id model.Client, name string, cfg Config) *client {
+	return &client{connection: &connection{
+		Loop: l, id: id, name: name, timeout: cfg.Member.OperationTimeout, orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
+		ttl: [store.Buckets]time.Duration{
+			store.StableIDs: cfg.Member.WorkerIDTTL, store.Election: cfg.LeaderTTL, store.Heartbeats: cfg.Member.HeartbeatTTL,
+		},
+	}}
+}
+
+// overwrite puts garbage in the place of an entry.
+func (c *client) overwrite(b store.Bucket, key string, by time.Time) {
+	c.get(b, key, by, func(e store.Entry, err error) {
+		if err != nil || e.Kind != store.Put {
+			return
+		}
+		m := model.Message{Key: key, Value: []byte("garbage")}
+		if b == store.Election {
+			m = model.Message{Key: key, Kind: store.Deleted} // what is no lease there holds nothing, as if it had been deleted
+		}
+		c.put(b, m, model.Condition{Revision: e.Revision}, by, func(uint64, error) {})
+	})
 }
 
 func (c *client) chain() record.Token {
@@ -68,12 +105,15 @@ func (c *client) left(b store.Bucket) (left []store.Lease) {
 }
 
 func (c *client) message(key string, t record.Token, r any, ttl time.Duration) model.Message {
-	value, err := record.Encode(t, r)
-	if err != nil {
-		panic(err) // our own records
+	m := model.Message{Key: key, TTL: ttl, Token: t, Format: record.FormatOf(r), Record: r}
+	if c.InBytes {
+		value, err := record.Encode(t, r)
+		if err != nil {
+			panic(err) // our own records
+		}
+		m.Value, m.Record = value, nil
 	}
-	format, _ := record.Envelope(value)
-	return model.Message{Key: key, Value: value, TTL: ttl, Token: t, Format: format}
+	return m
 }
 
 var errRefused = errors.New("condition does not hold")
@@ -85,7 +125,7 @@ func (c *client) put(b store.Bucket, m model.Message, when model.Condition, by t
 	attempt := 0
 	var try func()
 	try = func() {
-		if !c.now.Before(by) {
+		if c.late(by) {
 			done(0, fmt.Errorf("%w: out of time", store.ErrNotDone))
 			return
 		}
@@ -101,6 +141,10 @@ func (c *client) put(b store.Bucket, m model.Message, when model.Condition, by t
 	try()
 }
 
+var notDone = map[model.Outcome]error{
+	model.Busy: fmt.Errorf("%w: %s", store.ErrNotDone, model.Busy), model.NotSent: fmt.Errorf("%w: %s", store.ErrNotDone, model.NotSent),
+}
+
 func outcome(o model.Outcome) error {
 	switch o {
 	case model.Applied:
@@ -108,7 +152,7 @@ func outcome(o model.Outcome) error {
 	case model.Refused:
 		return errRefused
 	case model.Busy, model.NotSent:
-		return fmt.Errorf("%w: %s", store.ErrNotDone, o)
+		return notDone[o]
 	default:
 		return store.ErrUnknown
 	}
@@ -121,7 +165,7 @@ func (c *client) patience(by time.Time) time.Duration {
 
 // get asks the leader of the bucket, again and again.
 func (c *client) get(b store.Bucket, key string, by time.Time, done func(store.Entry, error)) {
-	if !c.now.Before(by) {
+	if c.late(by) {
 		done(store.Entry{}, fmt.Errorf("%w: read %s %q", store.ErrNotDone, b, key))
 		return
 	}
@@ -153,6 +197,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 			case err == nil:
 				l.Revision = revision
 				c.note(l)
+				c.acked[chain] = l.Sent
 				if !c.now.Before(l.TrustedUntil()) || !until.IsZero() && !c.now.Before(until) {
 					done(store.Lease{}, store.ErrLate)
 					return
@@ -175,7 +220,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 					try(0)
 				case err != nil:
 					done(store.Lease{}, err)
-				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && b != store.Heartbeats:
+				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && (b != store.Heartbeats || e.Token == ""):
 					stored = e.Token.Of(chain)
 					try(e.Revision)
 				case over != nil && over(e):
@@ -249,6 +294,7 @@ func (c *client) renew(l store.Lease, r any, limit time.Duration, done func(stor
 			if err == nil {
 				next.Revision = revision
 				c.note(next)
+				c.acked[l.Chain] = next.Sent
 				answer(next, nil)
 				return
 			}
@@ -284,26 +330,43 @@ func (c *client) release(l store.Lease, by time.Time, done func(error)) {
 		}
 		done(err)
 	}
-	var try func(expect uint64)
-	try = func(expect uint64) {
+	var try func(expect uint64, until time.Time)
+	try = func(expect uint64, until time.Time) {
+		if !c.now.Before(until) {
+			c.endable(l, by, try, answer)
+			return
+		}
 		m := model.Message{Key: l.Key, Kind: store.Deleted, TTL: time.Hour}
 		c.put(l.Bucket, m, model.Condition{Revision: expect}, by, func(_ uint64, err error) {
 			if !errors.Is(err, errRefused) {
 				answer(err)
 				return
 			}
-			c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
-				absent := errors.Is(err, store.ErrNotFound)
-				switch {
-				case err != nil && !absent:
-					answer(err)
-				case !absent && e.Kind == store.Put && e.Token.Of(l.Chain), l.Revision == 0 && (absent || e.Kind != store.Put):
-					try(e.Revision)
-				default:
-					answer(store.ErrLost)
-				}
-			})
+			try(0, time.Time{})
 		})
 	}
-	try(l.Revision)
+	try(l.Revision, c.acked[l.Chain].Add(l.TTL*7/8))
+}
+
+// endable says at which revision the entry of a hold can be deleted, and until when: not where it is about to expire, see kv.
+func (c *client) endable(l store.Lease, by time.Time, able func(uint64, time.Time), not func(error)) {
+	c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
+		absent := errors.Is(err, store.ErrNotFound)
+		switch {
+		case err != nil && !absent:
+			not(err)
+		case l.Revision == 0 && (absent || e.Kind != store.Put):
+			able(e.Revision, c.now.Add(l.TTL*7/8))
+		case absent || e.Kind != store.Put || !e.Token.Of(l.Chain):
+			not(store.ErrLost)
+		default:
+			c.awaitEnd(e, by, func(until time.Time, err error) {
+				if err != nil {
+					not(err)
+					return
+				}
+				able(e.Revision, until) // the zero time looks again
+			})
+		}
+	})
 }

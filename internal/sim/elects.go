@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"time"
 
 	"github.com/parti-go/parti/internal/member"
@@ -30,6 +31,7 @@ func newElector(k *child, e *member.Spawn) {
 
 func (el *elector) step(f member.ElectionFact) {
 	if !el.over() {
+		el.client.Steps++
 		el.perform(el.election.Step(el.client.now, f, nil))
 	}
 }
@@ -50,7 +52,7 @@ func (el *elector) perform(effects []member.ElectionEffect) {
 				el.step(&member.ElectionRenewed{From: e.Lease.Revision, Lease: l, Err: err})
 			})
 		case *member.ElectionRelease:
-			c.release(e.Lease, c.now.Add(c.timeout), func(error) {})
+			el.Worker.client.release(e.Lease, c.now.Add(c.timeout), func(error) {})
 		case *member.ElectionLead:
 			el.from(&member.Elected{Fence: e.Fence})
 		case *member.ElectionYield:
@@ -96,6 +98,7 @@ func newFollower(k *child, e *member.Spawn) {
 		if k.over() {
 			return
 		}
+		k.client.Steps++
 		for _, effect := range following.Step(k.client.now, f, nil) {
 			k.say(effect)
 			switch e := effect.(type) {
@@ -140,7 +143,16 @@ func (k *child) show(e *member.FollowingShow, done func(*member.FollowingServed)
 		done(&member.FollowingServed{Outcome: member.FollowingRefused})
 		return
 	}
-	k.become(change{owned: e.Record.Owned, shrinks: e.Shrink, limit: k.cfg.Hook, trusted: trusted, done: func(o member.FollowingOutcome) {
-		done(&member.FollowingServed{Outcome: o})
-	}})
+	k.user.ask(&change{
+		owned: e.Record.Owned, shrinks: e.Shrink, session: k.session.Number, tenure: k.tenure, trusted: trusted,
+		done: func(o member.FollowingOutcome, failed bool) {
+			served := &member.FollowingServed{Outcome: o}
+			if failed {
+				served.Err = errHook
+			}
+			done(served)
+		},
+	})
 }
+
+var errHook = errors.New("the hook fails")

@@ -1,10 +1,15 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/store/model"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/strategy"
@@ -16,10 +21,25 @@ type Fleet struct {
 	Workers []*Worker
 	// Broken is what was promised and not kept, in words.
 	Broken []string
+	// Seen counts what happened.
+	Seen map[string]int
+	// Stack is that of a panic.
+	Stack string
 
-	cfg     Config
-	clients model.Client
-	epochs  map[string]handed // the highest epoch of each partition
+	cfg      Config
+	block    int // of the script
+	rules    []func(*Fleet) error
+	source   source
+	calm     bool        // no fault begins any more
+	copy     *model.Copy // of the store
+	emptied  bool        // of the assignments
+	upheaval time.Time   // when an operator last changed what is stored
+	stranger *client
+	thinks   time.Duration // how long a strategy takes at most
+	clients  model.Client
+	judge    *judge
+	epochs   map[string]handed   // the highest epoch of each partition
+	wrote    func(*leader.Write) // told of each version that a leader has stored; nil for nobody
 }
 
 // handed is an epoch and the session that it was handed to.
@@ -40,7 +60,7 @@ func Defaults(workers, partitions int) Config {
 			ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2,
 			HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, RebalanceCooldown: 10 * time.Second, FlapBackoff: 5 * time.Minute,
 		},
-		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, Rebalance: 0.15,
+		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, Rebalance: 0.15, Confirmations: 3,
 		Hook:     300 * time.Millisecond,
 		Strategy: strategy.NewSticky(),
 	}
@@ -48,49 +68,140 @@ func Defaults(workers, partitions int) Config {
 		c.IDs = append(c.IDs, fmt.Sprintf("worker-%d", n))
 	}
 	c.Member.FirstID, c.Member.LastID = c.IDs[0], c.IDs[workers-1]
-	for n := range partitions {
-		c.Partitions = append(c.Partitions, strategy.Partition{Keys: []string{fmt.Sprintf("p-%d", n)}, Weight: 1})
-	}
+	c.partitions = partitions
 	return c
 }
 
 // NewFleet returns a fleet without workers.
 func NewFleet(l *Loop, cfg Config) *Fleet {
-	return &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}}
+	f := &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, Seen: map[string]int{}}
+	f.judge = newJudge(f)
+	var list []strategy.Partition
+	for range cfg.partitions {
+		list = append(list, f.source.name())
+	}
+	f.clients++
+	f.stranger = newClient(l, f.clients, "stranger", cfg)
+	f.source.editions = [][]strategy.Partition{list}
+	return f
 }
 
 // Start starts one more process.
 func (f *Fleet) Start() *Worker {
+	return f.start(f.cfg)
+}
+
+// Restart starts a process in the place of another one: it prefers the same ID.
+func (f *Fleet) Restart(w *Worker) *Worker {
+	cfg := f.cfg
+	cfg.Member.PreferredID = w.status.Worker
+	return f.start(cfg)
+}
+
+func (f *Fleet) start(cfg Config) *Worker {
 	f.clients++
-	w := newWorker(f, fmt.Sprintf("process-%d", f.clients), int(f.clients))
+	w := newWorker(f, cfg, fmt.Sprintf("process-%d", f.clients), int(f.clients))
+	w.edition = len(f.source.editions) - 1
 	f.Workers = append(f.Workers, w)
-	f.After(0, func() { w.tell(&member.Began{}) })
+	f.After(0, func() { w.asks(&member.Began{}) })
 	return w
 }
 
 // granted judges a partition that a worker begins to run: nobody else runs it, and its epoch is higher than that of every session before.
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
-		if _, runs := other.Owned[partition]; runs && other != w {
+		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !f.upheld(other) && !other.overslept() {
 			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
 	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
-	if epoch < before.epoch || epoch == before.epoch && now != before {
+	anew := f.emptied && epoch < before.epoch && epoch < small // the group has begun anew
+	if epoch < before.epoch && !anew || epoch == before.epoch && now != before {
 		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
 }
 
+// upheaves notes that an operator emptied a bucket. Without the assignments epochs may begin anew. Without heartbeats or claims
+// sessions seem to be over that are not.
+func (f *Fleet) upheaves(b store.Bucket) {
+	f.judge.forget()
+	switch b {
+	case store.Assignments:
+		f.emptied = true
+	case store.StableIDs, store.Heartbeats:
+		f.upheaval = f.now
+	case store.Election, store.Buckets:
+	}
+}
+
+// upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or
+// its claim, or when its feed lists. Until then no rule keeps others from what it has.
+func (f *Fleet) upheld(w *Worker) bool {
+	return !f.upheaval.IsZero() && !w.begun.After(f.upheaval) && f.now.Sub(f.upheaval) < f.cfg.Member.WorkerIDTTL
+}
+
+// beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.
+func (f *Fleet) beginsAnew(w *Worker) {
+	for _, p := range slices.Sorted(maps.Keys(w.Owned)) {
+		if !w.user.overstays(p) {
+			f.breaks("%s begins a session and still runs %s", w.Name, p)
+			return
+		}
+	}
+}
+
+// told notes that a worker says that something is stuck.
+func (f *Fleet) told(w *Worker, err error) {
+	switch {
+	case errors.Is(err, leader.ErrStuck):
+		w.stuckAt = f.now
+		f.Seen["stuck"]++
+	case errors.Is(err, leader.ErrHandoffTimeout):
+		f.Seen["handoff"]++
+	}
+}
+
+// returned judges a call of the user's code that has returned: one that took too long has been reported.
+func (f *Fleet) returned(w *Worker, c *call) {
+	took, limit := f.now.Sub(c.began), f.cfg.Member.HandoffTimeout
+	if took > limit+time.Second {
+		f.Seen["overlong"]++
+		if w.stuckAt.Before(c.began.Add(limit)) && !w.slept(c.began) {
+			f.breaks("%s did not say that its user has not returned for %s", w.Name, took)
+		}
+	}
+}
+
+// small is what epochs are below in a group that began without any. Those of later terms begin above the clock.
+const small = 1 << 20
+
 func (f *Fleet) breaks(format string, args ...any) {
 	f.Broken = append(f.Broken, f.now.UTC().Format("15:04:05.000")+": "+fmt.Sprintf(format, args...))
 }
 
+// rule judges what is to hold at each step.
+func (f *Fleet) rule() {
+	for _, holds := range f.rules {
+		if err := holds(f); err != nil {
+			f.breaks("%s", err)
+		}
+	}
+}
+
 // Missing counts the partitions that nobody runs.
 func (f *Fleet) Missing() int {
-	missing := len(f.cfg.Partitions)
+	runs := map[string]bool{}
 	for _, w := range f.Workers {
-		missing -= len(w.Owned)
+		for p := range w.Owned {
+			runs[p] = true
+		}
+	}
+	missing := 0
+	for _, p := range f.source.list() {
+		if !runs[p.ID()] {
+			missing++
+		}
 	}
 	return missing
 }

@@ -19,14 +19,18 @@ type calculator struct {
 	since  uint64
 	leader *leader.Leader
 	wake   func()
+
+	asked     uint64
+	refreshes map[uint64]func(error)
 }
 
 func newCalculator(k *child, e *member.Spawn) {
-	c := &calculator{child: k, fence: e.Fence, since: e.Since, wake: func() {}}
+	c := &calculator{child: k, fence: e.Fence, since: e.Since, wake: func() {}, refreshes: map[uint64]func(error){}}
+	k.calculator = c
 	l, effects := leader.New(leader.Config{
 		Term: e.Fence.Term, Group: "sim", Worker: k.session.Worker, Session: k.session.Number, Joined: e.Joined, Floor: e.Floor.Version,
 		Seen: e.Highest.Version, Topology: k.cfg.Topology, HandoffTimeout: k.cfg.Member.HandoffTimeout, HomeRetention: k.cfg.HomeRetention,
-		OperationTimeout: k.cfg.Member.OperationTimeout, MinRebalanceThreshold: k.cfg.Rebalance, ShrinkConfirmations: 1,
+		OperationTimeout: k.cfg.Member.OperationTimeout, MinRebalanceThreshold: k.cfg.Rebalance, ShrinkConfirmations: k.cfg.Confirmations,
 	})
 	c.leader = l
 	k.stops = append(k.stops, func() { c.wake() })
@@ -35,6 +39,7 @@ func newCalculator(k *child, e *member.Spawn) {
 
 func (c *calculator) step(f leader.Fact) {
 	if !c.over() {
+		c.client.Steps++
 		c.perform(c.leader.Step(c.client.now, f, nil))
 	}
 }
@@ -48,8 +53,11 @@ func (c *calculator) perform(effects []leader.Effect) {
 		case *leader.Read:
 			s.list(store.Assignments, nil, c.fence.Revision, by, func(snapshot store.Snapshot, err error) { c.step(restored(snapshot, err)) })
 		case *leader.List:
-			s.After(0, func() {
-				list, err := leader.NewListing(c.cfg.Partitions, 0)
+			c.lists(func(partitions []strategy.Partition, version uint64, err error) {
+				var list *leader.Listing
+				if err == nil {
+					list, err = leader.NewListing(partitions, version)
+				}
 				c.step(&leader.Listed{List: list, Err: err})
 			})
 		case *leader.Follow:
@@ -57,7 +65,7 @@ func (c *calculator) perform(effects []leader.Effect) {
 		case *leader.LookUp:
 			c.lookUp(e.Workers, by, &leader.LookedUp{Left: map[string]time.Time{}})
 		case *leader.Ask:
-			s.After(0, func() {
+			s.After(s.Spread(c.fleet.thinks), func() {
 				which := c.cfg.Strategy
 				if e.BuiltIn {
 					which = strategy.NewSticky()
@@ -67,7 +75,12 @@ func (c *calculator) perform(effects []leader.Effect) {
 			})
 		case *leader.Write:
 			w := store.PlanWrite{Assignments: e.Records, Remove: e.Remove, Plan: e.Plan, Format: e.Format}
-			s.writePlan(c.fence, w, by, func(err error) { c.step(&leader.Written{ID: e.ID, Outcome: written(err), Err: err}) })
+			s.writePlan(c.fence, w, by, func(err error) {
+				if err == nil && c.fleet.wrote != nil {
+					c.fleet.wrote(e)
+				}
+				c.step(&leader.Written{ID: e.ID, Outcome: written(err), Err: err})
+			})
 		case *leader.Wake:
 			c.wake()
 			if c.wake = func() {}; !e.At.IsZero() {
@@ -75,6 +88,11 @@ func (c *calculator) perform(effects []leader.Effect) {
 			}
 		case *leader.Report:
 			c.from(&member.Survived{Err: e.Err})
+		case *leader.Answer:
+			for _, id := range e.Refreshes {
+				c.refreshes[id](e.Err)
+				delete(c.refreshes, id)
+			}
 		case *leader.End:
 			c.ends(e)
 		}
@@ -133,10 +151,10 @@ func restored(snapshot store.Snapshot, err error) leader.Fact {
 		switch {
 		case e.Kind != store.Put, e.Key == store.TermKey:
 		case e.Key == store.PlanKey:
-			found.Plan, err = record.DecodePlan(e.Value)
+			found.Plan, err = store.Decode(e, record.DecodePlan)
 		default:
 			var a record.Assignment
-			if a, err = record.DecodeAssignment(e.Value); err == nil {
+			if a, err = store.Decode(e, record.DecodeAssignment); err == nil {
 				found.Records = append(found.Records, a)
 			} else {
 				found.Unreadable = append(found.Unreadable, e.Key)
@@ -153,7 +171,7 @@ func restored(snapshot store.Snapshot, err error) leader.Fact {
 func heartbeatFact(u store.Update) leader.Fact {
 	switch u.Kind {
 	case store.UpdatePut:
-		h, err := record.DecodeHeartbeat(u.Entry.Value)
+		h, err := store.Decode(u.Entry, record.DecodeHeartbeat)
 		if err != nil {
 			return &leader.Garbled{Worker: u.Entry.Key, Revision: u.Entry.Revision, Stored: u.Entry.Created, Err: err}
 		}

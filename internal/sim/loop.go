@@ -8,6 +8,7 @@
 package sim
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/parti-go/parti/internal/store/model"
@@ -20,26 +21,43 @@ type Loop struct {
 	// Trace, if not nil, is called with one line for each thing that happens.
 	Trace func(now time.Time, line string)
 
+	// Steps counts how often a value was asked what follows (member, election, following, leader, lease), and what the store was asked.
+	Steps int
+
+	// InBytes has records written as bytes, and read from them, as the real store does. What happens is the same, and takes three times
+	// as long.
+	InBytes bool
+
 	now    time.Time
-	rng    *model.Random
-	alarms []*alarm // a heap
+	choose *chooser
+	turns  []turn // a heap
 	n      uint64
 	waits  map[model.ID]func(model.Event)
 	feeds  map[model.ID]func(model.Event)
 	events []model.Event
+
+	moment time.Time
+	turned int // since that moment
 }
 
-// alarm is something to do at a time.
+// turn is when an alarm rings.
+type turn struct {
+	at    int64
+	n     uint64
+	alarm *alarm
+}
+
+// alarm is something to do.
 type alarm struct {
-	at time.Time
-	n  uint64
 	do func() // nil once it is taken back
 }
 
-// NewLoop returns a loop about a store that begins at cfg.Start.
-func NewLoop(seed uint64, cfg model.Config, source model.Source) *Loop {
+// NewLoop returns a loop about a healthy store that begins at cfg.Start.
+func NewLoop(cfg model.Config) *Loop { return newLoop(newChooser(), cfg) }
+
+func newLoop(c *chooser, cfg model.Config) *Loop {
 	return &Loop{
-		Store: model.New(cfg, source), now: cfg.Start, rng: model.NewRandom(seed, model.Odds{}),
+		Store: model.New(cfg, c), now: cfg.Start, choose: c,
 		waits: map[model.ID]func(model.Event){}, feeds: map[model.ID]func(model.Event){},
 	}
 }
@@ -47,13 +65,8 @@ func NewLoop(seed uint64, cfg model.Config, source model.Source) *Loop {
 // Now is what time it is.
 func (l *Loop) Now() time.Time { return l.now }
 
-// Draw returns a number below n.
-func (l *Loop) Draw(n int) int {
-	if n < 2 {
-		return 0
-	}
-	return int(l.rng.Uint64() >> 33 % uint64(n))
-}
+// Draw returns a number below n: in a step of a script one that it says, otherwise what the weather brings. Zero is benign.
+func (l *Loop) Draw(n int) int { return l.choose.draw(n) }
 
 // Spread returns a duration up to d.
 func (l *Loop) Spread(d time.Duration) time.Duration {
@@ -62,37 +75,62 @@ func (l *Loop) Spread(d time.Duration) time.Duration {
 
 // At does something at a time, or as soon as possible where that is over, unless stop is called before.
 func (l *Loop) At(at time.Time, do func()) (stop func()) {
-	l.n++
-	a := &alarm{at: at, n: l.n, do: do}
-	l.push(a)
+	a := l.set(at, do)
 	return func() { a.do = nil }
 }
 
 // After does something after a while, unless stop is called before.
-func (l *Loop) After(d time.Duration, do func()) (stop func()) { return l.At(l.now.Add(d), do) }
+func (l *Loop) After(d time.Duration, do func()) (stop func()) {
+	a := l.set(l.now.Add(d), do)
+	return func() { a.do = nil }
+}
+
+func (l *Loop) set(at time.Time, do func()) *alarm {
+	l.n++
+	a := &alarm{do: do}
+	l.push(turn{at: at.UnixNano(), n: l.n, alarm: a})
+	return a
+}
 
 // Run lets everything happen until a time.
 func (l *Loop) Run(until time.Time) {
+	end := until.UnixNano()
 	for {
-		at, stored := l.Store.Next()
-		rings := len(l.alarms) > 0 && (!stored || l.alarms[0].at.Before(at))
+		next, stored := l.Store.Next()
+		at := next.UnixNano()
+		rings := len(l.turns) > 0 && (!stored || l.turns[0].at < at)
 		switch {
-		case rings && !l.alarms[0].at.After(until):
-			a := l.pop()
-			if a.at.After(l.now) {
-				l.pass(a.at)
+		case rings && l.turns[0].at <= end:
+			t := l.pop()
+			if t.at > l.now.UnixNano() {
+				l.pass(time.Unix(0, t.at).UTC())
 			}
-			if a.do != nil {
-				a.do()
+			if t.alarm.do != nil {
+				t.alarm.do()
 			}
-		case !rings && stored && !at.After(until):
-			l.pass(at)
+		case !rings && stored && at <= end:
+			l.pass(next)
 		default:
 			l.pass(until)
 			return
 		}
+		l.watch()
 	}
 }
+
+// watch ends a life in which time does not go on.
+func (l *Loop) watch() {
+	if l.now.After(l.moment) {
+		l.moment, l.turned = l.now, 0
+		return
+	}
+	if l.turned++; l.turned > momentMost {
+		panic(fmt.Sprintf("at %s more than %d things happen and time does not go on", l.now.Format("15:04:05.000"), momentMost))
+	}
+}
+
+// momentMost is how many things may happen at one time.
+const momentMost = 100_000
 
 // pass hands on what the store tells up to a time.
 func (l *Loop) pass(to time.Time) {
@@ -102,23 +140,27 @@ func (l *Loop) pass(to time.Time) {
 	events := l.Store.Advance(l.now, l.events[:0])
 	l.events = nil // what is called below may come here again
 	for i := range events {
-		e := events[i]
+		e := &events[i]
 		if e.Kind == model.Delivered || e.Kind == model.Lost {
 			if tell := l.feeds[e.ID]; tell != nil {
-				tell(e)
+				tell(*e)
 			}
 			continue
 		}
 		if done := l.waits[e.ID]; done != nil {
 			delete(l.waits, e.ID)
-			done(e)
+			done(*e)
 		}
 	}
+	clear(events)
 	l.events = events
 }
 
 // await calls done with what comes of a request.
-func (l *Loop) await(id model.ID, done func(model.Event)) { l.waits[id] = done }
+func (l *Loop) await(id model.ID, done func(model.Event)) {
+	l.Steps++
+	l.waits[id] = done
+}
 
 func (l *Loop) say(who, line string) {
 	if l.Trace != nil {
@@ -126,34 +168,38 @@ func (l *Loop) say(who, line string) {
 	}
 }
 
-func (a *alarm) before(b *alarm) bool { return a.at.Before(b.at) || a.at.Equal(b.at) && a.n < b.n }
+func (t *turn) before(o *turn) bool { return t.at < o.at || t.at == o.at && t.n < o.n }
 
-func (l *Loop) push(a *alarm) {
-	l.alarms = append(l.alarms, a)
-	for i := len(l.alarms) - 1; i > 0; {
+func (l *Loop) push(t turn) {
+	l.turns = append(l.turns, t)
+	turns, i := l.turns, len(l.turns)-1
+	for i > 0 {
 		parent := (i - 1) / 2
-		if !l.alarms[i].before(l.alarms[parent]) {
-			return
+		if !t.before(&turns[parent]) {
+			break
 		}
-		l.alarms[i], l.alarms[parent] = l.alarms[parent], l.alarms[i]
+		turns[i] = turns[parent]
 		i = parent
 	}
+	turns[i] = t
 }
 
-func (l *Loop) pop() *alarm {
-	first, last := l.alarms[0], len(l.alarms)-1
-	l.alarms[0] = l.alarms[last]
-	l.alarms[last] = nil
-	l.alarms = l.alarms[:last]
-	for i := 0; ; {
+func (l *Loop) pop() turn {
+	turns, last := l.turns, len(l.turns)-1
+	first, t := turns[0], turns[last]
+	turns[last] = turn{}
+	l.turns = turns[:last]
+	for i := 0; last > 0; {
 		child := 2*i + 1
-		if child+1 < last && l.alarms[child+1].before(l.alarms[child]) {
+		if child+1 < last && turns[child+1].before(&turns[child]) {
 			child++
 		}
-		if child >= last || !l.alarms[child].before(l.alarms[i]) {
-			return first
+		if child >= last || !turns[child].before(&t) {
+			turns[i] = t
+			break
 		}
-		l.alarms[i], l.alarms[child] = l.alarms[child], l.alarms[i]
+		turns[i] = turns[child]
 		i = child
 	}
+	return first
 }

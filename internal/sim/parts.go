@@ -22,6 +22,7 @@ type holding struct {
 
 func (h *holding) proceed() {
 	for !h.over() {
+		h.client.Steps++
 		switch e := h.hold.Next(h.client.now).(type) {
 		case *lease.Write:
 			h.write(e.Limit)
@@ -166,7 +167,7 @@ func (h *heartbeat) hurry() (request uint64) {
 func (h *heartbeat) send(limit time.Duration) {
 	r := record.Heartbeat{
 		Session: h.session, Applied: h.applied, Cordoned: h.standing.Cordoned, Leaving: h.standing.Leaving, Failed: h.anew, Stuck: h.stuck,
-		Capacity: 1,
+		Capacity: 1, Holding: h.user.holding(),
 	}
 	sent := func(l store.Lease, err error) {
 		if h.over() {
@@ -191,7 +192,7 @@ func (h *heartbeat) send(limit time.Duration) {
 		return
 	}
 	h.client.acquire(store.Heartbeats, h.id, r, h.client.now.Add(limit), func(e store.Entry) bool {
-		before, err := record.DecodeHeartbeat(e.Value)
+		before, err := store.Decode(e, record.DecodeHeartbeat)
 		return err != nil || before.Session <= h.session
 	}, sent)
 }

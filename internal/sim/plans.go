@@ -22,8 +22,8 @@ func (c *client) beginTerm(r record.Term, floor uint64, by time.Time, valid func
 			}
 			last := uint64(0)
 			if e.Kind == store.Put && err == nil {
-				stored, err := record.DecodeTerm(e.Value)
-				if err != nil {
+				stored, err := store.Decode(e, record.DecodeTerm)
+				if err != nil && !errors.Is(err, record.ErrCorrupt) { // otherwise the floor counts on
 					done(store.Fence{}, err)
 					return
 				}

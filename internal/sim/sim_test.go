@@ -2,7 +2,9 @@ package sim
 
 import (
 	"flag"
+	"runtime/debug"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,14 +14,17 @@ import (
 	"github.com/parti-go/parti/internal/store/model"
 )
 
-var lives = flag.Int("lives", 40, "how many random lives are lived")
-
-var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+var (
+	lives  = flag.Int("lives", 40, "how many random lives are lived")
+	base   = flag.Uint64("base", 0, "the first seed")
+	shrink = flag.Int("shrink", 300, "how many lives are lived to find the simplest form of a failure")
+	update = flag.Bool("update", false, "write down what the golden lives do")
+)
 
 // healthy is a fleet on a healthy store, all of which owns everything.
 func healthy(t *testing.T, workers, partitions int) *Fleet {
 	t.Helper()
-	f := NewFleet(NewLoop(1, model.Config{Start: start, Latency: 100 * time.Microsecond}, model.Benign{}), Defaults(workers, partitions))
+	f := NewFleet(NewLoop(model.Config{Start: Begin, Latency: 100 * time.Microsecond}), Defaults(workers, partitions))
 	for range workers {
 		f.Start()
 	}
@@ -60,7 +65,7 @@ func (f *Fleet) follower() *Worker {
 }
 
 func TestAFleetOwnsEverythingAfterItsColdStartAndEvenly(t *testing.T) {
-	f := NewFleet(NewLoop(1, model.Config{Start: start}, model.Benign{}), Defaults(5, 60))
+	f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(5, 60))
 	for range 5 {
 		f.Start()
 	}
@@ -111,98 +116,34 @@ func TestAWorkerThatIsCutOffGivesEverythingUpBeforeAnyoneElseOwnsItAndComesBack(
 	require.NotEmpty(t, w.Owned)
 }
 
-// life lives a random life: some minutes of faults, and then a calm in which everything must get an owner.
-func life(t *testing.T, seed uint64, trace bool) (lines string) {
-	t.Helper()
-	cfg := model.Config{
-		Start: start, Replicas: 1 + 2*int(seed%2), Latency: 300 * time.Microsecond, Jitter: 3 * time.Millisecond, Commit: 2 * time.Millisecond,
-	}
-	moody := &moods{Random: model.NewRandom(seed, badDay())}
-	f := NewFleet(NewLoop(seed, cfg, moody), Defaults(8, 40))
-	var log strings.Builder
-	if trace {
-		f.Trace = func(now time.Time, line string) { log.WriteString(now.UTC().Format("15:04:05.000000 ") + line + "\n") }
-	}
-	for range 3 + f.Draw(4) {
-		f.Start()
-	}
-	for end := start.Add(5 * time.Minute); f.Now().Before(end); {
-		f.Run(f.Now().Add(time.Duration(f.Draw(8000)) * time.Millisecond))
-		f.fault()
-	}
-	moody.over = true
-	f.Store.Start(f.Now())
-	for _, w := range f.Workers {
-		f.Store.Heal(f.Now(), w.client.id)
-	}
-	f.Start()
-	f.Run(f.Now().Add(3 * time.Minute))
-	require.Empty(t, f.Broken, "seed %d", seed)
-	require.Zero(t, f.Missing(), "seed %d: partitions without an owner three minutes after the last fault", seed)
-	require.Equal(t, 1, f.Leaders(), "seed %d", seed)
-	return log.String()
-}
-
-// moods is a source that is benign once the faults are over.
-type moods struct {
-	*model.Random
-	over bool
-}
-
-func (m *moods) Draw(c model.Choice, n int) int {
-	if m.over {
-		return 0
-	}
-	return m.Random.Draw(c, n)
-}
-
-func badDay() model.Odds {
-	o := model.Even(1 << 13)
-	o[model.Fate], o[model.Sight] = 1<<10, 1<<9
-	return o
-}
-
-// fault does one thing to the fleet.
-func (f *Fleet) fault() {
-	alive := 0
-	for _, w := range f.Workers {
-		if !w.dead {
-			alive++
+func TestRandomLivesKeepWhatIsPromised(t *testing.T) {
+	for seed := *base; seed < *base+uint64(*lives); seed++ {
+		if f := Live(Expand(seed)); len(f.Broken) > 0 {
+			t.Fatalf("seed %d: %s\n%s\n%s", seed, f.Broken[0], f.Stack, Golden("What must be true is to be written here.", Shrink(Expand(seed), *shrink)))
 		}
 	}
-	w := f.Workers[f.Draw(len(f.Workers))]
-	switch n := f.Draw(12); {
-	case n < 2 && alive > 2:
-		w.Crash()
-	case n < 3 && alive > 2:
-		w.Leave()
-	case n < 5 && alive < 8:
-		f.Start()
-	case n < 6:
-		f.Store.Cut(f.now, w.client.id)
-	case n < 7:
-		f.Store.Stall(f.now, w.client.id, f.Draw(2) == 0, f.Draw(2) == 0)
-	case n < 10:
-		f.Store.Heal(f.now, w.client.id)
-	case n < 11:
-		f.Store.Elect(f.now, store.Bucket(f.Draw(int(store.Buckets))), f.now.Add(f.Spread(4*time.Second)))
-	default:
-		f.Store.Stop(f.now)
-		f.After(f.Spread(10*time.Second), func() { f.Store.Start(f.now) })
-	}
 }
 
-func TestRandomLivesKeepWhatIsPromised(t *testing.T) {
-	for seed := range uint64(*lives) {
-		life(t, seed, false)
-	}
+// told lives a life and returns everything that happened in it.
+func told(s Script, prepare ...func(*Fleet)) string {
+	var log strings.Builder
+	Live(s, append(prepare, Traced(func(line string) { log.WriteString(line + "\n") }))...)
+	return log.String()
 }
 
 func TestALifeIsRepeatedByItsSeedLineByLine(t *testing.T) {
 	for seed := range uint64(3) {
-		first := life(t, seed, true)
+		first := told(Expand(seed))
 		require.NotEmpty(t, first)
-		require.Equal(t, first, life(t, seed, true), "seed %d", seed)
+		require.Equal(t, first, told(Expand(seed)), "seed %d", seed)
+	}
+}
+
+// TestALifeIsTheSameWhenRecordsAreReadFromTheirBytes: what is kept as a record instead of bytes says the same, and nobody changes it.
+func TestALifeIsTheSameWhenRecordsAreReadFromTheirBytes(t *testing.T) {
+	for seed := range uint64(6) {
+		inBytes := func(f *Fleet) { f.InBytes = true }
+		require.Equal(t, told(Expand(seed), inBytes), told(Expand(seed)), "seed %d", seed)
 	}
 }
 
@@ -219,12 +160,37 @@ func TestANewcomerGetsItsShareOnceTheOthersHaveLetGo(t *testing.T) {
 }
 
 func BenchmarkAnHourOfAHealthyFleet(b *testing.B) {
-	f := NewFleet(NewLoop(1, model.Config{Start: start, Latency: 100 * time.Microsecond}, model.Benign{}), Defaults(20, 200))
+	f := NewFleet(NewLoop(model.Config{Start: Begin, Latency: 100 * time.Microsecond}), Defaults(20, 200))
 	for range 20 {
 		f.Start()
 	}
-	f.Run(start.Add(time.Minute))
+	f.Run(Begin.Add(time.Minute))
 	for b.Loop() {
 		f.Run(f.Now().Add(time.Hour))
 	}
+}
+
+// BenchmarkLives lives random lives: how many in a minute, and how many steps (see [Loop.Steps]) in a second, of processor time.
+func BenchmarkLives(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // little lives long
+	seed, steps, began := uint64(0), 0, used()
+	for b.Loop() {
+		f := Live(Expand(seed))
+		require.Empty(b, f.Broken, "seed %d", seed)
+		seed++
+		steps += f.Steps
+	}
+	took := used() - began
+	b.ReportMetric(float64(seed)/took.Minutes(), "lives/cpu-min")
+	b.ReportMetric(float64(steps)/took.Seconds(), "steps/cpu-s")
+	b.ReportMetric(float64(steps)/float64(seed), "steps/life")
+}
+
+// used is the processor time of this process.
+func used() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -2,11 +2,12 @@ package sim
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/parti-go/parti/internal/member"
-	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/strategy"
@@ -21,9 +22,11 @@ type Config struct {
 	HomeRetention   time.Duration
 	Rebalance       float64 // MinRebalanceThreshold
 	IDs             []string
-	Partitions      []strategy.Partition
+	Confirmations   int           // of a list that lacks most
 	Hook            time.Duration // how long the user takes at most to let go
 	Strategy        strategy.Strategy
+
+	partitions int // that there are at first
 }
 
 // Worker is one process: a member and what it spawned. What it owns is what its user runs.
@@ -45,18 +48,24 @@ type Worker struct {
 	trust    member.Trust
 	standing member.Standing
 	status   member.Status
-	changes  int // of what the user runs
+	user     *user
+	tenure   *tenure
+	begun    time.Time // when the session was
+	stuckAt  time.Time // when it last said that something is stuck
 
-	heartbeat *heartbeat
-	elector   *elector
+	heartbeat  *heartbeat
+	elector    *elector
+	calculator *calculator
+	edition    int // of the source
 }
 
 // child is one spawned part of a worker. It says nothing after its end.
 type child struct {
 	*Worker
-	kind  member.Kind
-	ended bool
-	stops []func()
+	client *client
+	kind   member.Kind
+	ended  bool
+	stops  []func()
 }
 
 // from tells what a part reports while it lives.
@@ -71,18 +80,14 @@ func (k *child) over() bool { return k.ended || k.dead }
 // lost says that the session is over.
 func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
 
-func newWorker(f *Fleet, name string, n int) *Worker {
-	c := &client{
-		Loop: f.Loop, id: f.clients, name: name + "-" + strconv.Itoa(n), timeout: f.cfg.Member.OperationTimeout,
-		orphans: map[record.Token]time.Time{},
-		ttl: [store.Buckets]time.Duration{
-			store.StableIDs: f.cfg.Member.WorkerIDTTL, store.Election: f.cfg.LeaderTTL, store.Heartbeats: f.cfg.Member.HeartbeatTTL,
-		},
-	}
-	return &Worker{
-		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: f.cfg, member: member.New(f.cfg.Member), wake: func() {},
+func newWorker(f *Fleet, cfg Config, name string, n int) *Worker {
+	c := newClient(f.Loop, f.clients, name+"-"+strconv.Itoa(n), f.cfg)
+	w := &Worker{
+		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: cfg, member: member.New(cfg.Member), wake: func() {},
 		children: map[member.Kind]*child{},
 	}
+	w.user = newUser(w)
+	return w
 }
 
 // tell steps the member with a fact and performs what follows.
@@ -94,6 +99,7 @@ func (w *Worker) tell(f member.Fact) {
 	w.steps = true
 	for len(w.facts) > 0 && !w.dead {
 		f, w.facts = w.facts[0], w.facts[1:]
+		w.client.Steps++
 		for _, e := range w.member.Step(w.client.now, f, nil) {
 			w.say(e)
 			w.perform(e)
@@ -117,18 +123,24 @@ func (w *Worker) perform(effect member.Effect) {
 	case *member.Stop:
 		w.stop(e.Kind)
 	case *member.Begin:
-		w.session = *e
-		if !e.Keeps && len(w.Owned) > 0 {
-			w.fleet.breaks("%s begins a session and still runs %d partitions", w.Name, len(w.Owned))
+		w.fleet.judge.begun(w, e)
+		w.session, w.begun = *e, w.client.now
+		if !e.Keeps {
+			w.tenure = &tenure{}
+			w.fleet.beginsAnew(w)
 		}
 	case *member.Trust:
 		w.trust = *e
 	case *member.Rejoin:
 		w.trust = member.Trust{}
 	case *member.Drop:
-		w.become(change{limit: w.cfg.Hook})
+		w.user.ask(&change{everything: true, tenure: w.tenure})
 	case *member.GiveUp:
-		w.become(change{limit: e.Until.Sub(w.client.now), done: func(member.FollowingOutcome) { w.tell(&member.HookDone{ID: e.ID}) }})
+		w.user.ask(&change{everything: true, until: e.Until, waits: true, done: func(o member.FollowingOutcome, _ bool) {
+			if o != member.FollowingSuperseded {
+				w.tell(&member.HookDone{ID: e.ID})
+			}
+		}})
 	case *member.Delete:
 		w.delete(e)
 	case *member.Publish:
@@ -144,9 +156,26 @@ func (w *Worker) perform(effect member.Effect) {
 			})
 		}
 	case *member.End:
+		w.fleet.judge.ended(w, e)
 		w.Crash()
 	default:
 		w.instruct(effect)
+	}
+}
+
+// advise tells the user what concerns it.
+func (w *Worker) advise(effect member.Effect) {
+	switch e := effect.(type) {
+	case *member.Return:
+		w.user.wind(w.tenure, false)
+	case *member.Void:
+		w.user.wind(w.tenure, true)
+	case *member.Hurry:
+		w.user.hurry()
+	case *member.Abandon:
+		w.user.abandon()
+	case *member.Report:
+		w.fleet.told(w, e.Err)
 	}
 }
 
@@ -179,6 +208,8 @@ func (w *Worker) instruct(effect member.Effect) {
 		w.elects(&member.ElectionFenceLost{Fence: e.Fence})
 	case *member.Abstain:
 		w.elects(&member.ElectionAbstain{Until: e.Until})
+	default:
+		w.advise(effect)
 	}
 }
 
@@ -204,6 +235,7 @@ func (w *Worker) open() {
 
 func (w *Worker) spawn(e *member.Spawn) {
 	k := &child{Worker: w, kind: e.Kind}
+	k.client = w.client.of(k.over)
 	w.children[e.Kind] = k
 	switch e.Kind {
 	case member.Claimer:
@@ -274,6 +306,7 @@ func (w *Worker) Crash() {
 	}
 	w.dead = true
 	clear(w.Owned)
+	w.user.calls, w.user.serving, w.user.queue = nil, nil, nil
 	w.wake()
 	for _, kind := range kinds {
 		if k := w.children[kind]; k != nil {
@@ -284,9 +317,23 @@ func (w *Worker) Crash() {
 
 var kinds = []member.Kind{member.Calculator, member.Follower, member.Elector, member.Heartbeat, member.Claimer, member.Host}
 
+// running lists what its user runs, sorted.
+func (w *Worker) running() []string { return slices.Sorted(maps.Keys(w.Owned)) }
+
 // Leave asks the worker to leave.
-func (w *Worker) Leave() {
+func (w *Worker) Leave() { w.asks(&member.LeaveAsked{}) }
+
+// Drain asks the worker to hand everything over and then to leave, for so long.
+func (w *Worker) Drain(most time.Duration) { w.asks(&member.DrainAsked{By: w.client.now.Add(most)}) }
+
+// Cordon asks the worker to take nothing new, or takes that back.
+func (w *Worker) Cordon(on bool) { w.asks(&member.CordonAsked{On: on}) }
+
+// Become changes how the user's code behaves.
+func (w *Worker) Become(m Mood) { w.user.become(m) }
+
+func (w *Worker) asks(f member.Fact) {
 	if !w.dead {
-		w.tell(&member.LeaveAsked{})
+		w.tell(f)
 	}
 }

@@ -17,7 +17,7 @@ const (
 )
 
 // childVariable names the directory to a child process that locks it and then waits to be killed.
-const childVariable = "PARTI_STATEDIR_CHILD"
+const childVariable = "PARTITEST_STATEDIR_CHILD"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childVariable); path != "" {

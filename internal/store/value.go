@@ -62,6 +62,16 @@ type Entry struct {
 	Kind     Kind
 	Token    record.Token // of the write; "" for markers
 	Format   int          // in which the record is stored; 0 for markers and for what is no record
+	Record   any          // what Value says, from a store that keeps records instead of bytes; nil from any other. See [Decode].
+}
+
+// Decode returns the record of an entry: the one that its store kept, or what decode reads in its value. It must not be changed,
+// because others may be given the same.
+func Decode[T any](e Entry, decode func([]byte) (T, error)) (T, error) {
+	if kept, ok := e.Record.(T); ok {
+		return kept, nil
+	}
+	return decode(e.Value)
 }
 
 // Lease is a hold on an entry that ends by itself.

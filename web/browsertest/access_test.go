@@ -176,6 +176,15 @@ func TestEverythingHasAName(t *testing.T) {
 	tab, _ := open(t, desk, f)
 	require.NoError(t, tab.Do(chromedp.Click(chromedp.CSS(`#workers tr:nth-child(6) button`))))
 	until(t, tab, `document.querySelector("#details .entries")`)
+	found := roles(t, tab)
+	for _, role := range []string{"banner", "main", "contentinfo", "search", "complementary", "application", "table", "combobox", "status"} {
+		require.NotZero(t, found[role], "there is no %s", role)
+	}
+	require.Greater(t, found["button"], 30)
+}
+
+// roles counts what the accessibility tree holds. Whatever needs a name must have one.
+func roles(t *testing.T, tab *Tab) map[string]int {
 	tree, err := chromedp.Call(tab.ctx, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{})
 	require.NoError(t, err)
 	found := map[string]int{}
@@ -190,10 +199,7 @@ func TestEverythingHasAName(t *testing.T) {
 			require.NotEmpty(t, name, "a %s has no name: %s", role, described(node))
 		}
 	}
-	for _, role := range []string{"banner", "main", "contentinfo", "search", "complementary", "application", "table", "combobox", "status"} {
-		require.NotZero(t, found[role], "there is no %s", role)
-	}
-	require.Greater(t, found["button"], 30)
+	return found
 }
 
 func word(v *accessibility.Value) string {
@@ -241,14 +247,19 @@ func TestNothingIsWiderThanTheScreen(t *testing.T) {
 	for _, width := range []int64{1280, 1024, 768, 390} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {
 			tab, _ := open(t, Look{Width: width, Height: 844}, Scene())
-			wide := `Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)`
-			require.LessOrEqual(t, ask[int64](t, tab, wide), width)
+			fits(t, tab, width)
 			require.NoError(t, tab.Do(chromedp.Click(chromedp.CSS(`#workers button`))))
-			require.LessOrEqual(t, ask[int64](t, tab, wide), width)
-			inside := `[...document.querySelectorAll("section, header, footer, aside")].filter((n) => n.getBoundingClientRect().right > innerWidth + 1).map((n) => n.className)`
-			require.Empty(t, ask[[]string](t, tab, inside))
+			fits(t, tab, width)
 		})
 	}
+}
+
+// fits says that nothing on the page is wider than the screen.
+func fits(t *testing.T, tab *Tab, width int64) {
+	t.Helper()
+	require.LessOrEqual(t, ask[int64](t, tab, `Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)`), width)
+	inside := `[...document.querySelectorAll("section, header, footer, aside")].filter((n) => n.getBoundingClientRect().right > innerWidth + 1).map((n) => n.className)`
+	require.Empty(t, ask[[]string](t, tab, inside))
 }
 
 func TestWhoWantsNoMotionSeesNone(t *testing.T) {

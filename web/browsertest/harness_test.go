@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var pictures = flag.String("pictures", os.Getenv("PARTI_PICTURES"), "folder that keeps the pictures of the tests")
+var pictures = flag.String("pictures", os.Getenv("PARTITEST_PICTURES"), "folder that keeps the pictures of the tests")
 
 // browser is shared by all tests: each has a tab with storage of its own.
 var browser *Browser
@@ -35,19 +35,31 @@ func TestMain(m *testing.M) {
 	if browser != nil {
 		browser.Close()
 	}
+	for _, do := range atEnd {
+		do()
+	}
 	os.Exit(code)
 }
+
+// atEnd is done when all tests have ended.
+var atEnd []func()
 
 var desk = Look{Width: 1280, Height: 1000}
 
 // open serves something and opens its page. At the end the page must have kept quiet and to itself.
 func open(t testing.TB, look Look, h http.Handler) (*Tab, *httptest.Server) {
 	t.Helper()
+	return openAt(t, look, h, "/")
+}
+
+// openAt is open for a page that is told in its address what to show.
+func openAt(t testing.TB, look Look, h http.Handler, at string) (*Tab, *httptest.Server) {
+	t.Helper()
 	if browser == nil {
 		t.Skip(ErrNoBrowser)
 	}
 	server := httptest.NewServer(h)
-	tab, end, err := browser.Open(look, server.URL+"/")
+	tab, end, err := browser.Open(look, server.URL+at)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		picture(t, tab)

@@ -10,10 +10,12 @@ import { marks } from "./workers.js";
 const most = 200; // partitions of a worker that are listed
 
 export class Details {
-  constructor(model, actions, whatIf, selected) {
+  // Without whatIf nothing can be asked. answer is what is asked for history.json and explain.json.
+  constructor(model, actions, whatIf, selected, answer = get) {
     this.model = model;
     this.actions = actions;
     this.whatIf = whatIf;
+    this.answer = answer;
     this.selected = selected; // told which partitions are looked at, or null
     this.panel = byID("details");
     this.body = byID("details-body");
@@ -25,7 +27,7 @@ export class Details {
   // open shows something: kind is "partition", "worker", or "whatif" with what is asked as its ID. When it is closed the focus goes back to where it came from.
   open(kind, id, from = document.activeElement) {
     if (!this.shown) this.from = from;
-    this.whatIf.end();
+    this.whatIf?.end();
     this.shown = { kind, id, history: null, reasons: null };
     address(kind, id);
     this.panel.hidden = false;
@@ -42,21 +44,21 @@ export class Details {
     address();
     this.panel.hidden = true;
     document.documentElement.classList.remove("beside");
-    this.whatIf.end();
+    this.whatIf?.end();
     if (this.from?.isConnected) this.from.focus();
   }
 
   // read gets the history. By the time it is there something else may be shown.
   async read(shown) {
     const query = new URLSearchParams({ [shown.kind]: shown.id, limit: 50 });
-    const said = await get(`history.json?${query}`).catch((error) => ({ error: error.message }));
+    const said = await this.answer(`history.json?${query}`).catch((error) => ({ error: error.message }));
     shown.history = said.error ? [el("p", {}, said.error)] : told(said.changes ?? [], shown.kind);
     if (this.shown === shown) this.write();
   }
 
   // explain gets the reasons why a partition is where it is. A server without them is silent.
   async explain(shown) {
-    const said = await get(`explain.json?${new URLSearchParams({ partition: shown.id })}`).catch(() => ({}));
+    const said = await this.answer(`explain.json?${new URLSearchParams({ partition: shown.id })}`).catch(() => ({}));
     shown.reasons = said.sentences ?? [];
     if (this.shown === shown) this.write();
   }
@@ -121,7 +123,7 @@ export class Details {
       ["State", w.live ? w.state : "gone"],
       ["Flags", marks(w) || "none"],
       ["Host", w.host || "unknown"],
-      ["Process", w.process || "unknown"],
+      ...(w.process === undefined ? [] : [["Process", w.process || "unknown"]]),
       ["Session", w.session || "none"],
       ["Last changed", w.applied ? `in version ${w.applied}; the plan is version ${version}` : "not yet"],
       ["Capacity", count(w.capacity || 1)],
@@ -133,7 +135,7 @@ export class Details {
     return [
       this.actions.buttons(worker.id),
       facts(rows),
-      w.live ? this.questions(worker.id) : null,
+      w.live && this.whatIf ? this.questions(worker.id) : null,
       ...(w.stuck?.length ? [el("h3", {}, "Stuck"), el("ul", { class: "notes" }, ...w.stuck.map((s) => el("li", { class: "alarm" }, s)))] : []),
       el("h3", {}, `Partitions (${count(held.length)})`),
       el("div", { class: "chips" }, ...held.slice(0, most).map((h) => this.chip(h, now)), held.length > most ? el("span", {}, `and ${count(held.length - most)} more`) : null),

@@ -195,7 +195,7 @@ export class Painter {
   style(holding, now) {
     const { colours } = this;
     if (!holding.worker) return colours.orphan;
-    if (!holding.worker.facts.live) return colours.lost;
+    if (!holding.worker.facts.live || holding.idle) return colours.lost;
     if (holding.releasing) return this.hatch;
     const age = now - holding.moved;
     if (!holding.moved || age >= freshness.at(-1)[0]) return colours.owned;

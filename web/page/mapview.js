@@ -7,7 +7,8 @@ import { count, many, since } from "./words.js";
 const mostZoom = 32;
 
 export class MapView {
-  // open is called with a kind, "partition" or "worker", and an ID.
+  // open is called with a kind, "partition" or "worker", and an ID; then, after the element that gets the focus back, with the
+  // worker in whose lane that is.
   constructor(model, open) {
     this.model = model;
     this.open = open;
@@ -190,14 +191,16 @@ export class MapView {
     const lines = [cell.partition.id, worker.facts.live ? worker.id : `${worker.id}, which is gone`, `epoch ${cell.epoch}`];
     if (cell.since) lines.push(`since ${since(cell.since, this.model.now())}`);
     if (cell.releasing) lines.push("asked to let go");
+    if (cell.idle) lines.push("nobody runs it");
     return lines;
   }
 
   click(e) {
     const at = this.under(e);
     const cell = this.cell(at);
-    if (cell) this.open("partition", cell.partition.id);
-    else if (this.layout?.rows[at.row]?.worker) this.open("worker", this.layout.rows[at.row].worker.id);
+    const worker = this.layout?.rows[at.row]?.worker?.id;
+    if (cell) this.open("partition", cell.partition.id, undefined, worker);
+    else if (worker) this.open("worker", worker, undefined, worker);
   }
 
   wheel(e) {
@@ -231,6 +234,6 @@ export class MapView {
 
   enter() {
     const cell = this.cursor && this.cell(this.cursor);
-    if (cell) this.open("partition", cell.partition.id);
+    if (cell) this.open("partition", cell.partition.id, undefined, cell.worker?.id);
   }
 }

@@ -2,9 +2,10 @@
 
 import { natural } from "./words.js";
 
-// A holding is what one worker has: {partition, worker, epoch, since, moved, releasing, asked}. `moved` is when it was granted,
-// or else when this page saw that. `asked` is when this page saw that the worker was asked to let go. A partition can have several holdings at once: at a worker that lets go or is gone, and at
-// the one that came after.
+// A holding is what one worker has: {partition, worker, epoch, since, moved, releasing, asked, idle}. `moved` is when it was
+// granted, or else when this page saw that. `asked` is when this page saw that the worker was asked to let go. `idle` says that
+// the worker does not run it, where somebody knows that: only in a simulation. A partition can have several holdings at once: at
+// a worker that lets go or is gone, and at the one that came after.
 
 // noChanges is what has happened since the last drawing.
 export const noChanges = () => ({
@@ -15,7 +16,9 @@ export const noChanges = () => ({
 });
 
 export class Model {
-  constructor() {
+  // The clock is that of the page, in milliseconds since 1970.
+  constructor(clock = Date.now) {
+    this.clock = clock;
     this.clear();
     this.head = { seq: 0, at: 0, leader: "", stale: 0, unowned: 0, plan: null, group: "" };
     this.ahead = 0; // how far the server's clock is ahead of this one
@@ -33,7 +36,7 @@ export class Model {
 
   // now is the server's time: what the page shows as recent must not depend on the reader's clock.
   now() {
-    return Date.now() + this.ahead;
+    return this.clock() + this.ahead;
   }
 
   load(snapshot, changes) {
@@ -43,7 +46,7 @@ export class Model {
     this.head.group = snapshot.group ?? "";
     for (const { partitions, ...facts } of snapshot.workers ?? []) {
       this.setWorker(facts, noChanges());
-      for (const [id, epoch, since, releasing] of partitions ?? []) this.hold(id, facts.id, epoch, since, releasing);
+      for (const [id, epoch, since, releasing, idle] of partitions ?? []) this.hold(id, facts.id, epoch, since, releasing, idle);
       const from = before.get(facts.id);
       if (from && from !== facts.state) changes.moves.push({ worker: facts.id, from, to: facts.state });
     }
@@ -59,8 +62,8 @@ export class Model {
     this.setHead(delta, delta.plan ?? this.head.plan);
     for (const facts of delta.workers ?? []) this.setWorker(facts, changes);
     for (const [id, worker] of delta.unset ?? []) this.letGo(id, worker, changes);
-    for (const [id, worker, epoch, since, releasing] of delta.set ?? []) {
-      this.hold(id, worker, epoch, since, releasing, this.now());
+    for (const [id, worker, epoch, since, releasing, idle] of delta.set ?? []) {
+      this.hold(id, worker, epoch, since, releasing, idle, this.now());
       changes.workers.add(worker);
     }
     for (const id of delta.gone ?? []) this.removeWorker(id, changes);
@@ -72,7 +75,7 @@ export class Model {
   setHead(message, plan) {
     const { seq, at, leader, stale, unowned } = message;
     this.head = { ...this.head, seq, at, leader: leader ?? "", stale: stale ?? 0, unowned: unowned ?? 0, plan };
-    if (at) this.ahead = at - Date.now();
+    if (at) this.ahead = at - this.clock();
   }
 
   setWorker(facts, changes) {
@@ -97,15 +100,16 @@ export class Model {
     changes.workers.add(id);
   }
 
-  hold(id, workerID, epoch, since, releasing, seen = 0) {
+  hold(id, workerID, epoch, since, releasing, idle, seen = 0) {
     const worker = this.workers.get(workerID);
     if (!worker) return; // a worker that nobody has told of: the next snapshot does
     const partition = this.partition(id);
     const known = worker.holdings.get(id);
     const asked = releasing ? (known?.asked || this.now()) : 0;
     const moved = since || (known?.epoch === epoch ? known.moved : seen);
-    if (known) return void Object.assign(known, { epoch, since, moved, releasing: !!releasing, asked });
-    const holding = { partition, worker, epoch, since, moved, releasing: !!releasing, asked };
+    const facts = { epoch, since, moved, releasing: !!releasing, asked, idle: !!idle };
+    if (known) return void Object.assign(known, facts);
+    const holding = { partition, worker, ...facts };
     worker.holdings.set(id, holding);
     worker.sorted = null;
     partition.holdings.push(holding);

@@ -85,6 +85,7 @@ export function marks(facts) {
   if (facts.leaving) said.push("leaving");
   if (facts.cordoned) said.push("cordoned");
   if (facts.damped) said.push("damped");
+  if (facts.mood) said.push(facts.mood);
   if (facts.stuck?.length) said.push("stuck");
   return said.join(", ");
 }

@@ -12,8 +12,8 @@ import (
 
 // The environment tells this binary to be one of the processes of a run: which role, and with what.
 const (
-	roleVariable  = "PARTI_COMPARE_ROLE"
-	setupVariable = "PARTI_COMPARE_SETUP"
+	roleVariable  = "PARTITEST_COMPARE_ROLE"
+	setupVariable = "PARTITEST_COMPARE_SETUP"
 )
 
 // Play runs the role that the environment names and ends the process. It returns where the environment names none. A role

@@ -18,6 +18,7 @@ const (
 	answers                // a request, at its client
 	gives                  // up: a request at its deadline
 	expires                // an entry
+	marks                  // an entry, whatever it is by then
 	delivers               // a feed
 	catches                // a feed, up with what it was not sent
 	notices                // a follower that its feed has ended

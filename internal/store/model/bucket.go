@@ -151,9 +151,9 @@ func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 		b.messages++
 	}
 	e.present = true
-	e.stored.Value, e.stored.Token, e.stored.Format = nil, "", 0
+	e.stored.Value, e.stored.Token, e.stored.Format, e.stored.Record = nil, "", 0, nil
 	if m.Kind == store.Put {
-		e.stored.Value, e.stored.Token, e.stored.Format = m.Value, m.Token, m.Format
+		e.stored.Value, e.stored.Token, e.stored.Format, e.stored.Record = m.Value, m.Token, m.Format, m.Record
 	}
 	e.stored.Revision, e.stored.Created, e.stored.Kind = b.last, s.time(s.now), m.Kind
 	e.expires = 0
@@ -161,11 +161,36 @@ func (s *Store) store(b *bucket, ref int32, m Message) (revision uint64) {
 		e.expires = s.now + int64(m.TTL)
 		s.expireAt(b, ref, e, e.expires)
 	}
+	if s.Watch != nil {
+		s.Watch(e.stored)
+	}
 	s.tell(b, e)
-	if over && !s.replicated() && s.draw(Overtaken, 2) == 1 {
-		s.store(b, ref, s.expiry(e.stored.Key))
+	if over && !s.replicated() {
+		s.overtake(e.stored.Bucket, b, ref)
 	}
 	return revision
+}
+
+// overtake has the marker of an expiry follow a write of the same key that came when the lifetime was over, if the source says so.
+// The server decides to mark in one step and stores the marker, on no condition, in another: whatever is stored between the two
+// is ended by it, also what follows that write.
+func (s *Store) overtake(of store.Bucket, b *bucket, ref int32) {
+	if s.draw(Overtaken, 2) == 1 {
+		s.agenda.push(task{at: s.now + s.part(Late, s.cfg.Late), what: marks, ref: ref, gen: b.incarnated, b: int8(of)})
+	}
+}
+
+// marked stores such a marker.
+func (s *Store) marked(of store.Bucket, ref int32, incarnated uint32) {
+	b := s.bucket(of)
+	switch {
+	case b.incarnated != incarnated || s.stopped || !b.exists:
+	case s.replicated():
+		b.entries[ref].writing++
+		s.queue(of, b, proposal{ref: -1, keys: []int32{ref}, asks: -1})
+	default:
+		s.store(b, ref, s.expiry(b.entries[ref].stored.Key))
+	}
 }
 
 // over says that the lifetime of a value is over and its marker still to come.
@@ -226,7 +251,7 @@ func (s *Store) expired(of store.Bucket, ref int32, timer uint32) {
 
 func (b *bucket) remove(e *entry) {
 	e.present, e.expires = false, 0
-	e.stored.Value, e.stored.Token = nil, ""
+	e.stored.Value, e.stored.Token, e.stored.Record = nil, "", nil
 	b.messages--
 }
 
@@ -270,6 +295,7 @@ func (s *Store) list(b *bucket, keys []string) (entries []store.Entry, upTo uint
 			entries = append(entries, stored)
 		}
 	}
+	entries = make([]store.Entry, 0, max(len(keys), len(b.entries)))
 	if keys == nil {
 		for i := range b.entries {
 			if !strings.Contains(b.entries[i].stored.Key, ".") {

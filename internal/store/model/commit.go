@@ -26,9 +26,8 @@ func (s *Store) propose(ref int32, r *request, b *bucket) {
 		s.doom(ref, r)
 	}
 	for _, key := range p.keys {
-		if e := &b.entries[key]; s.over(e) && s.draw(Overtaken, 2) == 1 {
-			e.writing++
-			s.queue(r.bucket, b, proposal{ref: -1, keys: []int32{key}, asks: -1})
+		if s.over(&b.entries[key]) {
+			s.overtake(r.bucket, b, key)
 		}
 	}
 }

@@ -24,6 +24,7 @@ type Message struct {
 	// Token and Format are what a reader finds in the value.
 	Token  record.Token
 	Format int
+	Record any // what Value says, for readers that are to be spared it; see [store.Entry]
 }
 
 // Condition is what a write depends on: that a revision is the last one of a key.

@@ -52,6 +52,9 @@ const batchMost = 1000
 
 // Store is the model. See the package's documentation for how it is driven.
 type Store struct {
+	// Watch, if not nil, is called with each message as it is stored.
+	Watch func(store.Entry)
+
 	cfg    Config
 	source Source
 	agenda agenda
@@ -144,6 +147,8 @@ func (s *Store) do(t task) {
 		}
 	case expires:
 		s.expired(store.Bucket(t.b), t.ref, t.gen)
+	case marks:
+		s.marked(store.Bucket(t.b), t.ref, t.gen)
 	case delivers:
 		if f := s.feed(t); f != nil {
 			s.delivered(f)

@@ -13,7 +13,8 @@ const (
 	Commit
 	// Late is how much of [Config.Late] the marker of an expiry is late, in sixteenths.
 	Late
-	// Overtaken says, with 1, that the marker of an expiry overwrites a renewal that came when the lifetime was over.
+	// Overtaken says, with 1, that the marker of an expiry overwrites what was written, or deleted, when the lifetime was over,
+	// and what was written after that. When it does is drawn as Late.
 	Overtaken
 	// Behind is by how many writes the replica lags that answers a listing. A batch is one write.
 	Behind

@@ -1,4 +1,5 @@
-// Command pictures makes the pictures of the page in the README: a simulated fleet on an eventful day, light and dark.
+// Command pictures makes the pictures of the page in the README: a simulated fleet on an eventful day, light and dark. And it makes
+// that of the playground.
 //
 //	cd web/browsertest && go run ./pictures -to ../../docs/pictures
 //
@@ -16,6 +17,7 @@ import (
 	"image/png"
 	"maps"
 	"math"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -29,14 +31,21 @@ const largest = 200 << 10
 
 func main() {
 	to := flag.String("to", "docs/pictures", "folder for the pictures")
+	only := flag.String("only", "", "the one picture to make, such as playground.png")
 	flag.Parse()
-	if err := run(*to); err != nil {
+	if err := run(*to, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "pictures:", err)
 		os.Exit(1)
 	}
 }
 
-func run(to string) error {
+var pictures = map[string]func(*browsertest.Browser) ([]byte, error){
+	"page-light.png": func(b *browsertest.Browser) ([]byte, error) { return take(b, false) },
+	"page-dark.png":  func(b *browsertest.Browser) ([]byte, error) { return take(b, true) },
+	"playground.png": playground,
+}
+
+func run(to, only string) error {
 	browser, err := browsertest.StartBrowser(context.Background())
 	if err != nil {
 		return err
@@ -45,8 +54,11 @@ func run(to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}
-	for name, dark := range map[string]bool{"page-light.png": false, "page-dark.png": true} {
-		picture, err := take(browser, dark)
+	for name, take := range pictures {
+		if only != "" && name != only {
+			continue
+		}
+		picture, err := take(browser)
 		if err != nil {
 			return err
 		}
@@ -73,6 +85,48 @@ func take(browser *browsertest.Browser, dark bool) ([]byte, error) {
 	defer end()
 	err = tab.Until(`document.documentElement.dataset.drawn && document.querySelector("#machine .state") && document.querySelector("#timeline time") &&
 		!document.querySelector("#handoffs").textContent.includes("0 s")`)
+	if err != nil {
+		return nil, err
+	}
+	shot, err := tab.Shot()
+	if err != nil {
+		return nil, err
+	}
+	return pack(shot)
+}
+
+// playground opens the playground, and pictures it when one worker is frozen and its partitions have moved, one is cut off, and one
+// was just killed.
+func playground(browser *browsertest.Browser) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "parti-playground-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // what is left is in the folder for temporary files
+	if err := browsertest.BuildPlayground(context.Background(), dir); err != nil {
+		return nil, err
+	}
+	server := httptest.NewServer(http.FileServer(http.Dir(dir)))
+	defer server.Close()
+	tab, end, err := browser.Open(browsertest.Look{Width: 1280, Height: 1130, Scale: 1.5, Calm: true}, server.URL+"/#10x100,freeze")
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	if err := tab.Until(`document.documentElement.dataset.drawn && document.querySelector("#machine .state")`); err != nil {
+		return nil, err
+	}
+	_, err = browsertest.Ask[string](tab, `(() => {
+		document.querySelector("#pause").click();
+		const well = [...document.querySelectorAll("#fleet tr")].filter((line) => !line.querySelector(".marks").textContent);
+		parti.advance(7500, 5000);
+		parti.act("cut", well[5].dataset.process);
+		parti.advance(3600, 5000);
+		return parti.act("kill", well[2].dataset.process) + parti.advance(200, 5000);
+	})()`)
+	if err == nil {
+		err = tab.Until(`document.querySelectorAll("#log [data-kind=done]").length > 2`)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -26,8 +26,7 @@ func End(name string) string { return "<!-- " + name + ":end -->" }
 
 // Files lists the documents below the project's root that can have sections.
 func Files(root string) ([]string, error) {
-	files, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	return append(files, filepath.Join(root, "README.md")), err
+	return filepath.Glob(filepath.Join(root, "docs", "*.md"))
 }
 
 // Refresh returns the text with every section in it brought up to date.

@@ -1,4 +1,4 @@
-// Gen writes the drawings and tables of the state machine into README.md and docs/*.md, between markers.
+// Gen writes the drawings and tables of the state machine into docs/*.md, between markers.
 package main
 
 import (
@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/parti-go/parti/fsm/gen/docs"
+	"github.com/parti-go/parti/fsm/internal/gen/docs"
 )
 
 func main() {

@@ -1,0 +1,93 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/parti-go/parti/internal/store/model"
+)
+
+// ice is what lets a process be frozen: by its operating system, by the machine under it, or in a debugger. A process without ice
+// never is. With it goes what else the player has done to the process.
+type ice struct {
+	frozen bool
+	kept   []func()  // what has come meanwhile, in the order in which it came
+	woke   time.Time // when the process was thawed last
+
+	cut    bool      // off from the store
+	leaves bool      // it was asked to
+	ended  time.Time // when it was seen that it had ended
+}
+
+// pass does something now, or when the process is thawed.
+func (i *ice) pass(do func()) {
+	if i.frozen {
+		i.kept = append(i.kept, do)
+		return
+	}
+	do()
+}
+
+// At is [Loop.At] for a process that may be frozen by then.
+func (c *client) At(at time.Time, do func()) (stop func()) {
+	if c.ice == nil {
+		return c.Loop.At(at, do)
+	}
+	over := false
+	forget := c.Loop.At(at, func() {
+		c.ice.pass(func() {
+			if !over {
+				do()
+			}
+		})
+	})
+	return func() {
+		over = true
+		forget()
+	}
+}
+
+// After is [Loop.After] for a process that may be frozen by then.
+func (c *client) After(d time.Duration, do func()) (stop func()) { return c.At(c.now.Add(d), do) }
+
+// await calls done with what comes of a request, when the process is there to hear it.
+func (c *client) await(id model.ID, done func(model.Event)) { c.Loop.await(id, c.awake(done)) }
+
+// awake returns what hears events when the process is there to hear them.
+func (c *client) awake(hear func(model.Event)) func(model.Event) {
+	if c.ice == nil {
+		return hear
+	}
+	return func(e model.Event) { c.ice.pass(func() { hear(e) }) }
+}
+
+func (c *client) freeze() { c.ice.frozen = true }
+
+// thaw lets a process go on with what it missed.
+func (c *client) thaw() {
+	c.ice.frozen, c.ice.woke = false, c.now
+	for len(c.ice.kept) > 0 && !c.ice.frozen {
+		next := c.ice.kept[0]
+		c.ice.kept = c.ice.kept[1:]
+		next()
+	}
+}
+
+func (c *client) frozen() bool { return c.ice != nil && c.ice.frozen }
+
+// overslept says that a process was frozen beyond the end of its trust: it may believe for a moment that it owns what somebody
+// else runs. Nothing but the epoch protects from that.
+func (w *Worker) overslept() bool {
+	i := w.client.ice
+	if i == nil {
+		return false
+	}
+	if i.frozen {
+		return !w.client.now.Before(w.trust.LetGo)
+	}
+	return !i.woke.IsZero() && !i.woke.Before(w.trust.LetGo)
+}
+
+// slept says that a process was frozen and has been thawed since a time.
+func (w *Worker) slept(since time.Time) bool {
+	return w.client.ice != nil && w.client.ice.woke.After(since)
+}

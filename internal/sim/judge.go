@@ -1,0 +1,209 @@
+package sim
+
+import (
+	"slices"
+
+	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
+)
+
+// judge reads every message as it is stored, and judges what is written down. It knows nothing of the workers but what they wrote, and
+// what their users run.
+type judge struct {
+	fleet    *Fleet
+	reused   bool   // revisions may mean what they did not mean: the store was restored from a copy, and nobody can tell whose a deletion is
+	term     uint64 // the highest stored
+	version  int64  // that a plan has
+	entries  [store.Buckets]map[string]store.Entry
+	beats    map[string]beat    // the last one of each worker
+	holdings map[string]tenancy // who has each partition by the records
+}
+
+// beat is what the last heartbeat of a worker said.
+type beat struct {
+	session uint64
+	applied int64
+	holding []string
+	gone    bool
+}
+
+// tenancy is a grant that is stored.
+type tenancy struct {
+	worker  string
+	session uint64
+	epoch   int64
+	since   int64 // the version that took it away; 0 while it is owned
+}
+
+func newJudge(f *Fleet) *judge {
+	j := &judge{fleet: f}
+	j.forget()
+	f.Store.Watch = j.stored
+	return j
+}
+
+// forget begins anew: the store is not what it was.
+func (j *judge) forget() {
+	j.term, j.version = 0, 0
+	j.beats, j.holdings = map[string]beat{}, map[string]tenancy{}
+	for b := range j.entries {
+		j.entries[b] = map[string]store.Entry{}
+	}
+}
+
+func (j *judge) stored(e store.Entry) {
+	if e.Kind == store.Put && e.Token == "" { // a stranger's: nobody reads any more what was there
+		j.forget()
+	}
+	j.entries[e.Bucket][e.Key] = e
+	switch {
+	case e.Bucket == store.Heartbeats:
+		j.beat(e)
+	case e.Bucket == store.StableIDs && e.Kind == store.Deleted:
+		j.released(e, "claim")
+	case e.Bucket != store.Assignments, e.Kind != store.Put:
+	case e.Key == store.TermKey:
+		if t, err := store.Decode(e, record.DecodeTerm); err == nil {
+			if t.Number <= j.term {
+				j.fleet.breaks("I4: term %d is stored after term %d", t.Number, j.term)
+			}
+			j.term = t.Number
+		}
+	case e.Key == store.PlanKey:
+		if p, err := store.Decode(e, record.DecodePlan); err == nil {
+			j.ofTerm("plan", p.Term)
+			if p.Version < j.version {
+				j.fleet.breaks("I4: version %d is stored after version %d", p.Version, j.version)
+			}
+			j.version = p.Version
+		}
+	default:
+		if a, err := store.Decode(e, record.DecodeAssignment); err == nil {
+			j.ofTerm("record of "+a.Worker, a.Term)
+			j.assigned(a)
+		}
+	}
+}
+
+func (j *judge) ofTerm(what string, term uint64) {
+	if term < j.term {
+		j.fleet.breaks("I6: a %s of term %d is stored in term %d", what, term, j.term)
+	}
+}
+
+// beat follows who lives. A heartbeat that its worker deletes frees what the worker runs, so that runs nothing any more.
+func (j *judge) beat(e store.Entry) {
+	last := j.beats[e.Key]
+	if e.Kind != store.Put {
+		if e.Kind == store.Deleted {
+			j.released(e, "heartbeat")
+		}
+		last.gone = true
+		j.beats[e.Key] = last
+		return
+	}
+	h, err := store.Decode(e, record.DecodeHeartbeat)
+	switch {
+	case err != nil:
+	case h.Session < last.session:
+		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
+	default:
+		j.beats[e.Key] = beat{session: h.Session, applied: h.Applied.Version, holding: h.Holding}
+	}
+}
+
+// released judges a worker that frees what it holds while its user still runs something.
+func (j *judge) released(e store.Entry, what string) {
+	if j.reused {
+		return
+	}
+	for _, w := range j.fleet.Workers {
+		if w.dead || j.fleet.upheld(w) || w.session.Worker != e.Key || w.session.Number != j.beats[e.Key].session {
+			continue
+		}
+		for _, p := range w.running() {
+			if !w.user.overstays(p) {
+				j.fleet.breaks("I1: %s deletes its %s and still runs %s", w.Name, what, p)
+				return
+			}
+		}
+	}
+}
+
+// assigned judges a record: it grants nothing that another session holds, and epochs grow.
+func (j *judge) assigned(a record.Assignment) {
+	named := make(map[string]bool, len(a.Owned)+len(a.Releasing))
+	for _, o := range a.Owned {
+		named[o.Partition] = true
+		last, known := j.holdings[o.Partition]
+		same := known && last.worker == a.Worker && last.session == a.Session
+		switch {
+		case same && last.epoch == o.Epoch && last.since == 0:
+			continue
+		case known && o.Epoch <= last.epoch:
+			j.fleet.breaks("I2: %s is granted to %s with epoch %d after epoch %d", o.Partition, a.Worker, o.Epoch, last.epoch)
+		case known && !j.free(o.Partition, last):
+			j.fleet.breaks("handoff: %s is granted to %s session %d while %s session %d holds it", o.Partition, a.Worker, a.Session,
+				last.worker, last.session)
+		}
+		j.holdings[o.Partition] = tenancy{worker: a.Worker, session: a.Session, epoch: o.Epoch}
+	}
+	for _, r := range a.Releasing {
+		named[r.Partition] = true
+		if last := j.holdings[r.Partition]; last.worker == a.Worker && last.session == a.Session && last.epoch == r.Epoch {
+			last.since = r.Since
+			j.holdings[r.Partition] = last
+		}
+	}
+	for p, last := range j.holdings { // in any order: each is judged by itself
+		if last.worker == a.Worker && last.session == a.Session && last.since == 0 && !named[p] {
+			last.since = a.Version
+			j.holdings[p] = last
+		}
+	}
+}
+
+// free says that a session has let go of a partition, or is over.
+func (j *judge) free(partition string, h tenancy) bool {
+	b, known := j.beats[h.worker]
+	switch {
+	case !known, b.session > h.session, b.session == h.session && b.gone:
+		return true
+	case b.session < h.session: // which never had a heartbeat
+		return true
+	}
+	return h.since > 0 && b.applied >= h.since && !slices.Contains(b.holding, partition)
+}
+
+// begun judges a session that begins: nobody else may take anything up under its ID.
+func (j *judge) begun(w *Worker, e *member.Begin) {
+	if j.reused {
+		return
+	}
+	for _, other := range j.fleet.Workers {
+		if other != w && !other.dead && other.session.Worker == e.Worker && other.trust.Takes && !j.fleet.upheld(other) && j.fleet.now.Before(other.trust.Until) {
+			j.fleet.breaks("I5: %s begins session %d of %s while %s trusts session %d", w.Name, e.Number, e.Worker, other.Name, other.session.Number)
+		}
+	}
+}
+
+// ended judges the end of a worker. One that ends without an error leaves nothing in the store.
+func (j *judge) ended(w *Worker, e *member.End) {
+	if e.Err != nil || e.Hasty { // then its user is told what is left
+		return
+	}
+	for _, p := range w.running() {
+		if !w.user.overstays(p) {
+			j.fleet.breaks("I11: %s ends and still runs %s", w.Name, p)
+			break
+		}
+	}
+	for _, b := range []store.Bucket{store.StableIDs, store.Election, store.Heartbeats} {
+		for _, entry := range j.entries[b] { // one is enough, and there is at most one
+			if entry.Kind == store.Put && entry.Token.Of(record.Token(w.client.name+"/")) {
+				j.fleet.breaks("I11: %s ends without an error and leaves %q in the %s bucket", w.Name, entry.Key, b)
+			}
+		}
+	}
+}

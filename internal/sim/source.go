@@ -1,0 +1,93 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/strategy"
+)
+
+// source is what the processes of a fleet list. Where it is versioned each process has the edition that it was deployed with; the
+// others all ask the same source, which has the last one.
+type source struct {
+	versioned bool
+	editions  [][]strategy.Partition
+	made      int           // how many partitions were ever named
+	takes     time.Duration // to list, at most
+	fails     bool
+	partial   bool // it answers with a third of its list
+	watched   bool // leaders are told of changes
+}
+
+var errSource = errors.New("the source fails")
+
+func (s *source) list() []strategy.Partition { return s.editions[len(s.editions)-1] }
+
+// lists says that a partition is listed.
+func (s *source) lists(id string) bool {
+	for _, p := range s.list() {
+		if p.ID() == id {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *source) name() strategy.Partition {
+	s.made++
+	return strategy.Partition{Keys: []string{fmt.Sprintf("p-%d", s.made-1)}, Weight: 1}
+}
+
+// set makes another edition.
+func (f *Fleet) set(list []strategy.Partition) {
+	s := &f.source
+	s.editions = append(s.editions, list)
+	if s.watched && !s.versioned {
+		f.leads(func(c *calculator) { c.step(&leader.SourceChanged{}) })
+	}
+}
+
+// asks asks the source of a process.
+func (w *Worker) lists(done func([]strategy.Partition, uint64, error)) {
+	s := &w.fleet.source
+	edition := len(s.editions) - 1
+	if s.versioned {
+		edition = w.edition
+	}
+	list, version, err := s.editions[edition], uint64(0), error(nil)
+	if s.versioned {
+		version = uint64(edition) + 1
+	}
+	switch {
+	case s.fails:
+		list, version, err = nil, 0, errSource
+		w.fleet.Seen["source fails"]++
+	case s.partial:
+		list = list[:len(list)/3]
+		w.fleet.Seen["source partial"]++
+	}
+	w.client.After(w.client.Spread(s.takes), func() { done(list, version, err) })
+}
+
+// leads calls do for everyone that leads, or believes so.
+func (f *Fleet) leads(do func(*calculator)) {
+	for _, w := range f.Workers {
+		if k := w.calculator; k != nil && !k.over() {
+			f.After(0, func() { do(k) })
+		}
+	}
+}
+
+// Refresh asks whoever leads to list the source again. done is called for each answer.
+func (f *Fleet) Refresh(done func(error)) {
+	f.leads(func(c *calculator) {
+		if c.over() {
+			return
+		}
+		c.asked++
+		c.refreshes[c.asked] = done
+		c.step(&leader.RefreshAsked{ID: c.asked})
+	})
+}

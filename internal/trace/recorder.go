@@ -1,0 +1,176 @@
+// Package trace records what the deciders of a worker were told and what they decided, and replays it.
+//
+// A decider is a value: facts with their times go in, effects come out, see packages leader and member. So whoever has the facts
+// has the decisions. A [Tape] writes down one value from the moment it is made, one line for each fact. A [Recorder] keeps the
+// tapes of a worker in a bounded memory.
+//
+// A tape is cut into segments, and each begins with what its value can be rebuilt from: what it was made with, or all of its
+// state. So the oldest segments can go and the others can still be replayed.
+//
+// While a value is recorded its times are counted from the moment it was made, by the monotonic clock: the decider sees the
+// times that are written down, to the nanosecond, and a wall clock that somebody sets changes neither.
+package trace
+
+import (
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// Format is the number of the format. A reader refuses any other.
+const Format = 1
+
+// Smallest is the smallest memory that a recorder can do with, Usual is what it has if nobody says otherwise.
+const (
+	Smallest = 64 << 10
+	Usual    = 16 << 20
+)
+
+// Recorder keeps the newest of what is recorded. Each tape is written by one goroutine, which never waits: the segments are
+// published with atomic operations, so that [Recorder.WriteTo] may be called at any time.
+type Recorder struct {
+	limit int64
+	ring  atomic.Pointer[ring]
+	size  atomic.Int64
+	lives atomic.Uint64
+}
+
+// ring is what is kept, the oldest first. It is replaced, never changed.
+type ring struct {
+	segments []*segment
+	dropped  int // segments that are not kept any more
+}
+
+// segment is a part of a tape. Lines are only added, by the goroutine of the tape.
+type segment struct {
+	lines  atomic.Pointer[[][]byte]
+	size   atomic.Int64
+	closed atomic.Bool
+}
+
+// lineCost is what a line costs beside its bytes.
+const lineCost = 24
+
+// NewRecorder returns a recorder that keeps about limit bytes.
+func NewRecorder(limit int) *Recorder {
+	r := &Recorder{limit: int64(limit)}
+	r.ring.Store(&ring{})
+	return r
+}
+
+// Limit returns the memory that the recorder may take.
+func (r *Recorder) Limit() int { return int(r.limit) }
+
+// begin opens a segment.
+func (r *Recorder) begin() *segment {
+	s := &segment{}
+	s.lines.Store(new([][]byte))
+	r.replace(func(was *ring) *ring { return &ring{append(slices.Clone(was.segments), s), was.dropped} })
+	return s
+}
+
+func (r *Recorder) replace(change func(*ring) *ring) {
+	for {
+		was := r.ring.Load()
+		if r.ring.CompareAndSwap(was, change(was)) {
+			return
+		}
+	}
+}
+
+// add appends a line to a segment, and drops the oldest closed ones if there is too much.
+func (r *Recorder) add(s *segment, line []byte) {
+	lines := append(*s.lines.Load(), line) // readers see no more than the length that they have loaded
+	s.lines.Store(&lines)
+	s.size.Add(int64(len(line)) + lineCost)
+	if r.size.Add(int64(len(line))+lineCost) > r.limit {
+		r.trim()
+	}
+}
+
+func (r *Recorder) trim() {
+	for r.size.Load() > r.limit {
+		was := r.ring.Load()
+		at := slices.IndexFunc(was.segments, func(s *segment) bool { return s.closed.Load() })
+		if at < 0 {
+			return
+		}
+		next := &ring{slices.Delete(slices.Clone(was.segments), at, at+1), was.dropped + 1}
+		if r.ring.CompareAndSwap(was, next) {
+			r.size.Add(-was.segments[at].size.Load())
+		}
+	}
+}
+
+// header is the first line of a trace, footer the last one.
+type (
+	header struct {
+		Trace   int       `json:"trace"` // the format
+		Version string    `json:"version"`
+		Written time.Time `json:"written"`
+		Dropped int       `json:"dropped,omitempty"`
+	}
+	footer struct {
+		End   bool `json:"end"`
+		Lines int  `json:"lines"`
+	}
+)
+
+// WriteTo writes everything that is kept, a JSON object on each line.
+func (r *Recorder) WriteTo(w io.Writer) (written int64, err error) {
+	kept, lines := r.ring.Load(), 0
+	put := func(line []byte) {
+		if err == nil {
+			var n int
+			n, err = w.Write(line)
+			written += int64(n)
+			lines++
+		}
+	}
+	put(jsonLine(header{Format, Version(), time.Now(), kept.dropped}))
+	for _, s := range kept.segments {
+		for _, line := range *s.lines.Load() {
+			put(line)
+		}
+	}
+	put(jsonLine(footer{true, lines}))
+	if err != nil {
+		err = fmt.Errorf("write a trace: %w", err)
+	}
+	return written, err
+}
+
+// Version is the version of this library in the program that runs.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	const path = "github.com/parti-go/parti"
+	module := info.Main
+	for _, dep := range info.Deps {
+		if dep.Path == path {
+			module = *dep
+		}
+	}
+	if module.Path != path {
+		return "unknown"
+	}
+	if module.Version != "" && module.Version != "(devel)" {
+		return module.Version
+	}
+	version := "(devel)"
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			version = s.Value
+		}
+	}
+	return version
+}
+
+// life names a life in a line.
+func life(n uint64) string { return `{"life":` + strconv.FormatUint(n, 10) }

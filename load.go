@@ -1,0 +1,74 @@
+package parti
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/goccy/go-yaml"
+)
+
+// LoadConfig reads one YAML document and the environment, applies the defaults and validates. A nil reader means the
+// environment alone. An empty document and an environment without variables give DefaultConfig.
+//
+// The environment wins over the file. The variable of a field is PARTI_ and the name of the field in capitals, with a _
+// between its words: PARTI_GROUP, PARTI_HEARTBEAT_TTL, PARTI_ASSIGNMENT_HOME_RETENTION; docs/configuration.md lists all.
+// An empty variable counts as not set. PARTI_LABELS (zone=eu-1,disk=ssd) replaces the labels of the file. PARTI_GROUP with
+// another group than the file's also replaces the file's names of buckets. Two kinds of other variables are left alone:
+// PARTI_CONFIG, where the parti command finds its file, and those that Kubernetes makes for a Service whose name begins
+// with parti- (PARTI_NATS_SERVICE_HOST).
+//
+// An unknown key, a repeated key, a duration without a unit and a second document are errors that name the place. An
+// unknown variable is an error that names the nearest known one, and a value that is not allowed one that names variable,
+// value and what is allowed. All errors of the content wrap ErrInvalidConfig.
+func LoadConfig(r io.Reader) (Config, error) { return load(r, os.Environ()) }
+
+// load is LoadConfig with an environment of the form of [os.Environ].
+func load(r io.Reader, environment []string) (Config, error) {
+	c, damping, err := read(r)
+	if err != nil {
+		return Config{}, err
+	}
+	from, err := c.overlay(environment)
+	if err != nil {
+		return Config{}, err
+	}
+	_, given := from["FlapBackoff"]
+	given = given || damping
+	backoff := c.FlapBackoff
+	if !given {
+		backoff = defaultFlapBackoff
+	}
+	c.ApplyDefaults()
+	c.FlapBackoff = backoff // a 0 that somebody wrote stays: it turns damping off
+	if err := c.validate(from); err != nil {
+		return Config{}, err
+	}
+	return c, nil
+}
+
+// read decodes a YAML document, and says whether it sets FlapBackoff, of which 0 is a value too.
+func read(r io.Reader) (c Config, damping bool, err error) {
+	if r == nil {
+		return Config{}, false, nil
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return Config{}, false, fmt.Errorf("read configuration: %w", err)
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := d.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, false, fmt.Errorf("%w: %w", ErrInvalidConfig, err)
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return Config{}, false, fmt.Errorf("%w: more than one YAML document, allowed: one", ErrInvalidConfig)
+	}
+	var written struct {
+		FlapBackoff *time.Duration `yaml:"flapBackoff"`
+	}
+	_ = yaml.Unmarshal(text, &written) // it was decoded above
+	return c, written.FlapBackoff != nil, nil
+}
