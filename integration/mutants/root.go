@@ -39,7 +39,7 @@ var rooted = []mutant{
 	},
 	{
 		name: "bad-group-five-times", breaks: "A bad name of a group is an error of each of its buckets as well.",
-		file: "config.go",
+		file: "validate.go",
 		old:  `isName(f.name) || derived`,
 		new:  `isName(f.name) || derived && c.Group == ""`,
 	},
