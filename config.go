@@ -178,6 +178,8 @@ type KVBuckets struct {
 
 // What a worker can do when the store does not answer.
 const (
-	OnStoreLossFence       = "fence"
+	// OnStoreLossFence gives everything up when the leases run out.
+	OnStoreLossFence = "fence"
+	// OnStoreLossKeepServing keeps the partitions beyond that, with the epochs as the only guard.
 	OnStoreLossKeepServing = "keep-serving"
 )

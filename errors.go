@@ -72,8 +72,8 @@ var (
 
 // Errors of a list of partitions.
 var (
-	ErrNoKeys        = strategy.ErrNoKeys
-	ErrInvalidKey    = strategy.ErrInvalidKey // keys become subject tokens
-	ErrDuplicateID   = strategy.ErrDuplicateID
-	ErrInvalidWeight = strategy.ErrInvalidWeight
+	ErrNoKeys        = strategy.ErrNoKeys        // a partition has no key to be named by
+	ErrInvalidKey    = strategy.ErrInvalidKey    // a key that cannot be a part of a NATS subject
+	ErrDuplicateID   = strategy.ErrDuplicateID   // two partitions have the same keys
+	ErrInvalidWeight = strategy.ErrInvalidWeight // a weight is negative, or too large
 )

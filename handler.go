@@ -10,8 +10,19 @@ import (
 	"github.com/parti-go/parti/actors"
 )
 
-// Ownership is one partition in the hands of a handler, under one epoch for ever: its partition, its fencing token, and for
-// how long the worker may act for it.
+// Ownership is one partition in the hands of a handler. Its epoch never changes: when the partition comes back under another
+// epoch, Run is called again with another Ownership. All methods may be called from any goroutine.
+//
+//   - Partition() Partition returns the partition as it was when it was granted.
+//   - Epoch() int64 returns the fencing token. Each owner of a partition has a higher one than the owner before. Hand it to
+//     what you write to, and have that refuse lower ones.
+//   - WorkerID() string returns the stable ID of the worker that owns the partition.
+//   - Valid() error returns nil while this worker may act for the partition: by its own clock, at the moment of the call.
+//     Otherwise the error wraps [ErrFenced], or the cause for which the partition was let go. Ask it before a write that
+//     cannot carry the epoch.
+//   - Held() context.Context returns a context that outlives the one of Run: until it ends, a handler may finish what it has
+//     begun. It ends when Run has returned after it was told to end, when the trust is over, and when a Stop has used up
+//     ShutdownTimeout.
 type Ownership = actors.Ownership
 
 // A Handler works on one partition for as long as this worker owns it.

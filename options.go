@@ -8,74 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/parti-go/parti/actors"
-	"github.com/parti-go/parti/fsm"
-	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/kv"
-	"github.com/parti-go/parti/strategy"
-)
-
-// Words of the rooms below that users need.
-type (
-	// Partition is a unit of work that one worker owns at a time.
-	Partition = strategy.Partition
-	// Strategy decides who should own what.
-	Strategy = strategy.Strategy
-	// State is where a worker stands in the state machine.
-	State = fsm.State
-	// Hooks are the user's side of a worker.
-	Hooks = actors.Hooks
-	// Assignment is what a worker owns.
-	Assignment = actors.Assignment
-	// Lifecycle is where a group stands in its life.
-	Lifecycle = record.Lifecycle
-)
-
-// The states of a worker, see package fsm.
-const (
-	StateInit              = fsm.Init
-	StateClaimingID        = fsm.ClaimingID
-	StateElection          = fsm.Election
-	StateWaitingAssignment = fsm.WaitingAssignment
-	StateStable            = fsm.Stable
-	StateScaling           = fsm.Scaling
-	StateRebalancing       = fsm.Rebalancing
-	StateEmergency         = fsm.Emergency
-	StateShutdown          = fsm.Shutdown
-)
-
-// The phases of a group's life: before its first plan (and while a restarted group collects itself), until nothing has
-// changed for RebalanceCooldown after it, and from then on.
-const (
-	ColdStart     = record.ColdStart
-	PostColdStart = record.PostColdStart
-	Stable        = record.Stable
-)
-
-// The phases of the work on a partition, see PartitionStatus.
-const (
-	PhaseStarting = actors.PhaseStarting
-	PhaseRunning  = actors.PhaseRunning
-	PhaseIdle     = actors.PhaseIdle
-	PhaseFailing  = actors.PhaseFailing
-	PhaseStopping = actors.PhaseStopping
-)
-
-// Messages to, and events of, a tree under an actor of the user's own; see Props.
-type (
-	GetStatus         = actors.GetStatus
-	Status            = actors.Status
-	PartitionStatus   = actors.PartitionStatus
-	Phase             = actors.Phase
-	Wait              = actors.Wait
-	Leave             = actors.Leave
-	Drain             = actors.Drain
-	Cordon            = actors.Cordon
-	Uncordon          = actors.Uncordon
-	Refresh           = actors.Refresh
-	Refreshed         = actors.Refreshed
-	StateChanged      = actors.StateChanged
-	AssignmentChanged = actors.AssignmentChanged
-	LeadershipChanged = actors.LeadershipChanged
 )
 
 // Option sets something of a Manager that is not configuration.

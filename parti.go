@@ -14,7 +14,6 @@ import (
 	"github.com/parti-go/parti/actors"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/kv"
-	"github.com/parti-go/parti/strategy"
 )
 
 // Manager is one worker of a group: it claims an ID, takes part in electing a leader, and is told which partitions are
@@ -318,7 +317,7 @@ func settings(cfg Config, js jetstream.JetStream, source PartitionSource, s Stra
 		RelistInterval: cfg.RelistInterval, ShrinkConfirmations: cfg.SourceShrinkConfirmations,
 		JetStream: js, Strategy: s, Described: describe(s, o.logger), Hooks: o.hooks, Handling: o.handling, Logger: o.logger, MeterProvider: o.meters,
 		Recorder:      o.recorder.settings(),
-		Source:        func(ctx context.Context) ([]strategy.Partition, error) { return listPartitions(ctx, source) },
+		Source:        func(ctx context.Context) ([]Partition, error) { return listPartitions(ctx, source) },
 		SourceVersion: version,
 		SourceWatch:   watch,
 	}, nil

@@ -8,6 +8,15 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
+// Partition is a unit of work. One worker owns it at a time. Two partitions of a list must differ in their keys.
+//
+//   - Keys []string name the partition, for instance a topic and a number. They become parts of NATS subjects, so each has at
+//     least one character, and none holds a dot, a star, a greater-than sign, white space or a control character.
+//   - Weight int64 is the load that the partition brings, in units of your choice; 0 means 100.
+//   - ID() string joins the keys with dots. Logs, epochs and the command line name a partition so.
+//   - Load() int64 returns the weight, and 100 for a weight of 0.
+type Partition = strategy.Partition
+
 // PartitionSource lists the partitions to divide. Every worker's source is asked once at its start, the leader's again
 // when it begins to lead and at each RefreshPartitions, every RelistInterval and when a WatchedSource says so; all workers of a group should have the same one. A call is
 // bounded by OperationTimeout.
@@ -19,6 +28,7 @@ import (
 // list stays in force, and Hooks.OnError is told. The same holds for a list that has nothing in common with it. A list that
 // lacks more than half of the partitions takes nothing away before [Config.SourceShrinkConfirmations] listings agree.
 type PartitionSource interface {
+	// ListPartitions returns all partitions, in any order. It runs on a goroutine of its own and must return when ctx ends.
 	ListPartitions(ctx context.Context) ([]Partition, error)
 }
 

@@ -21,21 +21,28 @@ var (
 	ErrHookFailed = errors.New("hook returned an error")
 	// ErrHandlerFailed wraps what the handler of a partition returned or panicked with. It is called again after a backoff.
 	ErrHandlerFailed = errors.New("partition handler failed")
-	// ErrRevoked, ErrStopping, ErrUnlisted and ErrFenced are why the work on a partition ends: the cause of a handler's
-	// context.
-	ErrRevoked  = member.ErrRevoked
+	// ErrRevoked is the cause of a handler's context that ends because another worker gets the partition.
+	ErrRevoked = member.ErrRevoked
+	// ErrStopping is the cause of a handler's context that ends because the worker stops or drains.
 	ErrStopping = member.ErrStopping
+	// ErrUnlisted is the cause of a handler's context that ends because the source does not list the partition any more.
 	ErrUnlisted = errors.New("partition is not listed by the source any more")
-	ErrFenced   = member.ErrFenced
-	// ErrHandoffTimeout, ErrFlapping, ErrUnplaced, ErrBlind, ErrForeignGroup, ErrOlderSource and ErrSourceShrunk are what a leader reports.
-	// ErrForeignGroup also ends a start.
+	// ErrFenced is the cause of a handler's context that ends because the worker's trust is over.
+	ErrFenced = member.ErrFenced
+	// ErrHandoffTimeout says, on the leader, that a worker has not let partitions go within HandoffTimeout.
 	ErrHandoffTimeout = leader.ErrHandoffTimeout
-	ErrFlapping       = leader.ErrFlapping
-	ErrUnplaced       = leader.ErrUnplaced
-	ErrBlind          = leader.ErrBlind
-	ErrForeignGroup   = leader.ErrForeignGroup
-	ErrOlderSource    = leader.ErrOlderSource
-	ErrSourceShrunk   = leader.ErrSourceShrunk
+	// ErrFlapping says, on the leader and on the worker, that the worker fails again and again and is given nothing for a while.
+	ErrFlapping = leader.ErrFlapping
+	// ErrUnplaced says, on the leader, that the strategy may give partitions to none of the workers.
+	ErrUnplaced = leader.ErrUnplaced
+	// ErrBlind says, on the leader, that it does not see the heartbeats and leaves the lead to others.
+	ErrBlind = leader.ErrBlind
+	// ErrForeignGroup says that source and group have no partition in common. It also ends a start.
+	ErrForeignGroup = leader.ErrForeignGroup
+	// ErrOlderSource says, on the leader, that the group divides a newer version of the list than its source has.
+	ErrOlderSource = leader.ErrOlderSource
+	// ErrSourceShrunk says, on the leader, that a list lacks most partitions and has to be confirmed.
+	ErrSourceShrunk = leader.ErrSourceShrunk
 	// ErrNoLeader says that no leader was seen for ElectionTimeout.
 	ErrNoLeader = errors.New("no leader elected")
 	// ErrStuck says that something is waited for past its deadline. None of the others says that: they name what failed, and

@@ -20,8 +20,9 @@ type (
 	// worker goes on, and once it has nothing left the worker leaves as on Leave. A drain that nobody can take over from
 	// goes on until a Leave comes.
 	Drain struct{ late }
-	// Cordon and Uncordon ask the manager that the worker takes nothing new from now on, or that it does again.
-	Cordon   struct{ late }
+	// Cordon asks the manager that the worker takes nothing new from now on.
+	Cordon struct{ late }
+	// Uncordon asks the manager that the worker takes new partitions again.
 	Uncordon struct{ late }
 	// Refresh asks the group's leader, wherever it is, to list its source again; the manager responds with a *Refreshed
 	// when that is done or OperationTimeout is over.

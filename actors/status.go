@@ -57,7 +57,7 @@ type Phase string
 // The phases. Where there are hooks alone a partition is starting, running or stopping.
 const (
 	PhaseStarting Phase = "starting" // granted, and OnAssignmentChanged has not returned, or the handler is not begun
-	PhaseRunning  Phase = "running"
+	PhaseRunning  Phase = "running"  // the handler runs, or OnAssignmentChanged has returned
 	PhaseIdle     Phase = "idle"     // the handler has returned nil; the partition stays owned
 	PhaseFailing  Phase = "failing"  // the handler has failed and will be called again
 	PhaseStopping Phase = "stopping" // to be given up, and the hook or the handler has not returned

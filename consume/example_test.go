@@ -88,3 +88,35 @@ func server() (jetstream.JetStream, func()) {
 	}
 	return js, func() { nc.Close(); s.Shutdown() }
 }
+
+// A worker reads each partition that it owns in order, from where the owner before it stopped.
+func ExampleStream() {
+	js, stop := server()
+	defer stop()
+	seen := make(chan string, 3)
+	handler, err := consume.Stream(js,
+		consume.Config{Stream: "ORDERS", Subject: func(p parti.Partition) string { return "orders." + p.ID() }},
+		func(_ context.Context, _ *parti.Ownership, m consume.Message) error {
+			seen <- fmt.Sprint(m.Position(), " ", string(m.Data()))
+			return nil // an error has the message handled again
+		})
+	if err != nil {
+		log.Fatal(err)
+	}
+	cfg := parti.DefaultConfig()
+	cfg.ExpectedWorkers = 1
+	worker, err := parti.NewManager(cfg, js, parti.StaticSource(parti.Partition{Keys: []string{"north"}}), strategy.NewSticky(),
+		parti.WithHandler(handler), parti.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := worker.Start(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	defer worker.Close()
+	fmt.Println(<-seen)
+	fmt.Println(<-seen)
+	// Output:
+	// 1 apples
+	// 2 pears
+}

@@ -87,6 +87,6 @@ func (p panel) targets() (list []*prometheus.DataqueryBuilder) {
 
 // source is the Prometheus that the variable of the board names.
 func source() common.DataSourceRef {
-	prometheus, uid := "prometheus", datasource
-	return common.DataSourceRef{Type: &prometheus, Uid: &uid}
+	kind, uid := "prometheus", datasource
+	return common.DataSourceRef{Type: &kind, Uid: &uid}
 }

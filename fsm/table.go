@@ -5,15 +5,15 @@ type State string
 
 // The states, in the order of a worker's life.
 const (
-	Init              State = "Init"
-	ClaimingID        State = "ClaimingID"
-	Election          State = "Election"
-	WaitingAssignment State = "WaitingAssignment"
-	Stable            State = "Stable"
-	Scaling           State = "Scaling"
-	Rebalancing       State = "Rebalancing"
-	Emergency         State = "Emergency"
-	Shutdown          State = "Shutdown"
+	Init              State = "Init"              // the store is not open yet
+	ClaimingID        State = "ClaimingID"        // the worker looks for a free ID
+	Election          State = "Election"          // the worker has an ID and knows no leader yet
+	WaitingAssignment State = "WaitingAssignment" // a leader is known; the first assignment is to come
+	Stable            State = "Stable"            // the worker has its assignment, and the leader plans nothing
+	Scaling           State = "Scaling"           // workers came or went, and the leader waits for a window to end
+	Rebalancing       State = "Rebalancing"       // partitions move as planned
+	Emergency         State = "Emergency"         // the leader hands out what crashed workers had
+	Shutdown          State = "Shutdown"          // the worker leaves or has ended; there is no exit
 )
 
 // String returns the state's name.
@@ -24,18 +24,18 @@ type Event string
 
 // The events.
 const (
-	EventStart             Event = "Start"
-	EventClaimed           Event = "Claimed"
-	EventLeaderKnown       Event = "LeaderKnown"
-	EventAssigned          Event = "Assigned"
-	EventWindowOpened      Event = "WindowOpened"
-	EventWindowUndone      Event = "WindowUndone"
-	EventRebalanceStarted  Event = "RebalanceStarted"
-	EventRebalanceDone     Event = "RebalanceDone"
-	EventEmergencyDeclared Event = "EmergencyDeclared"
-	EventEmergencyOver     Event = "EmergencyOver"
-	EventIdentityLost      Event = "IdentityLost"
-	EventStop              Event = "Stop"
+	EventStart             Event = "Start"             // the store is open
+	EventClaimed           Event = "Claimed"           // an ID is claimed, and a session begins
+	EventLeaderKnown       Event = "LeaderKnown"       // there is a leader, this worker or another
+	EventAssigned          Event = "Assigned"          // the session's first assignment is applied
+	EventWindowOpened      Event = "WindowOpened"      // the leader waits for more changes before it plans
+	EventWindowUndone      Event = "WindowUndone"      // what opened the window has undone itself
+	EventRebalanceStarted  Event = "RebalanceStarted"  // the window is over, and a plan is being carried out
+	EventRebalanceDone     Event = "RebalanceDone"     // everything that had to move has moved
+	EventEmergencyDeclared Event = "EmergencyDeclared" // a worker is lost
+	EventEmergencyOver     Event = "EmergencyOver"     // every partition of the lost worker has an owner
+	EventIdentityLost      Event = "IdentityLost"      // the session is over, and a new one begins
+	EventStop              Event = "Stop"              // the worker leaves
 )
 
 // String returns the event's name.

@@ -60,21 +60,21 @@ func (g *gauge) collect(t *testing.T) map[string]metricdata.Metrics {
 }
 
 // value of the series with that attribute, "" for no other attribute than the group; false if there is none.
-func (g *gauge) value(t *testing.T, name, attribute string) (float64, bool) {
+func (g *gauge) value(t *testing.T, name, label string) (float64, bool) {
 	t.Helper()
 	for _, p := range points(g.collect(t)[name]) {
-		if p.attribute == attribute {
+		if p.attribute == label {
 			return p.value, true
 		}
 	}
 	return 0, false
 }
 
-func (g *gauge) is(t *testing.T, want float64, name, attribute string) {
+func (g *gauge) is(t *testing.T, want float64, name, label string) {
 	t.Helper()
-	got, there := g.value(t, name, attribute)
-	require.True(t, there, "%s: %s{%s} is missing", g.Name, name, attribute)
-	require.Equal(t, want, got, "%s: %s{%s}", g.Name, name, attribute)
+	got, there := g.value(t, name, label)
+	require.True(t, there, "%s: %s{%s} is missing", g.Name, name, label)
+	require.Equal(t, want, got, "%s: %s{%s}", g.Name, name, label)
 }
 
 func (g *gauge) histogram(t *testing.T, name string) metricdata.HistogramDataPoint[float64] {
@@ -399,15 +399,15 @@ func TestTheDocumentListsEveryInstrument(t *testing.T) {
 // tabulate makes a row of each instrument, with the attribute if any series has one.
 func tabulate(all map[string]metricdata.Metrics, rows map[string]string) {
 	for name, m := range all {
-		attribute := ""
+		label := ""
 		for _, p := range points(m) {
 			for _, kv := range p.set.ToSlice() {
 				if kv.Key != "parti.group" {
-					attribute = "`" + string(kv.Key) + "` "
+					label = "`" + string(kv.Key) + "` "
 				}
 			}
 		}
-		if row := fmt.Sprintf("| `%s` | %s | `%s` | %s| %s |", name, kindOf(m), m.Unit, attribute, m.Description); len(row) > len(rows[name]) {
+		if row := fmt.Sprintf("| `%s` | %s | `%s` | %s| %s |", name, kindOf(m), m.Unit, label, m.Description); len(row) > len(rows[name]) {
 			rows[name] = row
 		}
 	}

@@ -36,8 +36,8 @@ func (w watched) Watch(ctx context.Context, changed func()) error { return w.wat
 // watches gives a process a source with this Watch.
 func watches(watch func(ctx context.Context, changed func()) error) fleet.With {
 	return func(s *fleet.Spec) {
-		if source, is := s.Source.(*fleet.Source); is {
-			s.Source = watched{source, watch}
+		if list, is := s.Source.(*fleet.Source); is {
+			s.Source = watched{list, watch}
 		}
 	}
 }

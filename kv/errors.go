@@ -62,6 +62,7 @@ type BucketError struct {
 	Allowed string
 }
 
+// Error names the bucket and the setting, what was found and what is allowed.
 func (e *BucketError) Error() string {
 	return fmt.Sprintf("%v %q: %s is %s, allowed: %s", ErrBucketMismatch, e.Bucket, e.Field, e.Value, e.Allowed)
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/parti-go/parti"
 	"github.com/parti-go/parti/observe"
+	"github.com/parti-go/parti/strategy"
+	"github.com/parti-go/parti/strategy/whatif"
 )
 
 // Work is sent to the owner of its partition together with the epoch, so that a worker that is not the owner any more can
@@ -53,4 +55,24 @@ func ExampleObserver_History() {
 		return nil
 	}
 	_ = explain
+}
+
+// Why a partition is where it is, and what the crash of a worker would move.
+func ExampleObserver_WhatIf() {
+	look := func(ctx context.Context, o *observe.Observer) error {
+		why, err := o.Explain(ctx, "orders.17", strategy.NewSticky())
+		if err != nil {
+			return err
+		}
+		fmt.Println(why)
+		answer, err := o.WhatIf(whatif.Change{Lose: []string{"worker-3"}}, strategy.NewSticky())
+		if err != nil {
+			return err
+		}
+		fmt.Println(answer.Verdict)
+		fmt.Println("last heard of", o.Heard("worker-3"))
+		<-o.Done() // the observer was closed, or its connection
+		return nil
+	}
+	_ = look
 }

@@ -131,3 +131,20 @@ func ExampleVersioned() {
 	// 2
 	// shard.0=0 shard.1=0 shard.2=0
 }
+
+// A bucket that holds other things as well: the partitions are the keys under one prefix.
+func ExampleUnder() {
+	js, end := store()
+	defer end()
+	ctx := context.Background()
+	bucket, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "settings"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, key := range []string{"partitions.eu", "partitions.us", "colour"} {
+		_, _ = bucket.PutString(ctx, key, "")
+	}
+	show(source.KV(js, "settings", source.Under("partitions")))
+	// Output: eu=0 us=0
+}

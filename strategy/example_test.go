@@ -1,8 +1,10 @@
 package strategy_test
 
 import (
+	"errors"
 	"fmt"
 	"log"
+	"time"
 
 	"github.com/parti-go/parti/strategy"
 )
@@ -173,4 +175,49 @@ func ExampleCheck() {
 	fmt.Println(strategy.Check(workers, partitions, []int{0, 1, 2, 0, 1, 2, 0, 1, 3}))
 	// Output:
 	// invalid owner: next[8] is 3, allowed: 0 to 2
+}
+
+// A strategy by its description, as the command line and the plans have it.
+func ExampleNamed() {
+	s, err := strategy.Named("hash(bound=1.05,nodes=200)")
+	fmt.Println(strategy.Describe(s), err)
+	fmt.Println(strategy.Describe(strategy.NewConsistentHash(strategy.WithLoadBound(1.05), strategy.WithVirtualNodes(200))))
+	_, err = strategy.Named("fair")
+	fmt.Println(errors.Is(err, strategy.ErrUnknownStrategy))
+	// Output:
+	// hash(bound=1.05,nodes=200) <nil>
+	// hash(bound=1.05,nodes=200)
+	// true
+}
+
+// What a plan costs, beside the least that any plan would cost.
+func ExampleMinimalMoves() {
+	workers, partitions, _ := exampleGroup()
+	before := []int{0, 0, 0, 0, 0, 0, 1, 1, 2}
+	after, err := strategy.NewRoundRobin().Assign(workers, partitions, before)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%d moves for %.2f × fair\n", strategy.Moves(before, after), strategy.Imbalance(workers, partitions, after))
+	fmt.Println("at least", strategy.MinimalMoves(workers, partitions, before), "for the most even plan")
+	fmt.Println("at least", strategy.MinimalMovesWithin(workers, partitions, before, 1.5), "for 1.5 × fair")
+	// Output:
+	// 3 moves for 1.00 × fair
+	// at least 3 for the most even plan
+	// at least 2 for 1.5 × fair
+}
+
+// A list is checked before it is divided.
+func ExampleValidatePartitions() {
+	fmt.Println(strategy.ValidatePartitions([]strategy.Partition{{Keys: []string{"orders", "eu.west"}}}))
+	// Output:
+	// invalid partition key: partitions[0].Keys[1] is "eu.west", allowed: not empty, without '.', '*', '>', white space and control characters
+}
+
+// Partitions wait a minute for a worker of their pool, and then go to any. Workers of a pool take nothing else.
+func ExampleWithPoolGrace() {
+	pool := func(p strategy.Partition) string { return p.Keys[0] }
+	s := strategy.NewPools(strategy.NewSticky(), "pool", pool, strategy.WithPoolGrace(time.Minute), strategy.WithReservedPools())
+	fmt.Println(strategy.Describe(s))
+	// Output: pools(sticky,"pool")
 }

@@ -169,6 +169,7 @@ type Certificate struct {
 	LeastImbalance float64
 }
 
+// String says in one line what the plan costs and what it brings.
 func (c Certificate) String() string {
 	return fmt.Sprintf("%d moves (at least %d), highest load %.3f × fair (at least %.3f)", c.Moves, c.LeastMoves, c.Imbalance, c.LeastImbalance)
 }

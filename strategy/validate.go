@@ -13,16 +13,16 @@ import (
 
 // What can be wrong with the input or the output of a strategy.
 var (
-	ErrNoWorkers        = errors.New("no workers")
-	ErrDuplicateWorker  = errors.New("duplicate worker")
-	ErrInvalidCapacity  = errors.New("invalid capacity")
-	ErrNoKeys           = errors.New("partition without keys")
-	ErrInvalidKey       = errors.New("invalid partition key")
-	ErrDuplicateID      = errors.New("duplicate partition ID")
-	ErrInvalidWeight    = errors.New("invalid partition weight")
-	ErrInvalidPrevious  = errors.New("invalid previous owners")
-	ErrInvalidOwner     = errors.New("invalid owner")
-	ErrPartitionMissing = errors.New("partition without an owner")
+	ErrNoWorkers        = errors.New("no workers")                 // there are partitions and no workers
+	ErrDuplicateWorker  = errors.New("duplicate worker")           // two workers have the same ID
+	ErrInvalidCapacity  = errors.New("invalid capacity")           // a capacity is negative, or too large
+	ErrNoKeys           = errors.New("partition without keys")     // a partition has no key to be named by
+	ErrInvalidKey       = errors.New("invalid partition key")      // a key that cannot be a part of a NATS subject
+	ErrDuplicateID      = errors.New("duplicate partition ID")     // two partitions have the same keys
+	ErrInvalidWeight    = errors.New("invalid partition weight")   // a weight is negative, or too large
+	ErrInvalidPrevious  = errors.New("invalid previous owners")    // a list of owners that does not fit workers and partitions
+	ErrInvalidOwner     = errors.New("invalid owner")              // a plan names a worker that is not there
+	ErrPartitionMissing = errors.New("partition without an owner") // a plan leaves a partition without an owner
 	// ErrInvalidOption says that an option of a strategy is out of range; Assign returns it.
 	ErrInvalidOption = errors.New("invalid option")
 )

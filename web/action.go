@@ -20,8 +20,9 @@ type Action string
 const (
 	// ActionDrain has the worker hand everything over and leave for good.
 	ActionDrain Action = "drain"
-	// ActionCordon has it take nothing new, ActionUncordon takes that back.
-	ActionCordon   Action = "cordon"
+	// ActionCordon has the worker take nothing new.
+	ActionCordon Action = "cordon"
+	// ActionUncordon takes ActionCordon back.
 	ActionUncordon Action = "uncordon"
 	// ActionRefresh has the leader of the group list its source again.
 	ActionRefresh Action = "refresh"

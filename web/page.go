@@ -50,9 +50,9 @@ var files = sync.OnceValue(func() map[string]file {
 
 const index = "index.html"
 
-// served reports whether there is a file at a path.
-func served(path string) bool {
-	_, there := files()[cmp.Or(path, index)]
+// served reports whether there is a file of that name.
+func served(name string) bool {
+	_, there := files()[cmp.Or(name, index)]
 	return there
 }
 

@@ -44,7 +44,7 @@ func main() {
 		code = 2
 	}
 	stop()
-	os.Exit(code) //nolint:gocritic // nothing is deferred but stop, which is called
+	os.Exit(code) // nothing is deferred but stop, which is called
 }
 
 type options struct {

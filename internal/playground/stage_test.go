@@ -18,7 +18,7 @@ var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 // page is what a page knows that takes over everything it is told.
 type page struct {
 	seq     uint64
-	workers map[string]facts
+	workers map[string]worker
 	held    map[[2]string]string // partition and worker: the rest
 	last    frame
 	news    []newsWords
@@ -63,7 +63,7 @@ func staged(t *testing.T, workers, partitions int) (*Stage, *page) {
 	t.Helper()
 	s, err := New(start, workers, partitions, 1)
 	require.NoError(t, err)
-	p := &page{workers: map[string]facts{}, held: map[[2]string]string{}}
+	p := &page{workers: map[string]worker{}, held: map[[2]string]string{}}
 	p.look(t, s)
 	require.True(t, p.last.Group)
 	s.Advance(2 * time.Minute)
@@ -78,7 +78,7 @@ func staged(t *testing.T, workers, partitions int) (*Stage, *page) {
 
 // fresh asks another stage of the same play for everything, as a page would see it that has just been opened.
 func fresh(t *testing.T, s *Stage) *page {
-	p := &page{workers: map[string]facts{}, held: map[[2]string]string{}}
+	p := &page{workers: map[string]worker{}, held: map[[2]string]string{}}
 	p.look(t, &Stage{play: s.play, lanes: map[string]lane{}})
 	return p
 }

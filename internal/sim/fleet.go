@@ -144,7 +144,7 @@ func (f *Fleet) upheld(w *Worker) bool {
 // beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.
 func (f *Fleet) beginsAnew(w *Worker) {
 	for _, p := range slices.Sorted(maps.Keys(w.Owned)) {
-		if !w.user.overstays(p) {
+		if !w.user.overstays(p) && !w.slept(f.now.Add(-time.Second)) { // who has just woken up was late before its handlers could return
 			f.breaks("%s begins a session and still runs %s", w.Name, p)
 			return
 		}

@@ -14,6 +14,7 @@ type ice struct {
 	woke   time.Time // when the process was thawed last
 
 	cut    bool      // off from the store
+	jammed bool      // its handlers do not return
 	leaves bool      // it was asked to
 	ended  time.Time // when it was seen that it had ended
 }

@@ -63,6 +63,7 @@ func NewPlay(start time.Time, workers, partitions int, seed uint64) (*Play, erro
 		return nil, fmt.Errorf("%w: %d partitions, allowed: 1 to 2000", ErrImpossible, partitions)
 	}
 	cfg := Defaults(Most, partitions)
+	cfg.Member.Handled = true // a handler for each partition
 	network := model.Config{Start: start, Latency: 300 * time.Microsecond, Jitter: 2 * time.Millisecond}
 	calm := &chooser{odds: &still}
 	for k := range calm.state {
@@ -112,8 +113,14 @@ func (p *Play) judge() {
 // Running counts the partitions that somebody runs.
 func (p *Play) Running() (n int) {
 	for _, w := range p.Workers {
-		if !w.dead && !w.client.frozen() && !w.overslept() {
-			n += len(w.Owned)
+		if w.dead || w.client.frozen() || w.overslept() {
+			continue
+		}
+		n += len(w.Owned)
+		for p := range w.Owned {
+			if len(w.user.calls) > 0 && w.user.overstays(p) {
+				n--
+			}
 		}
 	}
 	return n
@@ -294,6 +301,30 @@ func (p *Play) Thaw(process string) error {
 	}
 	p.refused += refused
 	w.client.thaw()
+	return nil
+}
+
+// Jam has the handlers of a process not return when they are told to, until [Play.Free].
+func (p *Play) Jam(process string) error {
+	w, err := p.awake(process)
+	if err != nil {
+		return err
+	}
+	w.client.ice.jammed = true
+	w.Become(Mood{Takes: Stuck, Deaf: true})
+	p.did("The handlers of %s do not return any more", w.title())
+	return nil
+}
+
+// Free has the handlers of a process return again.
+func (p *Play) Free(process string) error {
+	w, err := p.awake(process)
+	if err != nil {
+		return err
+	}
+	w.client.ice.jammed = false
+	w.Become(Mood{Takes: w.cfg.Hook})
+	p.did("The handlers of %s return again", w.title())
 	return nil
 }
 

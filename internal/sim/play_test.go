@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -220,9 +221,11 @@ func TestAPlaySaysWhatIsNotPossible(t *testing.T) {
 	require.ErrorIs(t, err, ErrImpossible)
 }
 
+var plays = flag.Int("plays", 3, "how many random plays are played")
+
 // TestTwentyMinutesOfPlay: whatever a player does, no partition has two owners, and everything runs in the end.
 func TestTwentyMinutesOfPlay(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(*plays) {
 		p, err := NewPlay(dawn, 6, 40, seed)
 		require.NoError(t, err)
 		for p.Now().Before(dawn.Add(20 * time.Minute)) {
@@ -233,7 +236,7 @@ func TestTwentyMinutesOfPlay(t *testing.T) {
 			require.NoError(t, p.StartStore())
 		}
 		for _, process := range p.Look().Processes {
-			_, _ = p.Thaw(process.Name), p.Heal(process.Name) // what is not frozen or has ended says so
+			_, _, _ = p.Thaw(process.Name), p.Heal(process.Name), p.Free(process.Name) // what is not frozen or has ended says so
 		}
 		_, _ = p.Add() // so that somebody is there
 		p.Advance(6 * time.Minute)
@@ -249,7 +252,7 @@ func (p *Play) anything() {
 	if n := len(v.Processes); n > 0 {
 		name = v.Processes[p.Draw(n)].Name
 	}
-	switch n := p.Draw(20); {
+	switch n := p.Draw(23); {
 	case n < 2:
 		_ = p.Kill(name)
 	case n < 4 && len(v.Processes) < 10:
@@ -268,6 +271,10 @@ func (p *Play) anything() {
 		_ = p.Drain(name)
 	case n < 19:
 		_ = p.StopStore()
+	case n < 21:
+		_ = p.Jam(name)
+	case n < 22:
+		_ = p.Free(name)
 	default:
 		_ = p.StartStore()
 	}
@@ -278,4 +285,43 @@ func BenchmarkAnHourOfPlay(b *testing.B) {
 	for b.Loop() {
 		p.Advance(time.Hour)
 	}
+}
+
+// TestAFrozenProcessDoesNothing freezes one while what it has asked for is under way, and one that is told of every heartbeat.
+func TestAFrozenProcessDoesNothing(t *testing.T) {
+	for _, workers := range []int{1, 5} {
+		p := played(t, workers, 20)
+		for workers == 1 && len(p.waits) == 0 {
+			p.Run(p.Now().Add(100 * time.Microsecond))
+		}
+		frozen := one(p, true).Name
+		require.NoError(t, p.Freeze(frozen))
+		var did []string
+		p.Trace = func(_ time.Time, line string) {
+			if strings.HasPrefix(line, frozen+":") {
+				did = append(did, line)
+			}
+		}
+		p.Advance(time.Minute)
+		require.Empty(t, did)
+		require.NoError(t, p.Thaw(frozen))
+		require.NotEmpty(t, did)
+	}
+}
+
+func TestHandlersThatDoNotReturnAreReportedAndKeepTheirPartitions(t *testing.T) {
+	p := played(t, 4, 20)
+	jammed := one(p, false).Name
+	require.NoError(t, p.Jam(jammed))
+	require.NoError(t, p.Drain(jammed))
+	p.Advance(40 * time.Second)
+	now := named(p, jammed)
+	require.Len(t, now.Owned, 5)
+	require.Equal(t, 20, p.Running())
+	require.Contains(t, strings.Join(now.Stuck, " "), "handler of ")
+	require.NoError(t, p.Free(jammed))
+	p.Advance(10 * time.Second)
+	require.True(t, named(p, jammed).Clean)
+	require.Equal(t, 20, p.Running())
+	require.Empty(t, p.Broken)
 }

@@ -63,8 +63,8 @@ type Move struct {
 
 // The plans in which a partition can move.
 const (
-	First = "first"
-	Later = "later"
+	First = "first" // with what has no owner
+	Later = "later" // for an even load
 )
 
 // Ownerless is for how long some partitions have no owner. The times are estimates for one partition, without the latency of

@@ -24,3 +24,28 @@ func ExampleSimulate() {
 	// crash: 0 moves, highest load 1.11 × fair
 	// return: 3 moves, highest load 1.00 × fair
 }
+
+// What the crash of a worker would do to a fleet, asked as a page or a command line does.
+func ExampleAsk() {
+	change, err := whatif.ParseChange(map[string][]string{"lose": {"worker-1"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fleet := whatif.Fleet{
+		Workers: []whatif.Worker{{Worker: strategy.Worker{ID: "worker-0"}}, {Worker: strategy.Worker{ID: "worker-1"}}},
+		Partitions: []whatif.Partition{
+			{Partition: strategy.Partition{Keys: []string{"a"}}, Owner: "worker-0"}, {Partition: strategy.Partition{Keys: []string{"b"}}, Owner: "worker-1"},
+		},
+	}
+	answer, err := whatif.Ask(fleet, change, strategy.NewSticky())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.Change)
+	for _, m := range answer.Moves {
+		fmt.Println(m.Partition, "from", m.From, "to", m.To)
+	}
+	// Output:
+	// worker-1 crashes
+	// b from worker-1 to worker-0
+}

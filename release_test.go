@@ -1,0 +1,56 @@
+package parti
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestTheTableOfDependenciesIsThatOfGoMod: a dependency needs a reason, and a reason a dependency.
+func TestTheTableOfDependenciesIsThatOfGoMod(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	document, err := os.ReadFile("docs/architecture.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(document), "\n## Dependencies\n")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n## ")
+	var direct, named []string
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(string(mod), -1) { // an indirect one has a comment
+		direct = append(direct, m[1])
+	}
+	for line := range strings.SplitSeq(table, "\n") {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 {
+			continue
+		}
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+			named = append(named, m[1])
+			assert.NotEmpty(t, strings.TrimSpace(cells[3]), "%s has no reason", m[1])
+		}
+	}
+	require.NotEmpty(t, direct)
+	require.ElementsMatch(t, direct, named, "allowed: one row of docs/architecture.md, Dependencies, for each module that go.mod requires directly")
+}
+
+// TestItBuildsOnEverySystem takes a minute where nothing is cached, so it has to be asked for.
+func TestItBuildsOnEverySystem(t *testing.T) {
+	if os.Getenv("PARTI_BUILDS") == "" {
+		t.Skip("builds for six systems: PARTI_BUILDS=1 go test . -run TestItBuildsOnEverySystem, or task builds")
+	}
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		for _, processor := range []string{"amd64", "arm64"} {
+			t.Run(system+"/"+processor, func(t *testing.T) {
+				build := exec.CommandContext(t.Context(), "go", "build", "./...")
+				build.Env = append(os.Environ(), "GOOS="+system, "GOARCH="+processor, "CGO_ENABLED=0")
+				out, err := build.CombinedOutput()
+				require.NoError(t, err, "%s", out)
+			})
+		}
+	}
+}
