@@ -18,7 +18,7 @@ func (s *Store) BeginTerm(ctx context.Context, record Term, floor uint64, valid 
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return Fence{}, fmt.Errorf("read the term: %w", err)
 		}
-		last, err := lastTerm(entry)
+		last, err := s.lastTerm(ctx, entry)
 		if err != nil {
 			return Fence{}, err
 		}
@@ -43,13 +43,25 @@ func (s *Store) BeginTerm(ctx context.Context, record Term, floor uint64, valid 
 	}
 }
 
-func lastTerm(e Entry) (uint64, error) {
-	if e.Revision == 0 || e.Kind != Put {
-		return 0, nil
+// lastTerm is the number of the stored term. Where somebody took it away, or wrote over it, the plan names the last one that
+// wrote anything: a lower term would look like an older copy of the store to everybody, and nobody would lead.
+func (s *Store) lastTerm(ctx context.Context, e Entry) (uint64, error) {
+	if e.Revision > 0 && e.Kind == Put {
+		t, err := DecodeTerm(e.Value)
+		if !errors.Is(err, ErrCorrupt) {
+			return t.Number, err
+		}
 	}
-	t, err := DecodeTerm(e.Value)
-	if errors.Is(err, ErrCorrupt) {
+	e, err := s.Get(ctx, Assignments, PlanKey)
+	if errors.Is(err, ErrNotFound) || err == nil && e.Kind != Put {
 		return 0, nil // the floor counts on
 	}
-	return t.Number, err
+	if err != nil {
+		return 0, err
+	}
+	plan, err := DecodePlan(e.Value)
+	if errors.Is(err, ErrCorrupt) {
+		return 0, nil
+	}
+	return plan.Term, err
 }

@@ -192,3 +192,17 @@ func TestARecordBeyondThePayloadOfTheServerIsNotSent(t *testing.T) {
 		require.ErrorIs(t, s.WritePlan(t.Context(), f, w), ErrNotDone)
 	})
 }
+
+// TestATermThatCannotBeReadIsThatOfThePlan: a lower term than the plan's would be an older copy of the store to everybody.
+func TestATermThatCannotBeReadIsThatOfThePlan(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		always := func() bool { return true }
+		f, err := s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 20, always)
+		require.NoError(t, err)
+		require.NoError(t, s.WritePlan(t.Context(), f, PlanWrite{Plan: Plan{Term: f.Term, Phase: PhaseIdle, Lifecycle: Stable}}))
+		scrawl(t, s, Assignments, TermKey, "garbage")
+		f, err = s.BeginTerm(t.Context(), Term{Worker: "worker-0"}, 0, always)
+		require.NoError(t, err)
+		require.EqualValues(t, 22, f.Term)
+	})
+}

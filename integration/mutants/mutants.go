@@ -418,6 +418,13 @@ var mutants = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "unowned-is-foreign", breaks: "A list is another application's although most of what the group divides has no owner and is not known.",
+		file:   "internal/leader/version.go",
+		old:    ` || divided.unknown > len(divided.ids)`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
 		name: "planned-list-doubted", breaks: "The list of the stored plan has to be confirmed where the record of a worker that is gone names others.",
 		file:   "internal/leader/shrink.go",
 		old:    ` || l.plannedFor(list)`,
@@ -1795,7 +1802,7 @@ var mutants = []mutant{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
 		old:  `case l.Revision == 0 && (absent || entry.Kind != Put):`,
-		new:  `case false:`,
+		new:  `case l.Revision == 0 && (absent || entry.Kind != Put) && l.TTL < 0:`,
 	},
 	// Draining and cordoning.
 	{
@@ -1913,8 +1920,8 @@ var mutants = []mutant{
 	{
 		name: "overdue-entry-deleted", breaks: "An entry that is about to expire is deleted: the marker of its expiry may end what another stores next.",
 		file: "kv/lease.go",
-		old:  `expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))`,
-		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
+		old:  `time.Now().Before(s.holder.book.acked(l.Chain).Add(ripe(l.TTL)))`,
+		new:  `true`,
 	},
 	{
 		name: "emptied-store-believed", breaks: "A leader that finds an emptied store grants what sessions hold that have applied more than the store knows.",
@@ -1930,6 +1937,18 @@ var mutants = []mutant{
 		file: "internal/leader/takeover.go",
 		old:  `if l.draft.planned { // otherwise they go on until there is a plan`,
 		new:  `if false {`,
+	},
+	{
+		name: "lost-term-from-zero", breaks: "A term that was overwritten begins at one again, below the plan's: everybody takes the store for an older copy, for good.",
+		file: "kv/term.go",
+		old:  `return plan.Term, err`,
+		new:  `return 0, err`,
+	},
+	{
+		name: "garbage-has-an-end", breaks: "A heartbeat that is no record is waited for, though it never expires.",
+		file: "kv/lease.go",
+		old:  `if b != Heartbeats || entry.Token == "" {`,
+		new:  `if b != Heartbeats {`,
 	},
 	{
 		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",

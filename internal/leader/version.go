@@ -45,9 +45,9 @@ func (l *Leader) plannedFor(list *Listing) bool {
 }
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
-// one is what the group divides.
+// one is what the group divides. Where most of that has no owner, so that no record names it, it may be what they share.
 func (l *Listing) foreign(group string, divided *Listing) error {
-	if l.empty() || divided.empty() || l.shares(divided) {
+	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown > len(divided.ids) {
 		return nil
 	}
 	name := func(list *Listing) string {
@@ -91,7 +91,9 @@ func (l *Listing) Foreign(group string, stored *Restored) error {
 		return nil
 	}
 	_, named := recorded(stored.Records)
-	return l.foreign(group, Unprepared(slices.Collect(maps.Values(named)), stored.Plan.SourceVersion))
+	divided := Unprepared(slices.Collect(maps.Values(named)), stored.Plan.SourceVersion)
+	divided.unknown = max(stored.Plan.Partitions-len(named), 0)
+	return l.foreign(group, divided)
 }
 
 // remember makes a list of the partitions that the records name. What is being let go is on its way to another worker, or

@@ -148,7 +148,7 @@ func (w *world) believed(f Fact, before *Listing) {
 			gone = append(gone, id)
 		}
 	}
-	if 2*len(gone) <= len(before.ids) {
+	if 2*len(gone) <= len(before.ids)+before.unknown {
 		return
 	}
 	n := w.cfg.ShrinkConfirmations

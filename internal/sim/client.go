@@ -57,8 +57,12 @@ func (c *client) overwrite(b store.Bucket, key string, by time.Time) {
 			return
 		}
 		m := model.Message{Key: key, Value: []byte("garbage")}
-		if b == store.Election {
+		switch b {
+		case store.StableIDs:
+			m.TTL = c.ttl[b] // else that ID is taken for good
+		case store.Election:
 			m = model.Message{Key: key, Kind: store.Deleted} // what is no lease there holds nothing, as if it had been deleted
+		case store.Heartbeats, store.Assignments, store.Buckets:
 		}
 		c.put(b, m, model.Condition{Revision: e.Revision}, by, func(uint64, error) {})
 	})
@@ -330,42 +334,45 @@ func (c *client) release(l store.Lease, by time.Time, done func(error)) {
 		}
 		done(err)
 	}
-	var try func(expect uint64, until time.Time)
-	try = func(expect uint64, until time.Time) {
-		if !c.now.Before(until) {
-			c.endable(l, by, try, answer)
-			return
-		}
+	var try func(expect uint64)
+	try = func(expect uint64) {
 		m := model.Message{Key: l.Key, Kind: store.Deleted, TTL: time.Hour}
 		c.put(l.Bucket, m, model.Condition{Revision: expect}, by, func(_ uint64, err error) {
 			if !errors.Is(err, errRefused) {
 				answer(err)
 				return
 			}
-			try(0, time.Time{})
+			c.endable(l, by, try, answer)
 		})
 	}
-	try(l.Revision, c.acked[l.Chain].Add(l.TTL*7/8))
+	if c.now.Before(c.acked[l.Chain].Add(l.TTL * 7 / 8)) {
+		try(l.Revision)
+		return
+	}
+	c.endable(l, by, try, answer)
 }
 
-// endable says at which revision the entry of a hold can be deleted, and until when: not where it is about to expire, see kv.
-func (c *client) endable(l store.Lease, by time.Time, able func(uint64, time.Time), not func(error)) {
+// endable says at which revision the entry of a hold can be deleted: not where it is about to expire, see kv.
+func (c *client) endable(l store.Lease, by time.Time, able func(uint64), not func(error)) {
 	c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
 		absent := errors.Is(err, store.ErrNotFound)
 		switch {
 		case err != nil && !absent:
 			not(err)
 		case l.Revision == 0 && (absent || e.Kind != store.Put):
-			able(e.Revision, c.now.Add(l.TTL*7/8))
+			able(e.Revision)
 		case absent || e.Kind != store.Put || !e.Token.Of(l.Chain):
 			not(store.ErrLost)
 		default:
 			c.awaitEnd(e, by, func(until time.Time, err error) {
-				if err != nil {
+				switch {
+				case err != nil:
 					not(err)
-					return
+				case until.IsZero():
+					c.endable(l, by, able, not)
+				default:
+					able(e.Revision)
 				}
-				able(e.Revision, until) // the zero time looks again
 			})
 		}
 	})
