@@ -40,8 +40,8 @@ func TestTheTableOfDependenciesIsThatOfGoMod(t *testing.T) {
 
 // TestItBuildsOnEverySystem takes a minute where nothing is cached, so it has to be asked for.
 func TestItBuildsOnEverySystem(t *testing.T) {
-	if os.Getenv("PARTI_BUILDS") == "" {
-		t.Skip("builds for six systems: PARTI_BUILDS=1 go test . -run TestItBuildsOnEverySystem, or task builds")
+	if os.Getenv("PARTITEST_BUILDS") == "" {
+		t.Skip("builds for six systems: PARTITEST_BUILDS=1 go test . -run TestItBuildsOnEverySystem, or task builds")
 	}
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		for _, processor := range []string{"amd64", "arm64"} {

@@ -9,9 +9,9 @@ import (
 	"github.com/parti-go/parti/internal/trace"
 )
 
-// recorder records a process where PARTI_RECORD says with how many bytes. Each fleet of each test is then a test of the replay.
+// recorder records a process where PARTITEST_RECORD says with how many bytes. Each fleet of each test is then a test of the replay.
 func recorder() *parti.Recorder {
-	limit, err := strconv.Atoi(os.Getenv("PARTI_RECORD"))
+	limit, err := strconv.Atoi(os.Getenv("PARTITEST_RECORD"))
 	if err != nil {
 		return nil
 	}

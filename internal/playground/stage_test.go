@@ -100,12 +100,31 @@ func TestWhatAPageIsToldAddsUpInEveryScene(t *testing.T) {
 	}
 }
 
+// owners are the workers by their partitions.
+func (p *page) owners() map[string]string {
+	owners := map[string]string{}
+	for key := range p.held {
+		owners[key[0]] = key[1]
+	}
+	return owners
+}
+
+func TestAStoreOutageMovesNothing(t *testing.T) {
+	s, p := staged(t, 6, 60)
+	before := p.owners()
+	require.NoError(t, s.Scene("store"))
+	s.Advance(7 * time.Second)
+	p.look(t, s)
+	require.Zero(t, p.last.Running)
+	s.Advance(2 * time.Minute)
+	p.look(t, s)
+	require.Equal(t, 60, p.last.Running)
+	require.Equal(t, before, p.owners())
+}
+
 func TestARollingRestartMovesNothing(t *testing.T) {
 	s, p := staged(t, 6, 60)
-	before := map[string]string{}
-	for key := range p.held {
-		before[key[0]] = key[1]
-	}
+	before := p.owners()
 	old := map[string]bool{}
 	for _, process := range p.last.Fleet {
 		old[process.Name] = true
@@ -113,9 +132,7 @@ func TestARollingRestartMovesNothing(t *testing.T) {
 	require.NoError(t, s.Scene("rolling"))
 	s.Advance(2 * time.Minute)
 	p.look(t, s)
-	for key := range p.held {
-		require.Equal(t, before[key[0]], key[1], "%s has moved", key[0])
-	}
+	require.Equal(t, before, p.owners())
 	for _, process := range p.last.Fleet {
 		require.False(t, old[process.Name], "%s was not restarted", process.Name)
 	}

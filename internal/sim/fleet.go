@@ -176,7 +176,7 @@ func (f *Fleet) returned(w *Worker, c *call) {
 	took, limit := f.now.Sub(c.began), f.cfg.Member.HandoffTimeout
 	if took > limit+time.Second {
 		f.Seen["overlong"]++
-		if w.stuckAt.Before(c.began.Add(limit)) && !w.slept(c.began) && !c.crowded {
+		if w.stuckAt.Before(c.began.Add(limit)) && !c.crowded && !w.slept(c.began) {
 			f.breaks("%s did not say that its user has not returned for %s", w.Name, took)
 		}
 	}

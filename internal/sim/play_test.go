@@ -26,8 +26,8 @@ func played(t testing.TB, workers, partitions int) *Play {
 	return p
 }
 
-// one returns the first process that does or does not lead.
-func one(p *Play, leads bool) Process {
+// first returns the first process that does or does not lead.
+func (p *Play) first(leads bool) Process {
 	for _, process := range p.Look().Processes {
 		if process.Leader == leads && !process.Dead {
 			return process
@@ -36,7 +36,7 @@ func one(p *Play, leads bool) Process {
 	panic("there is none")
 }
 
-func processOf(p *Play, name string) Process {
+func (p *Play) find(name string) Process {
 	for _, process := range p.Look().Processes {
 		if process.Name == name {
 			return process
@@ -57,7 +57,7 @@ func allRun(t testing.TB, p *Play, within time.Duration) time.Duration {
 	return p.Now().Sub(began)
 }
 
-func lines(news []News) string {
+func sentences(news []News) string {
 	var text []string
 	for _, n := range news {
 		text = append(text, fmt.Sprintf("%s %d %s", n.At.Format("15:04:05.0"), n.Kind, n.Text))
@@ -88,43 +88,43 @@ func TestAPlayTellsWhoOwnsWhatAndForHowLongSessionsAreTrusted(t *testing.T) {
 func TestAKilledProcessesPartitionsRunElsewhereWithinTheirTime(t *testing.T) {
 	for _, leads := range []bool{false, true} {
 		p := played(t, 5, 60)
-		require.NoError(t, p.Kill(one(p, leads).Name))
+		require.NoError(t, p.Kill(p.first(leads).Name))
 		took := allRun(t, p, 20*time.Second)
 		require.Greater(t, took, 3*time.Second)
 		require.Less(t, took, 8*time.Second)
 		p.Advance(pace)
-		require.Contains(t, lines(p.News()), "All 60 partitions run, ")
+		require.Contains(t, sentences(p.News()), "All 60 partitions run, ")
 	}
 }
 
 func TestAFrozenProcessIsFencedWhenItWakesUpAndComesBack(t *testing.T) {
 	p := played(t, 5, 60)
-	frozen := one(p, false)
+	frozen := p.first(false)
 	require.NoError(t, p.Freeze(frozen.Name))
 	require.Equal(t, 48, p.Running(), "what is frozen does not run")
 	require.ErrorIs(t, p.Stop(frozen.Name), ErrImpossible)
 	allRun(t, p, 20*time.Second)
 	p.Advance(10 * time.Second)
-	require.Len(t, processOf(p, frozen.Name).Owned, 12, "it has noticed something in its sleep")
+	require.Len(t, p.find(frozen.Name).Owned, 12, "it has noticed something in its sleep")
 	require.NoError(t, p.Thaw(frozen.Name))
 	require.Equal(t, 12, p.Look().Refused)
-	require.Contains(t, lines(p.News()), "The fence refuses 12 writes of ")
+	require.Contains(t, sentences(p.News()), "The fence refuses 12 writes of ")
 	p.Advance(time.Second)
-	require.Empty(t, processOf(p, frozen.Name).Owned)
+	require.Empty(t, p.find(frozen.Name).Owned)
 	p.Advance(2 * time.Minute)
 	require.Empty(t, p.Broken)
 	require.Equal(t, 60, p.Running())
-	require.NotEmpty(t, processOf(p, frozen.Name).Owned, "it has not come back")
+	require.NotEmpty(t, p.find(frozen.Name).Owned, "it has not come back")
 }
 
 func TestAShortFreezeChangesNothing(t *testing.T) {
 	p := played(t, 5, 60)
-	before := one(p, false)
+	before := p.first(false)
 	require.NoError(t, p.Freeze(before.Name))
 	p.Advance(time.Second)
 	require.NoError(t, p.Thaw(before.Name))
 	p.Advance(20 * time.Second)
-	require.Equal(t, before.Session, processOf(p, before.Name).Session)
+	require.Equal(t, before.Session, p.find(before.Name).Session)
 	require.Equal(t, 60, p.Running())
 	require.Zero(t, p.Look().Refused)
 	require.Empty(t, p.Broken)
@@ -132,7 +132,7 @@ func TestAShortFreezeChangesNothing(t *testing.T) {
 
 func TestAFrozenLeaderIsFollowedAndYields(t *testing.T) {
 	p := played(t, 5, 60)
-	frozen, term := one(p, true), p.Look().Term
+	frozen, term := p.first(true), p.Look().Term
 	require.NoError(t, p.Freeze(frozen.Name))
 	p.Advance(15 * time.Second)
 	require.Greater(t, p.Look().Term, term)
@@ -146,46 +146,46 @@ func TestAFrozenLeaderIsFollowedAndYields(t *testing.T) {
 
 func TestAProcessThatIsCutOffGivesUpBeforeTheOthersTakeOver(t *testing.T) {
 	p := played(t, 5, 60)
-	cut := one(p, false)
+	cut := p.first(false)
 	require.NoError(t, p.Cut(cut.Name))
 	p.Advance(4900 * time.Millisecond)
-	now := processOf(p, cut.Name)
+	now := p.find(cut.Name)
 	require.Empty(t, now.Owned)
 	require.Zero(t, now.Trust)
 	allRun(t, p, 20*time.Second)
 	require.NoError(t, p.Heal(cut.Name))
 	p.Advance(time.Minute)
 	require.Empty(t, p.Broken)
-	require.Len(t, processOf(p, cut.Name).Owned, 12)
+	require.Len(t, p.find(cut.Name).Owned, 12)
 }
 
 func TestAStoppedProcessEndsAndOneThatTakesItsPlaceMovesNothing(t *testing.T) {
 	p := played(t, 5, 60)
-	before, versions := one(p, false), p.Look().Plan.Version
+	before, versions := p.first(false), p.Look().Plan.Version
 	require.NoError(t, p.Stop(before.Name))
 	p.Advance(time.Second)
-	require.True(t, processOf(p, before.Name).Clean)
+	require.True(t, p.find(before.Name).Clean)
 	name, err := p.Add()
 	require.NoError(t, err)
 	p.Advance(5 * time.Second)
-	require.Equal(t, before.Worker, processOf(p, name).Worker)
-	require.Len(t, processOf(p, name).Owned, 12)
+	require.Equal(t, before.Worker, p.find(name).Worker)
+	require.Len(t, p.find(name).Owned, 12)
 	require.Less(t, p.Look().Plan.Version, versions+5)
 	p.Advance(time.Minute)
-	require.Empty(t, processOf(p, before.Name).Name, "it is still shown")
+	require.Empty(t, p.find(before.Name).Name, "it is still shown")
 	require.Equal(t, 60, p.Running())
 }
 
 func TestADrainLeavesNothingWithoutAnOwnerForLong(t *testing.T) {
 	p := played(t, 5, 60)
-	drained := one(p, false)
+	drained := p.first(false)
 	require.NoError(t, p.Drain(drained.Name))
 	least := 60
 	for range 200 {
 		p.Advance(pace)
 		least = min(least, p.Running())
 	}
-	require.True(t, processOf(p, drained.Name).Clean, "it has not ended")
+	require.True(t, p.find(drained.Name).Clean, "it has not ended")
 	require.Equal(t, 60, p.Running())
 	require.GreaterOrEqual(t, least, 48)
 	require.Empty(t, p.Broken)
@@ -211,7 +211,7 @@ func TestAPlaySaysWhatIsNotPossible(t *testing.T) {
 	require.ErrorIs(t, err, ErrImpossible)
 	p := played(t, 1, 3)
 	require.ErrorContains(t, p.Kill("nobody"), `"nobody" is none that lives`)
-	require.ErrorIs(t, p.Thaw(one(p, true).Name), ErrImpossible)
+	require.ErrorIs(t, p.Thaw(p.first(true).Name), ErrImpossible)
 	require.ErrorIs(t, p.StartStore(), ErrImpossible)
 	for range Most - 1 {
 		_, err := p.Add()
@@ -294,7 +294,7 @@ func TestAFrozenProcessDoesNothing(t *testing.T) {
 		for workers == 1 && len(p.waits) == 0 {
 			p.Run(p.Now().Add(100 * time.Microsecond))
 		}
-		frozen := one(p, true).Name
+		frozen := p.first(true).Name
 		require.NoError(t, p.Freeze(frozen))
 		var did []string
 		p.Trace = func(_ time.Time, line string) {
@@ -311,17 +311,17 @@ func TestAFrozenProcessDoesNothing(t *testing.T) {
 
 func TestHandlersThatDoNotReturnAreReportedAndKeepTheirPartitions(t *testing.T) {
 	p := played(t, 4, 20)
-	jammed := one(p, false).Name
+	jammed := p.first(false).Name
 	require.NoError(t, p.Jam(jammed))
 	require.NoError(t, p.Drain(jammed))
 	p.Advance(40 * time.Second)
-	now := processOf(p, jammed)
+	now := p.find(jammed)
 	require.Len(t, now.Owned, 5)
 	require.Equal(t, 20, p.Running())
 	require.Contains(t, strings.Join(now.Stuck, " "), "handler of ")
 	require.NoError(t, p.Free(jammed))
 	p.Advance(10 * time.Second)
-	require.True(t, processOf(p, jammed).Clean)
+	require.True(t, p.find(jammed).Clean)
 	require.Equal(t, 20, p.Running())
 	require.Empty(t, p.Broken)
 }
