@@ -34,7 +34,7 @@ func FastConfig() Config {
 
 // WideAreaConfig returns a configuration for round trips of 100 ms and outages of seconds between workers and store. A store or
 // a network that is away for 10 seconds ends no session and moves nothing. The price is that the partitions of a
-// crashed worker have an owner again after 26 to 30 seconds.
+// crashed worker have an owner again after 25 to 30.4 seconds.
 func WideAreaConfig() Config {
 	c := Config{
 		HeartbeatInterval: 5 * time.Second, HeartbeatTTL: 30 * time.Second, LeaderTTL: 15 * time.Second,

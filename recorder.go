@@ -16,8 +16,8 @@ import (
 // answered, and the texts of errors; no messages and no credentials, except where the text of an error has some.
 type Recorder struct{ recorder *trace.Recorder }
 
-// NewRecorder returns a recorder that keeps about limit bytes. 0 is 16 MiB, which hold more than an hour of a group of a hundred
-// workers. NewManager refuses one with less than 64 KiB.
+// NewRecorder returns a recorder that keeps about limit bytes. 0 is 16 MiB, which hold hours of the leader of a hundred workers.
+// NewManager refuses one with less than 64 KiB.
 func NewRecorder(limit int) *Recorder {
 	if limit == 0 {
 		limit = trace.Usual
@@ -27,7 +27,12 @@ func NewRecorder(limit int) *Recorder {
 
 // WriteTo writes a trace: everything that is kept now. It may be called at any time from any goroutine, also in OnError and
 // when the Manager has ended, and holds nobody up.
-func (r *Recorder) WriteTo(w io.Writer) (int64, error) { return r.recorder.WriteTo(w) }
+func (r *Recorder) WriteTo(w io.Writer) (int64, error) {
+	if err := r.check(); err != nil {
+		return 0, err
+	}
+	return r.settings().WriteTo(w)
+}
 
 // WithRecorder has the worker record its decisions. Without this option, and with nil, nothing is recorded.
 func WithRecorder(r *Recorder) Option { return func(o *options) { o.recorder = r } }
@@ -35,7 +40,7 @@ func WithRecorder(r *Recorder) Option { return func(o *options) { o.recorder = r
 // check reports a recorder that is too small to hold what a value begins with.
 func (r *Recorder) check() error {
 	if r == nil {
-		return nil
+		return nil // nothing is recorded
 	}
 	if r.recorder == nil {
 		return fmt.Errorf("%w: WithRecorder: the Recorder is empty, allowed: one that NewRecorder has made", ErrInvalidConfig)

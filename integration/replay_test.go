@@ -2,7 +2,6 @@ package integration
 
 import (
 	"bytes"
-	"fmt"
 	"testing"
 	"time"
 
@@ -85,22 +84,18 @@ func TestARecordedFleetDecidesTheSameAgain(t *testing.T) {
 }
 
 func TestARecorderThatIsFullBeginsAtAState(t *testing.T) {
-	const limit = trace.Smallest * 4
+	const limit = trace.Smallest * 2
 	cut := 0
 	for _, file := range recorded(t, limit, func(f *fleet.Fleet, own fleet.With) {
 		eventful(f, own)
-		<-time.After(30 * time.Minute)
+		<-time.After(8 * time.Minute)
 	}) {
-		require.Less(t, len(file), 2*limit)
-		tr, moments := replayed(t, file)
+		_, moments := replayed(t, file)
 		require.NotEmpty(t, moments)
 		for _, m := range moments {
 			if m.Fact == "goes on" {
 				cut++
 			}
-		}
-		if tr.Dropped > 0 {
-			require.Less(t, moments[len(moments)-1].At.Sub(moments[0].At), 2*time.Hour, fmt.Sprint(tr.Dropped))
 		}
 	}
 	require.NotZero(t, cut)

@@ -98,3 +98,16 @@ func TestAnAssignmentBucketThatIsEmptiedIsRolledBack(t *testing.T) {
 		})
 	}
 }
+
+// TestAHeartbeatThatIsNoRecordIsWrittenOver: it has no end to wait for.
+func TestAHeartbeatThatIsNoRecordIsWrittenOver(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		scrawl(t, s, store.Heartbeats, "worker-0", "garbage")
+		time.Sleep(s.TTL(store.Heartbeats))
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", record.Heartbeat{Session: 2}, func(e store.Entry) bool {
+			_, err := record.DecodeHeartbeat(e.Value)
+			return err != nil
+		})
+		require.NoError(t, err)
+	})
+}

@@ -69,8 +69,8 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 			expect, stored = entry.Revision, entry.Token.Of(chain)
 		case over != nil && over(entry):
 			expect, stored = entry.Revision, false
-			if b != store.Heartbeats {
-				continue // claims: over knows how old the entry is
+			if b != store.Heartbeats || entry.Token == "" {
+				continue // claims: over knows how old the entry is; what is no record has no end
 			}
 			if until, err = s.awaitEnd(ctx, entry); err != nil {
 				return store.Lease{}, err
@@ -176,11 +176,11 @@ func (s *Store) Release(ctx context.Context, l store.Lease) error {
 }
 
 func (s *Store) release(ctx context.Context, l store.Lease) error {
-	expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))
-	for {
-		if !time.Now().Before(until) {
+	expect, young := l.Revision, time.Now().Before(s.holder.book.acked(l.Chain).Add(ripe(l.TTL)))
+	for ; ; young = false {
+		if !young {
 			var err error
-			if expect, until, err = s.endable(ctx, l); err != nil {
+			if expect, err = s.endable(ctx, l); err != nil {
 				return err
 			}
 		}
@@ -188,27 +188,26 @@ func (s *Store) release(ctx context.Context, l store.Lease) error {
 		if !errors.Is(err, errConflict) {
 			return err
 		}
-		until = time.Time{}
 	}
 }
 
-// endable returns at which revision the entry of a hold can be deleted, and until when. One that is about to expire is not
-// deleted: the marker of its expiry could follow the deletion, and end what the next holder has stored by then.
-func (s *Store) endable(ctx context.Context, l store.Lease) (expect uint64, until time.Time, err error) {
+// endable returns at which revision the entry of a hold can be deleted. One that is about to expire is not deleted: the marker
+// of its expiry could follow the deletion, and end what the next holder has stored by then.
+func (s *Store) endable(ctx context.Context, l store.Lease) (expect uint64, err error) {
 	for {
 		entry, err := s.Get(ctx, l.Bucket, l.Key)
 		absent := errors.Is(err, ErrNotFound)
 		switch {
 		case err != nil && !absent:
-			return 0, time.Time{}, err
+			return 0, err
 		case l.Revision == 0 && (absent || entry.Kind != store.Put):
-			return entry.Revision, time.Now().Add(ripe(l.TTL)), nil
+			return entry.Revision, nil
 		case absent || entry.Kind != store.Put || !entry.Token.Of(l.Chain):
-			return 0, time.Time{}, fmt.Errorf("%w: the entry has ended, or is another's", ErrLost)
+			return 0, fmt.Errorf("%w: the entry has ended, or is another's", ErrLost)
 		}
 		until, err := s.awaitEnd(ctx, entry)
 		if err != nil || !until.IsZero() {
-			return entry.Revision, until, err
+			return entry.Revision, err
 		}
 	}
 }

@@ -21,7 +21,7 @@ func (s *Store) BeginTerm(ctx context.Context, rec record.Term, floor uint64, va
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return store.Fence{}, fmt.Errorf("read the term: %w", err)
 		}
-		last, err := lastTerm(entry)
+		last, err := s.lastTerm(ctx, entry)
 		if err != nil {
 			return store.Fence{}, err
 		}
@@ -46,13 +46,25 @@ func (s *Store) BeginTerm(ctx context.Context, rec record.Term, floor uint64, va
 	}
 }
 
-func lastTerm(e store.Entry) (uint64, error) {
-	if e.Revision == 0 || e.Kind != store.Put {
-		return 0, nil
+// lastTerm is the number of the stored term. Where somebody took it away, or wrote over it, the plan names the last one that
+// wrote anything: a lower term would look like an older copy of the store to everybody, and nobody would lead.
+func (s *Store) lastTerm(ctx context.Context, e store.Entry) (uint64, error) {
+	if e.Revision > 0 && e.Kind == store.Put {
+		t, err := record.DecodeTerm(e.Value)
+		if !errors.Is(err, ErrCorrupt) {
+			return t.Number, err
+		}
 	}
-	t, err := record.DecodeTerm(e.Value)
-	if errors.Is(err, ErrCorrupt) {
+	e, err := s.Get(ctx, store.Assignments, store.PlanKey)
+	if errors.Is(err, ErrNotFound) || err == nil && e.Kind != store.Put {
 		return 0, nil // the floor counts on
 	}
-	return t.Number, err
+	if err != nil {
+		return 0, err
+	}
+	plan, err := record.DecodePlan(e.Value)
+	if errors.Is(err, ErrCorrupt) {
+		return 0, nil
+	}
+	return plan.Term, err
 }

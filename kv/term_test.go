@@ -194,3 +194,17 @@ func TestARecordBeyondThePayloadOfTheServerIsNotSent(t *testing.T) {
 		require.ErrorIs(t, s.WritePlan(t.Context(), f, w), ErrNotDone)
 	})
 }
+
+// TestATermThatCannotBeReadIsThatOfThePlan: a lower term than the plan's would be an older copy of the store to everybody.
+func TestATermThatCannotBeReadIsThatOfThePlan(t *testing.T) {
+	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+		always := func() bool { return true }
+		f, err := s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 20, always)
+		require.NoError(t, err)
+		require.NoError(t, s.WritePlan(t.Context(), f, store.PlanWrite{Plan: record.Plan{Term: f.Term, Phase: record.PhaseIdle, Lifecycle: record.Stable}}))
+		scrawl(t, s, store.Assignments, store.TermKey, "garbage")
+		f, err = s.BeginTerm(t.Context(), record.Term{Worker: "worker-0"}, 0, always)
+		require.NoError(t, err)
+		require.EqualValues(t, 22, f.Term)
+	})
+}

@@ -14,7 +14,7 @@ import (
 func document(t *testing.T) string {
 	t.Helper()
 	var all strings.Builder
-	for _, name := range []string{"whatif", "cli"} {
+	for _, name := range []string{"whatif", "replay", "cli"} {
 		text, err := os.ReadFile("../../docs/" + name + ".md")
 		require.NoError(t, err)
 		all.Write(text)
@@ -76,6 +76,7 @@ func TestEveryFieldOfTheJSONIsInTheDocument(t *testing.T) {
 		result{},
 		reportPart{},
 		explanationView{},
+		momentView{},
 	} {
 		of := reflect.TypeOf(v)
 		for i := range of.NumField() {

@@ -78,7 +78,7 @@ func (a *app) play(p *playback) error {
 		return fmt.Errorf("%s: %w", p.file, broken)
 	}
 	if n := differing(moments); n > 0 {
-		return fmt.Errorf("%s: %s, recorded by version %s, this is version %s", p.file, count(n, "decision")+" of other outcome", t.Version, trace.Version())
+		return fmt.Errorf("%s: decisions that differ: %d; it was recorded by version %s, this is version %s", p.file, n, t.Version, trace.Version())
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (a *app) showMoment(p *playback, m trace.Moment) error {
 	fmt.Fprintf(&b, "%s  %s %d  %s\n", m.At.Format("15:04:05.000"), m.Kind, m.Life, brieflyTold(p, m))
 	tell := func(how string, did []string) {
 		for _, line := range did {
-			if p.partition != "" {
+			if p.partition != "" && m.Differs == "" {
 				line = about(line, p.partition)
 			}
 			if line != "" {
@@ -184,11 +184,14 @@ func clipped(line string) string {
 	return line
 }
 
-// about is what a line says of a partition: of what is written, the beginning and the records that name it.
+// about is what a line says of a partition: of what is written, the beginning and the records that name it; "" for nothing.
 func about(line, partition string) string {
 	parts := strings.Split(line, "; ")
-	if len(parts) == 1 {
-		return line
+	if !strings.HasPrefix(line, "write version ") {
+		if names(line, partition) || strings.HasPrefix(line, "because: ") {
+			return line
+		}
+		return ""
 	}
 	kept := parts[:1]
 	for _, part := range parts[1:] {

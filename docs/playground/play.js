@@ -121,13 +121,13 @@ function hit(action, worker) {
   else story(worker ? `${worker} has no process any more.` : "Nobody is there.", "alarm");
 }
 
-const verbs = { kill: "Kill", freeze: "Freeze", thaw: "Thaw", cut: "Cut off", heal: "Heal", stop: "Stop", drain: "Drain" };
+const verbs = { kill: "Kill", freeze: "Freeze", thaw: "Thaw", cut: "Cut off", heal: "Heal", stop: "Stop", drain: "Drain", jam: "Jam its handlers", free: "Free its handlers" };
 
 // buttonsFor are the buttons in the details of a worker.
 function buttonsFor(worker) {
   const process = processes.findLast((p) => p.worker === worker && !p.dead);
   if (!process) return null;
-  const names = process.frozen ? ["kill", "thaw", process.cut ? "heal" : "cut"] : ["kill", "freeze", process.cut ? "heal" : "cut", "stop", "drain"];
+  const names = process.frozen ? ["kill", "thaw", process.cut ? "heal" : "cut"] : ["kill", "freeze", process.cut ? "heal" : "cut", process.jammed ? "free" : "jam", "stop", "drain"];
   return el("div", { class: "actions" },
     ...names.map((name) => el("button", { type: "button", "data-key": name, onclick: () => act(name, process.name) }, verbs[name])));
 }

@@ -8,6 +8,7 @@ export const scenes = {
   cut: ["Network cut", "A worker is cut off from the store for 20 s. Its trust runs out after 4.5 s and it gives everything up by itself, before the others count it dead and take over."],
   rolling: ["Rolling restart", "Each worker is stopped, and started again under its ID, one after the other. No partition moves: each waits for its worker."],
   drain: ["Drain", "A worker hands its partitions over one by one while it goes on working. Then it leaves."],
+  jam: ["Stuck handlers", "The handlers of a worker do not return, and the worker is drained. Its partitions stay where they are, because nobody else may run them meanwhile. After 30 s the worker and the leader report that. After a minute the handlers return, and the drain goes on."],
   scale: ["Scale out", "Three workers join. Once the window for planned changes closes, 10 s later, each of them gets its share, and no more moves than that."],
   store: ["Store outage", "The store is away for 8 s. Every worker gives up what it has when its trust ends. When the store is back, everyone has its partitions again."],
 };

@@ -199,7 +199,19 @@ var read = []mutant{
 	{
 		name: "overdue-entry-deleted", breaks: "An entry that is about to expire is deleted: the marker of its expiry may end what another stores next.",
 		file: "kv/lease.go",
-		old:  `expect, until := l.Revision, s.holder.book.acked(l.Chain).Add(ripe(l.TTL))`,
-		new:  `expect, until := l.Revision, time.Now().Add(time.Hour)`,
+		old:  `time.Now().Before(s.holder.book.acked(l.Chain).Add(ripe(l.TTL)))`,
+		new:  `true`,
+	},
+	{
+		name: "lost-term-from-zero", breaks: "A term that was overwritten begins at one again, below the plan's: everybody takes the store for an older copy, for good.",
+		file: "kv/term.go",
+		old:  `return plan.Term, err`,
+		new:  `return 0, err`,
+	},
+	{
+		name: "garbage-has-an-end", breaks: "A heartbeat that is no record is waited for, though it never expires.",
+		file: "kv/lease.go",
+		old:  `if b != store.Heartbeats || entry.Token == "" {`,
+		new:  `if b != store.Heartbeats {`,
 	},
 }

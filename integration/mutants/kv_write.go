@@ -179,7 +179,7 @@ var written = []mutant{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
 		old:  `case l.Revision == 0 && (absent || entry.Kind != store.Put):`,
-		new:  `case false:`,
+		new:  `case l.Revision == 0 && (absent || entry.Kind != store.Put) && l.TTL < 0:`,
 	},
 
 	// Identity beyond a session and a process.

@@ -75,6 +75,7 @@ type stage struct {
 	run    string
 	skip   string
 	args   []string
+	env    []string
 	within time.Duration // 0 for [patience]
 }
 
@@ -88,7 +89,7 @@ var simulated = []string{"internal/leader", "internal/ledger", "internal/lease",
 func (l *laboratory) lives() stage {
 	return stage{
 		folder: "internal/sim", run: "^Test", skip: "Golden|Shrunk|Bytes|Repeated", within: 2 * time.Minute,
-		args: []string{"-lives", fmt.Sprint(l.simulated), "-shrink", "0"},
+		args: []string{"-lives", fmt.Sprint(l.simulated), "-shrink", "0"}, env: []string{"GOGC=800"},
 	}
 }
 
@@ -315,6 +316,7 @@ func play(ctx context.Context, binary string, s stage) (failed, error) {
 	args := []string{"-test.v", "-test.failfast", "-test.timeout", cmp.Or(s.within, patience).String(), "-test.run", s.run, "-test.skip", s.skip}
 	c := exec.CommandContext(ctx, binary, append(args, s.args...)...)
 	c.Dir = s.folder
+	c.Env = append(os.Environ(), s.env...)
 	output, err := c.CombinedOutput()
 	var exit *exec.ExitError
 	switch {

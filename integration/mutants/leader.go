@@ -13,14 +13,35 @@ var planned = []mutant{
 	{
 		name: "foreign-without-a-plan", breaks: "A group that has never planned refuses a list that replaces its first one.",
 		file:   "internal/leader/version.go",
-		old:    `case f.List.version > inForce.version, !l.draft.planned:`,
-		new:    `case f.List.version > inForce.version:`,
+		old:    `case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):`,
+		new:    `case f.List.version > inForce.version, l.plannedFor(f.List):`,
+		likely: "Scripts",
+	},
+	{
+		name: "planned-list-foreign", breaks: "The list of the stored plan is another application's where the record of a worker that is gone names others.",
+		file:   "internal/leader/version.go",
+		old:    `!l.draft.planned, l.plannedFor(f.List):`,
+		new:    `!l.draft.planned:`,
+		likely: "Scripts",
+	},
+	{
+		name: "unowned-is-foreign", breaks: "A list is another application's although most of what the group divides has no owner and is not known.",
+		file:   "internal/leader/version.go",
+		old:    ` || divided.unknown > len(divided.ids)`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "planned-list-doubted", breaks: "The list of the stored plan has to be confirmed where the record of a worker that is gone names others.",
+		file:   "internal/leader/shrink.go",
+		old:    ` || l.plannedFor(list)`,
+		new:    ``,
 		likely: "Scripts",
 	},
 	{
 		name: "renaming-refused", breaks: "A list of a higher version is refused because nothing in it has its old name.",
 		file:   "internal/leader/version.go",
-		old:    `case f.List.version > inForce.version, !l.draft.planned:`,
+		old:    `case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):`,
 		new:    `case !l.draft.planned:`,
 		likely: "Scripts",
 	},
@@ -266,6 +287,21 @@ var planned = []mutant{
 		name: "returned-planned-without", breaks: "A plan is adopted that was made without a member that has come back meanwhile.",
 		file: "internal/leader/plan.go",
 		old:  `if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {`,
+		new:  `if false {`,
+	},
+	{
+		name: "emptied-store-believed", breaks: "A leader that finds an emptied store grants what sessions hold that have applied more than the store knows.",
+		file: "internal/leader/plan.go",
+		old: `	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest)
+	}
+`,
+		new: ``,
+	},
+	{
+		name: "older-copy-believed", breaks: "A leader grants what sessions hold of which an older copy of the store knows nothing.",
+		file: "internal/leader/takeover.go",
+		old:  `if l.draft.planned { // otherwise they go on until there is a plan`,
 		new:  `if false {`,
 	},
 }

@@ -209,4 +209,52 @@ var outside = []mutant{
 		new:    `if c.Version >= version {`,
 		likely: "NewInTheJournal",
 	},
+
+	// What the command says and keeps to itself.
+	{
+		name: "report-keeps-unknown-keys", breaks: "A report has the values of keys of the configuration that no worker knows.",
+		file: "cmd/parti/reportclean.go",
+		old:  "		return item.Value\n	}\n	return removed\n}",
+		new:  "		return item.Value\n	}\n	return item.Value\n}",
+	},
+	{
+		name: "report-quotes-the-file", breaks: "A report has the lines of a configuration file that is wrong.",
+		file: "cmd/parti/reportparts.go",
+		old:  `		problem = errors.New(first)`,
+		new:  `		_ = first`,
+	},
+	{
+		name: "report-names-hosts", breaks: "A report that was to be anonymous names hosts.",
+		file: "cmd/parti/reportclean.go",
+		old:  `		numbers[name] = fmt.Sprintf("host-%d", i+1)`,
+		new:  `		numbers[name] = fmt.Sprintf("%[2]s", i+1, name)`,
+	},
+	{
+		name: "silent-looks-alive", breaks: "A worker that has ceased to send heartbeats looks as all others do.",
+		file: "cmd/parti/look.go",
+		old:  `now.Sub(at) >= 2*cfg.HeartbeatInterval`,
+		new:  `now.Sub(at) >= 2000*cfg.HeartbeatInterval`,
+	},
+	{
+		name: "heard-once", breaks: "An observer does not note a heartbeat that says nothing new.",
+		file: "observe/model.go",
+		old:  `	w.heard = u.Entry.Created`,
+		new: `	if !w.live {
+		w.heard = u.Entry.Created
+	}`,
+	},
+	{
+		name: "deaf-not-noticed", breaks: "The command waits for answers that its user may not get.",
+		file: "cmd/parti/connect.go",
+		old: `after != before && errors.Is(after, nats.ErrPermissionViolation) { //nolint:errorlint // the same twice is two errors
+		prefix`,
+		new: `after != before && errors.Is(after, nats.ErrTimeout) { //nolint:errorlint // the same twice is two errors
+		prefix`,
+	},
+	{
+		name: "line-wraps", breaks: "A line of the screen that is longer than the terminal is wide wraps.",
+		file: "cmd/parti/watch.go",
+		old:  `cut(line, s.columns)`,
+		new:  `cut(line, 0*s.columns)`,
+	},
 }

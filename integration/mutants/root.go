@@ -37,4 +37,10 @@ var rooted = []mutant{
 		new:    `		_ = cordoned`,
 		likely: "ACordonBeforeTheStart",
 	},
+	{
+		name: "bad-group-five-times", breaks: "A bad name of a group is an error of each of its buckets as well.",
+		file: "validate.go",
+		old:  `isName(f.name) || derived`,
+		new:  `isName(f.name) || derived && c.Group == ""`,
+	},
 }

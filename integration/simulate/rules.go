@@ -208,47 +208,168 @@ func (b block) first() string {
 
 // rules are those of the second part of docs/protocol.md, in its order.
 var rules = []rule{
-	{"urgent", "a worker whose heartbeat expired loses its place after the grace", "internal/topology/decide.go", "act(KindEmergency)"},
-	{"urgent", "an absent member within its deadline keeps its place in every plan", "internal/topology/decide.go",
-		"case keeps:\n\t\t\td.Members, d.Away = append"},
-	{"urgent", "a worker that left cleanly loses its place after its own window", "internal/topology/decide.go", "case away && a.clean:\n\t\t\tact"},
-	{"urgent", "a plan that moves nothing is made for what has no owner", "internal/topology/decide.go", "case t.resume:\n\t\td.Kind"},
-	{"urgent", "new partitions are placed at once", "internal/topology/decide.go", "case t.sourced:\n\t\td.Kind"},
-	{"urgent", "a cold start waits for its window", "internal/topology/topology.go", "t.gather(KindColdStart)"},
-	{"urgent", "a restart waits for the members of the last plan", "internal/topology/topology.go", "t.gather(KindRestart)"},
-	{"urgent", "a restart to which everybody is back ends at once", "internal/topology/decide.go",
-		"t.gathering = window{}\n\tfor w, n := range t.newcomers"},
-	{"urgent", "a new leader that finds many gone holds them", "internal/topology/topology.go", "t.await(now.Add(t.cfg.HeartbeatTTL), func(a absence"},
-	{"urgent", "many expiries at once are held for one HeartbeatTTL", "internal/topology/decide.go", "t.await(first.Add"},
-	{"urgent", "whoever of a mass loss is still gone then loses its place", "internal/topology/decide.go", "act(KindMassLoss)"},
-	{"urgent", "nobody is left to be given anything", "internal/topology/decide.go", "return Decision{} // nobody is there to be given anything"},
-	{"optional", "changes that collected in a window are moved after it", "internal/topology/decide.go", `d.Act, d.Moves, d.Why = true, true`},
-	{"optional", "changed weights alone wait for a window", "internal/topology/topology.go", "t.weighed = now.Add"},
-	{"optional", "what was merely left uneven follows later", "internal/leader/plan.go", "made.Next[i], made.Uneven = w, true"},
-	{"newcomers", "a newcomer waits for the window that its joining opens", "internal/topology/flap.go", "t.joining = window{kind: KindPlannedScale"},
-	{"newcomers", "workers that start together share a window", "internal/topology/flap.go", "n.due = t.joining.closes"},
-	{"flapping", "whoever fails again and again waits twice as long each time", "internal/topology/flap.go", "pause = min(2*pause, most)"},
-	{"flapping", "the first newcomer after an expiry inherits its count", "internal/topology/flap.go", "t.flaps.inherit(heir, worker)"},
-	{"flapping", "the next leader goes on holding back", "internal/topology/flap.go", "t.heldBack[worker] = until"},
-	{"handoff", "a partition is revoked before somebody else gets it", "internal/ledger/propose.go", "case revoke:\n\t\t\tw.Revokes"},
-	{"handoff", "an acknowledgement frees it", "internal/ledger/sessions.go", "l.acknowledge(p)"},
-	{"handoff", "a session that begins ends those before it", "internal/ledger/sessions.go", "l.end(w, number-1)"},
-	{"handoff", "a session that has not taken up its record in time is reported", "internal/leader/told.go", `what := "has not applied its record"`},
-	{"handoff", "what a worker is stuck in is reported by its leader", "internal/leader/told.go", "{ // what it waits for itself it has told"},
-	{"leaving", "who drains is planned without at once", "internal/topology/decide.go", "act(KindDrain)"},
-	{"leaving", "where all drain nobody lets go", "internal/topology/decide.go", "d.Members = append(d.Members, m) // there"},
-	{"leaving", "a drain ends once nothing is recorded for the worker", "internal/member/stand.go", `Text: "drained"`},
-	{"leaving", "a drain that takes too long becomes a stop", "internal/member/stand.go", "the time to drain is over"},
-	{"trust", "a session whose trust is over gives everything up", "internal/member/session.go", "m.endSession(now, cause, false, 0)"},
-	{"source", "a list that fails keeps the one before", "internal/leader/sources.go", "keeps = fmt.Sprintf"},
-	{"source", "a list that lost most is confirmed before anything is taken away", "internal/leader/shrink.go", "s.shrunk.base, s.shrunk.kept = base"},
-	{"source", "an older version of the list is refused", "internal/leader/version.go", "inForce = l.source.divided()\n\t\t}\n\t\tunknown"},
-	{"running", "a store that is away is tried again", "internal/member/start.go", "m.due(dueOpen, now, now.Add(m.opening))"},
-	{"term", "a write that was refused or lost ends the term", "internal/leader/write.go", "l.end(FenceLost, fmt.Errorf(\"write plan"},
-	{"term", "a write that is certainly not done is tried again", "internal/leader/write.go", "l.pace.write = now.Add(l.pace.refused)"},
-	{"term", "a leader that does not see leaves the lead to others", "internal/member/lead.go", "m.tellElector(&Abstain{now.Add(m.cfg.HeartbeatTTL)})"},
-	{"size", "a record that is too large is tried again, less and less often", "internal/leader/write.go", "most = tooLargeMost"},
-	{"strategy", "a strategy that fails is asked again later", "internal/leader/plan.go", "l.pace.failing = min(max(2*l.pace.failing"},
-	{"upgrades", "an older reader has everything written anew", "internal/leader/write.go", "l.ledger.Restate()"},
-	{"upgrades", "a record of an unknown format ends the lead", "internal/leader/leader.go", "l.end(NewerFormat, f.Err)"},
+	{
+		"urgent", "a worker whose heartbeat expired loses its place after the grace",
+		"internal/topology/decide.go", "act(KindEmergency)",
+	},
+	{
+		"urgent", "an absent member within its deadline keeps its place in every plan",
+		"internal/topology/decide.go", "case keeps:\n\t\t\td.Members, d.Away = append",
+	},
+	{
+		"urgent", "a worker that left cleanly loses its place after its own window",
+		"internal/topology/decide.go", "case away && a.clean:\n\t\t\tact",
+	},
+	{
+		"urgent", "a plan that moves nothing is made for what has no owner",
+		"internal/topology/decide.go", "case t.resume:\n\t\td.Kind",
+	},
+	{
+		"urgent", "new partitions are placed at once",
+		"internal/topology/decide.go", "case t.sourced:\n\t\td.Kind",
+	},
+	{
+		"urgent", "a cold start waits for its window",
+		"internal/topology/topology.go", "t.gather(KindColdStart)",
+	},
+	{
+		"urgent", "a restart waits for the members of the last plan",
+		"internal/topology/topology.go", "t.gather(KindRestart)",
+	},
+	{
+		"urgent", "a restart to which everybody is back ends at once",
+		"internal/topology/decide.go", "t.gathering = window{}\n\tfor w, n := range t.newcomers",
+	},
+	{
+		"urgent", "a new leader that finds many gone holds them",
+		"internal/topology/topology.go", "t.await(now.Add(t.cfg.HeartbeatTTL), func(a absence",
+	},
+	{
+		"urgent", "many expiries at once are held for one HeartbeatTTL",
+		"internal/topology/decide.go", "t.await(first.Add",
+	},
+	{
+		"urgent", "whoever of a mass loss is still gone then loses its place",
+		"internal/topology/decide.go", "act(KindMassLoss)",
+	},
+	{
+		"urgent", "nobody is left to be given anything",
+		"internal/topology/decide.go", "return Decision{} // nobody is there to be given anything",
+	},
+	{
+		"optional", "changes that collected in a window are moved after it",
+		"internal/topology/decide.go", `d.Act, d.Moves, d.Why = true, true`,
+	},
+	{
+		"optional", "changed weights alone wait for a window",
+		"internal/topology/topology.go", "t.weighed = now.Add",
+	},
+	{
+		"optional", "what was merely left uneven follows later",
+		"internal/leader/plan.go", "made.Next[i], made.Uneven = w, true",
+	},
+	{
+		"newcomers", "a newcomer waits for the window that its joining opens",
+		"internal/topology/flap.go", "t.joining = window{kind: KindPlannedScale",
+	},
+	{
+		"newcomers", "workers that start together share a window",
+		"internal/topology/flap.go", "n.due = t.joining.closes",
+	},
+	{
+		"flapping", "whoever fails again and again waits twice as long each time",
+		"internal/topology/flap.go", "pause = min(2*pause, most)",
+	},
+	{
+		"flapping", "the first newcomer after an expiry inherits its count",
+		"internal/topology/flap.go", "t.flaps.inherit(heir, worker)",
+	},
+	{
+		"flapping", "the next leader goes on holding back",
+		"internal/topology/flap.go", "t.heldBack[worker] = until",
+	},
+	{
+		"handoff", "a partition is revoked before somebody else gets it",
+		"internal/ledger/propose.go", "case revoke:\n\t\t\tw.Revokes",
+	},
+	{
+		"handoff", "an acknowledgement frees it",
+		"internal/ledger/sessions.go", "l.acknowledge(p)",
+	},
+	{
+		"handoff", "a session that begins ends those before it",
+		"internal/ledger/sessions.go", "l.end(w, number-1)",
+	},
+	{
+		"handoff", "a session that has not taken up its record in time is reported",
+		"internal/leader/told.go", `what := "has not applied its record"`,
+	},
+	{
+		"handoff", "what a worker is stuck in is reported by its leader",
+		"internal/leader/told.go", "{ // what it waits for itself it has told",
+	},
+	{
+		"leaving", "who drains is planned without at once",
+		"internal/topology/decide.go", "act(KindDrain)",
+	},
+	{
+		"leaving", "where all drain nobody lets go",
+		"internal/topology/decide.go", "d.Members = append(d.Members, m) // there",
+	},
+	{
+		"leaving", "a drain ends once nothing is recorded for the worker",
+		"internal/member/stand.go", `Text: "drained"`,
+	},
+	{
+		"leaving", "a drain that takes too long becomes a stop",
+		"internal/member/stand.go", "the time to drain is over",
+	},
+	{
+		"trust", "a session whose trust is over gives everything up",
+		"internal/member/session.go", "m.endSession(now, cause, false, 0)",
+	},
+	{
+		"source", "a list that fails keeps the one before",
+		"internal/leader/sources.go", "keeps = fmt.Sprintf",
+	},
+	{
+		"source", "a list that lost most is confirmed before anything is taken away",
+		"internal/leader/shrink.go", "s.shrunk.base, s.shrunk.kept = base",
+	},
+	{
+		"source", "an older version of the list is refused",
+		"internal/leader/version.go", "inForce = l.source.divided()\n\t\t}\n\t\tunknown",
+	},
+	{
+		"running", "a store that is away is tried again",
+		"internal/member/start.go", "m.due(dueOpen, now, now.Add(m.opening))",
+	},
+	{
+		"term", "a write that was refused or lost ends the term",
+		"internal/leader/write.go", "l.end(FenceLost, fmt.Errorf(\"write plan",
+	},
+	{
+		"term", "a write that is certainly not done is tried again",
+		"internal/leader/write.go", "l.pace.write = now.Add(l.pace.refused)",
+	},
+	{
+		"term", "a leader that does not see leaves the lead to others",
+		"internal/member/lead.go", "m.tellElector(&Abstain{now.Add(m.cfg.HeartbeatTTL)})",
+	},
+	{
+		"size", "a record that is too large is tried again, less and less often",
+		"internal/leader/write.go", "most = tooLargeMost",
+	},
+	{
+		"strategy", "a strategy that fails is asked again later",
+		"internal/leader/plan.go", "l.pace.failing = min(max(2*l.pace.failing",
+	},
+	{
+		"upgrades", "an older reader has everything written anew",
+		"internal/leader/write.go", "l.ledger.Restate()",
+	},
+	{
+		"upgrades", "a record of an unknown format ends the lead",
+		"internal/leader/leader.go", "l.end(NewerFormat, f.Err)",
+	},
 }

@@ -57,10 +57,16 @@ func tune(ctx context.Context, run string, jobs int, write string) error {
 	tables, errs := make([]string, len(names)), make([]error, len(names))
 	next := make(chan int)
 	var running sync.WaitGroup
+	var writing sync.Mutex
 	for range jobs {
 		running.Go(func() {
 			for i := range next {
 				tables[i], errs[i] = sweep(ctx, binary, names[i])
+				if errs[i] == nil && write != "" { // at once, so that an interrupted run is not for nothing
+					writing.Lock()
+					errs[i] = document(write, names[i], tables[i])
+					writing.Unlock()
+				}
 				fmt.Fprintln(os.Stderr, "measured:", names[i])
 			}
 		})
@@ -70,13 +76,12 @@ func tune(ctx context.Context, run string, jobs int, write string) error {
 	}
 	close(next)
 	running.Wait()
-	if err := errors.Join(errs...); err != nil || write == "" {
+	if write == "" {
 		for i, name := range names {
 			fmt.Printf("%s\n\n%s\n", section(name), tables[i])
 		}
-		return err
 	}
-	return document(write, names, tables)
+	return errors.Join(errs...)
 }
 
 // section is the name of a sweep in the document.
@@ -104,21 +109,18 @@ func sweep(ctx context.Context, binary, name string) (string, error) {
 	return table.String(), nil
 }
 
-// document puts the tables between their markers.
-func document(file string, names, tables []string) error {
+// document puts a table between its markers.
+func document(file, name, table string) error {
 	text, err := os.ReadFile(filepath.Clean(file))
 	if err != nil {
 		return err
 	}
-	whole := string(text)
-	for i, name := range names {
-		begin, end := "<!-- "+section(name)+":begin -->\n", "<!-- "+section(name)+":end -->"
-		before, rest, found := strings.Cut(whole, begin)
-		_, after, closed := strings.Cut(rest, end)
-		if !found || !closed {
-			return fmt.Errorf("%s has no section %s", file, section(name))
-		}
-		whole = before + begin + tables[i] + end + after
+	begin, end := "<!-- "+section(name)+":begin -->\n", "<!-- "+section(name)+":end -->"
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return fmt.Errorf("%s has no section %s", file, section(name))
 	}
+	whole := before + begin + table + end + after
 	return os.WriteFile(filepath.Clean(file), []byte(whole), 0o644) //nolint:gosec // a document for everyone to read
 }

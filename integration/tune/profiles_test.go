@@ -82,7 +82,7 @@ func TestTheProfilesKeepWhatTheyPromise(t *testing.T) {
 	})
 	within(t, parti.WideAreaConfig(), 100*time.Millisecond, func(g *group) {
 		g.begin()
-		for _, happens := range []outage{storeAway, silence, alone} {
+		for _, happens := range []outage{storeAway, alone} {
 			require.Zero(g.t, g.costs(happens, 10*time.Second), "WideAreaConfig: 10 s at a round trip of 100 ms")
 		}
 	})

@@ -71,7 +71,8 @@ type Leader struct {
 	source sources
 	draft  draft
 	stored record.Plan // as it is in the store
-	known  int64       // the highest version that was known when the term began
+	newest int64       // the highest version in the store when the term began
+	known  int64       // the highest version that was known then
 	format int         // of the records that are stored
 	pace   pace
 	clock  stopwatch

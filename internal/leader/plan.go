@@ -172,6 +172,9 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	for _, id := range d.Members {
 		delete(l.roster.away, id)
 	}
+	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest)
+	}
 	l.ledger.SetTargets(d.Members, next)
 	l.ledger.SetMembers(d.Members)
 	for _, id := range gone {

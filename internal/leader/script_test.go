@@ -27,6 +27,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	stored a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3
 //	plan 3 a b c               the stored plan has version 3 and these members; its digest is that of the source
 //	damped d 2m                the stored plan holds a worker back for so long
+//	emptied                    somebody empties the store of the assignments
 //	garbage a                  the record of a worker cannot be read
 //	lead a/7                   a leader begins, in that session
 //	up a/7 b/8                 they live and beat; more words on the line: leaving cordoned failed deaf behind stuck=what old capacity=50
@@ -137,6 +138,9 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		d, err := time.ParseDuration(args[1])
 		require.NoError(t, err)
 		p.plan.Damped = append(p.plan.Damped, record.Damped{Worker: args[0], Until: p.now.Add(d)})
+	case "emptied":
+		p.plan = record.Plan{}
+		clear(p.records)
 	case "garbage":
 		p.garbage = args
 	case "lead":
@@ -226,6 +230,9 @@ func (p *player) set(t *testing.T, key, value string) {
 		return
 	case "described":
 		p.cfg.Strategy = value
+		return
+	case "floor":
+		p.cfg.Floor = number(t, value)
 		return
 	}
 	d, err := time.ParseDuration(value)

@@ -33,7 +33,7 @@ func (s *sources) divided() *Listing {
 func (l *Leader) believe(now time.Time, list *Listing) *Listing {
 	s := &l.source
 	base := s.divided()
-	if !l.draft.planned || base.empty() || list.version > base.version || !list.lostMost(base) {
+	if !l.draft.planned || base.empty() || list.version > base.version || l.plannedFor(list) || !list.lostMost(base) {
 		if s.shrunk.base != nil {
 			l.do(&Say{fmt.Sprintf("the source lists %d partitions; the shorter list before it took nothing away", len(list.ids))})
 		}

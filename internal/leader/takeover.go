@@ -37,10 +37,13 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 	for _, held := range f.Plan.Damped {
 		l.topo.HeldBack(now, held.Worker, held.Until)
 	}
-	l.known = max(l.cfg.Floor, f.Plan.Version)
-	for _, r := range f.Records {
-		l.known = max(l.known, r.Version)
+	if len(f.Plan.Members) > 0 { // otherwise its version is what its leader had seen, and not what the store knows
+		l.newest = f.Plan.Version
 	}
+	for _, r := range f.Records {
+		l.newest = max(l.newest, r.Version)
+	}
+	l.known = max(l.cfg.Floor, f.Plan.Version, l.newest)
 	l.ledger = ledger.New(l.cfg.Term, l.versionsAbove(now))
 	for _, r := range f.Records {
 		l.ledger.Restore(r)
@@ -139,6 +142,9 @@ func (l *Leader) begin(now time.Time) {
 		}
 	}
 	l.ledger.SetMembers(l.draft.members)
+	if l.draft.planned { // otherwise they go on until there is a plan
+		l.ledger.Forgotten(l.newest)
+	}
 	// A store that was away shows for a moment what should have expired meanwhile: how old a heartbeat is, its clock says.
 	present := l.roster.newest()
 	for id, w := range l.roster.live {

@@ -32,16 +32,22 @@ func (l *Leader) refuses(f *Listed) error {
 			unknown = fmt.Sprintf("; %d partitions of the newer list have no owner and are not known here", inForce.unknown)
 		}
 		return fmt.Errorf("%w: it has version %d, the group's list has version %d%s", ErrOlderSource, f.List.version, inForce.version, unknown)
-	case f.List.version > inForce.version, !l.draft.planned:
+	case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):
 		return nil
 	}
 	return f.List.foreign(l.cfg.Group, inForce)
 }
 
+// plannedFor says that the stored plan was made for this very list, where only the records say another: that of a worker that is
+// gone stays as it was until somebody has taken its place.
+func (l *Leader) plannedFor(list *Listing) bool {
+	return l.source.current() == l.source.remembered && list.digest == l.stored.Digest
+}
+
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
-// one is what the group divides.
+// one is what the group divides. Where most of that has no owner, so that no record names it, it may be what they share.
 func (l *Listing) foreign(group string, divided *Listing) error {
-	if l.empty() || divided.empty() || l.shares(divided) {
+	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown > len(divided.ids) {
 		return nil
 	}
 	name := func(list *Listing) string {
@@ -85,7 +91,9 @@ func (l *Listing) Foreign(group string, stored *Restored) error {
 		return nil
 	}
 	_, named := recorded(stored.Records)
-	return l.foreign(group, Unprepared(slices.Collect(maps.Values(named)), stored.Plan.SourceVersion))
+	divided := Unprepared(slices.Collect(maps.Values(named)), stored.Plan.SourceVersion)
+	divided.unknown = max(stored.Plan.Partitions-len(named), 0)
+	return l.foreign(group, divided)
 }
 
 // remember makes a list of the partitions that the records name. What is being let go is on its way to another worker, or

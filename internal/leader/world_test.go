@@ -139,13 +139,16 @@ func (w *world) believed(f Fact, before *Listing) {
 	if before.empty() || !w.leader.draft.planned || after.version > before.version {
 		return
 	}
+	if before == w.leader.source.remembered && after.digest == w.leader.stored.Digest {
+		return // that is the list of the stored plan
+	}
 	var gone []string
 	for _, id := range before.ids {
 		if !slices.Contains(after.ids, id) {
 			gone = append(gone, id)
 		}
 	}
-	if 2*len(gone) <= len(before.ids) {
+	if 2*len(gone) <= len(before.ids)+before.unknown {
 		return
 	}
 	n := w.cfg.ShrinkConfirmations
@@ -301,7 +304,7 @@ func (w *world) store(e *Write) {
 	for _, r := range e.Records {
 		if m := w.members[r.Worker]; m != nil && !m.silent && !m.deaf && m.session == r.Session {
 			w.obey(r.Worker)
-			if len(r.Releasing) > 0 {
+			if len(r.Releasing) > 0 || r.Unread > 0 {
 				w.sendBeat(r.Worker)
 			}
 		}

@@ -149,6 +149,16 @@ func (l *Ledger) Unreadable(id string) {
 	l.touchWorker(w)
 }
 
+// Forgotten says up to which version the store knows everything, when all live sessions have been seen. One that has applied more
+// holds what no record names any more: somebody emptied the store, or put an older copy in its place.
+func (l *Ledger) Forgotten(newest int64) {
+	for id, w := range l.workers {
+		if w.alive() && w.applied > newest {
+			l.Unreadable(id)
+		}
+	}
+}
+
 func (l *Ledger) suspect(w *worker, u *unread) {
 	if w.unread == nil {
 		l.unread++

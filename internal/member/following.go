@@ -263,7 +263,7 @@ func (f *Following) served(now time.Time, fact *FollowingServed) (over bool) {
 	}
 	if r := f.shown.record; r.Session == f.cfg.Session && r.Version > f.applied {
 		f.applied = r.Version
-		f.do(&FollowingApplied{record.Position{Term: r.Term, Version: r.Version}, len(r.Releasing) > 0})
+		f.do(&FollowingApplied{record.Position{Term: r.Term, Version: r.Version}, len(r.Releasing) > 0 || r.Unread > 0})
 	}
 	return false
 }

@@ -22,6 +22,7 @@ import (
 //	plan 3/5 [digest]    it tells a plan of term 3 and version 5, made for a list with that digest
 //	damped 3/5 20s       a plan that gives the worker nothing for so long
 //	record 7/5 p1 -p2    it tells a record of session 7, term 1, version 5, which grants p1 and takes p2 away
+//	record 7/5 unread    the record before it could not be read, or nobody has it any more
 //	newer plan, garbled record  it tells an entry of a newer format; one that cannot be read
 //	gone                 it tells that the worker's record is gone
 //	synced, blind        it has told everything; it sees nothing
@@ -75,15 +76,18 @@ func followingPlan(term uint64, version int64, more string) *FollowingUpdate {
 
 func followingRecord(session uint64, version int64, partitions ...string) *FollowingUpdate {
 	var owned, releasing []string
+	unread := int64(0)
 	for _, p := range partitions {
-		if id, taken := strings.CutPrefix(p, "-"); taken {
+		if p == "unread" {
+			unread = version
+		} else if id, taken := strings.CutPrefix(p, "-"); taken {
 			releasing = append(releasing, fmt.Sprintf(`{"partition":%q,"epoch":1}`, id))
 		} else {
 			owned = append(owned, fmt.Sprintf(`{"partition":%q,"epoch":1}`, id))
 		}
 	}
-	return followingPut("a", fmt.Sprintf(`{"format":1,"worker":"a","session":%d,"term":1,"version":%d,"owned":[%s],"releasing":[%s]}`,
-		session, version, strings.Join(owned, ","), strings.Join(releasing, ",")))
+	return followingPut("a", fmt.Sprintf(`{"format":1,"worker":"a","session":%d,"term":1,"version":%d,"unread":%d,"owned":[%s],"releasing":[%s]}`,
+		session, version, unread, strings.Join(owned, ","), strings.Join(releasing, ",")))
 }
 
 func (p *followingPlayer) fact(t *testing.T, verb string, args []string) FollowingFact {

@@ -3,6 +3,7 @@ package playground
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/parti-go/parti/internal/sim"
 )
@@ -25,6 +26,14 @@ type facts struct {
 	Capacity int64  `json:"capacity"`
 	Applied  int64  `json:"applied"`
 	Mood     string `json:"mood"`
+	// stuck is what the worker says that it waits for, a line each.
+	stuck string
+}
+
+// worker is a worker as the page is told of it.
+type worker struct {
+	facts
+	Stuck []string `json:"stuck,omitempty"`
 }
 
 // row is a partition in the record of a worker. It is idle where the worker does not run it, or not yet.
@@ -117,6 +126,7 @@ func (s *Stage) lane(v *sim.View, d *deltaWords, id string, p *sim.Process) {
 	s.scratch = s.scratch[:0]
 	if p != nil {
 		now.Host, now.Session, now.State, now.Mood = p.Name, p.Session, state(p), mood(p)
+		now.stuck = strings.Join(p.Stuck, "\n")
 		now.Live, now.Leader, now.Leaving, now.Applied = !p.Dead, p.Leader, p.Leaving, p.Applied
 	}
 	for _, r := range record.Rows {
@@ -124,7 +134,11 @@ func (s *Stage) lane(v *sim.View, d *deltaWords, id string, p *sim.Process) {
 		s.scratch = append(s.scratch, row{r.Partition, r.Epoch, milliseconds(r.Since), r.Releasing, idle})
 	}
 	if now != before.facts {
-		d.Workers = append(d.Workers, now)
+		told := worker{facts: now}
+		if p != nil {
+			told.Stuck = p.Stuck
+		}
+		d.Workers = append(d.Workers, told)
 	}
 	if slices.Equal(s.scratch, before.rows) {
 		s.lanes[id] = lane{now, before.rows}

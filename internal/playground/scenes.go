@@ -20,6 +20,7 @@ var scenes = map[string]func(s *Stage) error{
 	"cut": func(s *Stage) error {
 		return s.one(false, func(process string) error { return s.forAWhile(process, 20*time.Second, s.play.Cut, s.play.Heal) })
 	},
+	"jam":     func(s *Stage) error { return s.one(false, s.jam) },
 	"rolling": (*Stage).rolling,
 	"drain":   func(s *Stage) error { return s.one(false, s.play.Drain) },
 	"scale": func(s *Stage) error {
@@ -99,6 +100,15 @@ func (s *Stage) forAWhile(process string, d time.Duration, do, undo func(string)
 		}
 	})
 	return do(process)
+}
+
+// jam drains a process whose handlers do not return for longer than a handoff may take.
+func (s *Stage) jam(process string) error {
+	if err := s.play.Jam(process); err != nil {
+		return err
+	}
+	s.play.After(time.Minute, func() { _ = s.play.Free(process) }) // it may be gone, or frozen
+	return s.play.Drain(process)
 }
 
 // rolling restarts one process after the other, as a deploy does: stop one, start its successor, and go on when that is ready.

@@ -44,6 +44,8 @@ var actions = map[string]func(p *sim.Play, process string) error{
 	"thaw":   (*sim.Play).Thaw,
 	"cut":    (*sim.Play).Cut,
 	"heal":   (*sim.Play).Heal,
+	"jam":    (*sim.Play).Jam,
+	"free":   (*sim.Play).Free,
 	"add": func(p *sim.Play, _ string) error {
 		_, err := p.Add()
 		return err

@@ -18,7 +18,7 @@ var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 // page is what a page knows that takes over everything it is told.
 type page struct {
 	seq     uint64
-	workers map[string]facts
+	workers map[string]worker
 	held    map[[2]string]string // partition and worker: the rest
 	last    frame
 	news    []newsWords
@@ -63,7 +63,7 @@ func staged(t *testing.T, workers, partitions int) (*Stage, *page) {
 	t.Helper()
 	s, err := New(start, workers, partitions, 1)
 	require.NoError(t, err)
-	p := &page{workers: map[string]facts{}, held: map[[2]string]string{}}
+	p := &page{workers: map[string]worker{}, held: map[[2]string]string{}}
 	p.look(t, s)
 	require.True(t, p.last.Group)
 	s.Advance(2 * time.Minute)
@@ -78,7 +78,7 @@ func staged(t *testing.T, workers, partitions int) (*Stage, *page) {
 
 // fresh asks another stage of the same play for everything, as a page would see it that has just been opened.
 func fresh(t *testing.T, s *Stage) *page {
-	p := &page{workers: map[string]facts{}, held: map[[2]string]string{}}
+	p := &page{workers: map[string]worker{}, held: map[[2]string]string{}}
 	p.look(t, &Stage{play: s.play, lanes: map[string]lane{}})
 	return p
 }
@@ -146,8 +146,9 @@ func TestNothingIsToldTwice(t *testing.T) {
 
 func TestWhatIsKilledIsShownAtOnceAndWhatIsFrozenStandsStill(t *testing.T) {
 	s, p := staged(t, 4, 40)
-	require.NoError(t, s.Do("kill", "process-1"))
-	require.NoError(t, s.Do("freeze", "process-2"))
+	killed, frozen := p.last.Fleet[0].Name, p.last.Fleet[1].Name
+	require.NoError(t, s.Do("kill", killed))
+	require.NoError(t, s.Do("freeze", frozen))
 	p.look(t, s)
 	require.Equal(t, 20, p.last.Running)
 	require.Equal(t, 20, p.last.Delta.Unowned)
@@ -156,14 +157,14 @@ func TestWhatIsKilledIsShownAtOnceAndWhatIsFrozenStandsStill(t *testing.T) {
 	for _, w := range p.last.Delta.Workers {
 		moods[w.Host] = w.Mood
 	}
-	require.Equal(t, map[string]string{"process-1": "killed", "process-2": "frozen"}, moods)
+	require.Equal(t, map[string]string{killed: "killed", frozen: "frozen"}, moods)
 	require.Len(t, p.last.Delta.Set, 20, "what nobody runs is idle")
 }
 
 func TestAnUnknownActionOrSceneIsNamedWithWhatIsAllowed(t *testing.T) {
 	s, _ := staged(t, 2, 4)
-	require.ErrorIs(t, s.Do("explode", "process-1"), sim.ErrImpossible)
-	require.ErrorContains(t, s.Do("explode", "process-1"), `"explode", allowed: add, cut, drain`)
+	require.ErrorIs(t, s.Do("explode", ""), sim.ErrImpossible)
+	require.ErrorContains(t, s.Do("explode", ""), `"explode", allowed: add, cut, drain`)
 	require.ErrorContains(t, s.Scene("flood"), `"flood", allowed: crash, cut`)
 	s, err := New(start, 5, 10, 1)
 	require.NoError(t, err)

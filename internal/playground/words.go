@@ -33,7 +33,7 @@ type deltaWords struct {
 	Stale   int64      `json:"stale"`
 	Unowned int        `json:"unowned"`
 	Plan    *planWords `json:"plan,omitempty"`
-	Workers []facts    `json:"workers,omitempty"`
+	Workers []worker   `json:"workers,omitempty"`
 	Gone    []string   `json:"gone,omitempty"`
 	Set     [][6]any   `json:"set,omitempty"`   // partition, worker, epoch, since, releasing, idle
 	Unset   [][2]any   `json:"unset,omitempty"` // partition, worker
@@ -78,6 +78,7 @@ type processWords struct {
 	Leader bool   `json:"leader"`
 	Frozen bool   `json:"frozen"`
 	Cut    bool   `json:"cut"`
+	Jammed bool   `json:"jammed"`
 	Dead   bool   `json:"dead"`
 	Trust  int64  `json:"trust"`
 	Lease  int64  `json:"lease"`
@@ -86,7 +87,7 @@ type processWords struct {
 
 func processOf(p *sim.Process) processWords {
 	words := processWords{
-		Name: p.Name, Worker: p.Worker, State: state(p), Mood: mood(p), Leader: p.Leader, Frozen: p.Frozen, Cut: p.Cut, Dead: p.Dead,
+		Name: p.Name, Worker: p.Worker, State: state(p), Mood: mood(p), Leader: p.Leader, Frozen: p.Frozen, Cut: p.Cut, Jammed: p.Jammed, Dead: p.Dead,
 		Trust: p.Trust.Milliseconds(), Lease: p.Lease.Milliseconds(),
 	}
 	if !p.Frozen {
@@ -117,6 +118,8 @@ func mood(p *sim.Process) string {
 		return "frozen"
 	case p.Cut:
 		return "cut off"
+	case p.Jammed:
+		return "jammed"
 	case p.Leaving:
 		return "leaving"
 	}

@@ -109,7 +109,31 @@ func TestEveryFaultHappens(t *testing.T) {
 	for _, fault := range faults {
 		require.NotZero(t, seen[fault.name], fault.name)
 	}
-	for _, what := range []string{"stuck", "refreshed", "source fails", "source partial"} {
+	for _, what := range []string{"refreshed", "source fails", "source partial"} {
 		require.NotZero(t, seen[what], what)
+	}
+}
+
+func TestAProcessThatIsRestartedAfterACrashIsTheSameWorkerAndNothingMoves(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		stateDir bool
+		who      func(*Fleet) *Worker
+		most     time.Duration
+	}{
+		{"with a state directory", true, (*Fleet).follower, 100 * time.Millisecond},
+		{"the leader, with a state directory", true, (*Fleet).leader, 300 * time.Millisecond},
+		{"without", false, (*Fleet).follower, 6350 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := healthy(t, 5, 60)
+			f.cfg.StateDir = c.stateDir
+			before, w := f.owners(), c.who(f)
+			w.Crash()
+			f.Restart(w)
+			require.Less(t, f.without(20*time.Second), c.most+10*time.Millisecond)
+			require.Equal(t, before, f.owners())
+			require.Empty(t, f.Broken)
+		})
 	}
 }

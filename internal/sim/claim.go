@@ -16,11 +16,39 @@ const lateExpiry = 5 * time.Second
 
 // claimID begins a session under a preferred ID, or under one of the lowest that are free.
 func (c *client) claimID(ids []string, r record.Claim, o store.ClaimOptions, by time.Time, done func(store.Lease, error)) {
-	own := func(e store.Entry) bool { return o.Prior != nil && e.Key == o.Prior.Key && e.Token.Of(o.Prior.Chain) }
-	mine := func(e store.Entry) bool { return c.orphaned(e.Token) || own(e) && c.now.Before(o.Prior.TrustedUntil()) }
-	awaited := func(e store.Entry) bool {
-		return own(e) && !c.now.Before(o.Prior.TrustedUntil()) && c.now.Before(o.Prior.Sent.Add(o.Prior.TTL+lateExpiry))
+	id := ""
+	if len(o.Prefer) > 0 {
+		id = o.Prefer[0]
 	}
+	if slices.Contains(ids, id) && (o.Only || len(o.Dead) > 0) {
+		c.claimOne(id, r, o, by, func(l store.Lease, err error) {
+			if !o.Only && errors.Is(err, store.ErrTaken) {
+				c.claimAny(ids, r, o, by, done)
+				return
+			}
+			done(l, err)
+		})
+		return
+	}
+	c.claimAny(ids, r, o, by, done)
+}
+
+// mine says that an entry is the claim of this process' prior session, and still trusted, or was made here and its answer lost.
+func (c *client) mine(o store.ClaimOptions) func(store.Entry) bool {
+	return func(e store.Entry) bool {
+		own := o.Prior != nil && e.Key == o.Prior.Key && e.Token.Of(o.Prior.Chain)
+		return c.orphaned(e.Token) || own && c.now.Before(o.Prior.TrustedUntil())
+	}
+}
+
+// awaits says that an entry is the claim of the prior session, which is not trusted any more and will expire.
+func (c *client) awaits(e store.Entry, o store.ClaimOptions) bool {
+	return o.Prior != nil && e.Key == o.Prior.Key && e.Token.Of(o.Prior.Chain) && !c.now.Before(o.Prior.TrustedUntil()) &&
+		c.now.Before(o.Prior.Sent.Add(o.Prior.TTL+lateExpiry))
+}
+
+func (c *client) claimAny(ids []string, r record.Claim, o store.ClaimOptions, by time.Time, done func(store.Lease, error)) {
+	mine := c.mine(o)
 	width := 1
 	var look func()
 	look = func() {
@@ -31,8 +59,8 @@ func (c *client) claimID(ids []string, r record.Claim, o store.ClaimOptions, by 
 			}
 			held := map[string]bool{}
 			for _, e := range s.Entries {
-				if e.Kind == store.Put && awaited(e) {
-					done(store.Lease{}, fmt.Errorf("%w: our own claim of %q has not expired yet", store.ErrNotDone, e.Key))
+				if e.Kind == store.Put && c.awaits(e, o) {
+					done(store.Lease{}, notExpired(e))
 					return
 				}
 				held[e.Key] = e.Kind == store.Put && !mine(e)

@@ -41,6 +41,33 @@ func (c *client) of(over func() bool) *client { return &client{c.connection, ove
 // late says that there is no time left to do something for whoever asks.
 func (c *client) late(by time.Time) bool { return !c.now.Before(by) || c.over != nil && c.over() }
 
+func newClient(l *Loop, id model.Client, name string, cfg Config) *client {
+	return &client{connection: &connection{
+		Loop: l, id: id, name: name, timeout: cfg.Member.OperationTimeout, orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
+		ttl: [store.Buckets]time.Duration{
+			store.StableIDs: cfg.Member.WorkerIDTTL, store.Election: cfg.LeaderTTL, store.Heartbeats: cfg.Member.HeartbeatTTL,
+		},
+	}}
+}
+
+// overwrite puts garbage in the place of an entry.
+func (c *client) overwrite(b store.Bucket, key string, by time.Time) {
+	c.get(b, key, by, func(e store.Entry, err error) {
+		if err != nil || e.Kind != store.Put {
+			return
+		}
+		m := model.Message{Key: key, Value: []byte("garbage")}
+		switch b {
+		case store.StableIDs:
+			m.TTL = c.ttl[b] // else that ID is taken for good
+		case store.Election:
+			m = model.Message{Key: key, Kind: store.Deleted} // what is no lease there holds nothing, as if it had been deleted
+		case store.Heartbeats, store.Assignments, store.Buckets:
+		}
+		c.put(b, m, model.Condition{Revision: e.Revision}, by, func(uint64, error) {})
+	})
+}
+
 func (c *client) chain() record.Token {
 	c.last++
 	return record.Token(c.name + "/" + strconv.Itoa(c.last) + "/")
@@ -197,7 +224,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 					try(0)
 				case err != nil:
 					done(store.Lease{}, err)
-				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && b != store.Heartbeats:
+				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && (b != store.Heartbeats || e.Token == ""):
 					stored = e.Token.Of(chain)
 					try(e.Revision)
 				case over != nil && over(e):
@@ -307,42 +334,45 @@ func (c *client) release(l store.Lease, by time.Time, done func(error)) {
 		}
 		done(err)
 	}
-	var try func(expect uint64, until time.Time)
-	try = func(expect uint64, until time.Time) {
-		if !c.now.Before(until) {
-			c.endable(l, by, try, answer)
-			return
-		}
+	var try func(expect uint64)
+	try = func(expect uint64) {
 		m := model.Message{Key: l.Key, Kind: store.Deleted, TTL: time.Hour}
 		c.put(l.Bucket, m, model.Condition{Revision: expect}, by, func(_ uint64, err error) {
 			if !errors.Is(err, errRefused) {
 				answer(err)
 				return
 			}
-			try(0, time.Time{})
+			c.endable(l, by, try, answer)
 		})
 	}
-	try(l.Revision, c.acked[l.Chain].Add(l.TTL*7/8))
+	if c.now.Before(c.acked[l.Chain].Add(l.TTL * 7 / 8)) {
+		try(l.Revision)
+		return
+	}
+	c.endable(l, by, try, answer)
 }
 
-// endable says at which revision the entry of a hold can be deleted, and until when: not where it is about to expire, see kv.
-func (c *client) endable(l store.Lease, by time.Time, able func(uint64, time.Time), not func(error)) {
+// endable says at which revision the entry of a hold can be deleted: not where it is about to expire, see kv.
+func (c *client) endable(l store.Lease, by time.Time, able func(uint64), not func(error)) {
 	c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
 		absent := errors.Is(err, store.ErrNotFound)
 		switch {
 		case err != nil && !absent:
 			not(err)
 		case l.Revision == 0 && (absent || e.Kind != store.Put):
-			able(e.Revision, c.now.Add(l.TTL*7/8))
+			able(e.Revision)
 		case absent || e.Kind != store.Put || !e.Token.Of(l.Chain):
 			not(store.ErrLost)
 		default:
 			c.awaitEnd(e, by, func(until time.Time, err error) {
-				if err != nil {
+				switch {
+				case err != nil:
 					not(err)
-					return
+				case until.IsZero():
+					c.endable(l, by, able, not)
+				default:
+					able(e.Revision)
 				}
-				able(e.Revision, until) // the zero time looks again
 			})
 		}
 	})

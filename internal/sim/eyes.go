@@ -43,12 +43,7 @@ type Version struct {
 }
 
 func newEyes(f *Fleet) *eyes {
-	e := &eyes{
-		client: &client{connection: &connection{
-			Loop: f.Loop, name: "eyes", timeout: f.cfg.Member.OperationTimeout, orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
-		}},
-		records: map[string]Record{},
-	}
+	e := &eyes{client: newClient(f.Loop, 0, "eyes", f.cfg), records: map[string]Record{}}
 	f.After(0, e.begin)
 	return e
 }

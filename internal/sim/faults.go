@@ -57,7 +57,24 @@ var faults = []fault{
 	{"source shrinks", (*Fleet).shrinks},
 	{"source ails", (*Fleet).ails},
 	{"rolling restart", (*Fleet).rolls},
+	{"rollout", func(f *Fleet, w *Worker) {
+		f.another(w)
+		f.rolls(w)
+	}},
 	{"mass crash", (*Fleet).perishes},
+	{"store restored", (*Fleet).restored},
+	{"bucket deleted", func(f *Fleet, _ *Worker) {
+		b := store.Bucket(f.Draw(int(store.Buckets)))
+		f.Store.Delete(f.now, b)
+		f.upheaves(b)
+	}},
+	{"bucket purged", func(f *Fleet, _ *Worker) {
+		b := store.Bucket(f.Draw(int(store.Buckets)))
+		f.Store.Purge(f.now, b)
+		f.upheaves(b)
+	}},
+	{"garbage", (*Fleet).garbage},
+	{"garbage", (*Fleet).garbage},
 }
 
 // fault does one thing to the fleet. Zero is nothing.
@@ -94,6 +111,13 @@ func (f *Fleet) characters() {
 	kind := f.Draw(16)
 	f.cfg.Member.Handled = kind&1 > 0
 	f.source.watched = kind&2 > 0
+	f.cfg.Member.KeepServing = kind&12 == 4
+	f.cfg.StateDir = f.Draw(2) == 1
+	f.source.versioned = f.Draw(4) == 1
+	f.cfg.Member.Standby = f.Draw(4) == 1
+	if f.Draw(4) == 1 {
+		f.cfg.Topology.ExpectedWorkers = 2 + f.Draw(6)
+	}
 }
 
 // calms ends every fault.
@@ -104,6 +128,7 @@ func (f *Fleet) calms() {
 	for _, w := range f.Workers {
 		f.Store.Heal(f.now, w.client.id)
 		w.Become(Mood{Takes: w.cfg.Hook})
+		w.edition = len(f.source.editions) - 1 // every rollout is done
 	}
 	f.Start()
 	f.After(45*time.Second, func() { // every drain is over
@@ -160,8 +185,12 @@ func (f *Fleet) leaveAndRestart(w *Worker) {
 }
 
 func (f *Fleet) scale(*Worker) {
+	most := mostWorkers
+	if f.cfg.Member.Standby {
+		most += 2 // who finds no ID free waits for one
+	}
 	for range 1 + f.Draw(2) {
-		if len(f.live()) < mostWorkers {
+		if len(f.live()) < most {
 			f.Start()
 		}
 	}
@@ -199,6 +228,41 @@ func (f *Fleet) outage(*Worker) {
 	f.After(f.Spread(20*time.Second), func() { f.Store.Start(f.now) })
 }
 
+// restored stops the store, and starts it on a copy that was made when it was stopped that way before.
+func (f *Fleet) restored(*Worker) {
+	f.Store.Stop(f.now)
+	if f.copy == nil {
+		c := f.Store.Copy()
+		f.copy = &c
+	} else {
+		if err := f.Store.Restore(f.now, *f.copy); err != nil {
+			panic(err)
+		}
+		f.copy = nil
+		f.judge.forget()
+		f.judge.reused = true
+		f.Seen["restored"]++
+	}
+	started := f.now.Add(f.Spread(20 * time.Second))
+	f.upheaval = started // the sessions of before find out later
+	f.At(started, func() { f.Store.Start(f.now) })
+}
+
+// garbage is what a stranger writes over an entry.
+func (f *Fleet) garbage(w *Worker) {
+	b := store.Bucket(f.Draw(int(store.Buckets)))
+	keys := []string{w.status.Worker, w.status.Worker, store.LeaderKey, store.TermKey, store.PlanKey}
+	key := keys[0]
+	switch b {
+	case store.Election:
+		key = store.LeaderKey
+	case store.Assignments:
+		key = keys[f.Draw(len(keys))]
+	case store.StableIDs, store.Heartbeats, store.Buckets:
+	}
+	f.stranger.overwrite(b, key, f.now.Add(2*time.Second))
+}
+
 // moods changes how the user of a worker behaves.
 func (f *Fleet) moods(w *Worker) {
 	takes := []time.Duration{w.cfg.Hook, 20 * time.Second, Stuck}
@@ -214,7 +278,7 @@ func (f *Fleet) another(*Worker) {
 		list = append(list, f.source.name())
 	case f.Draw(2) == 0:
 		list[at].Weight = 1 + int64(f.Draw(250))
-	case at > 0: // the first one stays: a list with nothing in common is another application's
+	case at > 0 && len(list) > 8: // some stay: a list with nothing in common is another application's
 		list = slices.Delete(list, at, at+1)
 	}
 	f.changes(list)
@@ -223,7 +287,7 @@ func (f *Fleet) another(*Worker) {
 // shrinks takes most of the list away, and gives it back later or not.
 func (f *Fleet) shrinks(*Worker) {
 	before := f.source.list()
-	f.changes(slices.Clone(before[:(len(before)+2)/3]))
+	f.changes(slices.Clone(before[:max((len(before)+2)/3, min(len(before), 4))]))
 	if f.Draw(2) == 0 {
 		f.later(longest, func() { f.changes(before) })
 	}

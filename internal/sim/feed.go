@@ -34,6 +34,7 @@ type feed struct {
 	over      func(error)
 	told      map[string]uint64
 	live      map[string]bool
+	corrupt   map[string]sighting
 	upTo      uint64
 	id        model.ID // of the consumer; 0 for none
 	busy      bool
@@ -47,7 +48,7 @@ type feed struct {
 // follow begins a feed. over is called when the store is not the one it was; the feed has ended then.
 func (c *client) follow(b store.Bucket, keys []string, atLeast uint64, emit func(store.Update), over func(error)) (stop func()) {
 	f := &feed{
-		client: c, bucket: b, keys: keys, emit: emit, over: over, told: map[string]uint64{}, live: map[string]bool{}, upTo: atLeast,
+		client: c, bucket: b, keys: keys, emit: emit, over: over, told: map[string]uint64{}, live: map[string]bool{}, corrupt: map[string]sighting{}, upTo: atLeast,
 		due: func() {}, blindDue: func() {}, seen: c.now,
 	}
 	f.watchBlindness()
@@ -148,6 +149,7 @@ func (f *feed) listed(s store.Snapshot) {
 		delete(f.live, key)
 		f.emit(store.Update{Kind: store.UpdateGone, Entry: store.Entry{Bucket: f.bucket, Key: key}})
 	}
+	f.expireCorrupt(s.Entries)
 	f.upTo = max(f.upTo, s.UpTo)
 	if f.ended {
 		return
@@ -172,6 +174,30 @@ func (f *feed) listed(s store.Snapshot) {
 			f.later(resyncEvery)
 		}
 	})
+}
+
+// expireCorrupt ends a heartbeat that is no record, a TTL after a snapshot showed it: nobody renews it.
+func (f *feed) expireCorrupt(entries []store.Entry) {
+	for _, e := range entries {
+		if e.Kind != store.Put || e.Token != "" || !f.live[e.Key] || f.told[e.Key] != e.Revision || f.bucket != store.Heartbeats {
+			continue
+		}
+		switch first := f.corrupt[e.Key]; {
+		case first.revision != e.Revision:
+			f.corrupt[e.Key] = sighting{e.Revision, f.now}
+		case f.now.Sub(first.at) >= f.ttl[f.bucket]:
+			delete(f.live, e.Key)
+			f.emit(store.Update{
+				Kind: store.UpdateExpired, Entry: store.Entry{Bucket: f.bucket, Key: e.Key, Revision: e.Revision, Kind: store.Expired}, UpTo: e.Revision,
+			})
+		}
+	}
+}
+
+// sighting is when a snapshot first showed a heartbeat that is no record.
+type sighting struct {
+	revision uint64
+	at       time.Time
 }
 
 // heard takes what the consumer tells.

@@ -9,6 +9,8 @@ import (
 
 	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/store/model"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/strategy"
@@ -25,16 +27,20 @@ type Fleet struct {
 	// Stack is that of a panic.
 	Stack string
 
-	cfg     Config
-	source  source
-	calm    bool          // no fault begins any more
-	thinks  time.Duration // how long a strategy takes at most
-	block   int           // of the script
-	rules   []func(*Fleet) error
-	clients model.Client
-	judge   *judge
-	epochs  map[string]handed   // the highest epoch of each partition
-	wrote   func(*leader.Write) // told of each version that a leader has stored; nil for nobody
+	cfg      Config
+	block    int // of the script
+	rules    []func(*Fleet) error
+	source   source
+	calm     bool        // no fault begins any more
+	copy     *model.Copy // of the store
+	emptied  bool        // of the assignments
+	upheaval time.Time   // when an operator last changed what is stored
+	stranger *client
+	thinks   time.Duration // how long a strategy takes at most
+	clients  model.Client
+	judge    *judge
+	epochs   map[string]handed   // the highest epoch of each partition
+	wrote    func(*leader.Write) // told of each version that a leader has stored; nil for nobody
 }
 
 // handed is an epoch and the session that it was handed to.
@@ -55,7 +61,7 @@ func Defaults(workers, partitions int) Config {
 			ColdStartWindow: 30 * time.Second, PlannedScaleWindow: 10 * time.Second, RestartDetectionRatio: 0.5, MassLossRatio: 0.2,
 			HeartbeatInterval: 2 * time.Second, HeartbeatTTL: 6 * time.Second, RebalanceCooldown: 10 * time.Second, FlapBackoff: 5 * time.Minute,
 		},
-		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, Rebalance: 0.15, Confirmations: 3,
+		LeaderTTL: 3 * time.Second, ElectionTimeout: 5 * time.Second, HomeRetention: 10 * time.Minute, PreferredIDWait: 7 * time.Second, Rebalance: 0.15, Confirmations: 3,
 		Hook:     300 * time.Millisecond,
 		Strategy: strategy.NewSticky(),
 	}
@@ -75,6 +81,8 @@ func NewFleet(l *Loop, cfg Config) *Fleet {
 	for range cfg.partitions {
 		list = append(list, f.source.name())
 	}
+	f.clients++
+	f.stranger = newClient(l, f.clients, "stranger", cfg)
 	f.source.editions = [][]strategy.Partition{list}
 	return f
 }
@@ -88,7 +96,11 @@ func (f *Fleet) Start() *Worker {
 func (f *Fleet) Restart(w *Worker) *Worker {
 	cfg := f.cfg
 	cfg.Member.PreferredID = w.status.Worker
-	return f.start(cfg)
+	heir := f.start(cfg)
+	if f.cfg.StateDir && w.dead {
+		heir.heirTo = append(w.heirTo, record.Token(w.client.name+"/"))
+	}
+	return heir
 }
 
 func (f *Fleet) start(cfg Config) *Worker {
@@ -103,21 +115,42 @@ func (f *Fleet) start(cfg Config) *Worker {
 // granted judges a partition that a worker begins to run: nobody else runs it, and its epoch is higher than that of every session before.
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
-		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !other.overslept() {
+		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !f.upheld(other) && !other.overslept() {
 			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
 	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
-	if epoch < before.epoch || epoch == before.epoch && now != before {
+	anew := f.emptied && epoch < small // the group has begun anew
+	if !anew && (epoch < before.epoch || epoch == before.epoch && now != before) {
 		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
 }
 
+// upheaves notes that an operator emptied a bucket. Without the assignments epochs may begin anew. Without heartbeats or claims
+// sessions seem to be over that are not.
+func (f *Fleet) upheaves(b store.Bucket) {
+	f.judge.forget()
+	switch b {
+	case store.Assignments:
+		f.emptied = true
+	case store.StableIDs, store.Heartbeats:
+		f.upheaval = f.now
+	case store.Election, store.Buckets:
+	}
+}
+
+// upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or
+// its claim, or when its feed lists. Until then no rule keeps others from what it has. Of a moment later are those that begin with a
+// write that was under way: revisions are used again.
+func (f *Fleet) upheld(w *Worker) bool {
+	return !f.upheaval.IsZero() && w.begun.Sub(f.upheaval) < f.cfg.Member.OperationTimeout && f.now.Sub(f.upheaval) < f.cfg.Member.WorkerIDTTL
+}
+
 // beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.
 func (f *Fleet) beginsAnew(w *Worker) {
 	for _, p := range slices.Sorted(maps.Keys(w.Owned)) {
-		if !w.user.overstays(p) {
+		if !w.user.overstays(p) && !w.overslept() {
 			f.breaks("%s begins a session and still runs %s", w.Name, p)
 			return
 		}
@@ -135,16 +168,22 @@ func (f *Fleet) told(w *Worker, err error) {
 	}
 }
 
+// named is how many handlers that do not return a worker names.
+const named = 20
+
 // returned judges a call of the user's code that has returned: one that took too long has been reported.
 func (f *Fleet) returned(w *Worker, c *call) {
 	took, limit := f.now.Sub(c.began), f.cfg.Member.HandoffTimeout
 	if took > limit+time.Second {
 		f.Seen["overlong"]++
-		if w.stuckAt.Before(c.began.Add(limit)) && !w.slept(c.began) {
+		if w.stuckAt.Before(c.began.Add(limit)) && !w.slept(c.began) && !c.crowded {
 			f.breaks("%s did not say that its user has not returned for %s", w.Name, took)
 		}
 	}
 }
+
+// small is what epochs are below in a group that began without any. Those of later terms begin above the clock.
+const small = 1 << 20
 
 func (f *Fleet) breaks(format string, args ...any) {
 	f.Broken = append(f.Broken, f.now.UTC().Format("15:04:05.000")+": "+fmt.Sprintf(format, args...))

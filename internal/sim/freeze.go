@@ -12,8 +12,10 @@ type ice struct {
 	frozen bool
 	kept   []func()  // what has come meanwhile, in the order in which it came
 	woke   time.Time // when the process was thawed last
+	dazed  time.Time // until when what it ran may still be returning, if that was too late
 
 	cut    bool      // off from the store
+	jammed bool      // its handlers do not return
 	leaves bool      // it was asked to
 	ended  time.Time // when it was seen that it had ended
 }
@@ -28,7 +30,7 @@ func (i *ice) pass(do func()) {
 }
 
 // At is [Loop.At] for a process that may be frozen by then.
-func (c *client) At(at time.Time, do func()) (stop func()) {
+func (c *connection) At(at time.Time, do func()) (stop func()) {
 	if c.ice == nil {
 		return c.Loop.At(at, do)
 	}
@@ -47,23 +49,23 @@ func (c *client) At(at time.Time, do func()) (stop func()) {
 }
 
 // After is [Loop.After] for a process that may be frozen by then.
-func (c *client) After(d time.Duration, do func()) (stop func()) { return c.At(c.now.Add(d), do) }
+func (c *connection) After(d time.Duration, do func()) (stop func()) { return c.At(c.now.Add(d), do) }
 
 // await calls done with what comes of a request, when the process is there to hear it.
-func (c *client) await(id model.ID, done func(model.Event)) { c.Loop.await(id, c.awake(done)) }
+func (c *connection) await(id model.ID, done func(model.Event)) { c.Loop.await(id, c.awake(done)) }
 
 // awake returns what hears events when the process is there to hear them.
-func (c *client) awake(hear func(model.Event)) func(model.Event) {
+func (c *connection) awake(hear func(model.Event)) func(model.Event) {
 	if c.ice == nil {
 		return hear
 	}
 	return func(e model.Event) { c.ice.pass(func() { hear(e) }) }
 }
 
-func (c *client) freeze() { c.ice.frozen = true }
+func (c *connection) freeze() { c.ice.frozen = true }
 
 // thaw lets a process go on with what it missed.
-func (c *client) thaw() {
+func (c *connection) thaw() {
 	c.ice.frozen, c.ice.woke = false, c.now
 	for len(c.ice.kept) > 0 && !c.ice.frozen {
 		next := c.ice.kept[0]
@@ -72,19 +74,19 @@ func (c *client) thaw() {
 	}
 }
 
-func (c *client) frozen() bool { return c.ice != nil && c.ice.frozen }
+func (c *connection) frozen() bool { return c.ice != nil && c.ice.frozen }
 
-// overslept says that a process was frozen beyond the end of its trust: it may believe for a moment that it owns what somebody
-// else runs. Nothing but the epoch protects from that.
+// overslept says that a process was frozen beyond the end of its trust, or has just woken up from that: it believes for a moment that
+// it owns what somebody else runs. Nothing but the epoch protects from that.
 func (w *Worker) overslept() bool {
 	i := w.client.ice
-	if i == nil {
+	switch {
+	case i == nil:
 		return false
-	}
-	if i.frozen {
+	case i.frozen:
 		return !w.client.now.Before(w.trust.LetGo)
 	}
-	return !i.woke.IsZero() && !i.woke.Before(w.trust.LetGo)
+	return w.client.now.Before(i.dazed)
 }
 
 // slept says that a process was frozen and has been thawed since a time.

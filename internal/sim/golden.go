@@ -68,7 +68,7 @@ func Story(s Script, prepare ...func(*Fleet)) string {
 			lines = append(lines, line[:min(len(line), storyWidth)])
 		}
 	}))...)
-	for _, b := range f.Broken {
+	for _, b := range f.Broken[:min(len(f.Broken), 3)] {
 		lines = append(lines, "BROKEN "+b)
 	}
 	if more := len(lines) - storyMost; more > 0 {

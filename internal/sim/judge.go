@@ -12,6 +12,7 @@ import (
 // what their users run.
 type judge struct {
 	fleet    *Fleet
+	reused   bool   // revisions may mean what they did not mean: the store was restored from a copy, and nobody can tell whose a deletion is
 	term     uint64 // the highest stored
 	version  int64  // that a plan has
 	entries  [store.Buckets]map[string]store.Entry
@@ -52,6 +53,9 @@ func (j *judge) forget() {
 }
 
 func (j *judge) stored(e store.Entry) {
+	if e.Kind == store.Put && e.Token == "" { // a stranger's: nobody reads any more what was there
+		j.forget()
+	}
 	j.entries[e.Bucket][e.Key] = e
 	switch {
 	case e.Bucket == store.Heartbeats:
@@ -111,8 +115,11 @@ func (j *judge) beat(e store.Entry) {
 
 // released judges a worker that frees what it holds while its user still runs something.
 func (j *judge) released(e store.Entry, what string) {
+	if j.reused {
+		return
+	}
 	for _, w := range j.fleet.Workers {
-		if w.dead || w.session.Worker != e.Key || w.session.Number != j.beats[e.Key].session {
+		if w.dead || w.overslept() || j.fleet.upheld(w) || w.session.Worker != e.Key || w.session.Number != j.beats[e.Key].session {
 			continue
 		}
 		for _, p := range w.running() {
@@ -171,8 +178,11 @@ func (j *judge) free(partition string, h tenancy) bool {
 
 // begun judges a session that begins: nobody else may take anything up under its ID.
 func (j *judge) begun(w *Worker, e *member.Begin) {
+	if j.reused {
+		return
+	}
 	for _, other := range j.fleet.Workers {
-		if other != w && !other.dead && other.session.Worker == e.Worker && other.trust.Takes && j.fleet.now.Before(other.trust.Until) {
+		if other != w && !other.dead && other.session.Worker == e.Worker && other.trust.Takes && !j.fleet.upheld(other) && j.fleet.now.Before(other.trust.Until) {
 			j.fleet.breaks("I5: %s begins session %d of %s while %s trusts session %d", w.Name, e.Number, e.Worker, other.Name, other.session.Number)
 		}
 	}
@@ -180,7 +190,7 @@ func (j *judge) begun(w *Worker, e *member.Begin) {
 
 // ended judges the end of a worker. One that ends without an error leaves nothing in the store.
 func (j *judge) ended(w *Worker, e *member.End) {
-	if e.Err != nil || e.Hasty { // then its user is told what is left
+	if e.Err != nil || e.Hasty || w.overslept() { // then its user is told what is left
 		return
 	}
 	for _, p := range w.running() {

@@ -83,13 +83,3 @@ func (f *Fleet) recovers() {
 		f.breaks("%d workers lead %s after the last fault", n, calmLasts)
 	}
 }
-
-// alive counts the processes that run.
-func (f *Fleet) alive() (n int) {
-	for _, w := range f.Workers {
-		if !w.dead {
-			n++
-		}
-	}
-	return n
-}

@@ -36,6 +36,8 @@ type Process struct {
 	Clean   bool // it has ended because it was asked to
 	Frozen  bool
 	Cut     bool
+	Jammed  bool     // its handlers do not return
+	Stuck   []string // what it says that it waits for
 	// Trust is how long the process trusts its session without another renewal; Lease is how long the others do. A process that is
 	// cut off or frozen renews neither, and the first ends before the second.
 	Trust, Lease time.Duration
@@ -72,8 +74,8 @@ func (p *Play) process(w *Worker) Process {
 	if !w.dead {
 		process.Trust = max(0, w.trust.Until.Sub(p.now))
 	}
-	if w.heartbeat != nil {
-		process.Applied = w.heartbeat.applied.Version
+	if w.heartbeat != nil && !w.dead {
+		process.Applied, process.Stuck, process.Jammed = w.heartbeat.applied.Version, w.heartbeat.stuck, i.jammed
 	}
 	if h := w.heartbeat; h != nil && h.lease.Revision != 0 && !process.Clean {
 		process.Lease = max(0, h.lease.Sent.Add(h.lease.TTL).Sub(p.now))

@@ -20,21 +20,25 @@ const heeds = 20 * time.Millisecond
 
 // call is the user's code at work: a hook that was called, or a handler that was told to return.
 type call struct {
-	user  *user
-	what  []string // the partitions that it holds up; nil for all that run
-	began time.Time
-	deaf  bool
-	stuck bool // until the mood is over
-	late  bool // its context has ended
-	over  bool
-	stops []func()
-	ended func()
+	user    *user
+	what    []string // the partitions that it holds up; nil for all that run
+	began   time.Time
+	deaf    bool
+	stuck   bool // until the mood is over
+	late    bool // its context has ended
+	crowded bool // more did not return than are named
+	over    bool
+	stops   []func()
+	ended   func()
 }
 
 // call begins a call. ended is called once, when it returns.
 func (u *user) call(what []string, ended func()) *call {
 	c := &call{user: u, what: what, began: u.client.now, deaf: u.mood.Deaf, stuck: u.mood.Takes >= Stuck, ended: ended}
 	u.calls = append(u.calls, c)
+	for _, c := range u.calls {
+		c.crowded = c.crowded || len(u.calls) > named
+	}
 	if !c.stuck {
 		c.returns(u.mood.Takes)
 	}
@@ -85,7 +89,7 @@ func (u *user) become(m Mood) {
 // overstays says that a partition runs only because the user's code does not heed the end of its context, or because the
 // worker keeps serving without the store: whoever else runs it has epochs for that.
 func (u *user) overstays(partition string) bool {
-	if u.carries && !u.client.now.Before(u.trust.Until) {
+	if u.cfg.Member.KeepServing && (!u.client.now.Before(u.trust.Until) || u.of[partition].session != u.session.Number) {
 		return true
 	}
 	return slices.ContainsFunc(u.calls, func(c *call) bool {

@@ -54,10 +54,12 @@ type claimer struct {
 	record   record.Claim
 	attempts int
 	waiting  bool
+	wish     wish
+	legacy   []record.Token // of processes before, which are dead
 }
 
 func newClaimer(k *child, e *member.Spawn) {
-	c := &claimer{holding: holding{child: k, next: func() {}}, spawn: e, prefer: e.Prefer, prior: e.Prior}
+	c := &claimer{holding: holding{child: k, next: func() {}}, spawn: e, prefer: e.Prefer, prior: e.Prior, legacy: k.heirTo}
 	c.record = record.Claim{Host: "sim", Since: k.client.now}
 	c.write, c.ends = c.renew, func(err error) { k.lost(fmt.Errorf("claim of %s: %w", c.lease.Key, err)) }
 	if c.prior == nil || k.client.now.Before(c.prior.TrustedUntil()) {
@@ -71,7 +73,8 @@ func (c *claimer) claim() {
 	if c.over() || c.lease.Revision != 0 {
 		return
 	}
-	o := store.ClaimOptions{Spread: !c.waiting, Prior: c.prior}
+	insists := c.insists()
+	o := store.ClaimOptions{Spread: !c.waiting && !insists, Prior: c.prior, Dead: c.legacy, Only: insists, Watched: c.wish.watched}
 	if c.prefer != "" {
 		o.Prefer = []string{c.prefer}
 	}
@@ -86,11 +89,16 @@ func (c *claimer) claim() {
 }
 
 func (c *claimer) claimed(l store.Lease, number uint64, err error) {
+	var taken *store.TakenError
 	switch {
 	case c.over():
 	case err == nil:
 		c.lease, c.record.Session = l, number
 		c.from(&member.Claimed{Lease: l, Number: number})
+		if c.legacy != nil {
+			c.client.endLeadership(c.legacy, c.client.now.Add(c.client.timeout))
+			c.heirTo = nil
+		}
 		ttl := c.cfg.Member.WorkerIDTTL
 		limit := min(c.client.timeout, ttl/6)
 		c.hold = lease.Held(lease.Config{
@@ -101,6 +109,8 @@ func (c *claimer) claimed(l store.Lease, number uint64, err error) {
 		c.prior, c.prefer = &l, l.Key
 		c.from(&member.Unclaimed{Err: err})
 		c.later(100 * time.Millisecond)
+	case errors.As(err, &taken):
+		c.preferredTaken(taken)
 	case errors.Is(err, store.ErrNoFreeID):
 		c.from(&member.Unclaimed{Err: err})
 		c.waiting = true

@@ -14,44 +14,75 @@ import (
 func (c *client) beginTerm(r record.Term, floor uint64, by time.Time, valid func() bool, done func(store.Fence, error)) {
 	chain := c.chain()
 	var try func()
+	var begin func(at, last uint64)
 	try = func() {
 		c.get(store.Assignments, store.TermKey, by, func(e store.Entry, err error) {
 			if err != nil && !errors.Is(err, store.ErrNotFound) {
 				done(store.Fence{}, err)
 				return
 			}
-			last := uint64(0)
 			if e.Kind == store.Put && err == nil {
 				stored, err := store.Decode(e, record.DecodeTerm)
+				switch {
+				case errors.Is(err, record.ErrCorrupt):
+				case err != nil:
+					done(store.Fence{}, err)
+					return
+				case e.Token.Of(chain):
+					done(store.Fence{Term: stored.Number, Revision: e.Revision}, nil)
+					return
+				default:
+					begin(e.Revision, stored.Number)
+					return
+				}
+			}
+			c.planTerm(by, func(last uint64, err error) {
 				if err != nil {
 					done(store.Fence{}, err)
 					return
 				}
-				last = stored.Number
-				if e.Token.Of(chain) {
-					done(store.Fence{Term: last, Revision: e.Revision}, nil)
-					return
-				}
-			}
-			if !valid() {
-				done(store.Fence{}, store.ErrLate)
-				return
-			}
-			r.Number = max(last, floor) + 1
-			m := c.message(store.TermKey, c.next(chain), r, 0)
-			c.put(store.Assignments, m, model.Condition{Revision: e.Revision}, by, func(revision uint64, err error) {
-				switch {
-				case err == nil:
-					done(store.Fence{Term: r.Number, Revision: revision}, nil)
-				case errors.Is(err, errRefused):
-					try()
-				default:
-					done(store.Fence{}, err)
-				}
+				begin(e.Revision, last)
 			})
 		})
 	}
+	begin = func(at, last uint64) {
+		if !valid() {
+			done(store.Fence{}, store.ErrLate)
+			return
+		}
+		r.Number = max(last, floor) + 1
+		m := c.message(store.TermKey, c.next(chain), r, 0)
+		c.put(store.Assignments, m, model.Condition{Revision: at}, by, func(revision uint64, err error) {
+			switch {
+			case err == nil:
+				done(store.Fence{Term: r.Number, Revision: revision}, nil)
+			case errors.Is(err, errRefused):
+				try()
+			default:
+				done(store.Fence{}, err)
+			}
+		})
+	}
 	try()
+}
+
+// planTerm is the term that the plan names, for where nobody can read the stored one.
+func (c *client) planTerm(by time.Time, done func(uint64, error)) {
+	c.get(store.Assignments, store.PlanKey, by, func(e store.Entry, err error) {
+		if errors.Is(err, store.ErrNotFound) || err == nil && e.Kind != store.Put {
+			done(0, nil)
+			return
+		}
+		if err != nil {
+			done(0, err)
+			return
+		}
+		plan, err := store.Decode(e, record.DecodePlan)
+		if errors.Is(err, record.ErrCorrupt) {
+			err = nil
+		}
+		done(plan.Term, err)
+	})
 }
 
 // writePlan stores one version of a plan under a fence.

@@ -63,12 +63,13 @@ func NewPlay(start time.Time, workers, partitions int, seed uint64) (*Play, erro
 		return nil, fmt.Errorf("%w: %d partitions, allowed: 1 to 2000", ErrImpossible, partitions)
 	}
 	cfg := Defaults(Most, partitions)
+	cfg.Member.Handled = true // a handler for each partition
 	network := model.Config{Start: start, Latency: 300 * time.Microsecond, Jitter: 2 * time.Millisecond}
-	calm := &chooser{odds: &still}
-	for k := range calm.state {
-		calm.state[k] = seed<<8 | uint64(k)
+	chance := &chooser{odds: &still}
+	for kind := range chance.state {
+		chance.state[kind] = seed<<8 | uint64(kind)
 	}
-	p := &Play{Fleet: NewFleet(newLoop(calm, network), cfg)}
+	p := &Play{Fleet: NewFleet(newLoop(chance, network), cfg)}
 	p.eyes = newEyes(p.Fleet)
 	p.wrote = p.eyes.wrote
 	for range workers {
@@ -88,12 +89,12 @@ func (p *Play) Advance(d time.Duration) {
 			next = until
 		}
 		p.Run(next)
-		p.judge()
+		p.notice()
 	}
 }
 
-// judge notes when partitions stop running, and when all of them run again.
-func (p *Play) judge() {
+// notice notes when partitions stop running, and when all of them run again.
+func (p *Play) notice() {
 	missing := len(p.source.list()) - p.Running()
 	switch {
 	case missing > 0 && p.since.IsZero():
@@ -112,8 +113,14 @@ func (p *Play) judge() {
 // Running counts the partitions that somebody runs.
 func (p *Play) Running() (n int) {
 	for _, w := range p.Workers {
-		if !w.dead && !w.client.frozen() && !w.overslept() {
-			n += len(w.Owned)
+		if w.dead || w.client.frozen() || w.overslept() {
+			continue
+		}
+		n += len(w.Owned)
+		for p := range w.Owned {
+			if len(w.user.calls) > 0 && w.user.overstays(p) {
+				n--
+			}
 		}
 	}
 	return n
@@ -144,7 +151,7 @@ func (p *Play) tell(kind NewsKind, format string, args ...any) {
 
 func (p *Play) did(format string, args ...any) {
 	p.tell(Done, format, args...)
-	p.judge()
+	p.notice()
 }
 
 // News returns what has happened since it was asked last.
@@ -179,7 +186,7 @@ func (p *Play) start() *Worker {
 
 // Add starts one more process, and returns its name.
 func (p *Play) Add() (process string, err error) {
-	if alive := p.alive(); alive >= Most {
+	if alive := len(p.live()); alive >= Most {
 		return "", fmt.Errorf("%w: %d processes live, allowed: %d", ErrImpossible, alive, Most)
 	}
 	w := p.start()
@@ -293,7 +300,34 @@ func (p *Play) Thaw(process string) error {
 		p.tell(Refused, "The fence refuses %d writes of %s, such as to %s", refused, w.title(), example)
 	}
 	p.refused += refused
+	if w.overslept() {
+		w.client.ice.dazed = p.now.Add(time.Second)
+	}
 	w.client.thaw()
+	return nil
+}
+
+// Jam has the handlers of a process not return when they are told to, until [Play.Free].
+func (p *Play) Jam(process string) error {
+	w, err := p.awake(process)
+	if err != nil {
+		return err
+	}
+	w.client.ice.jammed = true
+	w.Become(Mood{Takes: Stuck, Deaf: true})
+	p.did("The handlers of %s do not return any more", w.title())
+	return nil
+}
+
+// Free has the handlers of a process return again.
+func (p *Play) Free(process string) error {
+	w, err := p.awake(process)
+	if err != nil {
+		return err
+	}
+	w.client.ice.jammed = false
+	w.Become(Mood{Takes: w.cfg.Hook})
+	p.did("The handlers of %s return again", w.title())
 	return nil
 }
 

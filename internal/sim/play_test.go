@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func one(p *Play, leads bool) Process {
 	panic("there is none")
 }
 
-func named(p *Play, name string) Process {
+func processOf(p *Play, name string) Process {
 	for _, process := range p.Look().Processes {
 		if process.Name == name {
 			return process
@@ -104,16 +105,16 @@ func TestAFrozenProcessIsFencedWhenItWakesUpAndComesBack(t *testing.T) {
 	require.ErrorIs(t, p.Stop(frozen.Name), ErrImpossible)
 	allRun(t, p, 20*time.Second)
 	p.Advance(10 * time.Second)
-	require.Len(t, named(p, frozen.Name).Owned, 12, "it has noticed something in its sleep")
+	require.Len(t, processOf(p, frozen.Name).Owned, 12, "it has noticed something in its sleep")
 	require.NoError(t, p.Thaw(frozen.Name))
 	require.Equal(t, 12, p.Look().Refused)
 	require.Contains(t, lines(p.News()), "The fence refuses 12 writes of ")
 	p.Advance(time.Second)
-	require.Empty(t, named(p, frozen.Name).Owned)
+	require.Empty(t, processOf(p, frozen.Name).Owned)
 	p.Advance(2 * time.Minute)
 	require.Empty(t, p.Broken)
 	require.Equal(t, 60, p.Running())
-	require.NotEmpty(t, named(p, frozen.Name).Owned, "it has not come back")
+	require.NotEmpty(t, processOf(p, frozen.Name).Owned, "it has not come back")
 }
 
 func TestAShortFreezeChangesNothing(t *testing.T) {
@@ -123,7 +124,7 @@ func TestAShortFreezeChangesNothing(t *testing.T) {
 	p.Advance(time.Second)
 	require.NoError(t, p.Thaw(before.Name))
 	p.Advance(20 * time.Second)
-	require.Equal(t, before.Session, named(p, before.Name).Session)
+	require.Equal(t, before.Session, processOf(p, before.Name).Session)
 	require.Equal(t, 60, p.Running())
 	require.Zero(t, p.Look().Refused)
 	require.Empty(t, p.Broken)
@@ -148,14 +149,14 @@ func TestAProcessThatIsCutOffGivesUpBeforeTheOthersTakeOver(t *testing.T) {
 	cut := one(p, false)
 	require.NoError(t, p.Cut(cut.Name))
 	p.Advance(4900 * time.Millisecond)
-	now := named(p, cut.Name)
+	now := processOf(p, cut.Name)
 	require.Empty(t, now.Owned)
 	require.Zero(t, now.Trust)
 	allRun(t, p, 20*time.Second)
 	require.NoError(t, p.Heal(cut.Name))
 	p.Advance(time.Minute)
 	require.Empty(t, p.Broken)
-	require.Len(t, named(p, cut.Name).Owned, 12)
+	require.Len(t, processOf(p, cut.Name).Owned, 12)
 }
 
 func TestAStoppedProcessEndsAndOneThatTakesItsPlaceMovesNothing(t *testing.T) {
@@ -163,15 +164,15 @@ func TestAStoppedProcessEndsAndOneThatTakesItsPlaceMovesNothing(t *testing.T) {
 	before, versions := one(p, false), p.Look().Plan.Version
 	require.NoError(t, p.Stop(before.Name))
 	p.Advance(time.Second)
-	require.True(t, named(p, before.Name).Clean)
+	require.True(t, processOf(p, before.Name).Clean)
 	name, err := p.Add()
 	require.NoError(t, err)
 	p.Advance(5 * time.Second)
-	require.Equal(t, before.Worker, named(p, name).Worker)
-	require.Len(t, named(p, name).Owned, 12)
+	require.Equal(t, before.Worker, processOf(p, name).Worker)
+	require.Len(t, processOf(p, name).Owned, 12)
 	require.Less(t, p.Look().Plan.Version, versions+5)
 	p.Advance(time.Minute)
-	require.Empty(t, named(p, before.Name).Name, "it is still shown")
+	require.Empty(t, processOf(p, before.Name).Name, "it is still shown")
 	require.Equal(t, 60, p.Running())
 }
 
@@ -184,7 +185,7 @@ func TestADrainLeavesNothingWithoutAnOwnerForLong(t *testing.T) {
 		p.Advance(pace)
 		least = min(least, p.Running())
 	}
-	require.True(t, named(p, drained.Name).Clean, "it has not ended")
+	require.True(t, processOf(p, drained.Name).Clean, "it has not ended")
 	require.Equal(t, 60, p.Running())
 	require.GreaterOrEqual(t, least, 48)
 	require.Empty(t, p.Broken)
@@ -220,9 +221,11 @@ func TestAPlaySaysWhatIsNotPossible(t *testing.T) {
 	require.ErrorIs(t, err, ErrImpossible)
 }
 
+var plays = flag.Int("plays", 3, "how many random plays are played")
+
 // TestTwentyMinutesOfPlay: whatever a player does, no partition has two owners, and everything runs in the end.
 func TestTwentyMinutesOfPlay(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(*plays) {
 		p, err := NewPlay(dawn, 6, 40, seed)
 		require.NoError(t, err)
 		for p.Now().Before(dawn.Add(20 * time.Minute)) {
@@ -233,7 +236,7 @@ func TestTwentyMinutesOfPlay(t *testing.T) {
 			require.NoError(t, p.StartStore())
 		}
 		for _, process := range p.Look().Processes {
-			_, _ = p.Thaw(process.Name), p.Heal(process.Name) // what is not frozen or has ended says so
+			_, _, _ = p.Thaw(process.Name), p.Heal(process.Name), p.Free(process.Name) // what is not frozen or has ended says so
 		}
 		_, _ = p.Add() // so that somebody is there
 		p.Advance(6 * time.Minute)
@@ -249,7 +252,7 @@ func (p *Play) anything() {
 	if n := len(v.Processes); n > 0 {
 		name = v.Processes[p.Draw(n)].Name
 	}
-	switch n := p.Draw(20); {
+	switch n := p.Draw(23); {
 	case n < 2:
 		_ = p.Kill(name)
 	case n < 4 && len(v.Processes) < 10:
@@ -268,6 +271,10 @@ func (p *Play) anything() {
 		_ = p.Drain(name)
 	case n < 19:
 		_ = p.StopStore()
+	case n < 21:
+		_ = p.Jam(name)
+	case n < 22:
+		_ = p.Free(name)
 	default:
 		_ = p.StartStore()
 	}
@@ -278,4 +285,43 @@ func BenchmarkAnHourOfPlay(b *testing.B) {
 	for b.Loop() {
 		p.Advance(time.Hour)
 	}
+}
+
+// TestAFrozenProcessDoesNothing freezes one while what it has asked for is under way, and one that is told of every heartbeat.
+func TestAFrozenProcessDoesNothing(t *testing.T) {
+	for _, workers := range []int{1, 5} {
+		p := played(t, workers, 20)
+		for workers == 1 && len(p.waits) == 0 {
+			p.Run(p.Now().Add(100 * time.Microsecond))
+		}
+		frozen := one(p, true).Name
+		require.NoError(t, p.Freeze(frozen))
+		var did []string
+		p.Trace = func(_ time.Time, line string) {
+			if strings.HasPrefix(line, frozen+":") {
+				did = append(did, line)
+			}
+		}
+		p.Advance(time.Minute)
+		require.Empty(t, did)
+		require.NoError(t, p.Thaw(frozen))
+		require.NotEmpty(t, did)
+	}
+}
+
+func TestHandlersThatDoNotReturnAreReportedAndKeepTheirPartitions(t *testing.T) {
+	p := played(t, 4, 20)
+	jammed := one(p, false).Name
+	require.NoError(t, p.Jam(jammed))
+	require.NoError(t, p.Drain(jammed))
+	p.Advance(40 * time.Second)
+	now := processOf(p, jammed)
+	require.Len(t, now.Owned, 5)
+	require.Equal(t, 20, p.Running())
+	require.Contains(t, strings.Join(now.Stuck, " "), "handler of ")
+	require.NoError(t, p.Free(jammed))
+	p.Advance(10 * time.Second)
+	require.True(t, processOf(p, jammed).Clean)
+	require.Equal(t, 20, p.Running())
+	require.Empty(t, p.Broken)
 }

@@ -20,15 +20,15 @@ func Shrink(s Script, lives int, prepare ...func(*Fleet)) Script {
 	k.try(calmed(k.best))
 	k.settle(func() {
 		k.blocks(blank)
-		k.try(merged(k.best))
+		k.blocks(skip)
 		k.blocks(cut)
 		k.weathers()
 	})
 	k.settle(k.bytes)
 	k.points()
 	k.settle(func() {
+		k.blocks(skip)
 		k.blocks(cut)
-		k.try(merged(k.best))
 		k.bytes()
 	})
 	return k.best
@@ -99,23 +99,6 @@ func calmed(s Script) Script {
 	return s
 }
 
-// merged is a script whose blocks in which nothing happens are pauses of others, as far as one pause is long enough.
-func merged(s Script) Script {
-	whole := slices.Clone(s.block(0))
-	since := time.Duration(0)
-	for n := 1; n < s.blocks(); n++ {
-		b := slices.Clone(s.block(n))
-		d := since + pause(at(b, 0))
-		if nothing := len(bytes.TrimRight(b[1:], "\x00")) == 0; nothing && d < pause(255) && n < s.blocks()-1 {
-			since = d
-			continue
-		}
-		b[0], since = lasting(d), 0
-		whole = append(whole, b...)
-	}
-	return whole
-}
-
 // lasting is the first byte whose pause is at least so long.
 func lasting(d time.Duration) byte {
 	for b := range 255 {
@@ -133,6 +116,19 @@ func blank(s Script, first, n int) Script {
 		if b := s.block(block); len(b) > 1 {
 			clear(b[1:])
 		}
+	}
+	return s
+}
+
+// skip cuts blocks out, and leaves their time to what follows, as far as one pause can be as long.
+func skip(s Script, first, n int) Script {
+	d := time.Duration(0)
+	for block := first; block < first+n; block++ {
+		d += pause(at(s.block(block), 0))
+	}
+	s = cut(s, first, n)
+	if b := s.block(first); len(b) > 0 {
+		b[0] = lasting(d + pause(b[0]))
 	}
 	return s
 }
@@ -185,22 +181,12 @@ func (k *shrinker) points() {
 		first := max(n, 1)
 		for size, left := len(points)/Block, len(points)/Block; size > 0; size /= 2 {
 			for at := first + left - size; at >= first; at = min(at, first+left) - size {
-				if blocks := k.best.blocks(); k.try(cutPoints(k.best, at, size)) {
+				if blocks := k.best.blocks(); k.try(skip(k.best, at, size)) {
 					left -= blocks - k.best.blocks()
 				}
 			}
 		}
 	}
-}
-
-// cutPoints cuts points out, and leaves the time of the first one to what follows.
-func cutPoints(s Script, first, n int) Script {
-	s, p := slices.Clone(s), pause(at(s.block(first), 0))
-	s = cut(s, first, n)
-	if b := s.block(first); len(b) > 0 && p > 0 {
-		b[0] = lasting(p + pause(b[0]))
-	}
-	return s
 }
 
 // made returns the choices that are not zero between a block and the next one, as points.

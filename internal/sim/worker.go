@@ -25,6 +25,8 @@ type Config struct {
 	IDs             []string
 	Confirmations   int           // of a list that lacks most
 	Hook            time.Duration // how long the user takes at most to let go
+	PreferredIDWait time.Duration
+	StateDir        bool // a process that is restarted proves that the one before is dead
 	Strategy        strategy.Strategy
 
 	partitions int // that there are at first
@@ -51,13 +53,14 @@ type Worker struct {
 	status   member.Status
 	user     *user
 	tenure   *tenure
-	carries  bool      // it keeps serving while the store is away
+	begun    time.Time // when the session was
 	stuckAt  time.Time // when it last said that something is stuck
 
 	heartbeat  *heartbeat
 	elector    *elector
 	calculator *calculator
-	edition    int // of the source
+	edition    int            // of the source
+	heirTo     []record.Token // processes before whose death is proved, until their ID is claimed
 }
 
 // child is one spawned part of a worker. It says nothing after its end.
@@ -82,13 +85,7 @@ func (k *child) over() bool { return k.ended || k.dead }
 func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
 
 func newWorker(f *Fleet, cfg Config, name string, n int) *Worker {
-	c := &client{connection: &connection{
-		Loop: f.Loop, id: f.clients, name: name + "-" + strconv.Itoa(n), timeout: f.cfg.Member.OperationTimeout,
-		orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
-		ttl: [store.Buckets]time.Duration{
-			store.StableIDs: f.cfg.Member.WorkerIDTTL, store.Election: f.cfg.LeaderTTL, store.Heartbeats: f.cfg.Member.HeartbeatTTL,
-		},
-	}}
+	c := newClient(f.Loop, f.clients, name+"-"+strconv.Itoa(n), f.cfg)
 	w := &Worker{
 		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: cfg, member: member.New(cfg.Member), wake: func() {},
 		children: map[member.Kind]*child{},
@@ -131,7 +128,7 @@ func (w *Worker) perform(effect member.Effect) {
 		w.stop(e.Kind)
 	case *member.Begin:
 		w.fleet.judge.begun(w, e)
-		w.session = *e
+		w.session, w.begun = *e, w.client.now
 		if !e.Keeps {
 			w.tenure = &tenure{}
 			w.fleet.beginsAnew(w)
@@ -181,8 +178,6 @@ func (w *Worker) advise(effect member.Effect) {
 		w.user.hurry()
 	case *member.Abandon:
 		w.user.abandon()
-	case *member.Carry:
-		w.carries = e.Does
 	case *member.Report:
 		w.fleet.told(w, e.Err)
 	}

@@ -21,12 +21,19 @@ func describe(v reflect.Value) string {
 			if t.Field(i).Anonymous {
 				said = append(said, describe(f))
 			} else {
-				name := t.Field(i).Name
-				said = append(said, strings.ToLower(name[:1])+name[1:]+"="+text(f))
+				said = append(said, lower(t.Field(i).Name)+"="+text(f))
 			}
 		}
 	}
 	return strings.Join(said, " ")
+}
+
+// lower begins a name with a small letter, unless it begins with an abbreviation.
+func lower(name string) string {
+	if len(name) > 1 && name[1] <= 'Z' {
+		return name
+	}
+	return strings.ToLower(name[:1]) + name[1:]
 }
 
 func text(v reflect.Value) string {

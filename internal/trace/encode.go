@@ -57,15 +57,16 @@ func (e *encoder) state(v reflect.Value) {
 	e.value(v)
 }
 
-// counted is a time as it is written down. Only a time that was read from the clock has a monotonic part, which Round takes away.
+// counted is a time as it is written down.
 func (e *encoder) counted(t time.Time) time.Time {
-	if !read(t) {
+	if !fromClock(t) {
 		return t
 	}
 	return e.epoch.Add(t.Sub(e.epoch))
 }
 
-func read(t time.Time) bool { return t != t.Round(0) } //nolint:staticcheck // Equal does not see the monotonic part
+// fromClock says whether a time has a monotonic part, as those have that were read from the clock. Equal does not see it.
+func fromClock(t time.Time) bool { return t != t.Round(0) }
 
 // adjust gives the times in v the form in which they are replayed. v can be set.
 func (e *encoder) adjust(v reflect.Value) {
@@ -116,11 +117,7 @@ func timed(t reflect.Type) bool {
 
 // value writes v, which can be addressed.
 func (e *encoder) value(v reflect.Value) {
-	if e.err != nil {
-		return
-	}
-	if len(e.b) > e.most {
-		e.fail(fmt.Errorf("%w: more than %d bytes, a quarter of its memory", errTooLarge, e.most))
+	if e.bound(); e.err != nil {
 		return
 	}
 	v = reflect.NewAt(v.Type(), unsafe.Pointer(v.UnsafeAddr())).Elem() // unexported fields are read as well
@@ -174,6 +171,13 @@ func (e *encoder) kind(v reflect.Value) {
 	}
 }
 
+// bound ends what is too long.
+func (e *encoder) bound() {
+	if len(e.b) > e.most {
+		e.fail(fmt.Errorf("%w: more than %d bytes, a quarter of its memory", errTooLarge, e.most))
+	}
+}
+
 func (e *encoder) fail(err error) {
 	if e.err == nil {
 		e.err = err
@@ -204,7 +208,7 @@ func (e *encoder) time(t time.Time) {
 	switch {
 	case t.IsZero():
 		e.raw("null")
-	case read(t):
+	case fromClock(t):
 		e.duration(t.Sub(e.epoch))
 	default:
 		e.raw(`"` + t.Format(time.RFC3339Nano) + `"`)

@@ -12,6 +12,7 @@
 package trace
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -19,6 +20,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // Format is the number of the format. A reader refuses any other.
@@ -45,11 +48,17 @@ type ring struct {
 	dropped  int // segments that are not kept any more
 }
 
-// segment is a part of a tape. Lines are only added, by the goroutine of the tape.
+// segment is a part of a tape. Lines are only added, by the goroutine of the tape, which packs them in the end.
 type segment struct {
-	lines  atomic.Pointer[[][]byte]
-	size   atomic.Int64
-	closed atomic.Bool
+	content atomic.Pointer[content]
+	size    atomic.Int64
+	closed  atomic.Bool
+}
+
+// content is what a segment holds. It is replaced, never changed.
+type content struct {
+	lines  [][]byte
+	packed []byte // zstd, in place of the lines
 }
 
 // lineCost is what a line costs beside its bytes.
@@ -68,7 +77,7 @@ func (r *Recorder) Limit() int { return int(r.limit) }
 // begin opens a segment.
 func (r *Recorder) begin() *segment {
 	s := &segment{}
-	s.lines.Store(new([][]byte))
+	s.content.Store(&content{})
 	r.replace(func(was *ring) *ring { return &ring{append(slices.Clone(was.segments), s), was.dropped} })
 	return s
 }
@@ -84,12 +93,73 @@ func (r *Recorder) replace(change func(*ring) *ring) {
 
 // add appends a line to a segment, and drops the oldest closed ones if there is too much.
 func (r *Recorder) add(s *segment, line []byte) {
-	lines := append(*s.lines.Load(), line) // readers see no more than the length that they have loaded
-	s.lines.Store(&lines)
+	s.content.Store(&content{lines: append(s.content.Load().lines, line)}) // readers see no more than the length that they have loaded
 	s.size.Add(int64(len(line)) + lineCost)
 	if r.size.Add(int64(len(line))+lineCost) > r.limit {
 		r.trim()
 	}
+}
+
+// close packs a segment to which nothing is added any more: facts are much alike, so that ten times as many fit.
+func (r *Recorder) close(s *segment) {
+	if s.closed.Load() {
+		return
+	}
+	if packed, err := pack(s.content.Load().lines); err == nil {
+		s.content.Store(&content{packed: packed})
+		r.size.Add(int64(len(packed)) - s.size.Swap(int64(len(packed))))
+	}
+	s.closed.Store(true)
+	r.trim()
+}
+
+func pack(lines [][]byte) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range lines {
+		if _, err := w.Write(line); err != nil {
+			return nil, err
+		}
+	}
+	err = w.Close()
+	return bytes.Clone(b.Bytes()), err
+}
+
+// writeTo writes the lines.
+func (c *content) writeTo(w io.Writer) error {
+	if c.packed == nil {
+		for _, line := range c.lines {
+			if _, err := w.Write(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	r, err := zstd.NewReader(bytes.NewReader(c.packed), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(w, r)
+	return err
+}
+
+// counter counts what goes through it.
+type counter struct {
+	w     io.Writer
+	bytes int64
+	lines int
+}
+
+// Write implements io.Writer.
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.bytes += int64(n)
+	c.lines += bytes.Count(b[:n], []byte("\n"))
+	return n, err
 }
 
 func (r *Recorder) trim() {
@@ -121,27 +191,21 @@ type (
 )
 
 // WriteTo writes everything that is kept, a JSON object on each line.
-func (r *Recorder) WriteTo(w io.Writer) (written int64, err error) {
-	kept, lines := r.ring.Load(), 0
-	put := func(line []byte) {
-		if err == nil {
-			var n int
-			n, err = w.Write(line)
-			written += int64(n)
-			lines++
-		}
-	}
-	put(jsonLine(header{Format, Version(), time.Now(), kept.dropped}))
+func (r *Recorder) WriteTo(w io.Writer) (n int64, err error) {
+	kept, out := r.ring.Load(), &counter{w: w}
+	_, err = out.Write(jsonLine(header{Format, Version(), time.Now(), kept.dropped}))
 	for _, s := range kept.segments {
-		for _, line := range *s.lines.Load() {
-			put(line)
+		if err == nil {
+			err = s.content.Load().writeTo(out)
 		}
 	}
-	put(jsonLine(footer{true, lines}))
+	if err == nil {
+		_, err = out.Write(jsonLine(footer{true, out.lines}))
+	}
 	if err != nil {
 		err = fmt.Errorf("write a trace: %w", err)
 	}
-	return written, err
+	return out.bytes, err
 }
 
 // Version is the version of this library in the program that runs.

@@ -92,18 +92,18 @@ func TestEveryErrorThatADeciderAsksForIsWrittenDown(t *testing.T) {
 // filled sets everything that is exported to something.
 func filled(v reflect.Value, n *int) {
 	*n++
-	switch t := v.Type(); {
-	case t == timeType:
+	switch v.Type() {
+	case timeType:
 		if *n%2 == 0 {
 			v.Set(reflect.ValueOf(time.Now().Add(time.Duration(*n)))) // of this process' clock
 		} else {
 			v.Set(reflect.ValueOf(time.Unix(1_700_000_000, int64(*n)).UTC())) // of the store's
 		}
 		return
-	case t == errorType:
+	case errorType:
 		v.Set(reflect.ValueOf(error(&store.TakenError{Entry: store.Entry{Key: "a"}})))
 		return
-	case t == listingType:
+	case listingType:
 		l, _ := leader.NewListing([]strategy.Partition{{Keys: []string{"a"}}, {Keys: []string{"b", "c"}, Weight: 3}}, 4)
 		v.Set(reflect.ValueOf(l))
 		return
@@ -212,6 +212,19 @@ func bare(v reflect.Value) {
 			v.SetMapIndex(key, value)
 		}
 	}
+}
+
+// A decider compares times with == where they are the keys of what it has told.
+func TestEqualTimesOfAnotherZoneAreTheSame(t *testing.T) {
+	zone := time.FixedZone("", 7200+1800)
+	d := &decoder{epoch: time.Date(2026, 1, 2, 3, 4, 5, 0, zone)}
+	text := []byte(`"` + d.epoch.Format(time.RFC3339Nano) + `"`)
+	first, err := d.time(text)
+	require.NoError(t, err)
+	second, err := d.time(text)
+	require.NoError(t, err)
+	require.True(t, any(first) == any(second))
+	require.True(t, any(first) == any(d.epoch))
 }
 
 // The times that a decider sees are those that are written down, to the nanosecond.

@@ -87,8 +87,14 @@ func (r *replay) start() bool {
 			s.Differs = fmt.Sprintf("what it was made with cannot be read here: %v", err)
 		} else {
 			s.Told = describe(cfg.Elem())
-			r.machine, s.Did = k.begin(r.at(b), cfg.Interface())
-			s.compare(b)
+			var panicked string
+			s.Did, panicked = contained(func() (did []string) {
+				r.machine, did = k.begin(r.at(b), cfg.Interface())
+				return did
+			})
+			if s.compare(b); panicked != "" {
+				s.Differs = "it panics here: " + panicked
+			}
 		}
 	}
 	r.steps = append(r.steps, s)

@@ -23,7 +23,7 @@ type Tape struct {
 	segment  *segment
 	base     int64           // how large the beginning of the segment is
 	listed   map[string]bool // lists that the segment has
-	cut      bool            // nothing more is recorded
+	over     bool            // nothing more is recorded
 	line     []byte          // that is being written
 }
 
@@ -54,7 +54,7 @@ func (t *Tape) begin(now time.Time, what func(*encoder)) {
 
 // Began writes down what a value did when it was made.
 func Began[E fmt.Stringer](t *Tape, effects []E) {
-	if t == nil || t.cut {
+	if t == nil || t.over {
 		return
 	}
 	if t.segment == nil {
@@ -69,19 +69,19 @@ func Step[F any, E fmt.Stringer](t *Tape, now time.Time, value interface {
 	Step(now time.Time, f F, out []E) []E
 }, f F,
 ) []E {
-	if t == nil || t.cut {
+	if t == nil || t.over {
 		return value.Step(now, f, nil)
 	}
 	now = t.before(now, f)
 	done := false
 	defer func() {
-		if !done && !t.cut {
+		if !done && !t.over {
 			t.finish(nil, true)
 		}
 	}()
 	effects := value.Step(now, f, nil)
 	done = true
-	if !t.cut {
+	if !t.over {
 		t.finish(lines(effects), false)
 		t.roll(now, value)
 	}
@@ -116,13 +116,14 @@ func (t *Tape) list(l *leader.Listing) {
 	e.raw(life(t.life) + `,"list":` + quoted(nameOf(l)) + `,"edition":` + strconv.FormatUint(version, 10) + `,"partitions":`)
 	e.value(reflect.ValueOf(&partitions).Elem())
 	t.keep(e)
-	if !t.cut {
+	if !t.over {
 		t.recorder.add(t.segment, append(t.line, "}\n"...))
 	}
 }
 
 // keep takes what was encoded as the line that is being written, or cuts the tape.
 func (t *Tape) keep(e *encoder) {
+	e.bound() // the last value may have been a long text
 	if t.line = e.b; e.err != nil {
 		t.end(e.err)
 	}
@@ -159,27 +160,26 @@ func (t *Tape) roll(now time.Time, value any) {
 		e.raw(`,"state":`)
 		e.state(reflect.ValueOf(value).Elem())
 	})
-	if t.cut {
+	if t.over {
 		return
 	}
 	t.segment = t.recorder.begin()
 	t.finish(nil, false)
 	t.base = t.segment.size.Load()
-	before.closed.Store(true)
-	t.recorder.trim()
+	t.recorder.close(before)
 }
 
 // Close says that the value is not stepped any more.
 func (t *Tape) Close() {
 	if t != nil && t.segment != nil {
-		t.segment.closed.Store(true)
-		t.recorder.trim()
+		t.over = true
+		t.recorder.close(t.segment)
 	}
 }
 
 // end cuts a tape: what is there can be replayed, and what follows is not recorded.
 func (t *Tape) end(why error) {
-	t.cut, t.line = true, nil
+	t.over, t.line = true, nil
 	if t.segment == nil {
 		t.segment = t.recorder.begin()
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,6 +187,34 @@ func TestADecisionThatHasChangedIsSeen(t *testing.T) {
 	require.Equal(t, *m, moments[len(moments)-1], "what follows is another history")
 }
 
+// hears notes when it was told what.
+type hears struct{ now, since []time.Time }
+
+func (h *hears) Step(now time.Time, f leader.Fact, out []leader.Effect) []leader.Effect {
+	h.now, h.since = append(h.now, now), append(h.since, f.(*leader.Blind).Since)
+	return out
+}
+
+// The two clocks of a process are read one after the other, so their differences are never quite the same.
+func TestAValueSeesTheTimesThatAreWrittenDown(t *testing.T) {
+	r, now, cfg, h := NewRecorder(Usual), time.Now(), leader.Config{}, &hears{}
+	tape := Open(r, Leader, now, &cfg)
+	Began[leader.Effect](tape, nil)
+	for range 500 {
+		Step[leader.Fact](tape, time.Now(), h, leader.Fact(&leader.Blind{Since: time.Now()}))
+	}
+	tr, err := Read(bytes.NewReader(written(t, r)))
+	require.NoError(t, err)
+	p := tr.segments[0]
+	for i, l := range p.lines {
+		var f leader.Blind
+		require.NoError(t, (&decoder{epoch: p.epoch}).value(l.Is, reflectOf(&f)))
+		require.True(t, p.at(l).Equal(h.now[i].Round(0)))
+		require.True(t, f.Since.Equal(h.since[i].Round(0)))
+	}
+	require.Len(t, p.lines, 500)
+}
+
 func TestWhatAValuePanicsOverIsReplayed(t *testing.T) {
 	r := NewRecorder(Usual)
 	term := lived(t, r, nil)
@@ -212,14 +241,24 @@ func (p panics) Step(now time.Time, f leader.Fact, out []leader.Effect) []leader
 
 func TestAFullRecorderKeepsWhatCanBeReplayed(t *testing.T) {
 	r := NewRecorder(4 * Smallest)
-	lived(t, r, nil).pass(2 * time.Hour)
+	term := lived(t, r, nil)
+	for n := range uint64(7) {
+		term.tell(&leader.RefreshAsked{ID: 2 + n}) // the same list again, in another part
+		term.pass(20 * time.Minute)
+	}
 	file := written(t, r)
-	require.Less(t, len(file), 5*Smallest)
+	require.LessOrEqual(t, r.size.Load(), r.limit)
+	require.Greater(t, len(file), 5*int(r.limit), "it is packed")
 	tr, moments := opened(t, file)
 	require.Greater(t, tr.Dropped, 2)
 	require.Nil(t, differing(moments))
 	require.Equal(t, "goes on", moments[0].Fact)
 	require.Greater(t, len(moments), 50)
+
+	other := bytes.Replace(file, []byte(`"state":{"`), []byte(`"state":{"of another release":1,"`), 1)
+	_, moments = opened(t, other)
+	require.Equal(t, "the state cannot be read here: leader.Leader has no of another release here", differing(moments).Differs)
+	require.Greater(t, len(moments), 50, "the other parts are replayed")
 }
 
 // Wherever it is cut, what is left of the state is all of it.
@@ -261,6 +300,41 @@ func TestAStateThatIsTooLargeCutsTheRecord(t *testing.T) {
 	require.Nil(t, differing(moments))
 	last := moments[len(moments)-1]
 	require.Contains(t, last.Cut, "too large for the recorder: more than 16384 bytes")
+}
+
+func TestAFactThatIsTooLargeCutsTheRecord(t *testing.T) {
+	r := NewRecorder(Smallest)
+	term := lead(t, r, 2, 4, nil)
+	term.tell(&leader.Listed{Err: errors.New(strings.Repeat("x", Smallest))})
+	term.pass(time.Minute)
+	require.Less(t, r.size.Load(), int64(Smallest))
+	_, moments := opened(t, written(t, r))
+	require.Nil(t, differing(moments))
+	require.Contains(t, moments[len(moments)-1].Cut, "too large for the recorder")
+}
+
+// Whoever reads gets whole lines, while several values are recorded.
+func TestATraceIsReadWhileItIsWritten(t *testing.T) {
+	r := NewRecorder(4 * Smallest)
+	var lives sync.WaitGroup
+	for range 3 {
+		lives.Go(func() { lived(t, r, nil).pass(4 * time.Minute) })
+	}
+	ended := make(chan struct{})
+	go func() {
+		lives.Wait()
+		close(ended)
+	}()
+	for over := false; !over; {
+		select {
+		case <-ended:
+			over = true
+		default:
+		}
+		_, moments := opened(t, written(t, r))
+		require.Nil(t, differing(moments))
+	}
+	require.LessOrEqual(t, r.size.Load(), r.limit*3/2)
 }
 
 func TestAFileThatIsNoTraceOfThisFormatIsRefused(t *testing.T) {
@@ -324,12 +398,10 @@ func (mute) Error() string { panic("no text") }
 // Reading never fails in another way than with an error, whatever is in the file.
 func FuzzRead(f *testing.F) {
 	r := NewRecorder(Smallest)
-	lived(f, r, nil).pass(time.Hour)
-	file := written(f, r)
-	f.Add(file[:2000])
-	f.Add(file[len(file)-40000 : len(file)-30000])
-	lines := bytes.SplitAfter(file, []byte("\n"))
-	f.Add(bytes.Join(lines[:3], nil))
+	lead(f, r, 2, 2, nil).pass(time.Minute)
+	lines := bytes.SplitAfter(written(f, r), []byte("\n"))
+	f.Add(bytes.Join(lines[:4], nil))
+	f.Add(bytes.Join(lines[:20], nil))
 	f.Fuzz(func(_ *testing.T, b []byte) {
 		if t, _ := Read(bytes.NewReader(b)); t != nil {
 			t.Replay()
@@ -338,12 +410,8 @@ func FuzzRead(f *testing.F) {
 }
 
 func BenchmarkBeat(b *testing.B) {
-	for _, bound := range []int{0, Usual} {
-		b.Run(map[bool]string{true: "recorded", false: "not recorded"}[bound > 0], func(b *testing.B) {
-			var r *Recorder
-			if bound > 0 {
-				r = NewRecorder(bound)
-			}
+	for name, r := range map[string]*Recorder{"recorded": NewRecorder(Usual), "not recorded": nil} {
+		b.Run(name, func(b *testing.B) {
 			t := lead(b, r, 100, 1000, nil)
 			t.pass(time.Minute)
 			beats := t.beats()
@@ -352,6 +420,22 @@ func BenchmarkBeat(b *testing.B) {
 				t.now = t.now.Add(20 * time.Millisecond)
 				Step(t.tape, t.now, t.value, beats[i%len(beats)])
 			}
+		})
+	}
+}
+
+func BenchmarkState(b *testing.B) {
+	for _, n := range []int{1000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			t := lead(b, nil, 100, n, nil)
+			t.pass(time.Minute)
+			var e *encoder
+			for b.Loop() {
+				e = &encoder{epoch: t.now, most: 1 << 30}
+				e.state(reflectOf(t.value))
+			}
+			require.NoError(b, e.err)
+			b.ReportMetric(float64(len(e.b))/float64(n), "B/partition")
 		})
 	}
 }

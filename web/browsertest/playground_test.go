@@ -144,7 +144,7 @@ func TestASceneBeginsByItsAddress(t *testing.T) {
 // TestEverySceneCanBePlayed plays them one after the other, and has two simulated minutes pass at once after each.
 func TestEverySceneCanBePlayed(t *testing.T) {
 	tab := playground(t, desk, "10x100")
-	for _, scene := range []string{"leader", "freeze", "cut", "rolling", "drain", "scale", "store", "mass"} {
+	for _, scene := range []string{"leader", "freeze", "cut", "rolling", "drain", "jam", "scale", "store", "mass"} {
 		require.NoError(t, tab.Do(chromedp.Click(chromedp.CSS(fmt.Sprintf(`#scenes a[href="#%s"]`, scene)))))
 		require.Empty(t, ask[string](t, tab, `document.querySelector("#hint").dataset.level`), "%s: %s", scene, text(t, tab, "#hint"))
 		require.Equal(t, 120_000.0, ask[float64](t, tab, `parti.advance(120000, 20000)`), scene)
