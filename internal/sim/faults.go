@@ -131,12 +131,18 @@ func (f *Fleet) calms() {
 		w.edition = len(f.source.editions) - 1 // every rollout is done
 	}
 	f.Start()
-	f.After(45*time.Second, func() { // every drain is over
+	f.revives()
+	f.refreshes(time.Second)
+}
+
+// revives starts a process whenever none is left: all have drained, or had no assignment within their StartupTimeout.
+func (f *Fleet) revives() {
+	f.After(5*time.Second, func() {
 		if len(f.live()) == 0 {
 			f.Start()
 		}
+		f.revives()
 	})
-	f.refreshes(time.Second)
 }
 
 // refreshes asks for a refresh again and again until one is answered.
