@@ -55,3 +55,31 @@ func TestNoMutantIsStale(t *testing.T) {
 		names[m.name] = true
 	}
 }
+
+func TestOnlyTheDecidersMutantsMeetLivesOnTheStoreInMemory(t *testing.T) {
+	chosen, err := choose("", true)
+	require.NoError(t, err)
+	for _, m := range chosen {
+		require.Contains(t, simulated, filepath.ToSlash(filepath.Dir(m.file)), m.name)
+	}
+	every, err := choose("", false)
+	require.NoError(t, err)
+	require.Less(t, len(chosen), len(every))
+
+	l, err := newLaboratory(options{sim: 200})
+	require.NoError(t, err)
+	defer l.close()
+	require.Len(t, l.stages(chosen[0]), 1, "nothing else")
+	require.Contains(t, l.stages(chosen[0])[0].args, "200")
+	l, err = newLaboratory(options{})
+	require.NoError(t, err)
+	defer l.close()
+	folders := func(m mutant) (those []string) {
+		for _, s := range l.stages(m) {
+			those = append(those, filepath.ToSlash(s.folder))
+		}
+		return those
+	}
+	require.Contains(t, folders(mutant{file: "internal/member/lead.go"}), "internal/sim")
+	require.NotContains(t, folders(mutant{file: "kv/lease.go"}), "internal/sim")
+}

@@ -57,6 +57,10 @@ var faults = []fault{
 	{"source shrinks", (*Fleet).shrinks},
 	{"source ails", (*Fleet).ails},
 	{"rolling restart", (*Fleet).rolls},
+	{"rollout", func(f *Fleet, w *Worker) {
+		f.another(w)
+		f.rolls(w)
+	}},
 	{"mass crash", (*Fleet).perishes},
 	{"store restored", (*Fleet).restored},
 	{"bucket deleted", func(f *Fleet, _ *Worker) {
@@ -109,6 +113,11 @@ func (f *Fleet) characters() {
 	f.source.watched = kind&2 > 0
 	f.cfg.Member.KeepServing = kind&12 == 4
 	f.cfg.StateDir = f.Draw(2) == 1
+	f.source.versioned = f.Draw(4) == 1
+	f.cfg.Member.Standby = f.Draw(4) == 1
+	if f.Draw(4) == 1 {
+		f.cfg.Topology.ExpectedWorkers = 2 + f.Draw(6)
+	}
 }
 
 // calms ends every fault.
@@ -119,6 +128,7 @@ func (f *Fleet) calms() {
 	for _, w := range f.Workers {
 		f.Store.Heal(f.now, w.client.id)
 		w.Become(Mood{Takes: w.cfg.Hook})
+		w.edition = len(f.source.editions) - 1 // every rollout is done
 	}
 	f.Start()
 	f.After(45*time.Second, func() { // every drain is over
@@ -175,8 +185,12 @@ func (f *Fleet) leaveAndRestart(w *Worker) {
 }
 
 func (f *Fleet) scale(*Worker) {
+	most := mostWorkers
+	if f.cfg.Member.Standby {
+		most += 2 // who finds no ID free waits for one
+	}
 	for range 1 + f.Draw(2) {
-		if len(f.live()) < mostWorkers {
+		if len(f.live()) < most {
 			f.Start()
 		}
 	}

@@ -64,7 +64,7 @@ func TestGoldenLives(t *testing.T) {
 	}
 }
 
-// FuzzLife lives what the bytes say; what breaks a promise is shrunk. `go test -fuzz FuzzLife ./internal/sim`
+// FuzzLife lives what the bytes say; what breaks a promise is shrunk. `go test -run xxx -fuzz FuzzLife -fuzzminimizetime 1x ./internal/sim`
 func FuzzLife(f *testing.F) {
 	f.Add([]byte{})
 	for seed := range uint64(4) {
