@@ -17,14 +17,14 @@ import (
 	"github.com/parti-go/parti/internal/bubble"
 )
 
-// Fleet runs f in virtual time, with a real NATS server and n workers, which FleetHandle.Start starts. Time stands still
+// Fleet runs f in virtual time, with a real NATS server and n workers, which [FleetHandle.Start] starts. Time stands still
 // while any goroutine works, and jumps ahead when all of them wait, so waiting for minutes takes milliseconds.
 //
 // Fleet checks Parti's promises all the time: two owners of one partition, a forgotten partition, or a step that the state
 // machine does not allow fail the test. At the end it stops all workers.
 //
 // All goroutines that f and the handlers start must have ended when f returns. They may block on channels, timers, contexts
-// and package sync, but not on sockets or files. The connections of FleetWorker.JetStream and FleetHandle.JetStream are
+// and package sync, but not on sockets or files. The connections of [FleetWorker.JetStream] and [FleetHandle.JetStream] are
 // safe to use. Do not call t.Parallel inside f.
 func Fleet(t *testing.T, n int, f func(t *testing.T, fl *FleetHandle)) {
 	t.Helper()
@@ -107,7 +107,7 @@ func listed(ids []string) []parti.Partition {
 }
 
 // Start starts all workers and waits until every partition has an owner. It calls handler to make the handler of each
-// worker. A handler should use its worker's connection, FleetWorker.JetStream, so that the worker's faults affect it too.
+// worker. A handler should use its worker's connection, [FleetWorker.JetStream], so that the worker's faults affect it too.
 func (fl *FleetHandle) Start(handler func(w *FleetWorker) parti.Handler) {
 	fl.t.Helper()
 	if fl.fleet != nil {
@@ -250,7 +250,7 @@ func (w *FleetWorker) Restart() *FleetWorker {
 // Stop ends the worker cleanly, see [parti.Manager.Stop].
 func (w *FleetWorker) Stop() error { return w.process.Stop() }
 
-// Drain makes the worker hand everything over and leave, see parti.Manager.Drain.
+// Drain makes the worker hand everything over and leave, see [parti.Manager.Drain].
 func (w *FleetWorker) Drain(ctx context.Context) error { return w.process.Drain(ctx) }
 
 // Freeze pauses the process as a debugger or a hypervisor would: nothing passes through its connection, and its actors

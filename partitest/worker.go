@@ -15,7 +15,7 @@ import (
 
 // Worker runs a handler for the partitions that a test grants. It uses the partition actors of a real worker: it calls a
 // failed handler again after a pause, contains panics, and never runs two handlers of one partition at once, except after
-// Worker.Overlap. There is no server, no leader and no other worker.
+// [Worker.Overlap]. There is no server, no leader and no other worker.
 //
 // Call Grant and Overlap on the test's goroutine. You may call the other methods on any goroutine. Inside testing/synctest,
 // create the Worker in the bubble.
@@ -55,7 +55,7 @@ type settings struct {
 // Option is a setting of [New].
 type Option func(*settings)
 
-// WithWorkerID sets the result of parti.Ownership.WorkerID. The default is "worker-0". Each overlapping owner appends
+// WithWorkerID sets the result of [parti.Ownership.WorkerID]. The default is "worker-0". Each overlapping owner appends
 // "-next" to it.
 func WithWorkerID(id string) Option { return func(s *settings) { s.worker = id } }
 
@@ -69,7 +69,7 @@ func WithRestartBackoff(first, most time.Duration) Option {
 	return func(s *settings) { s.first, s.most = first, most }
 }
 
-// New returns a worker that owns nothing yet. When the test ends, the worker takes everything back with parti.ErrStopping,
+// New returns a worker that owns nothing yet. When the test ends, the worker takes everything back with [parti.ErrStopping],
 // and the test fails if a handler does not return.
 func New(t testing.TB, h parti.Handler, opts ...Option) *Worker {
 	t.Helper()
@@ -89,7 +89,7 @@ func New(t testing.TB, h parti.Handler, opts ...Option) *Worker {
 
 // Grant gives the worker partitions, each under a new epoch. It returns their ownerships in the same order once the handler
 // has been called for each. If the worker already owns a partition, Grant gives it a new epoch: the context of its handler
-// ends with parti.ErrRevoked, and the handler is called again under the new epoch when it has returned.
+// ends with [parti.ErrRevoked], and the handler is called again under the new epoch when it has returned.
 func (w *Worker) Grant(ids ...string) []*parti.Ownership {
 	w.t.Helper()
 	w.check(ids)
@@ -116,19 +116,19 @@ func (w *Worker) Grant(ids ...string) []*parti.Ownership {
 }
 
 // Revoke takes partitions back, as a leader does to give them to another worker: the contexts of their handlers end with
-// parti.ErrRevoked. It returns when the handlers have returned. Without IDs it takes back all partitions of the worker.
+// [parti.ErrRevoked]. It returns when the handlers have returned. Without IDs it takes back all partitions of the worker.
 func (w *Worker) Revoke(ids ...string) {
 	w.t.Helper()
 	w.takeBack(parti.ErrRevoked, ids...)
 }
 
-// Unlist takes partitions back as Revoke does, as when the source no longer lists them: the cause is parti.ErrUnlisted.
+// Unlist takes partitions back as Revoke does, as when the source no longer lists them: the cause is [parti.ErrUnlisted].
 func (w *Worker) Unlist(ids ...string) {
 	w.t.Helper()
 	w.takeBack(parti.ErrUnlisted, ids...)
 }
 
-// Stop takes everything back, as when the worker stops: the cause is parti.ErrStopping.
+// Stop takes everything back, as when the worker stops: the cause is [parti.ErrStopping].
 func (w *Worker) Stop() {
 	w.t.Helper()
 	w.takeBack(parti.ErrStopping)
@@ -148,7 +148,7 @@ func (w *Worker) takeBack(why error, ids ...string) {
 
 // Fence ends the trust in partitions without warning, as if the lease of the worker had run out: the context of the handler
 // and [parti.Ownership.Held] end with [parti.ErrFenced] at once, and [parti.Ownership.Valid] says so. It does not wait for
-// the handlers: see Worker.Await. Without IDs it fences all partitions. After Worker.Overlap it fences the stale owner, and
+// the handlers: see [Worker.Await]. Without IDs it fences all partitions. After [Worker.Overlap] it fences the stale owner, and
 // the successor goes on.
 func (w *Worker) Fence(ids ...string) {
 	w.t.Helper()
@@ -189,8 +189,8 @@ func (w *Worker) fence(g *grant) {
 
 // Overlap plays a worker that was paused for longer than its trust. It returns the stale owner, which does not know that it
 // is stale, and its successor under a higher epoch. Their handlers run at the same time. The stale owner's context goes on
-// and its parti.Ownership.Valid returns nil, as in a process that is paused between that check and its next write. Let both
-// write, and check that the writes of the stale owner are refused. Call Worker.Fence at the end, to end the stale owner's
+// and its [parti.Ownership.Valid] returns nil, as in a process that is paused between that check and its next write. Let both
+// write, and check that the writes of the stale owner are refused. Call [Worker.Fence] at the end, to end the stale owner's
 // trust.
 //
 // If the worker does not own the partition yet, Overlap grants it first.
@@ -215,7 +215,7 @@ func (w *Worker) Overlap(id string) (stale, fresh *parti.Ownership) {
 }
 
 // Await waits until all handlers of the partitions whose contexts have ended have returned. It fails the test if one takes
-// longer than WithTimeout allows. Without IDs it waits for all partitions.
+// longer than [WithTimeout] allows. Without IDs it waits for all partitions.
 func (w *Worker) Await(ids ...string) {
 	w.t.Helper()
 	var left []string
@@ -231,7 +231,7 @@ func (w *Worker) Owned() []string {
 	return slices.Sorted(maps.Keys(w.owned))
 }
 
-// Errors returns the errors that OnError would have got: each failure of a handler, wrapping parti.ErrHandlerFailed.
+// Errors returns the errors that OnError would have got: each failure of a handler, wrapping [parti.ErrHandlerFailed].
 func (w *Worker) Errors() []error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

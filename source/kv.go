@@ -15,7 +15,7 @@ import (
 // Option changes what [KV] lists.
 type Option func(*bucket)
 
-// Under makes KV list only the keys that begin with this prefix and a dot, for buckets that also hold other things. The ID
+// Under makes [KV] list only the keys that begin with this prefix and a dot, for buckets that also hold other things. The ID
 // is what follows the dot.
 func Under(prefix string) Option {
 	return func(b *bucket) { b.prefix, b.under = prefix, true }

@@ -17,7 +17,7 @@ const mostNumbered = 10_000_000
 // they sort: 12 partitions of "orders" are orders.00 to orders.11. An empty prefix leaves the number alone.
 //
 // The width is that of n-1. So a different number of digits renames every partition, and a group accepts that only from a
-// source of a higher version (see Versioned). Every n from 101 to 1000 has the same width.
+// source of a higher version (see [Versioned]). Every n from 101 to 1000 has the same width.
 func Numbered(prefix string, n int) parti.PartitionSource {
 	return parti.SourceFunc(func(context.Context) ([]parti.Partition, error) {
 		if n < 1 || n > mostNumbered {

@@ -6,7 +6,7 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// Versioned gives a source a version. Raise the version with each deploy that changes the list, see parti.VersionedSource.
+// Versioned gives a source a version. Raise the version with each deploy that changes the list, see [parti.VersionedSource].
 // If the source reports its changes, the versioned one does too. Version 0 means no version.
 func Versioned(version uint64, s parti.PartitionSource) parti.VersionedSource {
 	if w, watched := s.(parti.WatchedSource); watched {
