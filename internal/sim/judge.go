@@ -18,6 +18,7 @@ type judge struct {
 	entries  [store.Buckets]map[string]store.Entry
 	beats    map[string]beat    // the last one of each worker
 	holdings map[string]tenancy // who has each partition by the records
+	moves    map[string]int     // how often each partition has changed hands since nothing has happened; nil while something does
 }
 
 // beat is what the last heartbeat of a worker said.
@@ -147,6 +148,7 @@ func (j *judge) assigned(a record.Assignment) {
 			j.fleet.breaks("handoff: %s is granted to %s session %d while %s session %d holds it", o.Partition, a.Worker, a.Session,
 				last.worker, last.session)
 		}
+		j.moved(o.Partition)
 		j.holdings[o.Partition] = tenancy{worker: a.Worker, session: a.Session, epoch: o.Epoch}
 	}
 	for _, r := range a.Releasing {
@@ -161,6 +163,16 @@ func (j *judge) assigned(a record.Assignment) {
 			last.since = a.Version
 			j.holdings[p] = last
 		}
+	}
+}
+
+// moved counts a change of hands. Where nothing happens one is explained by a worker that is admitted late, and two are not.
+func (j *judge) moved(partition string) {
+	if j.moves == nil {
+		return
+	}
+	if j.moves[partition]++; j.moves[partition] == 2 {
+		j.fleet.breaks("I7: %s changes hands again and nothing has happened", partition)
 	}
 }
 
