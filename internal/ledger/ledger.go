@@ -154,6 +154,7 @@ func (l *Ledger) Unreadable(id string) {
 func (l *Ledger) Forgotten(newest int64) {
 	for id, w := range l.workers {
 		if w.alive() && w.applied > newest {
+			l.version = max(l.version, w.applied) // what it is asked to acknowledge is newer than anything it has
 			l.Unreadable(id)
 		}
 	}

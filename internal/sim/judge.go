@@ -107,7 +107,7 @@ func (j *judge) beat(e store.Entry) {
 	h, err := store.Decode(e, record.DecodeHeartbeat)
 	switch {
 	case err != nil:
-	case h.Session < last.session && !j.reused:
+	case h.Session < last.session && !j.reused && !j.fleet.upheaved():
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
 		j.beats[e.Key] = beat{session: h.Session, applied: h.Applied.Version, holding: h.Holding}
