@@ -161,7 +161,7 @@ func (f *Fleet) refreshes(every time.Duration) {
 func (f *Fleet) unlisted() string {
 	for _, w := range f.Workers {
 		for _, p := range w.running() {
-			if !f.source.lists(p) {
+			if !f.source.lists(p) && !w.user.overstays(p) {
 				return w.Name + ": " + p
 			}
 		}

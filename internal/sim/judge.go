@@ -12,7 +12,7 @@ import (
 // what their users run.
 type judge struct {
 	fleet    *Fleet
-	reused   bool   // revisions may mean what they did not mean: the store was restored from a copy, and nobody can tell whose a deletion is
+	reused   bool   // revisions mean another thing than before a restore: what was under way then may pass any fence
 	term     uint64 // the highest stored
 	version  int64  // that a plan has
 	entries  [store.Buckets]map[string]store.Entry
@@ -66,7 +66,7 @@ func (j *judge) stored(e store.Entry) {
 	case e.Bucket != store.Assignments, e.Kind != store.Put:
 	case e.Key == store.TermKey:
 		if t, err := store.Decode(e, record.DecodeTerm); err == nil {
-			if t.Number <= j.term {
+			if t.Number <= j.term && !j.reused {
 				j.fleet.breaks("I4: term %d is stored after term %d", t.Number, j.term)
 			}
 			j.term = t.Number
@@ -74,7 +74,7 @@ func (j *judge) stored(e store.Entry) {
 	case e.Key == store.PlanKey:
 		if p, err := store.Decode(e, record.DecodePlan); err == nil {
 			j.ofTerm("plan", p.Term)
-			if p.Version < j.version {
+			if p.Version < j.version && !j.reused {
 				j.fleet.breaks("I4: version %d is stored after version %d", p.Version, j.version)
 			}
 			j.version = p.Version
@@ -88,7 +88,7 @@ func (j *judge) stored(e store.Entry) {
 }
 
 func (j *judge) ofTerm(what string, term uint64) {
-	if term < j.term {
+	if term < j.term && !j.reused {
 		j.fleet.breaks("I6: a %s of term %d is stored in term %d", what, term, j.term)
 	}
 }
@@ -107,7 +107,7 @@ func (j *judge) beat(e store.Entry) {
 	h, err := store.Decode(e, record.DecodeHeartbeat)
 	switch {
 	case err != nil:
-	case h.Session < last.session && !j.reused:
+	case h.Session < last.session && !j.reused && !j.fleet.upheaved():
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
 		j.beats[e.Key] = beat{session: h.Session, applied: h.Applied.Version, holding: h.Holding}
