@@ -2,8 +2,8 @@ package checker
 
 import "time"
 
-// This file judges drains. A worker that says that it leaves is granted nothing any more; what it has it hands over; and nobody
-// waits for its return when it is gone.
+// This file judges drains. A worker that says that it leaves is granted nothing any more, unless all members leave; what it has it
+// hands over; and nobody waits for its return when it is gone.
 
 // leavingSince says since when a session has said that it leaves.
 func (s *stored) leavingSince(worker string, session uint64) (since time.Time, leaves bool) {
@@ -27,10 +27,23 @@ func (c *Checker) grantedToLeaver(partition string, to holding) {
 	if d := c.cfg.Deadlines; d != nil {
 		late += d.Slack
 	}
-	if leaves && to.at.After(since.Add(late)) {
+	if leaves && to.at.After(since.Add(late)) && c.stored.memberStays() {
 		c.violate("drain", "%s was granted to %s session %d (epoch %d), which has said for %s that it leaves", partition,
 			to.worker, to.session, to.epoch, to.at.Sub(since))
 	}
+}
+
+// memberStays says that a member of the last plan lives and does not say that it leaves.
+func (s *stored) memberStays() bool {
+	if len(s.plans) == 0 {
+		return false
+	}
+	for _, m := range s.plans[len(s.plans)-1].Members {
+		if beats := s.beats[m]; len(beats) > 0 && !beats[len(beats)-1].gone && !beats[len(beats)-1].leaving {
+			return true
+		}
+	}
+	return false
 }
 
 // noteStayers notes since when somebody is there who does not leave: nobody else may be given anything.

@@ -156,7 +156,7 @@ var kept = []mutant{
 		name: "removal-takes-the-next-session", breaks: "A rejoin deletes whatever this process has in the bucket, the heartbeat of the next session too.",
 		file:   "actors/removal.go",
 		old:    `own = remaining(own, buckets.Left(own[0].Bucket))`,
-		new:    `own = store.Left(own[0].Bucket)`,
+		new:    `own = buckets.Left(own[0].Bucket)`,
 		likely: "OnlyWhatTheSessionBeforeLeft",
 	},
 

@@ -293,7 +293,7 @@ var planned = []mutant{
 		name: "emptied-store-believed", breaks: "A leader that finds an emptied store grants what sessions hold that have applied more than the store knows.",
 		file: "internal/leader/plan.go",
 		old: `	if !l.draft.planned {
-		l.ledger.Forgotten(l.newest)
+		l.ledger.Forgotten(l.newest, now.UnixMilli())
 	}
 `,
 		new: ``,

@@ -173,7 +173,7 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 		delete(l.roster.away, id)
 	}
 	if !l.draft.planned {
-		l.ledger.Forgotten(l.newest)
+		l.ledger.Forgotten(l.newest, now.UnixMilli())
 	}
 	l.ledger.SetTargets(d.Members, next)
 	l.ledger.SetMembers(d.Members)

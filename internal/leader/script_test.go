@@ -231,6 +231,9 @@ func (p *player) set(t *testing.T, key, value string) {
 	case "described":
 		p.cfg.Strategy = value
 		return
+	case "term":
+		p.cfg.Term = uint64(number(t, value))
+		return
 	case "floor":
 		p.cfg.Floor = number(t, value)
 		return

@@ -143,7 +143,7 @@ func (l *Leader) begin(now time.Time) {
 	}
 	l.ledger.SetMembers(l.draft.members)
 	if l.draft.planned { // otherwise they go on until there is a plan
-		l.ledger.Forgotten(l.newest)
+		l.ledger.Forgotten(l.newest, now.UnixMilli())
 	}
 	// A store that was away shows for a moment what should have expired meanwhile: how old a heartbeat is, its clock says.
 	present := l.roster.newest()

@@ -150,10 +150,12 @@ func (l *Ledger) Unreadable(id string) {
 }
 
 // Forgotten says up to which version the store knows everything, when all live sessions have been seen. One that has applied more
-// holds what no record names any more: somebody emptied the store, or put an older copy in its place.
-func (l *Ledger) Forgotten(newest int64) {
+// holds what no record names any more: somebody emptied the store, or put an older copy in its place. Versions go on above what it
+// has applied, and above the given one.
+func (l *Ledger) Forgotten(newest, above int64) {
 	for id, w := range l.workers {
 		if w.alive() && w.applied > newest {
+			l.version = max(l.version, w.applied, above) // what it is asked to acknowledge is newer than anything it has
 			l.Unreadable(id)
 		}
 	}

@@ -2,11 +2,9 @@ package sim
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/parti-go/parti/internal/store"
-	"github.com/parti-go/parti/strategy"
 )
 
 const (
@@ -131,12 +129,18 @@ func (f *Fleet) calms() {
 		w.edition = len(f.source.editions) - 1 // every rollout is done
 	}
 	f.Start()
-	f.After(45*time.Second, func() { // every drain is over
+	f.revives()
+	f.refreshes(time.Second)
+}
+
+// revives starts a process whenever none is left: all have drained, or had no assignment within their StartupTimeout.
+func (f *Fleet) revives() {
+	f.After(5*time.Second, func() {
 		if len(f.live()) == 0 {
 			f.Start()
 		}
+		f.revives()
 	})
-	f.refreshes(time.Second)
 }
 
 // refreshes asks for a refresh again and again until one is answered.
@@ -157,7 +161,7 @@ func (f *Fleet) refreshes(every time.Duration) {
 func (f *Fleet) unlisted() string {
 	for _, w := range f.Workers {
 		for _, p := range w.running() {
-			if !f.source.lists(p) {
+			if !f.source.lists(p) && !w.user.overstays(p) {
 				return w.Name + ": " + p
 			}
 		}
@@ -228,97 +232,11 @@ func (f *Fleet) outage(*Worker) {
 	f.After(f.Spread(20*time.Second), func() { f.Store.Start(f.now) })
 }
 
-// restored stops the store, and starts it on a copy that was made when it was stopped that way before.
-func (f *Fleet) restored(*Worker) {
-	f.Store.Stop(f.now)
-	if f.copy == nil {
-		c := f.Store.Copy()
-		f.copy = &c
-	} else {
-		if err := f.Store.Restore(f.now, *f.copy); err != nil {
-			panic(err)
-		}
-		f.copy = nil
-		f.judge.forget()
-		f.judge.reused = true
-		f.Seen["restored"]++
-	}
-	started := f.now.Add(f.Spread(20 * time.Second))
-	f.upheaval = started // the sessions of before find out later
-	f.At(started, func() { f.Store.Start(f.now) })
-}
-
-// garbage is what a stranger writes over an entry.
-func (f *Fleet) garbage(w *Worker) {
-	b := store.Bucket(f.Draw(int(store.Buckets)))
-	keys := []string{w.status.Worker, w.status.Worker, store.LeaderKey, store.TermKey, store.PlanKey}
-	key := keys[0]
-	switch b {
-	case store.Election:
-		key = store.LeaderKey
-	case store.Assignments:
-		key = keys[f.Draw(len(keys))]
-	case store.StableIDs, store.Heartbeats, store.Buckets:
-	}
-	f.stranger.overwrite(b, key, f.now.Add(2*time.Second))
-}
-
 // moods changes how the user of a worker behaves.
 func (f *Fleet) moods(w *Worker) {
 	takes := []time.Duration{w.cfg.Hook, 20 * time.Second, Stuck}
 	w.Become(Mood{Takes: takes[f.Draw(3)], Deaf: f.Draw(3) == 1, Fails: f.Draw(3) == 1})
 	f.later(2*time.Minute, func() { w.Become(Mood{Takes: w.cfg.Hook}) })
-}
-
-// another makes another list: with a partition more, without one, or with another weight.
-func (f *Fleet) another(*Worker) {
-	list := slices.Clone(f.source.list())
-	switch at := f.Draw(len(list)); {
-	case f.Draw(3) == 0:
-		list = append(list, f.source.name())
-	case f.Draw(2) == 0:
-		list[at].Weight = 1 + int64(f.Draw(250))
-	case at > 0 && len(list) > 8: // some stay: a list with nothing in common is another application's
-		list = slices.Delete(list, at, at+1)
-	}
-	f.changes(list)
-}
-
-// shrinks takes most of the list away, and gives it back later or not.
-func (f *Fleet) shrinks(*Worker) {
-	before := f.source.list()
-	f.changes(slices.Clone(before[:max((len(before)+2)/3, min(len(before), 4))]))
-	if f.Draw(2) == 0 {
-		f.later(longest, func() { f.changes(before) })
-	}
-}
-
-func (f *Fleet) changes(list []strategy.Partition) {
-	f.set(list)
-	for range f.Draw(4) {
-		f.Refresh(func(err error) {
-			if err == nil {
-				f.Seen["refreshed"]++
-			}
-		})
-	}
-}
-
-// ails makes the source slow, fail, or answer with a part of its list, and the strategy slow.
-func (f *Fleet) ails(*Worker) {
-	s := &f.source
-	switch f.Draw(4) {
-	case 0:
-		s.takes = f.Spread(12 * time.Second)
-	case 1:
-		s.fails = true
-	case 2:
-		s.partial = true
-	default:
-		f.thinks = f.Spread(12 * time.Second)
-	}
-	f.changes(s.list())
-	f.later(longest, func() { s.fails, s.partial, s.takes, f.thinks = false, false, 0, 0 })
 }
 
 // rolls restarts everybody, one after the other.

@@ -121,7 +121,7 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	}
 	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
 	anew := f.emptied && epoch < small // the group has begun anew
-	if !anew && (epoch < before.epoch || epoch == before.epoch && now != before) {
+	if !anew && (epoch < before.epoch || epoch == before.epoch && now != before && !f.upheld(w)) {
 		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
@@ -144,7 +144,12 @@ func (f *Fleet) upheaves(b store.Bucket) {
 // its claim, or when its feed lists. Until then no rule keeps others from what it has. Of a moment later are those that begin with a
 // write that was under way: revisions are used again.
 func (f *Fleet) upheld(w *Worker) bool {
-	return !f.upheaval.IsZero() && w.begun.Sub(f.upheaval) < f.cfg.Member.OperationTimeout && f.now.Sub(f.upheaval) < f.cfg.Member.WorkerIDTTL
+	return f.upheaved() && w.begun.Sub(f.upheaval) < f.cfg.Member.OperationTimeout
+}
+
+// upheaved says that the last upheaval is so short ago that somebody may not know of it.
+func (f *Fleet) upheaved() bool {
+	return !f.upheaval.IsZero() && f.now.Sub(f.upheaval) < f.cfg.Member.WorkerIDTTL
 }
 
 // beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.

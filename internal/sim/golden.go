@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/parti-go/parti/internal/store/model"
@@ -33,7 +34,7 @@ func (s Script) String() string {
 func words(n int, b []byte) string {
 	weather := ""
 	if kind := int(at(b, 1)) % len(weathers); kind != 0 {
-		weather = fmt.Sprintf(", weather %d of kind %d", at(b, 2), kind)
+		weather = fmt.Sprintf("; weather %d of kind %d", at(b, 2), kind)
 	}
 	switch {
 	case n == 0:
@@ -42,7 +43,7 @@ func words(n int, b []byte) string {
 		return fmt.Sprintf("+%s point: number %d from here on of %q is %d",
 			pause(at(b, 0)), int(at(b, 4))<<8|int(at(b, 5)), names[int(at(b, 3))%choices], at(b, 6))
 	}
-	return fmt.Sprintf("+%s step%s", pause(at(b, 0)), weather)
+	return fmt.Sprintf("+%s %s%s", pause(at(b, 0)), faults[int(at(b, 3))%len(faults)].name, weather)
 }
 
 // names are those of the small choices.
@@ -95,7 +96,25 @@ func ParseGolden(text string) (prose string, s Script, err error) {
 		if err != nil || len(b) > Block {
 			return "", nil, fmt.Errorf("golden script: block %q, allowed: up to %d bytes in hexadecimal digits", strings.TrimSpace(line), Block)
 		}
-		s = append(s, append(b, make([]byte, Block-len(b))...)...)
+		b = append(b, make([]byte, Block-len(b))...)
+		if len(s) > 0 && b[1] != PointMark {
+			if b[3], err = number(line); err != nil {
+				return "", nil, err
+			}
+		}
+		s = append(s, b...)
 	}
 	return prose, s, nil
+}
+
+// number is that of the fault that a line of a step names: the name counts, because the list of faults grows.
+func number(line string) (byte, error) {
+	_, words, _ := strings.Cut(line, "#")
+	words, _, _ = strings.Cut(strings.TrimSpace(words), ";")
+	_, name, _ := strings.Cut(words, " ")
+	n := slices.IndexFunc(faults, func(f fault) bool { return f.name == name })
+	if n < 0 {
+		return 0, fmt.Errorf("golden script: step %q, allowed: the name of a fault", name)
+	}
+	return byte(n), nil
 }

@@ -129,8 +129,11 @@ func (u *user) abandon() {
 func (u *user) holding() []string { return slices.Sorted(maps.Keys(u.ending)) }
 
 func (u *user) tellHeld() {
-	if !slices.Equal(u.said, u.holding()) {
-		u.said = u.holding()
+	if len(u.said)+len(u.ending) == 0 {
+		return
+	}
+	if holding := u.holding(); !slices.Equal(u.said, holding) {
+		u.said = holding
 		u.tell(&member.Held{Holding: u.said})
 	}
 }

@@ -12,12 +12,13 @@ import (
 // what their users run.
 type judge struct {
 	fleet    *Fleet
-	reused   bool   // revisions may mean what they did not mean: the store was restored from a copy, and nobody can tell whose a deletion is
+	reused   bool   // revisions mean another thing than before a restore: what was under way then may pass any fence
 	term     uint64 // the highest stored
 	version  int64  // that a plan has
 	entries  [store.Buckets]map[string]store.Entry
 	beats    map[string]beat    // the last one of each worker
 	holdings map[string]tenancy // who has each partition by the records
+	moves    map[string]int     // how often each partition has changed hands since nothing has happened; nil while something does
 }
 
 // beat is what the last heartbeat of a worker said.
@@ -65,7 +66,7 @@ func (j *judge) stored(e store.Entry) {
 	case e.Bucket != store.Assignments, e.Kind != store.Put:
 	case e.Key == store.TermKey:
 		if t, err := store.Decode(e, record.DecodeTerm); err == nil {
-			if t.Number <= j.term {
+			if t.Number <= j.term && !j.reused {
 				j.fleet.breaks("I4: term %d is stored after term %d", t.Number, j.term)
 			}
 			j.term = t.Number
@@ -73,7 +74,7 @@ func (j *judge) stored(e store.Entry) {
 	case e.Key == store.PlanKey:
 		if p, err := store.Decode(e, record.DecodePlan); err == nil {
 			j.ofTerm("plan", p.Term)
-			if p.Version < j.version {
+			if p.Version < j.version && !j.reused {
 				j.fleet.breaks("I4: version %d is stored after version %d", p.Version, j.version)
 			}
 			j.version = p.Version
@@ -87,7 +88,7 @@ func (j *judge) stored(e store.Entry) {
 }
 
 func (j *judge) ofTerm(what string, term uint64) {
-	if term < j.term {
+	if term < j.term && !j.reused {
 		j.fleet.breaks("I6: a %s of term %d is stored in term %d", what, term, j.term)
 	}
 }
@@ -106,7 +107,7 @@ func (j *judge) beat(e store.Entry) {
 	h, err := store.Decode(e, record.DecodeHeartbeat)
 	switch {
 	case err != nil:
-	case h.Session < last.session:
+	case h.Session < last.session && !j.reused && !j.fleet.upheaved():
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
 		j.beats[e.Key] = beat{session: h.Session, applied: h.Applied.Version, holding: h.Holding}
@@ -147,6 +148,7 @@ func (j *judge) assigned(a record.Assignment) {
 			j.fleet.breaks("handoff: %s is granted to %s session %d while %s session %d holds it", o.Partition, a.Worker, a.Session,
 				last.worker, last.session)
 		}
+		j.moved(o.Partition)
 		j.holdings[o.Partition] = tenancy{worker: a.Worker, session: a.Session, epoch: o.Epoch}
 	}
 	for _, r := range a.Releasing {
@@ -161,6 +163,16 @@ func (j *judge) assigned(a record.Assignment) {
 			last.since = a.Version
 			j.holdings[p] = last
 		}
+	}
+}
+
+// moved counts a change of hands. Where nothing happens one is explained by a worker that is admitted late, and two are not.
+func (j *judge) moved(partition string) {
+	if j.moves == nil {
+		return
+	}
+	if j.moves[partition]++; j.moves[partition] == 2 {
+		j.fleet.breaks("I7: %s changes hands again and nothing has happened", partition)
 	}
 }
 

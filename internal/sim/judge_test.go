@@ -106,3 +106,15 @@ func TestTheJudgeSeesWhatWorkersDoAgainstTheRules(t *testing.T) {
 		})
 	}
 }
+
+func TestTheJudgeSeesAPartitionThatMovesAgainWhileNothingHappens(t *testing.T) {
+	f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
+	f.judge.stored(granted("a", 1, 5, "p"))
+	f.judge.moves = map[string]int{}
+	f.judge.stored(granted("b", 2, 6, "p"))
+	f.judge.stored(granted("b", 2, 6, "p"))
+	require.Empty(t, f.Broken)
+	f.judge.stored(granted("a", 3, 7, "p"))
+	require.Len(t, f.Broken, 1)
+	require.Contains(t, f.Broken[0], "I7: p changes hands again")
+}

@@ -13,6 +13,9 @@ var Begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 // calmLasts is how long after the last fault everything must have an owner.
 const calmLasts = 3 * time.Minute
 
+// settledLasts is the last part of the calm, in which no partition may change hands twice.
+const settledLasts = time.Minute
+
 // Traced has each thing that happens told in one line.
 func Traced(tell func(line string)) func(*Fleet) {
 	return func(f *Fleet) {
@@ -72,7 +75,9 @@ func born(c *chooser) *Fleet {
 // recovers ends every fault and judges what becomes of the fleet.
 func (f *Fleet) recovers() {
 	f.calms()
-	f.Run(f.now.Add(calmLasts))
+	f.Run(f.now.Add(calmLasts - settledLasts))
+	f.judge.moves = map[string]int{}
+	f.Run(f.now.Add(settledLasts))
 	if n := f.Missing(); n > 0 {
 		f.breaks("%d partitions have no owner %s after the last fault", n, calmLasts)
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/parti-go/parti/internal/leader"
@@ -90,4 +91,55 @@ func (f *Fleet) Refresh(done func(error)) {
 		c.refreshes[c.asked] = done
 		c.step(&leader.RefreshAsked{ID: c.asked})
 	})
+}
+
+// another makes another list: with a partition more, without one, or with another weight.
+func (f *Fleet) another(*Worker) {
+	list := slices.Clone(f.source.list())
+	switch at := f.Draw(len(list)); {
+	case f.Draw(3) == 0:
+		list = append(list, f.source.name())
+	case f.Draw(2) == 0:
+		list[at].Weight = 1 + int64(f.Draw(250))
+	case at > 0 && len(list) > 8: // some stay: a list with nothing in common is another application's
+		list = slices.Delete(list, at, at+1)
+	}
+	f.changes(list)
+}
+
+// shrinks takes most of the list away, and gives it back later or not.
+func (f *Fleet) shrinks(*Worker) {
+	before := f.source.list()
+	f.changes(slices.Clone(before[:max((len(before)+2)/3, min(len(before), 4))]))
+	if f.Draw(2) == 0 {
+		f.later(longest, func() { f.changes(before) })
+	}
+}
+
+func (f *Fleet) changes(list []strategy.Partition) {
+	f.set(list)
+	for range f.Draw(4) {
+		f.Refresh(func(err error) {
+			if err == nil {
+				f.Seen["refreshed"]++
+			}
+		})
+	}
+}
+
+// ails makes the source slow, fail, or answer with a part of its list, and the strategy slow.
+func (f *Fleet) ails(*Worker) {
+	s := &f.source
+	switch f.Draw(4) {
+	case 0:
+		s.takes = f.Spread(12 * time.Second)
+	case 1:
+		s.fails = true
+	case 2:
+		s.partial = true
+	default:
+		f.thinks = f.Spread(12 * time.Second)
+	}
+	f.changes(s.list())
+	f.later(longest, func() { s.fails, s.partial, s.takes, f.thinks = false, false, 0, 0 })
 }

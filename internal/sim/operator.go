@@ -1,0 +1,44 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/parti-go/parti/internal/store"
+)
+
+// This file is what an operator, or a stranger, does to the store.
+
+// restored stops the store, and starts it on a copy that was made when it was stopped that way before.
+func (f *Fleet) restored(*Worker) {
+	f.Store.Stop(f.now)
+	if f.copy == nil {
+		c := f.Store.Copy()
+		f.copy = &c
+	} else {
+		if err := f.Store.Restore(f.now, *f.copy); err != nil {
+			panic(err)
+		}
+		f.copy = nil
+		f.judge.forget()
+		f.judge.reused = true
+		f.Seen["restored"]++
+	}
+	started := f.now.Add(f.Spread(20 * time.Second))
+	f.upheaval = started // the sessions of before find out later
+	f.At(started, func() { f.Store.Start(f.now) })
+}
+
+// garbage is what a stranger writes over an entry.
+func (f *Fleet) garbage(w *Worker) {
+	b := store.Bucket(f.Draw(int(store.Buckets)))
+	keys := []string{w.status.Worker, w.status.Worker, store.LeaderKey, store.TermKey, store.PlanKey}
+	key := keys[0]
+	switch b {
+	case store.Election:
+		key = store.LeaderKey
+	case store.Assignments:
+		key = keys[f.Draw(len(keys))]
+	case store.StableIDs, store.Heartbeats, store.Buckets:
+	}
+	f.stranger.overwrite(b, key, f.now.Add(2*time.Second))
+}
