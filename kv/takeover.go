@@ -205,16 +205,28 @@ func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Tok
 // ripe is up to which age an entry may be written over or deleted: until the last eighth of its life.
 func ripe(ttl time.Duration) time.Duration { return ttl * 7 / 8 }
 
-// awaitEnd says until when an entry may be written over, or deleted: not in the last eighth of its life. The marker of its expiry could
-// follow what is written, even where that is acknowledged, and would end it. The leader would give a session's partitions
-// away while its worker still trusts it:
+// settled is from which age an entry may be written over or deleted. Until then the marker of the entry before it may still be
+// under way: a server stores it up to 350 ms after the expiry, and a cluster up to a second.
+func settled(info *jetstream.StreamInfo) time.Duration {
+	if info.Config.Replicas > 1 {
+		return 1100 * time.Millisecond
+	}
+	return 400 * time.Millisecond
+}
+
+// awaitEnd says until when an entry may be written over, or deleted. It may be neither in the first moments of its life nor in
+// the last eighth. The marker of an expiry could follow what is written, even if the write is acknowledged, and would end it. The
+// leader would give a session's partitions away while its worker still trusts it. In the last eighth:
 //
 //  1. the entry expires, and the server decides to mark it;
 //  2. the write arrives, finds the entry still in its place, and is stored;
 //  3. the marker is stored.
 //
-// In that last eighth awaitEnd waits until the entry is no longer what it was, and returns the zero time: then the next
-// write finds what there is. The server that would expire the entry says how old it is.
+// In the first moments there can be one more write in between: a renewal of the former session, sent long ago, is stored after
+// step 1, and the entry looks young.
+//
+// At such times awaitEnd waits. If the entry is no longer what it was, it returns the zero time: then the next write finds what
+// there is. The server that would expire the entry says how old it is.
 func (s *Store) awaitEnd(ctx context.Context, e store.Entry) (until time.Time, err error) {
 	for {
 		asked := time.Now()
@@ -224,7 +236,7 @@ func (s *Store) awaitEnd(ctx context.Context, e store.Entry) (until time.Time, e
 		}
 		age := max(info.TimeStamp.Sub(e.Created), 0)
 		until = asked.Add(ripe(s.TTL(e.Bucket)) - age)
-		if time.Now().Before(until) {
+		if age >= settled(info) && time.Now().Before(until) {
 			return until, nil
 		}
 		now, err := s.Get(ctx, e.Bucket, e.Key)

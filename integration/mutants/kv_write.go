@@ -230,6 +230,12 @@ var written = []mutant{
 		new:  `return len(dead) > 0 }`, likely: "StateIs",
 	},
 	{
+		name: "young-heartbeat-overwritten", breaks: "A heartbeat is written over in its first moments, while the marker of the one before may be under way.",
+		file: "kv/takeover.go",
+		old:  `if age >= settled(info) && time.Now()`,
+		new:  `if time.Now()`, likely: "FirstHeartbeat",
+	},
+	{
 		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
 		file: "kv/takeover.go",
 		old:  `ripe(s.TTL(e.Bucket)) - age)`,

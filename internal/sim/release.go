@@ -10,8 +10,16 @@ import (
 
 // This file is how a hold ends, and until when an entry may be written over.
 
-// awaitEnd says until when an entry may be written over: not in the last eighth of its life, because the marker of its expiry
-// could follow. Then it waits until the entry is no longer what it was.
+// young is the age until which an entry is not written over: the marker of the one before it may still be under way.
+func young(i model.Info) time.Duration {
+	if i.Replicas > 1 {
+		return model.LateReplicated + 100*time.Millisecond
+	}
+	return model.LateAlone + 50*time.Millisecond
+}
+
+// awaitEnd says until when an entry may be written over: not in its first moments, and not in the last eighth of its life, because
+// the marker of an expiry could follow. Then it waits until the entry is no longer what it was.
 func (c *client) awaitEnd(e store.Entry, by time.Time, done func(until time.Time, err error)) {
 	asked := c.now
 	c.info(e.Bucket, by, func(i model.Info, err error) {
@@ -20,7 +28,7 @@ func (c *client) awaitEnd(e store.Entry, by time.Time, done func(until time.Time
 			return
 		}
 		age := max(i.Now.Sub(e.Created), 0)
-		if until := asked.Add(c.ttl[e.Bucket]*7/8 - age); c.now.Before(until) {
+		if until := asked.Add(c.ttl[e.Bucket]*7/8 - age); age >= young(i) && c.now.Before(until) {
 			done(until, nil)
 			return
 		}

@@ -257,7 +257,7 @@ func (b *bucket) remove(e *entry) {
 
 // describe says what the leader knows of a bucket.
 func (s *Store) describe(b *bucket) Info {
-	info := Info{Created: s.time(b.created), First: b.last + 1, Last: b.last, Messages: b.messages, Now: s.Now()}
+	info := Info{Created: s.time(b.created), First: b.last + 1, Last: b.last, Messages: b.messages, Now: s.Now(), Replicas: s.cfg.Replicas}
 	for i := range b.entries {
 		if b.entries[i].present {
 			info.First = min(info.First, b.entries[i].stored.Revision)

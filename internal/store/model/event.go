@@ -92,6 +92,7 @@ type Info struct {
 	Messages int       // values and markers
 	At       time.Time // when the last message was stored; zero where none was
 	Now      time.Time // of the server
+	Replicas int
 }
 
 // String tells the event in one line.
