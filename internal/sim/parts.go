@@ -18,6 +18,7 @@ type holding struct {
 	next  func()
 	write func(limit time.Duration)
 	ends  func(err error)
+	gone  bool // it was told that the entry is gone or another's
 }
 
 func (h *holding) proceed() {
@@ -25,6 +26,9 @@ func (h *holding) proceed() {
 		h.client.Steps++
 		switch e := h.hold.Next(h.client.now).(type) {
 		case *lease.Write:
+			if h.gone {
+				h.fleet.breaks("I5: %s goes on with a lease that it was told is lost", h.Name)
+			}
 			h.write(e.Limit)
 			continue
 		case *lease.Wait:
@@ -42,6 +46,16 @@ func (h *holding) proceed() {
 		}
 		return
 	}
+}
+
+// answered tells the hold what became of a write.
+func (h *holding) answered(l store.Lease, err error) lease.Outcome {
+	h.gone = h.gone || errors.Is(err, store.ErrLost)
+	outcome := h.hold.Answered(h.client.now, l.Sent, err)
+	if outcome == lease.Done {
+		h.fleet.judge.believes(h.Worker, "its lease on "+l.Key, h.hold.TrustedUntil(), l.Bucket)
+	}
+	return outcome
 }
 
 // claimer claims an ID and renews the claim.
@@ -131,9 +145,8 @@ func (c *claimer) renew(limit time.Duration) {
 		if c.over() {
 			return
 		}
-		if c.hold.Answered(c.client.now, l.Sent, err) == lease.Done {
+		if c.answered(l, err) == lease.Done {
 			c.lease = l
-			c.fleet.judge.believes(c.Worker, "its claim", c.hold.TrustedUntil(), store.StableIDs)
 			c.from(&member.Renewed{Lease: l})
 		}
 		c.proceed()
@@ -184,10 +197,9 @@ func (h *heartbeat) send(limit time.Duration) {
 		if h.over() {
 			return
 		}
-		switch h.hold.Answered(h.client.now, l.Sent, err) {
+		switch h.answered(l, err) {
 		case lease.Done:
 			h.lease = l
-			h.fleet.judge.believes(h.Worker, "its heartbeat", h.hold.TrustedUntil(), store.Heartbeats)
 			var asked *store.Fence
 			if h.asked != nil && h.hold.Settled(h.question) {
 				asked, h.asked = h.asked, nil

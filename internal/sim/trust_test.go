@@ -45,13 +45,52 @@ func TestAWorkerWhoseClaimIsNotRenewedTrustsItsHeartbeatNoLonger(t *testing.T) {
 	require.Zero(t, f.Missing())
 }
 
+// TestAShortOutageEndsNoSession: what fails once is tried again while the trust lasts.
+func TestAShortOutageEndsNoSession(t *testing.T) {
+	f := healthy(t, 5, 60)
+	var before []uint64
+	for _, w := range f.Workers {
+		before = append(before, w.session.Number)
+	}
+	for range 5 {
+		f.Store.Stop(f.Now())
+		f.Run(f.Now().Add(2 * time.Second)) // an interval of the heartbeat: each of them fails once
+		f.Store.Start(f.Now())
+		f.Run(f.Now().Add(11 * time.Second)) // longer than the interval of the claim
+	}
+	for n, w := range f.Workers {
+		require.Equal(t, before[n], w.session.Number, w.Name)
+	}
+	require.Empty(t, f.Broken)
+}
+
 func TestTheJudgeSeesTrustThatLastsTooLong(t *testing.T) {
 	f := healthy(t, 3, 12)
 	w := f.Workers[0]
-	in := []store.Bucket{store.Heartbeats, store.StableIDs}
-	f.judge.believes(w, "its session", w.trust.Until, in...)
+	f.judge.trusts(w, &w.trust)
 	require.Empty(t, f.Broken)
-	f.judge.believes(w, "its session", w.trust.Until.Add(time.Millisecond), in...)
-	require.Len(t, f.Broken, 1)
+	f.judge.trusts(w, &member.Trust{Until: w.trust.Until.Add(time.Millisecond)})
+	f.judge.trusts(w, &member.Trust{LetGo: w.trust.LetGo.Add(time.Second)})
+	require.Len(t, f.Broken, 2)
 	require.Contains(t, f.Broken[0], "I1: process-2 trusts its session 1ms longer than its entry in the heartbeat bucket allows")
+	require.Contains(t, f.Broken[1], "I1: process-2 may let go 625ms after its entry in the heartbeat bucket has ended")
+}
+
+func TestTheJudgeSeesALeaseThatGoesOnAfterItsEnd(t *testing.T) {
+	f := healthy(t, 3, 12)
+	f.Workers[0].heartbeat.gone = true
+	f.Run(f.Now().Add(3 * time.Second))
+	require.NotEmpty(t, f.Broken)
+	require.Contains(t, f.Broken[0], "I5: process-2 goes on with a lease that it was told is lost")
+}
+
+func TestTheJudgeSeesALeaderWithoutProofThatItLives(t *testing.T) {
+	f := healthy(t, 3, 12)
+	w := f.leader()
+	f.judge.leads(w)
+	require.Empty(t, f.Broken)
+	w.proofAt = f.Now()
+	f.judge.leads(w)
+	require.Len(t, f.Broken, 1)
+	require.Contains(t, f.Broken[0], "I6: ")
 }
