@@ -19,6 +19,8 @@ type holding struct {
 	write func(limit time.Duration)
 	ends  func(err error)
 	gone  bool // it was told that the entry is gone or another's
+	urged bool // to write, since the last one began
+	owes  bool // that write, because the one before is acknowledged
 }
 
 func (h *holding) proceed() {
@@ -29,9 +31,13 @@ func (h *holding) proceed() {
 			if h.gone {
 				h.fleet.breaks("I5: %s goes on with a lease that it was told is lost", h.Name)
 			}
+			h.urged, h.owes = false, false
 			h.write(e.Limit)
 			continue
 		case *lease.Wait:
+			if h.owes {
+				h.fleet.breaks("handoff: %s is asked to write a lease and waits until %s", h.Name, e.At.Format("15:04:05.000"))
+			}
 			h.next()
 			if h.next = func() {}; !e.At.IsZero() {
 				h.next = h.client.At(e.At.Add(h.client.Spread(e.Spread)), h.proceed)
@@ -53,6 +59,7 @@ func (h *holding) answered(l store.Lease, err error) lease.Outcome {
 	h.gone = h.gone || errors.Is(err, store.ErrLost)
 	outcome := h.hold.Answered(h.client.now, l.Sent, err)
 	if outcome == lease.Done {
+		h.owes = h.urged
 		h.fleet.judge.believes(h.Worker, "its lease on "+l.Key, h.hold.TrustedUntil(), l.Bucket)
 	}
 	return outcome
@@ -183,6 +190,7 @@ func newHeartbeat(k *child, e *member.Spawn) {
 }
 
 func (h *heartbeat) hurry() (request uint64) {
+	h.urged = true
 	request = h.hold.Hurry(h.client.now)
 	h.proceed()
 	return request

@@ -84,6 +84,14 @@ func TestTheJudgeSeesALeaseThatGoesOnAfterItsEnd(t *testing.T) {
 	require.Contains(t, f.Broken[0], "I5: process-2 goes on with a lease that it was told is lost")
 }
 
+func TestTheJudgeSeesALeaseThatIsNotWrittenAtOnce(t *testing.T) {
+	f := healthy(t, 3, 12)
+	f.Workers[0].heartbeat.owes = true
+	f.Workers[0].heartbeat.proceed()
+	require.Len(t, f.Broken, 1)
+	require.Contains(t, f.Broken[0], "handoff: process-2 is asked to write a lease and waits until ")
+}
+
 func TestTheJudgeSeesALeaderWithoutProofThatItLives(t *testing.T) {
 	f := healthy(t, 3, 12)
 	w := f.leader()
