@@ -79,6 +79,7 @@ func (j *judge) stored(e store.Entry) {
 				j.fleet.breaks("I4: version %d is stored after version %d", p.Version, j.version)
 			}
 			j.version = p.Version
+			j.counted(p)
 		}
 	default:
 		if a, err := store.Decode(e, record.DecodeAssignment); err == nil {
@@ -91,6 +92,18 @@ func (j *judge) stored(e store.Entry) {
 func (j *judge) ofTerm(what string, term uint64) {
 	if term < j.term && !j.reused {
 		j.fleet.breaks("I6: a %s of term %d is stored in term %d", what, term, j.term)
+	}
+}
+
+// counted judges how many partitions a plan counts: at least as many as the edition of the source that it names has. What is still held,
+// or kept until a shorter list is confirmed, counts as well. A source that has answered with a part of its list may have been believed.
+func (j *judge) counted(p record.Plan) {
+	s := &j.fleet.source
+	if !s.versioned || p.SourceVersion == 0 || j.fleet.Seen["source partial"] > 0 {
+		return
+	}
+	if has := len(s.editions[p.SourceVersion-1]); p.Partitions < has {
+		j.fleet.breaks("I3: a plan counts only %d partitions of version %d of the source, which has %d", p.Partitions, p.SourceVersion, has)
 	}
 }
 

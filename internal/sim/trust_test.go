@@ -34,15 +34,19 @@ func TestASessionEndsByItsOwnClockWhenAPartOfItsWorkerHangs(t *testing.T) {
 // TestAWorkerWhoseClaimIsNotRenewedTrustsItsHeartbeatNoLonger: one bucket has no leader for longer than a claim is trusted, and the
 // heartbeats go on.
 func TestAWorkerWhoseClaimIsNotRenewedTrustsItsHeartbeatNoLonger(t *testing.T) {
-	f := settled(t, model.Config{Start: Begin, Latency: 100 * time.Microsecond, Replicas: 3}, 3, 12)
-	f.Store.Elect(f.Now(), store.StableIDs, f.Now().Add(35*time.Second))
-	f.Run(f.Now().Add(28 * time.Second))
-	for _, w := range f.Workers {
-		require.Empty(t, w.Owned, w.Name)
+	for _, ttl := range []time.Duration{6 * time.Second, 20 * time.Second} { // of the heartbeat; that of the claim is 30 s
+		cfg := Defaults(3, 12)
+		cfg.Member.HeartbeatTTL, cfg.Topology.HeartbeatTTL = ttl, ttl
+		f := settled(t, model.Config{Start: Begin, Latency: 100 * time.Microsecond, Replicas: 3}, cfg)
+		f.Store.Elect(f.Now(), store.StableIDs, f.Now().Add(35*time.Second))
+		f.Run(f.Now().Add(28 * time.Second))
+		for _, w := range f.Workers {
+			require.Empty(t, w.Owned, w.Name)
+		}
+		f.Run(f.Now().Add(2 * time.Minute))
+		require.Empty(t, f.Broken)
+		require.Zero(t, f.Missing())
 	}
-	f.Run(f.Now().Add(2 * time.Minute))
-	require.Empty(t, f.Broken)
-	require.Zero(t, f.Missing())
 }
 
 // TestAShortOutageEndsNoSession: what fails once is tried again while the trust lasts.
