@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -136,4 +137,20 @@ func TestAProcessThatIsRestartedAfterACrashIsTheSameWorkerAndNothingMoves(t *tes
 			require.Empty(t, f.Broken)
 		})
 	}
+}
+
+// TestASourceThatFailsDelaysAStartAndDoesNotEndIt: a worker compares its list with the group's before it takes anything up.
+func TestASourceThatFailsDelaysAStartAndDoesNotEndIt(t *testing.T) {
+	f := healthy(t, 3, 12)
+	f.cfg.IDs = append(f.cfg.IDs, "worker-3")
+	f.set(append(slices.Clone(f.source.list()), f.source.name())) // nobody who leads is told
+	f.source.fails = true
+	w := f.Start()
+	f.Run(f.Now().Add(20 * time.Second))
+	require.NotEmpty(t, f.judge.holdings)
+	require.Empty(t, w.Owned, "it has not compared its list")
+	f.source.fails = false
+	f.Run(f.Now().Add(10 * time.Second))
+	require.NotEmpty(t, w.Owned)
+	require.Empty(t, f.Broken)
 }

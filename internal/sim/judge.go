@@ -79,6 +79,7 @@ func (j *judge) stored(e store.Entry) {
 				j.fleet.breaks("I4: version %d is stored after version %d", p.Version, j.version)
 			}
 			j.version = p.Version
+			j.counted(p)
 		}
 	default:
 		if a, err := store.Decode(e, record.DecodeAssignment); err == nil {
@@ -91,6 +92,18 @@ func (j *judge) stored(e store.Entry) {
 func (j *judge) ofTerm(what string, term uint64) {
 	if term < j.term && !j.reused {
 		j.fleet.breaks("I6: a %s of term %d is stored in term %d", what, term, j.term)
+	}
+}
+
+// counted judges how many partitions a plan counts: at least as many as the edition of the source that it names has. What is still held,
+// or kept until a shorter list is confirmed, counts as well. A source that has answered with a part of its list may have been believed.
+func (j *judge) counted(p record.Plan) {
+	s := &j.fleet.source
+	if !s.versioned || p.SourceVersion == 0 || j.fleet.Seen["source partial"] > 0 {
+		return
+	}
+	if has := len(s.editions[p.SourceVersion-1]); p.Partitions < has {
+		j.fleet.breaks("I3: a plan counts only %d partitions of version %d of the source, which has %d", p.Partitions, p.SourceVersion, has)
 	}
 }
 
@@ -201,15 +214,30 @@ func (j *judge) begun(w *Worker, e *member.Begin) {
 	}
 }
 
+// trusts judges until when a worker trusts its session: not longer than either of its leases, and when one of them ends it has let go.
+func (j *judge) trusts(w *Worker, t *member.Trust) {
+	for _, b := range []store.Bucket{store.Heartbeats, store.StableIDs} {
+		j.believes(w, "its session", t.Until, b)
+		if ends := w.client.sent[b].Add(w.client.ttl[b]); !t.LetGo.Before(ends) {
+			j.fleet.breaks("I1: %s may let go %s after its entry in the %s bucket has ended", w.Name, t.LetGo.Sub(ends), b)
+		}
+	}
+}
+
 // believes judges until when a worker trusts something: three quarters of a TTL, counted from when the last write was sent that the
 // store has acknowledged. More than one part of a worker ends a session in time, so one that trusts too long is seen here and nowhere
 // else.
-func (j *judge) believes(w *Worker, what string, until time.Time, in ...store.Bucket) {
-	for _, b := range in {
-		ttl := w.client.ttl[b]
-		if end := w.client.sent[b].Add(ttl - ttl/4); until.After(end) {
-			j.fleet.breaks("I1: %s trusts %s %s longer than its entry in the %s bucket allows", w.Name, what, until.Sub(end), b)
-		}
+func (j *judge) believes(w *Worker, what string, until time.Time, b store.Bucket) {
+	ttl := w.client.ttl[b]
+	if end := w.client.sent[b].Add(ttl - ttl/4); until.After(end) {
+		j.fleet.breaks("I1: %s trusts %s %s longer than its entry in the %s bucket allows", w.Name, what, until.Sub(end), b)
+	}
+}
+
+// leads judges a worker that begins to lead. A heartbeat that it sent after its term was stored proves that its session goes on.
+func (j *judge) leads(w *Worker) {
+	if sent := w.client.sent[store.Heartbeats]; sent.Before(w.proofAt) {
+		j.fleet.breaks("I6: %s leads by a heartbeat that it sent %s before it asked for one", w.Name, w.proofAt.Sub(sent))
 	}
 }
 

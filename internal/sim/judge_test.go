@@ -118,3 +118,13 @@ func TestTheJudgeSeesAPartitionThatMovesAgainWhileNothingHappens(t *testing.T) {
 	require.Len(t, f.Broken, 1)
 	require.Contains(t, f.Broken[0], "I7: p changes hands again")
 }
+
+func TestTheJudgeSeesAPlanThatCountsTooFew(t *testing.T) {
+	f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
+	f.source.versioned = true
+	f.judge.counted(record.Plan{SourceVersion: 1, Partitions: 3})
+	require.Empty(t, f.Broken)
+	f.judge.counted(record.Plan{SourceVersion: 1, Partitions: 2})
+	require.Len(t, f.Broken, 1)
+	require.Contains(t, f.Broken[0], "I3: a plan counts only 2 partitions of version 1 of the source, which has 3")
+}

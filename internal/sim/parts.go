@@ -18,6 +18,9 @@ type holding struct {
 	next  func()
 	write func(limit time.Duration)
 	ends  func(err error)
+	gone  bool // it was told that the entry is gone or another's
+	urged bool // to write, since the last one began
+	owes  bool // that write, because the one before is acknowledged
 }
 
 func (h *holding) proceed() {
@@ -25,9 +28,16 @@ func (h *holding) proceed() {
 		h.client.Steps++
 		switch e := h.hold.Next(h.client.now).(type) {
 		case *lease.Write:
+			if h.gone {
+				h.fleet.breaks("I5: %s goes on with a lease that it was told is lost", h.Name)
+			}
+			h.urged, h.owes = false, false
 			h.write(e.Limit)
 			continue
 		case *lease.Wait:
+			if h.owes {
+				h.fleet.breaks("handoff: %s is asked to write a lease and waits until %s", h.Name, e.At.Format("15:04:05.000"))
+			}
 			h.next()
 			if h.next = func() {}; !e.At.IsZero() {
 				h.next = h.client.At(e.At.Add(h.client.Spread(e.Spread)), h.proceed)
@@ -42,6 +52,17 @@ func (h *holding) proceed() {
 		}
 		return
 	}
+}
+
+// answered tells the hold what became of a write.
+func (h *holding) answered(l store.Lease, err error) lease.Outcome {
+	h.gone = h.gone || errors.Is(err, store.ErrLost)
+	outcome := h.hold.Answered(h.client.now, l.Sent, err)
+	if outcome == lease.Done {
+		h.owes = h.urged
+		h.fleet.judge.believes(h.Worker, "its lease on "+l.Key, h.hold.TrustedUntil(), l.Bucket)
+	}
+	return outcome
 }
 
 // claimer claims an ID and renews the claim.
@@ -131,9 +152,8 @@ func (c *claimer) renew(limit time.Duration) {
 		if c.over() {
 			return
 		}
-		if c.hold.Answered(c.client.now, l.Sent, err) == lease.Done {
+		if c.answered(l, err) == lease.Done {
 			c.lease = l
-			c.fleet.judge.believes(c.Worker, "its claim", c.hold.TrustedUntil(), store.StableIDs)
 			c.from(&member.Renewed{Lease: l})
 		}
 		c.proceed()
@@ -170,6 +190,7 @@ func newHeartbeat(k *child, e *member.Spawn) {
 }
 
 func (h *heartbeat) hurry() (request uint64) {
+	h.urged = true
 	request = h.hold.Hurry(h.client.now)
 	h.proceed()
 	return request
@@ -184,10 +205,9 @@ func (h *heartbeat) send(limit time.Duration) {
 		if h.over() {
 			return
 		}
-		switch h.hold.Answered(h.client.now, l.Sent, err) {
+		switch h.answered(l, err) {
 		case lease.Done:
 			h.lease = l
-			h.fleet.judge.believes(h.Worker, "its heartbeat", h.hold.TrustedUntil(), store.Heartbeats)
 			var asked *store.Fence
 			if h.asked != nil && h.hold.Settled(h.question) {
 				asked, h.asked = h.asked, nil

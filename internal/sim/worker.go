@@ -53,6 +53,7 @@ type Worker struct {
 	tenure   *tenure
 	begun    time.Time // when the session was
 	stuckAt  time.Time // when it last said that something is stuck
+	proofAt  time.Time // when it last asked for a heartbeat, to lead by
 
 	heartbeat  *heartbeat
 	elector    *elector
@@ -134,7 +135,7 @@ func (w *Worker) perform(effect member.Effect) {
 		}
 	case *member.Trust:
 		w.trust = *e
-		w.fleet.judge.believes(w, "its session", e.Until, store.Heartbeats, store.StableIDs)
+		w.fleet.judge.trusts(w, e)
 	case *member.Rejoin:
 		w.trust = member.Trust{}
 	case *member.Drop:
@@ -191,6 +192,7 @@ func (w *Worker) instruct(effect member.Effect) {
 		w.beats(func(h *heartbeat) { h.hurry() })
 	case *member.Beat:
 		fence := e.Fence
+		w.proofAt = w.client.now
 		w.beats(func(h *heartbeat) { h.asked, h.question = &fence, h.hurry() })
 	case *member.Acknowledge:
 		w.beats(func(h *heartbeat) {
@@ -251,6 +253,7 @@ func (w *Worker) spawn(e *member.Spawn) {
 	case member.Follower:
 		newFollower(k, e)
 	case member.Calculator:
+		w.fleet.judge.leads(w)
 		newCalculator(k, e)
 	case member.Host:
 	}
