@@ -57,7 +57,7 @@ func (j *judge) stored(e store.Entry) {
 	if e.Kind == store.Put && e.Token == "" { // a stranger's: nobody reads any more what was there
 		j.forget()
 	}
-	back := e.Bucket == store.Assignments && j.entries[e.Bucket][e.Key].Token == foreigner && j.fleet.outdated[e.Key].Token == e.Token
+	back := e.Bucket == store.Assignments && e.Token != "" && j.fleet.outdated[e.Key].Token == e.Token
 	j.entries[e.Bucket][e.Key] = e
 	switch {
 	case back: // what another release had written over: no worker writes that
