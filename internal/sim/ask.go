@@ -26,7 +26,12 @@ func (w *Worker) Cordon(on bool) { w.asks(&member.CordonAsked{On: on}) }
 func (w *Worker) Become(m Mood) { w.user.become(m) }
 
 func (w *Worker) asks(f member.Fact) {
-	if !w.dead {
-		w.tell(f)
+	if w.dead {
+		return
 	}
+	w.client.ice.pass(func() {
+		if !w.dead {
+			w.tell(f)
+		}
+	})
 }

@@ -110,7 +110,7 @@ func TestEveryFaultHappens(t *testing.T) {
 	for _, fault := range faults {
 		require.NotZero(t, seen[fault.name], fault.name)
 	}
-	for _, what := range []string{"refreshed", "source fails", "source partial"} {
+	for _, what := range []string{"refreshed", "source fails", "source partial", "overslept", "another release writes", "strategy 1", "strategy 2", "strategy 3", "strategy 4"} {
 		require.NotZero(t, seen[what], what)
 	}
 }

@@ -73,6 +73,13 @@ var faults = []fault{
 	}},
 	{"garbage", (*Fleet).garbage},
 	{"garbage", (*Fleet).garbage},
+	{"freeze", (*Fleet).freezes},
+	{"freeze", (*Fleet).freezes},
+	{"flap", (*Fleet).flaps},
+	{"one way", (*Fleet).deafens},
+	{"strategy fails", (*Fleet).maddens},
+	{"strategy fails", (*Fleet).maddens},
+	{"another release", (*Fleet).foreign},
 }
 
 // fault does one thing to the fleet. Zero is nothing.
@@ -122,9 +129,11 @@ func (f *Fleet) characters() {
 func (f *Fleet) calms() {
 	f.calm = true
 	f.Store.Start(f.now)
-	f.source.fails, f.source.partial, f.source.takes, f.thinks = false, false, 0, 0
+	f.source.fails, f.source.partial, f.source.takes, f.thinks, f.wits = false, false, 0, 0, sound
+	f.cures()
 	for _, w := range f.Workers {
 		f.Store.Heal(f.now, w.client.id)
+		f.thaws(w)
 		w.Become(Mood{Takes: w.cfg.Hook})
 		w.edition = len(f.source.editions) - 1 // every rollout is done
 	}

@@ -36,7 +36,9 @@ type Fleet struct {
 	emptied  bool        // of the assignments
 	upheaval time.Time   // when an operator last changed what is stored
 	stranger *client
-	thinks   time.Duration // how long a strategy takes at most
+	wits     wits                   // of the strategy
+	outdated map[string]store.Entry // what another release wrote over in the assignments
+	thinks   time.Duration          // how long a strategy takes at most
 	clients  model.Client
 	judge    *judge
 	epochs   map[string]handed   // the highest epoch of each partition
@@ -75,7 +77,7 @@ func Defaults(workers, partitions int) Config {
 
 // NewFleet returns a fleet without workers.
 func NewFleet(l *Loop, cfg Config) *Fleet {
-	f := &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, Seen: map[string]int{}}
+	f := &Fleet{Loop: l, cfg: cfg, epochs: map[string]handed{}, outdated: map[string]store.Entry{}, Seen: map[string]int{}}
 	f.judge = newJudge(f)
 	var list []strategy.Partition
 	for range cfg.partitions {
@@ -106,6 +108,7 @@ func (f *Fleet) Restart(w *Worker) *Worker {
 func (f *Fleet) start(cfg Config) *Worker {
 	f.clients++
 	w := newWorker(f, cfg, fmt.Sprintf("process-%d", f.clients), int(f.clients))
+	w.client.ice = &ice{}
 	w.edition = len(f.source.editions) - 1
 	f.Workers = append(f.Workers, w)
 	f.After(0, func() { w.asks(&member.Began{}) })

@@ -58,8 +58,10 @@ func (j *judge) stored(e store.Entry) {
 	if e.Kind == store.Put && e.Token == "" { // a stranger's: nobody reads any more what was there
 		j.forget()
 	}
+	back := e.Bucket == store.Assignments && e.Token != "" && j.fleet.outdated[e.Key].Token == e.Token
 	j.entries[e.Bucket][e.Key] = e
 	switch {
+	case back: // what another release had written over: no worker writes that
 	case e.Bucket == store.Heartbeats:
 		j.beat(e)
 	case e.Bucket == store.StableIDs && e.Kind == store.Deleted:

@@ -67,6 +67,9 @@ func (c *calculator) perform(effects []leader.Effect) {
 		case *leader.Ask:
 			s.After(s.Spread(c.fleet.thinks), func() {
 				which := c.cfg.Strategy
+				if c.fleet.wits != sound {
+					which = mad{c.fleet}
+				}
 				if e.BuiltIn {
 					which = strategy.NewSticky()
 				}

@@ -73,7 +73,7 @@ func NewPlay(start time.Time, workers, partitions int, seed uint64) (*Play, erro
 	p.eyes = newEyes(p.Fleet)
 	p.wrote = p.eyes.wrote
 	for range workers {
-		p.start()
+		p.Start()
 	}
 	return p, nil
 }
@@ -178,18 +178,12 @@ func (p *Play) living(process string) (*Worker, error) {
 	return nil, fmt.Errorf("%w: %q is none that lives", ErrNoProcess, process)
 }
 
-func (p *Play) start() *Worker {
-	w := p.Start()
-	w.client.ice = &ice{}
-	return w
-}
-
 // Add starts one more process, and returns its name.
 func (p *Play) Add() (process string, err error) {
 	if alive := len(p.live()); alive >= Most {
 		return "", fmt.Errorf("%w: %d processes live, allowed: %d", ErrImpossible, alive, Most)
 	}
-	w := p.start()
+	w := p.Start()
 	p.did("%s starts", w.Name)
 	return w.Name, nil
 }
@@ -201,7 +195,6 @@ func (p *Play) Kill(process string) error {
 		return err
 	}
 	runs := len(w.Owned)
-	w.client.ice.frozen, w.client.ice.kept = false, nil
 	w.Crash()
 	p.did("%s is killed; it ran %d partitions", w.title(), runs)
 	return nil

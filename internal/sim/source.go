@@ -86,7 +86,7 @@ func (w *Worker) lists(done func([]strategy.Partition, uint64, error)) {
 func (f *Fleet) leads(do func(*calculator)) {
 	for _, w := range f.Workers {
 		if k := w.calculator; k != nil && !k.over() {
-			f.After(0, func() { do(k) })
+			k.client.After(0, func() { do(k) })
 		}
 	}
 }

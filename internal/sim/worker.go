@@ -312,6 +312,7 @@ func (w *Worker) Crash() {
 		return
 	}
 	w.dead = true
+	w.client.ice.frozen, w.client.ice.kept = false, nil
 	clear(w.Owned)
 	w.user.calls, w.user.serving, w.user.queue = nil, nil, nil
 	w.wake()

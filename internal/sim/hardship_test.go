@@ -1,0 +1,80 @@
+package sim
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/internal/store"
+)
+
+func TestWhileTheStrategyFailsOwnersStayAndACrashedWorkersPartitionsAreOwnedAgain(t *testing.T) {
+	for _, how := range []wits{fails, short, beyond} {
+		f := healthy(t, 4, 60)
+		f.wits = how
+		before, crashed := f.owners(), f.follower()
+		gone := crashed.status.Worker
+		f.Start()
+		crashed.Crash()
+		settle(t, f, 10*time.Second)
+		f.Run(f.Now().Add(30 * time.Second))
+		require.NotZero(t, f.Seen[fmt.Sprintf("strategy %d", how)], "%d: it was never asked", how)
+		for p, owner := range f.owners() {
+			if before[p] != gone {
+				require.Equal(t, before[p], owner, "%d: %s moved", how, p)
+			}
+		}
+		require.Empty(t, f.Broken)
+	}
+}
+
+func TestAProcessThatOversleptIsFencedOffAndLetsGoAtOnce(t *testing.T) {
+	f := healthy(t, 4, 60)
+	w := f.follower()
+	w.client.freeze()
+	f.Run(f.Now().Add(20 * time.Second))
+	require.Len(t, w.Owned, 15, "it does not notice")
+	f.thaws(w)
+	f.Run(f.Now().Add(daze))
+	require.Equal(t, 15, f.Seen["overslept"])
+	require.Empty(t, w.Owned)
+	require.Empty(t, f.Broken)
+}
+
+// TestTheJudgeOfSleepers: the excuse of a process that overslept ends at once.
+func TestTheJudgeOfSleepers(t *testing.T) {
+	f := healthy(t, 4, 60)
+	w := f.follower()
+	w.client.freeze()
+	f.Run(f.Now().Add(20 * time.Second))
+	w.client.ice.kept = nil // it hears of nothing
+	f.thaws(w)
+	require.Empty(t, f.Broken)
+	f.Run(f.Now().Add(daze))
+	require.Len(t, f.Broken, 1)
+	require.Contains(t, f.Broken[0], "woke up")
+
+	w.client.freeze()
+	for p := range w.Owned {
+		w.Owned[p] = f.epochs[p].epoch
+	}
+	f.thaws(w)
+	require.Contains(t, f.Broken[1], "no fence refuses it")
+}
+
+// TestARecordOfAnotherReleaseEndsWhoeverLeadsAndIsLeftAlone: nobody leads until it is taken back, and what runs goes on to run.
+func TestARecordOfAnotherReleaseEndsWhoeverLeadsAndIsLeftAlone(t *testing.T) {
+	f := healthy(t, 4, 60)
+	before := f.owners()
+	f.stranger.outdate(store.Assignments, store.TermKey, f.Now().Add(time.Second), func(e store.Entry) { f.outdated[store.TermKey] = e })
+	f.Run(f.Now().Add(20 * time.Second))
+	require.Zero(t, f.Leaders())
+	require.Equal(t, before, f.owners())
+	f.cures()
+	f.Run(f.Now().Add(20 * time.Second))
+	require.Equal(t, 1, f.Leaders())
+	require.Equal(t, before, f.owners())
+	require.Empty(t, f.Broken)
+}
