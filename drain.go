@@ -9,20 +9,22 @@ import (
 	"github.com/parti-go/parti/actors"
 )
 
-// Drain leaves the group without a pause in the work, for good: for a scale-in. A restart is a Stop, which keeps the place.
+// Drain hands all partitions over without a pause in the work, and leaves the group for good. Use it for a scale-in. For a
+// restart use Stop, which keeps the worker's place.
 //
-// The worker says that it leaves and goes on. The leader plans without it at once and hands over what it has, each partition
-// as soon as its handler has let go of it; the worker is given nothing new. When it has nothing left it stops, as Stop does,
-// and Drain returns nil. Nobody waits for its return. A worker that waits for its first assignment just stops.
+// The worker announces that it leaves, and goes on working. The leader plans without it at once, and hands over each of its
+// partitions as soon as the handler has let go. The worker gets nothing new. When it has nothing left it stops, as Stop
+// does, and Drain returns nil. The leader does not wait for its return. A worker without a first assignment stops at once.
 //
-// Where the drain cannot end before ctx does, it is a Stop from then on, which takes up to ShutdownTimeout; Drain returns
-// after that, with an error that wraps ErrDrainIncomplete and says what was left. So it is where nobody can take the work,
-// because this is the last worker or all others drain as well (workers that are cordoned take it where nobody else is left);
-// where a handler does not let go; and where the store or a leader is away. Without a deadline in ctx it goes on until
-// somebody can take over.
+// If ctx ends before the drain does, the drain becomes a Stop, which takes up to ShutdownTimeout. Drain then returns an
+// error that wraps ErrDrainIncomplete and says what was left. A drain cannot end if no other worker can take over, because
+// this is the last worker or all others drain as well (cordoned workers take over if no other worker is left). It cannot
+// end either while a handler does not let go, or while the store or the leader is away. If ctx has no deadline, the drain
+// goes on until another worker can take over.
 //
-// Called again it waits for the same end. A Stop meanwhile ends the drain. From inside a hook call it on a goroutine of its
-// own: OnAssignmentChanged would wait for itself until ctx ends, and any other hook delays the end by ShutdownTimeout.
+// A second call waits for the same end. A Stop in between ends the drain. Inside a hook, call Drain on a separate
+// goroutine: OnAssignmentChanged would wait for itself until ctx ends, and any other hook would delay the end by
+// ShutdownTimeout.
 func (m *Manager) Drain(ctx context.Context) error {
 	if m.endUnstarted() {
 		return nil
@@ -61,13 +63,13 @@ func (m *Manager) undrained(late error) error {
 	return nil
 }
 
-// Cordon has this worker take nothing new from now on; it keeps what it has. Its heartbeat says so at once, and the leader
-// heeds it in every plan that it makes from then on: what is on its way to this worker still arrives. It lasts over rejoins.
-// Called before Start it is how the worker begins. Where every worker is cordoned, none counts as such. It may be called from
-// a hook.
+// Cordon makes this worker take nothing new from now on. The worker keeps its partitions. Its heartbeat announces this at
+// once, and the leader respects it in every later plan. Partitions that are already on their way to this worker still
+// arrive. A cordon lasts over rejoins. If you call Cordon before Start, the worker starts cordoned. If every worker is
+// cordoned, the leader ignores the cordons. You may call Cordon from a hook.
 func (m *Manager) Cordon() { m.cordon(true) }
 
-// Uncordon takes Cordon, or Config.Cordoned, back: the worker gets its share with the next planned window.
+// Uncordon takes back Cordon or Config.Cordoned. The worker gets its share with the next planned window.
 func (m *Manager) Uncordon() { m.cordon(false) }
 
 func (m *Manager) cordon(cordoned bool) {

@@ -10,19 +10,19 @@ import (
 
 // Errors of the arguments and of the life of a Manager. All errors of this package wrap one of the sentinels here.
 var (
-	// ErrNilArgument: an argument that is needed is nil.
+	// ErrNilArgument says that a required argument is nil.
 	ErrNilArgument = errors.New("nil argument")
-	// ErrInvalidConfig: a configuration field is out of range; see [ConfigError].
+	// ErrInvalidConfig says that a field of the configuration is out of range; see [ConfigError].
 	ErrInvalidConfig = errors.New("invalid configuration")
-	// ErrAlreadyStarted: Start was called before.
+	// ErrAlreadyStarted says that Start was called before.
 	ErrAlreadyStarted = errors.New("manager already started")
-	// ErrStopped: the manager was stopped; make a new one.
+	// ErrStopped says that the manager was stopped. Create a new one.
 	ErrStopped = errors.New("manager stopped")
-	// ErrNoPartitions: the source lists nothing.
+	// ErrNoPartitions says that the source lists nothing.
 	ErrNoPartitions = errors.New("source lists no partitions")
 )
 
-// Errors of a running worker: it ends with them (Err, Start), or survives them and reports them to Hooks.OnError.
+// Errors of a running worker: the worker ends with them (Err, Start), or survives them and reports them to Hooks.OnError.
 var (
 	ErrGivingUp         = actors.ErrGivingUp         // actors failed too often; wraps the last cause
 	ErrPanic            = actors.ErrPanic            // an actor panicked; survived until ErrGivingUp
@@ -51,7 +51,7 @@ var (
 	ErrNotJoined        = actors.ErrNotJoined        // not in the group yet, or not any more
 )
 
-// Why the work on a partition ends: the causes of a handler's context, see [Handler].
+// Reasons why the work on a partition ends: the causes of a handler's context, see [Handler].
 var (
 	ErrRevoked  = actors.ErrRevoked  // handed to another worker
 	ErrUnlisted = actors.ErrUnlisted // the source lists it no more

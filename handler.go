@@ -10,12 +10,12 @@ import (
 	"github.com/parti-go/parti/actors"
 )
 
-// Ownership is one partition in the hands of a handler. Its epoch never changes: when the partition comes back under another
-// epoch, Run is called again with another Ownership. All methods may be called from any goroutine.
+// Ownership is one partition in the hands of a handler. Its epoch never changes: when the partition comes back under
+// another epoch, Run is called again with another Ownership. You may call all methods from any goroutine.
 //
 //   - Partition() Partition returns the partition as it was when it was granted.
-//   - Epoch() int64 returns the fencing token. Each owner of a partition has a higher one than the owner before. Hand it to
-//     what you write to, and have that refuse lower ones.
+//   - Epoch() int64 returns the fencing token. Each owner of a partition has a higher one than the owner before. Pass it to
+//     whatever you write to, and make that refuse lower ones.
 //   - WorkerID() string returns the stable ID of the worker that owns the partition.
 //   - Valid() error returns nil while this worker may act for the partition: by its own clock, at the moment of the call.
 //     Otherwise the error wraps [ErrFenced], or the cause for which the partition was let go. Ask it before a write that
@@ -25,38 +25,39 @@ import (
 //     ShutdownTimeout.
 type Ownership = actors.Ownership
 
-// A Handler works on one partition for as long as this worker owns it.
+// Handler works on one partition for as long as this worker owns it.
 //
-// Run is called on a goroutine of its own, supervised by an actor of the tree, once the partition is granted. Handlers of
-// different partitions run at the same time. Two calls for the same partition never do within one worker.
+// Run is called on a goroutine of its own once the partition is granted; an actor of the tree supervises it. Handlers of
+// different partitions run at the same time. Within one worker, two calls for the same partition never run at the same
+// time.
 //
-// When ctx ends, finish or drop what is under way and return. [context.Cause] says why:
+// When ctx ends, finish or drop the work in hand and return. [context.Cause] says why:
 //
 //   - [ErrRevoked]: the partition is handed to another worker, which waits until Run has returned.
-//   - [ErrUnlisted]: the source does not list the partition any more.
+//   - [ErrUnlisted]: the source no longer lists the partition.
 //   - [ErrStopping]: this worker stops or drains.
 //   - [ErrFenced]: the trust is over. Write nothing more: another worker may own the partition already.
 //
-// After all but ErrFenced, [Ownership.Held] goes on: until it ends, Run may finish what it has begun. A Run that does not
-// return holds up its own partition only. The leader and this worker report it after HandoffTimeout.
+// After each of these except ErrFenced, [Ownership.Held] goes on: until it ends, Run may finish what it has begun. A Run
+// that does not return holds up only its own partition. The leader and this worker report it after HandoffTimeout.
 //
-// What Run returns before ctx ends says how it goes on. After nil the handler is idle: the partition stays owned, and Run
-// is not called again for this epoch. After an error or a panic, OnError is told with [ErrHandlerFailed], and Run is called
-// again after a pause, with the same Ownership; see [RestartBackoff].
+// If Run returns nil before ctx ends, the handler is idle: the worker keeps the partition, and does not call Run again for
+// this epoch. If Run returns an error or panics, OnError gets [ErrHandlerFailed], and the worker calls Run again after a
+// pause, with the same Ownership; see [RestartBackoff].
 //
-// Stop, Drain and Close may be called from inside Run, but they wait for Run to return: call them on another goroutine.
+// Stop, Drain and Close wait for Run to return. Inside Run, call them on another goroutine.
 type Handler interface {
 	Run(ctx context.Context, o *Ownership) error
 }
 
-// HandlerFunc is a function as a [Handler].
+// HandlerFunc makes a [Handler] of a function.
 type HandlerFunc func(ctx context.Context, o *Ownership) error
 
 // Run implements [Handler].
 func (f HandlerFunc) Run(ctx context.Context, o *Ownership) error { return f(ctx, o) }
 
-// WithHandler has h run for each partition that this worker owns. It can be used beside hooks: both are told at the same
-// time, neither waits for the other, and a partition is let go when both have returned.
+// WithHandler makes the worker run h for each partition that it owns. You can use it together with hooks. Both hear of a
+// change at the same time, neither waits for the other, and the worker lets a partition go when both have returned.
 //
 // NewManager refuses a nil handler with [ErrNilArgument], and a handler beside [WithPartitionProps] with
 // [ErrInvalidConfig].
@@ -76,7 +77,7 @@ func WithHandler(h Handler, opts ...HandlerOption) Option {
 	}
 }
 
-// HandlerOption sets something of [WithHandler].
+// HandlerOption is a setting of [WithHandler].
 type HandlerOption func(*options)
 
 // The pauses of [RestartBackoff] by default.
@@ -85,10 +86,10 @@ const (
 	defaultRestartMost  = 30 * time.Second
 )
 
-// RestartBackoff bounds the pause before a handler that failed is called again. It is first after the first failure and
-// doubles with each further one, up to most, give or take a fifth. A handler that ran for longer than most begins with
-// first again. The defaults are 100 ms and 30 s. NewManager refuses first below 1 ms, and most below first, with
-// [ErrInvalidConfig].
+// RestartBackoff sets the pause before the worker calls a failed handler again. The pause is first after the first failure,
+// and doubles with each further one, up to most, give or take a fifth. After a handler has run for longer than most, the
+// pause starts at first again. The defaults are 100 ms and 30 s. NewManager refuses first below 1 ms, and most below first,
+// with [ErrInvalidConfig].
 func RestartBackoff(first, most time.Duration) HandlerOption {
 	return func(o *options) {
 		o.handling.RestartFirst, o.handling.RestartMost = first, most
@@ -101,12 +102,13 @@ func RestartBackoff(first, most time.Duration) HandlerOption {
 	}
 }
 
-// WithPartitionProps has an actor of your own run for each partition that this worker owns, in place of a [Handler]. f makes
-// its props; the actor is a child of ours. It is stopped when the partition has to be let go, and the partition is let go
-// when the actor and its children have terminated. [Ownership.Valid] says whether the actor may still act.
+// WithPartitionProps makes the worker run an actor of yours for each partition that it owns, instead of a [Handler]. f
+// returns its props; the worker's tree spawns the actor as a child. When the partition must be let go, the worker stops the
+// actor, and lets the partition go when the actor and its children have terminated. [Ownership.Valid] says whether the
+// actor may still act.
 //
-// An actor that panics is stopped, reported with [ErrHandlerFailed], and spawned anew after the pause of [RestartBackoff],
-// with its defaults. One that stops by itself is not spawned again under this epoch.
+// If the actor panics, the worker stops it, reports [ErrHandlerFailed], and spawns a new one after the default pause of
+// [RestartBackoff]. If the actor stops by itself, the worker does not spawn it again under this epoch.
 func WithPartitionProps(f func(o *Ownership) *actor.Props) Option {
 	return func(o *options) {
 		o.handlers++

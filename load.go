@@ -15,15 +15,15 @@ import (
 // environment alone. An empty document and an environment without variables give DefaultConfig.
 //
 // The environment wins over the file. The variable of a field is PARTI_ and the name of the field in capitals, with a _
-// between its words: PARTI_GROUP, PARTI_HEARTBEAT_TTL, PARTI_ASSIGNMENT_HOME_RETENTION; docs/configuration.md lists all.
-// An empty variable counts as not set. PARTI_LABELS (zone=eu-1,disk=ssd) replaces the labels of the file. PARTI_GROUP with
-// another group than the file's also replaces the file's names of buckets. Two kinds of other variables are left alone:
+// between its words: PARTI_GROUP, PARTI_HEARTBEAT_TTL, PARTI_ASSIGNMENT_HOME_RETENTION; docs/configuration.md lists all. An
+// empty variable counts as not set. PARTI_LABELS (zone=eu-1,disk=ssd) replaces the labels of the file. PARTI_GROUP with
+// another group than the file's also replaces the file's names of buckets. LoadConfig ignores two kinds of other variables:
 // PARTI_CONFIG, where the parti command finds its file, and those that Kubernetes makes for a Service whose name begins
 // with parti- (PARTI_NATS_SERVICE_HOST).
 //
-// An unknown key, a repeated key, a duration without a unit and a second document are errors that name the place. An
-// unknown variable is an error that names the nearest known one, and a value that is not allowed one that names variable,
-// value and what is allowed. All errors of the content wrap ErrInvalidConfig.
+// An unknown key, a repeated key, a duration without a unit and a second document are errors that name the place. The error
+// for an unknown variable suggests the nearest known one. The error for a bad value names the variable, the value and what
+// is allowed. All errors of the content wrap ErrInvalidConfig.
 func LoadConfig(r io.Reader) (Config, error) { return load(r, os.Environ()) }
 
 // load is LoadConfig with an environment of the form of [os.Environ].

@@ -11,7 +11,7 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// Option sets something of a Manager that is not configuration.
+// Option is a setting of a Manager that is not part of its Config.
 type Option func(*options)
 
 type options struct {
@@ -25,23 +25,23 @@ type options struct {
 	wrong    []error // what is wrong with them
 }
 
-// WithHooks sets the hooks. Without it nothing is called.
+// WithHooks sets the hooks. Without this option the Manager calls no hooks.
 func WithHooks(h Hooks) Option { return func(o *options) { o.hooks = h } }
 
 // WithLogger sets the logger. The default, and nil, is slog.Default().
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
 
-// WithMeterProvider sets what the worker measures with, see docs/metrics.md. The default, and nil, is the global one of
-// OpenTelemetry when the Manager is made. Nothing is exported by itself. A provider that panics is contained, and one that
-// blocks holds nothing up: what cannot be measured in time is dropped.
+// WithMeterProvider sets the provider of the worker's metrics, see docs/metrics.md. The default, also for nil, is
+// OpenTelemetry's global provider at the time when the Manager is created. Parti exports nothing by itself. It contains the
+// panics of a provider. A provider that blocks delays nothing: Parti drops what it cannot measure in time.
 //
-// No attribute names a worker. Give each of several workers of one group in one process a provider of its own, whose resource
-// has a service.instance.id of its own.
+// No attribute names a worker. If one process runs several workers of one group, give each worker its own provider, whose
+// resource has its own service.instance.id.
 func WithMeterProvider(p metric.MeterProvider) Option { return func(o *options) { o.meters = p } }
 
-// WithoutRemoteControl has the worker take no requests from outside. Without this option whoever may publish on
-// parti.control.<assignment bucket>.<worker> may drain this worker, cordon it, take that back, and have the source listed again;
-// see docs/deployment.md.
+// WithoutRemoteControl makes the worker ignore requests from outside. Without this option, every client with permission to
+// publish on parti.control.<assignment bucket>.<worker> can drain, cordon and uncordon this worker, and make the leader
+// list the source again; see docs/deployment.md.
 func WithoutRemoteControl() Option { return func(o *options) { o.alone = true } }
 
 func applyOptions(opts []Option) options {
@@ -60,6 +60,6 @@ func applyOptions(opts []Option) options {
 	return o
 }
 
-// ConnectOptions are what leases need of a NATS connection: no finite reconnects, a short reconnect wait, no reconnect
-// buffer, short pings. A connection without them draws a warning that names each when a Manager is made.
+// ConnectOptions returns the options that leases need on a NATS connection: unlimited reconnects, a short reconnect wait,
+// no reconnect buffer, short pings. If a connection lacks some of them, NewManager logs a warning that names each.
 func ConnectOptions() []nats.Option { return kv.ConnectOptions() }

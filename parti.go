@@ -16,9 +16,8 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// Manager is one worker of a group: it claims an ID, takes part in electing a leader, and is told which partitions are
-// its own. All methods may be called from any goroutine. A Manager lives once: after Stop, or after an end of its own
-// accord, make a new one.
+// Manager is one worker of a group. It claims an ID, takes part in electing a leader, and runs the partitions that it owns.
+// You may call all methods from any goroutine. A Manager lives once: after it has stopped or ended, create a new one.
 type Manager struct {
 	set   actors.Settings
 	props *actor.Props
@@ -35,7 +34,7 @@ type Manager struct {
 	overdue chan struct{} // closed when a leave has taken almost all of ShutdownTimeout
 }
 
-// NewManager checks everything that can be checked without the store and returns a worker that is not started.
+// NewManager returns a worker that is not started. It checks everything that it can check without the store.
 //
 // The errors name what is wrong and wrap ErrNilArgument or ErrInvalidConfig.
 func NewManager(cfg Config, js jetstream.JetStream, source PartitionSource, strategy Strategy, opts ...Option) (*Manager, error) {
@@ -50,13 +49,13 @@ func NewManager(cfg Config, js jetstream.JetStream, source PartitionSource, stra
 	return m, nil
 }
 
-// Props returns the props of the same tree for use under an actor of the user's own system. Spawn them once, by any
-// name. The root of the tree answers GetStatus with a *Status, publishes StateChanged, AssignmentChanged and
-// LeadershipChanged on the system's event stream, and leaves cleanly on Leave; stopped without it, it still has the user
-// give everything up, but its entries in the store expire only with their TTLs. On Drain it hands everything over while it
-// works on, and leaves then; there is no answer but its end, and a Leave ends the drain early. On Cordon it takes nothing new
-// until Uncordon. When its actors fail too often it escalates an error that wraps ErrGivingUp: answer with Restart or Stop,
-// never with Resume.
+// Props returns the props of a worker's actor tree, for use under an actor of your own system. Spawn them once, under any
+// name. The root of the tree answers GetStatus with a *Status, and publishes StateChanged, AssignmentChanged and
+// LeadershipChanged on the system's event stream. On Leave it leaves cleanly. If you stop it without Leave, it still makes
+// the user's code give everything up, but its entries stay in the store until their TTLs are over. On Drain it hands
+// everything over while it goes on working, and then leaves. It sends no answer to a Drain, and a Leave ends the drain
+// early. On Cordon it takes nothing new until Uncordon. When its actors fail too often, it escalates an error that wraps
+// ErrGivingUp: answer with Restart or Stop, never with Resume.
 func Props(cfg Config, js jetstream.JetStream, source PartitionSource, strategy Strategy, opts ...Option) (*actor.Props, error) {
 	set, err := settings(cfg, js, source, strategy, opts)
 	if err != nil {
@@ -66,9 +65,9 @@ func Props(cfg Config, js jetstream.JetStream, source PartitionSource, strategy 
 	return props, nil
 }
 
-// Start joins the group. It returns when the ID is claimed and the first assignment is applied, which for the first
-// workers of a group takes ColdStartWindow. On an error, and when ctx ends before, everything is cleaned up already and
-// the Manager has ended.
+// Start joins the group. It returns when the ID is claimed and the first assignment is applied. For the first workers of a
+// group this takes ColdStartWindow. If Start returns an error, also because ctx ended, everything is cleaned up and the
+// Manager has ended.
 func (m *Manager) Start(ctx context.Context) error {
 	if err := m.spawn(); err != nil {
 		return err
@@ -122,20 +121,20 @@ func (m *Manager) await() {
 	close(m.done)
 }
 
-// Stop leaves the group cleanly. The contexts of running hooks are cancelled at once, everything is given up
-// (OnAssignmentChanged is told and awaited), then the worker's entries are deleted, so that a successor under its ID takes
-// over at once. Its place is kept for PlannedScaleWindow: drain a worker that will not come back. Stop
-// returns when that is done, within ShutdownTimeout, which the hooks and the deletions share; or with ctx's error when ctx
-// ends meanwhile, and the leave goes on. A Stop whose ctx is over already leaves all the same: it is a Close. Called again
-// it waits for the same end.
+// Stop leaves the group cleanly. It cancels the contexts of running hooks at once, gives everything up (it calls
+// OnAssignmentChanged and waits for it), and deletes the worker's entries, so that a successor under the same ID can take
+// over at once. The leader keeps the worker's place for PlannedScaleWindow, so use Drain for a worker that will not come
+// back. Stop returns when all of this is done, within ShutdownTimeout, which the hooks and the deletions share. If ctx ends
+// earlier, Stop returns the error of ctx, and the leave goes on. If ctx is already over, the worker still leaves. A second
+// call waits for the same end.
 //
-// It is nil only when nothing of the worker is left in the store. Otherwise its error says what is left, wrapping
-// [ErrShutdownTimeout] or the reason for which nothing more can be deleted; that expires with its TTL.
+// Stop returns nil only if nothing of the worker is left in the store. Otherwise the error says what is left, and wraps
+// [ErrShutdownTimeout] or the reason why nothing more can be deleted. Such entries expire with their TTLs.
 //
-// Inside a hook, Stop cannot wait for that very hook: it begins the leave and returns when ctx ends. Give it the hook's own
-// context: that of OnAssignmentChanged is cancelled when the leave begins, or ends in time where the hook is giving
-// everything up already; that of OnStateChanged and OnError ends with ShutdownTimeout. A hook that must not wait starts Stop
-// on a goroutine.
+// Inside a hook, Stop cannot wait for that hook. It begins the leave and returns when ctx ends. Pass the hook's own
+// context. The context of OnAssignmentChanged is cancelled when the leave begins; in the call that gives everything up, it
+// ends in time for the rest of the leave. The context of OnStateChanged and OnError ends with ShutdownTimeout. If a hook
+// must not wait, call Stop on a goroutine.
 func (m *Manager) Stop(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return m.Close()
@@ -154,8 +153,8 @@ func (m *Manager) Stop(ctx context.Context) error {
 	return m.view.Left()
 }
 
-// Close is Stop, bounded by ShutdownTimeout and by no context: for defer. Inside a hook it waits in vain for that hook, and
-// returns when ShutdownTimeout is over.
+// Close does the same as Stop without a context, for use with defer. ShutdownTimeout limits it. Inside a hook it waits in
+// vain for that hook, and returns when ShutdownTimeout is over.
 func (m *Manager) Close() error {
 	m.endUnstarted()
 	m.leave()
@@ -192,11 +191,11 @@ func (m *Manager) send(message any) {
 	}
 }
 
-// Done is closed when the worker has ended, for whatever reason.
+// Done returns a channel that is closed when the worker has ended, for whatever reason.
 func (m *Manager) Done() <-chan struct{} { return m.done }
 
-// Err says why the worker ended; nil before Done is closed and after a clean Stop. Entries that a Stop left in the store
-// are a reason only where there is no other.
+// Err returns the reason why the worker ended. It is nil before Done is closed, and after a clean Stop. Entries that a Stop
+// left in the store are the reason only if there is no other reason.
 func (m *Manager) Err() error {
 	select {
 	case <-m.done:
@@ -209,7 +208,7 @@ func (m *Manager) Err() error {
 	}
 }
 
-// State is where the worker stands in the state machine.
+// State returns the worker's present state in the state machine.
 func (m *Manager) State() State {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -219,24 +218,25 @@ func (m *Manager) State() State {
 	return m.view.Present().State
 }
 
-// IsLeader reports whether this worker leads: its term is stored and its lease is good by its own clock.
+// IsLeader reports whether this worker leads: its term is stored, and its lease is valid by its own clock.
 func (m *Manager) IsLeader() bool { return m.view.Present().Leader }
 
-// WorkerID is the stable ID that this worker's session holds; "" before the claim, between two sessions, and after the end.
+// WorkerID returns the stable ID that this worker's session holds. It is "" before the claim, between two sessions, and
+// after the end.
 func (m *Manager) WorkerID() string { return m.view.Present().WorkerID }
 
-// Assignment returns a copy of what this worker owns now. While OnAssignmentChanged runs it is already the new one, so
-// that a hook can look up the epochs of what was added.
+// Assignment returns a copy of the worker's present assignment. While OnAssignmentChanged runs it is already the new
+// assignment, so a hook can look up the epochs of the added partitions.
 func (m *Manager) Assignment() Assignment { return m.view.Assignment() }
 
-// Degraded reports that the store does not answer: the worker lives on what its leases still allow or, with OnStoreLoss
-// "keep-serving", beyond them.
+// Degraded reports whether the store does not answer. The worker then goes on until its leases run out, or beyond that with
+// OnStoreLoss "keep-serving".
 func (m *Manager) Degraded() bool { return m.view.Present().Degraded }
 
-// RefreshPartitions has the leader, wherever it is, list its source again. It returns when new and gone partitions have
-// been planned for (changed weights wait for a planned window), and waits for a leader as long as ctx allows. A list that
-// lacks most of the partitions is confirmed first, which takes two seconds. An error of the leader's source is returned.
-// Where ctx ends first, the leader may have been asked, and may plan for its list yet.
+// RefreshPartitions makes the leader, in whatever process, list its source again. It returns when the leader has planned
+// for new and removed partitions (changed weights wait for a planned window). It waits for a leader as long as ctx allows.
+// If the list lacks most of the partitions, the leader confirms it first, which takes two seconds. RefreshPartitions
+// returns an error of the leader's source. If ctx ends first, the leader may still get the request and plan for its list.
 func (m *Manager) RefreshPartitions(ctx context.Context) error {
 	buckets := m.view.Store()
 	select {

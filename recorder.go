@@ -11,13 +11,14 @@ import (
 // takes the decisions again from what the recorder has written, one by one, and says where this release decides differently.
 // See docs/replay.md.
 //
-// The newest is kept. A Recorder may be given to several Managers of a process; it costs nothing where none is given. What it
-// writes holds worker IDs, hosts, labels, the partitions with their weights, what the source, the strategy and the store
-// answered, and the texts of errors; no messages and no credentials, except where the text of an error has some.
+// When the memory is full, the Recorder drops the oldest entries. Several Managers of a process may share a Recorder. A
+// Manager without one pays nothing. A trace contains worker IDs, hosts, labels, the partitions with their weights, the
+// answers of the source, the strategy and the store, and the texts of errors. It contains no messages, and no credentials
+// unless the text of an error contains some.
 type Recorder struct{ recorder *trace.Recorder }
 
-// NewRecorder returns a recorder that keeps about limit bytes. 0 is 16 MiB, which hold hours of the leader of a hundred workers.
-// NewManager refuses one with less than 64 KiB.
+// NewRecorder returns a recorder that keeps about limit bytes. 0 means 16 MiB, which is enough for hours of a leader of a
+// hundred workers. NewManager refuses a recorder with less than 64 KiB.
 func NewRecorder(limit int) *Recorder {
 	if limit == 0 {
 		limit = trace.Usual
@@ -25,8 +26,8 @@ func NewRecorder(limit int) *Recorder {
 	return &Recorder{trace.NewRecorder(limit)}
 }
 
-// WriteTo writes a trace: everything that is kept now. It may be called at any time from any goroutine, also in OnError and
-// when the Manager has ended, and holds nobody up.
+// WriteTo writes a trace with everything that the recorder keeps now. You may call it at any time from any goroutine, also
+// in OnError and after the Manager has ended. It does not delay the worker.
 func (r *Recorder) WriteTo(w io.Writer) (int64, error) {
 	if err := r.check(); err != nil {
 		return 0, err
@@ -34,7 +35,7 @@ func (r *Recorder) WriteTo(w io.Writer) (int64, error) {
 	return r.settings().WriteTo(w)
 }
 
-// WithRecorder has the worker record its decisions. Without this option, and with nil, nothing is recorded.
+// WithRecorder makes the worker record its decisions. Without this option, and with nil, it records nothing.
 func WithRecorder(r *Recorder) Option { return func(o *options) { o.recorder = r } }
 
 // check reports a recorder that is too small to hold what a value begins with.

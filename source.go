@@ -17,50 +17,53 @@ import (
 //   - Load() int64 returns the weight, and 100 for a weight of 0.
 type Partition = strategy.Partition
 
-// PartitionSource lists the partitions to divide. Every worker's source is asked once at its start, the leader's again
-// when it begins to lead and at each RefreshPartitions, every RelistInterval and when a WatchedSource says so; all workers of a group should have the same one. A call is
-// bounded by OperationTimeout.
+// PartitionSource lists the partitions to divide. All workers of a group should have the same source. Every worker lists
+// its source once when it starts. The leader lists its source again when its term begins, at each RefreshPartitions, every
+// RelistInterval, and when a WatchedSource reports a change. OperationTimeout limits each call.
 //
-// A worker whose source has no partition in common with what the group divides does not start (ErrForeignGroup): it is
-// another application with the same buckets, see [Config.Group]. [VersionedSource] says how to change the list of a group.
+// A worker whose source has no partition in common with the group's list does not start (ErrForeignGroup), because it
+// belongs to another application with the same buckets; see [Config.Group]. [VersionedSource] says how to change the list
+// of a group.
 //
-// A source that fails after the start, or lists nothing, or lists something invalid, takes nothing away: the last good
-// list stays in force, and Hooks.OnError is told. The same holds for a list that has nothing in common with it. A list that
-// lacks more than half of the partitions takes nothing away before [Config.SourceShrinkConfirmations] listings agree.
+// If a source fails after the start, lists nothing, or lists something invalid, the last good list stays in force, and
+// Hooks.OnError gets the error. The same holds for a list that has nothing in common with the last one. If a list lacks
+// more than half of the partitions, the leader keeps them until [Config.SourceShrinkConfirmations] listings agree.
 type PartitionSource interface {
 	// ListPartitions returns all partitions, in any order. It runs on a goroutine of its own and must return when ctx ends.
 	ListPartitions(ctx context.Context) ([]Partition, error)
 }
 
-// VersionedSource is a source whose lists are ordered, for deployments that change the list: while old and new workers run
-// side by side, whoever leads goes by the newer list, and partitions neither vanish nor go back and forth.
+// VersionedSource is a source whose lists have versions, for deployments that change the list. While old and new workers
+// run side by side, every leader uses the newer list, so partitions neither vanish nor move back and forth.
 //
-// A leader whose source has a lower version than the list that the group divides goes on with the group's, as far as the
-// records of the workers show it, and reports ErrOlderSource. A list of the same version is taken as it is. Only a list of
-// a higher version may have nothing in common with the one before it: that is how all partitions are renamed. 0 is the
-// version of a source that is not versioned.
+// A leader whose source has a lower version than the group's list goes on with the group's list, as far as the records of
+// the workers show it, and reports ErrOlderSource. It accepts a list of the same version as it is. Only a list of a higher
+// version may have nothing in common with the list before it: use this to rename all partitions. A source without versions
+// has version 0.
 type VersionedSource interface {
 	PartitionSource
-	// SourceVersion is asked just before ListPartitions, on the same goroutine. It must not block.
+	// SourceVersion returns the version of the list. It is called just before ListPartitions, on the same goroutine. It must
+	// not block.
 	SourceVersion() uint64
 }
 
-// WatchedSource is a source that says when its list has changed, so that nobody has to call RefreshPartitions.
+// WatchedSource is a source that reports when its list has changed, so that you need not call RefreshPartitions.
 type WatchedSource interface {
 	PartitionSource
-	// Watch runs on the leader only, on a goroutine of its own, from the begin of its term to the end. It calls changed when
-	// the list may be another one: from any goroutine, as often as it likes; changed never blocks. The leader lists the source
-	// one second after the first change of a burst. A needless call costs a listing, and a missing one leaves the old list in
-	// force until the next term, the next RefreshPartitions or the next RelistInterval.
+	// Watch calls changed when the list may have changed. It runs only on the leader, on a goroutine of its own, from the
+	// beginning of the term to its end. It may call changed from any goroutine, as often as it likes; changed never blocks.
+	// The leader lists the source one second after the first change of a burst. A needless call costs one listing. After a
+	// missing call the old list stays in force until the next term, the next RefreshPartitions or the next RelistInterval.
 	//
-	// Watch returns when ctx ends. What it returns then is ignored. A Watch that returns earlier, with an error or without one,
-	// or that panics, is reported to Hooks.OnError and called again, after a pause that grows from 1s to 30s; the source is
-	// listed again then. The end of the term does not wait for Watch: one that is still running OperationTimeout after that is
-	// reported, and Watch is not called again before it has returned. Calls of Watch and of ListPartitions overlap.
+	// Watch returns when ctx ends. The leader ignores what it returns then. If Watch returns earlier, with an error or
+	// without one, or panics, the leader reports that to Hooks.OnError. It calls Watch again after a pause that grows from
+	// 1s to 30s, and lists the source again. The end of the term does not wait for Watch. The worker reports a Watch that
+	// still runs OperationTimeout after the end of the term, and does not call Watch again before it has returned. Calls of
+	// Watch and of ListPartitions can overlap.
 	Watch(ctx context.Context, changed func()) error
 }
 
-// SourceFunc is a function that is a PartitionSource.
+// SourceFunc makes a PartitionSource of a function.
 type SourceFunc func(ctx context.Context) ([]Partition, error)
 
 // ListPartitions implements PartitionSource.
@@ -71,7 +74,7 @@ func (f SourceFunc) ListPartitions(ctx context.Context) ([]Partition, error) {
 	return f(ctx)
 }
 
-// StaticSource lists always the same partitions.
+// StaticSource returns a source that always lists the same partitions.
 func StaticSource(partitions ...Partition) PartitionSource {
 	list := cloneAll(partitions)
 	return SourceFunc(func(context.Context) ([]Partition, error) { return cloneAll(list), nil })

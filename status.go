@@ -61,20 +61,20 @@ const (
 //   - Since time.Time is when the wait began.
 type Wait = actors.Wait
 
-// Status is this worker as it is now. It asks nobody and costs as much as a copy of what the worker owns.
+// Status returns the present status of this worker, from memory. It costs as much as a copy of the assignment.
 func (m *Manager) Status() Status {
 	s := m.view.Status()
 	s.State = m.State()
 	return s
 }
 
-// Healthy is nil, or what is stuck and since when: one error for each of Status.Waits, joined, each of which wraps ErrStuck
-// and, where there is one, the error of the cause. It is for a liveness probe.
+// Healthy returns nil, or an error that says what is stuck and since when. It joins one error for each of Status.Waits.
+// Each wraps ErrStuck and, if there is one, the error of the cause. Use it for a liveness probe.
 //
-// A hook that hangs, a bucket that cannot be followed and a store that does not answer all count, each from its own deadline
-// on (HandoffTimeout, HeartbeatTTL, OperationTimeout). A probe that restarts a worker should have more patience than the
-// store has outages, because a restart does not end them. A worker that is not started is healthy; one that has ended is
-// not: its error is that of Err, or ErrStopped after a clean end.
+// A hook that hangs, a bucket that the worker cannot follow and a store that does not answer all count as stuck, each after
+// its own deadline (HandoffTimeout, HeartbeatTTL, OperationTimeout). A probe that restarts workers should wait longer than
+// an outage of the store usually lasts, because a restart does not end the outage. A worker that is not started is healthy.
+// A worker that has ended is not: Healthy returns the error of Err, or ErrStopped after a clean end.
 func (m *Manager) Healthy() error {
 	select {
 	case <-m.done:

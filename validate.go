@@ -38,7 +38,7 @@ func (e *ConfigError) Error() string {
 // Unwrap makes errors.Is find ErrInvalidConfig.
 func (e *ConfigError) Unwrap() error { return ErrInvalidConfig }
 
-// Validate reports everything that is wrong, joined: each a *ConfigError.
+// Validate reports all invalid fields. It joins one *ConfigError for each.
 func (c Config) Validate() error { return c.validate(nil) }
 
 // validate is Validate for a Config some of whose fields come from variables.

@@ -1,5 +1,5 @@
-// Package actors is the tree of actors that a worker consists of: the manager and under it the claimer, the heartbeat, the
-// elector, the follower, the calculator and one actor for each owned partition.
+// Package actors is the actor tree of a worker: the manager, and under it the claimer, the heartbeat, the elector, the
+// follower, the calculator and one actor for each owned partition.
 //
 // Programs use package parti, which gives the messages, events and values of this package their names there
 // (parti.Leave is [Leave]) and makes the tree with parti.NewManager or parti.Props. [New], [Settings], [View], [Handling] and

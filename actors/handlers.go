@@ -10,13 +10,14 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// Handling is how the partitions are worked on, beside the hooks. Both of Run and Props nil: by hooks alone.
+// Handling says how the worker runs its partitions, beside the hooks. If both Run and Props are nil, only the hooks do.
 type Handling struct {
 	// Run is called for each owned partition, see the root package's Handler.
 	Run func(ctx context.Context, o *Ownership) error
-	// Props makes an actor of the user's for each owned partition, a child of ours. Either it or Run is set.
+	// Props makes an actor of the user for each owned partition, as a child of the tree. Set either Props or Run.
 	Props func(o *Ownership) *actor.Props
-	// RestartFirst and RestartMost bound the pause before what failed is begun again: doubling, with a jitter of a fifth.
+	// RestartFirst and RestartMost limit the pause before a failed handler is called again. The pause doubles, with a jitter
+	// of a fifth.
 	RestartFirst, RestartMost time.Duration
 }
 

@@ -43,18 +43,18 @@ const (
 	void
 )
 
-// Partition is what is owned, as it was when it was granted.
+// Partition returns the owned partition, as it was when it was granted.
 func (o *Ownership) Partition() strategy.Partition { return o.partition }
 
-// Epoch is the fencing token of this ownership. It grows with each owner of the partition.
+// Epoch returns the fencing token of this ownership. It grows with each owner of the partition.
 func (o *Ownership) Epoch() int64 { return o.epoch }
 
-// WorkerID is the stable ID of the worker that owns the partition.
+// WorkerID returns the stable ID of the worker that owns the partition.
 func (o *Ownership) WorkerID() string { return o.worker }
 
-// Valid is nil while this worker may act for the partition, by its own clock, at the moment of the call. Otherwise it is
-// the reason: it wraps [ErrFenced] when the trust is over, or the cause for which the partition was let go. A handler that
-// has been told to end may act until Held ends.
+// Valid returns nil while this worker may act for the partition, by its own clock, at the moment of the call. Otherwise the
+// error wraps [ErrFenced] if the trust is over, or the cause for which the partition was let go. After the end of its context
+// a handler may act until Held ends.
 func (o *Ownership) Valid() error {
 	err := context.Cause(o.held)
 	if err == nil && !o.warrant.trusted() {
@@ -66,8 +66,9 @@ func (o *Ownership) Valid() error {
 	return nil
 }
 
-// Held outlives the context of the handler: until it ends a handler may finish what it has begun. It ends when the handler
-// has returned after it was told to end, when the trust is over, and when a Stop has used up ShutdownTimeout.
+// Held returns a context that outlives the handler's context. Until it ends, a handler may finish what it has begun. It
+// ends when the handler has returned after the end of its context, when the trust is over, and when a Stop has used up
+// ShutdownTimeout.
 func (o *Ownership) Held() context.Context { return o.held }
 
 // enter notes how the handler stands; what has been told to end is stopping, whatever it did before.

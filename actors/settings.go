@@ -16,7 +16,7 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Settings is what a tree needs to know, defaulted and validated by the caller. Package parti makes it of a Config.
+// Settings is the input of a tree. The caller sets the defaults and validates it. Package parti makes it from a Config.
 type Settings struct {
 	Store    kv.Config
 	Topology topology.Config
@@ -30,62 +30,64 @@ type Settings struct {
 	KeepServing bool
 	// PreferredID is tried first when an ID is claimed; "" for none.
 	PreferredID string
-	// PreferredIDWait is how long the preferred ID is waited for before another is claimed.
+	// PreferredIDWait is how long the worker waits for the preferred ID before it claims a different one.
 	PreferredIDWait time.Duration
-	// StateDir is where a worker leaves to the next process what was its own; "" for nowhere.
+	// StateDir is the directory in which a worker proves to the next process that it is dead; "" for none.
 	StateDir string
 	// Standby waits without limit for an ID to come free.
 	Standby  bool
 	Capacity int64
 	Labels   map[string]string
 	Cordoned bool
-	// Uncontrolled says that nobody outside may ask for anything.
+	// Uncontrolled makes the worker ignore requests from outside.
 	Uncontrolled bool
-	// MinRebalanceThreshold is how far above the least possible changed weights may bring the fullest worker.
+	// MinRebalanceThreshold is how far changed weights may raise the highest load above the best achievable one before the
+	// leader rebalances.
 	MinRebalanceThreshold float64
-	// HomeRetention is how long a leader remembers what was whose that is gone.
+	// HomeRetention is how long a leader remembers the homes of a departed worker.
 	HomeRetention time.Duration
-	// RelistInterval is after how long the leader lists its source again; 0 for never.
+	// RelistInterval is the time after which the leader lists its source again; 0 for never.
 	RelistInterval time.Duration
-	// ShrinkConfirmations is how many listings in a row have to lack most of the partitions before they are taken away.
+	// ShrinkConfirmations is the number of listings in a row that must lack most of the partitions before the leader takes
+	// them away.
 	ShrinkConfirmations int
 
 	JetStream jetstream.JetStream
 	// Source lists the partitions and has checked the list.
 	Source func(ctx context.Context) ([]strategy.Partition, error)
-	// SourceVersion is asked just before each listing; nil says that the source is not versioned.
+	// SourceVersion is called just before each listing; nil for a source without versions.
 	SourceVersion func() uint64
-	// SourceWatch says when the source has changed; nil for a source that cannot.
+	// SourceWatch reports changes of the source; nil for a source that cannot.
 	SourceWatch func(ctx context.Context, changed func()) error
 	Strategy    strategy.Strategy
-	// Described is the strategy in words, which the plan carries. It is made before the tree starts: the words of a strategy of the
-	// user's come from its String method, which might not return.
+	// Described is the description of the strategy in the plan. It is computed before the tree starts, because it may come
+	// from a String method of the user, which might not return.
 	Described string
 	Hooks     Hooks
 	Handling  Handling
 	Logger    *slog.Logger
 
-	// MeterProvider is what is measured with; nil for nothing.
+	// MeterProvider is the provider of the metrics; nil for none.
 	MeterProvider metric.MeterProvider
 
-	// Recorder records what is decided; nil for nothing.
+	// Recorder records the worker's decisions; nil for none.
 	Recorder *trace.Recorder
 
 	onlooker *onlooker // calls SourceWatch
 	measures *measures
 }
 
-// Hooks are the user's side of the worker. Each may be nil. A hook that panics or returns an error is reported through
-// OnError and counts as returned.
+// Hooks are the user's functions that a worker calls. Each may be nil. If a hook panics or returns an error, OnError
+// reports it, and the hook counts as returned.
 type Hooks struct {
-	// OnAssignmentChanged is told what came and what goes: true differences, the first assignment included, one call
-	// at a time. When it returns, removed is let go and may be given to another worker; until then it is not. The
-	// context ends when the session's trust ends (then return at once: a call with everything removed follows) or, for
-	// the last call of a session, when the time to let go is over.
+	// OnAssignmentChanged gets the difference between two assignments, the first assignment included, one call at a time.
+	// When it returns, the removed partitions are let go and may go to another worker, and not before. The context ends when
+	// the session's trust ends (then return at once: a call with everything removed follows). For the last call of a session
+	// it ends when the time to let go is over.
 	OnAssignmentChanged func(ctx context.Context, added, removed []strategy.Partition) error
-	// OnStateChanged is told each step of the state machine, in order, one at a time, after it was made.
+	// OnStateChanged gets each step of the state machine after it was made, in order, one at a time.
 	OnStateChanged func(ctx context.Context, from, to fsm.State) error
-	// OnError is told what went wrong and was survived, in order, one at a time.
+	// OnError gets each error that the worker survives, in order, one at a time.
 	OnError func(ctx context.Context, err error)
 }
 

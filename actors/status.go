@@ -15,7 +15,7 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Status is a worker as others see it.
+// Status is the present state of a worker, by its own knowledge.
 type Status struct {
 	WorkerID string // "" before the claim
 	Session  uint64 // 0 before the claim
@@ -41,7 +41,7 @@ type Status struct {
 	Assignment Assignment
 }
 
-// PartitionStatus is how a partition stands that a worker has.
+// PartitionStatus says how the work on one partition of a worker stands.
 type PartitionStatus struct {
 	Partition strategy.Partition
 	Epoch     int64
@@ -51,7 +51,7 @@ type PartitionStatus struct {
 	Err       error // of its handler, the last
 }
 
-// Phase is how the work on a partition stands.
+// Phase says how the work on a partition stands.
 type Phase string
 
 // The phases. Where there are hooks alone a partition is starting, running or stopping.
@@ -111,7 +111,8 @@ func (v *View) show(a *Assignment) {
 	v.assignment.Store(a)
 }
 
-// Present is the present status without what costs more the more partitions there are: Partitions and Assignment.
+// Present returns the present status without Partitions and Assignment, so its cost does not grow with the number of
+// partitions.
 func (v *View) Present() Status {
 	s, now := *v.status.Load(), time.Now()
 	a := v.assignment.Load()
@@ -133,7 +134,7 @@ func (v *View) Status() Status {
 	return s
 }
 
-// Healthy is nil, or what is waited for past its deadline: one error for each, joined.
+// Healthy returns nil, or one joined error for each wait that is past its deadline.
 func (v *View) Healthy() error {
 	now := time.Now()
 	var stuck []error

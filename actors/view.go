@@ -44,25 +44,25 @@ func newView() *View {
 	return v
 }
 
-// Drained says that everything was handed over before the worker left, or that there was nothing to hand over.
+// Drained reports whether everything was handed over before the worker left, or there was nothing to hand over.
 func (v *View) Drained() bool { return v.drained.Load() }
 
-// LeaveAsked says that the tree is asked to leave, for the case that the manager fails over the message.
+// LeaveAsked notes that the tree is asked to leave, in case the manager fails while it handles the message.
 func (v *View) LeaveAsked() { v.toLeave.Store(true) }
 
-// Begin says how a tree that is not spawned yet begins: cordoned or not.
+// Begin sets whether a tree that is not spawned yet begins cordoned.
 func (v *View) Begin(cordoned bool) { v.status.Store(&Status{State: fsm.Init, Cordoned: cordoned}) }
 
 // Assignment returns a copy of what the worker owns now.
 func (v *View) Assignment() Assignment { return v.assignment.Load().clone() }
 
-// Store is the opened store; nil before.
+// Store returns the opened store; nil before it is open.
 func (v *View) Store() *kv.Store { return v.store.Load() }
 
-// Ready is closed when the first assignment was applied.
+// Ready returns a channel that is closed when the first assignment is applied.
 func (v *View) Ready() <-chan struct{} { return v.ready }
 
-// Done is closed when the tree has ended and nothing of it runs any more.
+// Done returns a channel that is closed when the tree has ended and nothing of it runs any more.
 func (v *View) Done() <-chan struct{} { return v.done }
 
 // held is what the worker has not let go of, sorted by ID: what it owns, what the hook is giving up at this moment, and what
@@ -99,7 +99,7 @@ func (v *View) holds(holding []string) int {
 	return len(owned) + len(more)
 }
 
-// Undrained is what a worker still had when its drain was ended by a Leave; nil if there was no such thing.
+// Undrained returns the partitions that a worker still had when a Leave ended its drain; nil if that did not happen.
 func (v *View) Undrained() []strategy.Partition {
 	if p := v.undrained.Load(); p != nil {
 		return *p
@@ -107,7 +107,7 @@ func (v *View) Undrained() []strategy.Partition {
 	return nil
 }
 
-// Err is why the tree ended; nil while it lives and after a clean leave.
+// Err returns the reason why the tree ended; nil while it lives and after a clean leave.
 func (v *View) Err() error {
 	if p := v.cause.Load(); p != nil {
 		return *p
@@ -115,8 +115,8 @@ func (v *View) Err() error {
 	return nil
 }
 
-// Left says what of the worker was still there when its tree had ended: entries in the store, a hook that has not
-// returned. It is nil before, and after an end that left nothing.
+// Left returns what was left of the worker when its tree had ended: entries in the store, a hook that has not returned. It
+// is nil before the end, and after an end that left nothing.
 func (v *View) Left() error {
 	if p := v.left.Load(); p != nil {
 		return *p
@@ -124,7 +124,7 @@ func (v *View) Left() error {
 	return nil
 }
 
-// Abandon says that the tree has not ended in time: an actor of the user's that hangs can keep it from that.
+// Abandon notes that the tree has not ended in time. An actor of the user that hangs can cause that.
 func (v *View) Abandon(timeout time.Duration) {
 	err := fmt.Errorf("%w: the actors of the worker have not ended after ShutdownTimeout %s; what is left in the store expires with its TTL",
 		ErrShutdownTimeout, timeout)

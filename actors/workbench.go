@@ -7,8 +7,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 )
 
-// Workbench runs handlers as a worker's tree does, but without a store: what the worker owns is the caller's word. Tests of
-// handlers stand on it, see package partitest.
+// Workbench runs handlers as a worker's tree does, but without a store: the caller decides what the worker owns. Package
+// partitest builds on it.
 type Workbench struct {
 	worker string
 	runner *runner
@@ -22,8 +22,8 @@ type Workbench struct {
 // trustForTests is for how long a workbench trusts itself: no test takes longer.
 const trustForTests = 1000 * time.Hour
 
-// NewWorkbench begins a worker of that ID. failed is told of handlers that fail, changed of each handler that returns late and of each that begins late.
-// Both are called on goroutines of the workbench and must not block.
+// NewWorkbench starts a worker with an ID. It calls failed for each handler that fails, and changed for each handler that
+// returns late or begins late. Both are called on goroutines of the workbench and must not block.
 func NewWorkbench(worker string, how Handling, failed func(error), changed func()) *Workbench {
 	quiet := slog.New(slog.DiscardHandler)
 	w := &Workbench{
@@ -50,8 +50,8 @@ func NewWorkbench(worker string, how Handling, failed func(error), changed func(
 	return w
 }
 
-// Own makes the worker own just these partitions, each under its epoch, and returns the ownerships. Handlers of others are told
-// to end with the cause that why names. It waits for those only briefly: see [Workbench.Holding].
+// Own makes the worker own exactly these partitions, each under its epoch, and returns the ownerships. The contexts of
+// other handlers end with the cause that why returns. Own waits for those only briefly: see [Workbench.Holding].
 func (w *Workbench) Own(epochs map[string]int64, why func(partition string) error) map[string]*Ownership {
 	target := make(map[string]holding, len(epochs))
 	for id, epoch := range epochs {
@@ -75,13 +75,14 @@ func (w *Workbench) Own(epochs map[string]int64, why func(partition string) erro
 // Holding lists the partitions that were taken back and whose handlers have not returned yet.
 func (w *Workbench) Holding() []string { return w.runner.handlers.Held().Holding }
 
-// Fence ends the trust in one ownership, as if its lease had run out. The handler is told at once; Own books its end.
+// Fence ends the trust in one ownership, as if its lease had run out. The handler's context ends at once; Own records its
+// end.
 func (w *Workbench) Fence(o *Ownership) {
 	o.cancelHeld(ErrFenced)
 	o.cancel(ErrFenced)
 }
 
-// Close ends the worker, after everything was taken back from it and has ended.
+// Close ends the worker. Call it after everything was taken back and has ended.
 func (w *Workbench) Close() {
 	w.tenure.end(ErrStopping)
 	w.system.Root.Stop(w.host)

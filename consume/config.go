@@ -16,11 +16,11 @@ import (
 type Mode int
 
 const (
-	// Checkpoint keeps positions in a KV bucket, each under the epoch of its owner: a stale owner cannot move it. It is for
-	// streams whose retention is limits.
+	// Checkpoint keeps positions in a KV bucket, each under the epoch of its owner, so a stale owner cannot move them. It is
+	// for streams with Retention limits.
 	Checkpoint Mode = iota
-	// Durable leaves the position to a durable consumer for each partition, and acknowledges each message. It is the mode for
-	// work queues and for streams whose retention is interest. Acknowledgements know no epoch.
+	// Durable leaves the position to a durable consumer for each partition, and acknowledges each message. It is for work
+	// queues and for streams with Retention interest. Acknowledgements carry no epoch.
 	Durable
 )
 
@@ -35,57 +35,58 @@ func (m Mode) String() string {
 	return fmt.Sprintf("Mode(%d)", int(m))
 }
 
-// Config says what is read and how often the position is stored. Stream and Subject are needed.
+// Config says what to read and how often to store the position. Stream and Subject are required.
 type Config struct {
-	// Stream is the name of the stream that is read. It has to exist when the first partition is granted.
+	// Stream is the name of the stream to read. It must exist when the first partition is granted.
 	Stream string
 	// Subject returns the filter of a partition: a subject of the stream, which may have wildcards. It must return the same
-	// for a partition at each call, and no two partitions may have filters that overlap. Parti cannot see an overlap, except
-	// where two filters are equal: that is [ErrSubjectShared].
+	// filter for a partition at each call, and the filters of two partitions must not overlap. Parti notices only equal
+	// filters, with [ErrSubjectShared].
 	Subject func(parti.Partition) string
-	// Mode is where the position is kept. Default Checkpoint. A Pipeline has no other.
+	// Mode says where the position is kept. Default Checkpoint. A Pipeline allows no other mode.
 	Mode Mode
-	// Checkpoints is the KV bucket of the positions, made where it is missing. It belongs to one application: two groups of
-	// workers that read one stream need two buckets. Default "<Stream>-positions". Not used by Durable, nor by a Pipeline,
-	// whose positions are in its output stream.
+	// Checkpoints is the KV bucket of the positions. A missing bucket is created. The bucket belongs to one application: two
+	// groups of workers that read one stream need two buckets. Default "<Stream>-positions". Not used by Durable, nor by a
+	// Pipeline, whose positions are in its output stream.
 	Checkpoints string
-	// Durable is what the names of the durable consumers begin with, where Mode is Durable; the partition follows. Two groups
-	// of workers that read one stream need two names. Up to 64 letters, digits and '-'. Default "parti".
+	// Durable is the prefix of the names of the durable consumers, if Mode is Durable; the partition follows. Two groups of
+	// workers that read one stream need two names. Up to 64 letters, digits and '-'. Default "parti".
 	Durable string
-	// Every is after how many messages the position is stored: what is handled again after a crash. In a Pipeline it is how
-	// many messages one batch is made of at most, at most 999. Default 100, in a Pipeline 500.
+	// Every is the number of messages after which the position is stored, and so the number of messages that are handled
+	// again after a crash. In a Pipeline it is the largest number of inputs of one batch, at most 999. Default 100, in a
+	// Pipeline 500.
 	Every int
-	// Interval is after how much time the position is stored, and the longest time for which a batch of a Pipeline is
-	// filled while messages keep coming. At least 1ms. Default 1s.
+	// Interval is the time after which the position is stored, and the longest time for which a batch of a Pipeline collects
+	// messages while they keep coming. At least 1ms. Default 1s.
 	Interval time.Duration
-	// Retry says what becomes of a message whose function fails.
+	// Retry says what happens to a message whose function fails.
 	Retry Retry
 }
 
-// Retry says what becomes of a message whose function returns an error or panics. The partition waits for that message:
-// nothing behind it is handled before it.
+// Retry says what happens to a message whose function returns an error or panics. The partition waits for that message, and
+// handles no later message before it.
 type Retry struct {
-	// First and Most bound the pause before a message is tried again: First after the first failure, then twice as much each
+	// First and Most limit the pause before a message is tried again: First after the first failure, then twice as long each
 	// time, up to Most. Defaults 100ms and 30s.
 	First, Most time.Duration
-	// Attempts is how often a message is tried before it becomes a dead letter or halts its partition. Default 5.
+	// Attempts is the number of attempts before a message becomes a dead letter or halts its partition. Default 5.
 	Attempts int
-	// DeadLetter returns the subject on which a message is published that has failed Attempts times. It has to be a subject
-	// of a stream: the position moves on when that stream has acknowledged the dead letter. The letter has the data and the
-	// headers of the message and says in further headers where it comes from, see [HeaderStream].
+	// DeadLetter returns the subject on which to publish a message that has failed Attempts times. It must be a subject of a
+	// stream: the position moves on when that stream has acknowledged the dead letter. The dead letter has the data and the
+	// headers of the message. Further headers say where it comes from, see [HeaderStream].
 	//
-	// Without it the partition halts. Run returns an error that wraps [ErrHalted], which Parti reports; when Parti calls Run
-	// again, the message is tried once more after Most, and so on. Other partitions go on.
+	// Without DeadLetter the partition halts. Run returns an error that wraps [ErrHalted], and Parti reports it. When Parti
+	// calls Run again, the message is tried once more after Most, and so on. Other partitions go on.
 	DeadLetter func(parti.Partition) string
 }
 
-// Output says where the results of a Pipeline go.
+// Output says where a [Pipeline] stores its results.
 type Output struct {
-	// Stream is the stream of the results and of the positions. It needs AllowAtomicPublish, see the package's
-	// documentation for what else.
+	// Stream is the stream of the results and of the positions. It needs AllowAtomicPublish; the package's documentation
+	// lists what else it needs.
 	Stream string
-	// Position returns the subject of a partition's position, in the output stream: a subject without wildcards, of its own
-	// for each partition, on which nothing else is published, such as "positions.<partition>".
+	// Position returns the subject of a partition's position in the output stream, such as "positions.<partition>". Each
+	// partition needs its own subject, without wildcards, on which nothing else is published.
 	Position func(parti.Partition) string
 }
 

@@ -10,20 +10,22 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Message is a message of a stream. What its function returns acknowledges it: Ack, Nak, Term and their kin do nothing and
-// return [ErrManaged]. Its data and headers must not be changed, because a message that fails is handed out again.
+// Message is a message of a stream. The return value of its function acknowledges it: Ack, Nak, Term and similar methods do
+// nothing and return [ErrManaged]. Do not change its data and headers, because a message that fails is delivered to the
+// function again.
 type Message struct {
 	jetstream.Msg
 	sequence uint64
 	attempt  int
 }
 
-// Position is the sequence of the message in its stream. Within a partition it grows from message to message. A sink that
-// stores the position together with the effect, and ignores messages up to the position that it has, handles each message
+// Position returns the sequence of the message in its stream. Within a partition it grows from message to message. A sink
+// that stores the position together with the effect, and ignores messages up to the stored position, handles each message
 // exactly once.
 func (m Message) Position() uint64 { return m.sequence }
 
-// Attempt is how often the message is tried, with this time, since this worker took the partition: 1 at first.
+// Attempt returns the number of attempts for this message since this worker took the partition, including this one: 1 at
+// first.
 func (m Message) Attempt() int { return m.attempt }
 
 // delivery is a message as it came from the server.

@@ -12,20 +12,19 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// Pipeline is a handler that turns the messages of one stream into messages of another, exactly once: what transform returns
-// for some messages, and the position behind them, are one atomic batch in the output stream. The batch is stored whole or
-// not at all, and it is refused when this owner is stale. So the output holds the result of each message once, in the order
-// of the input within a partition, whatever crashes, hangs or is cut off. What transform does besides returning is not part
-// of that: it can be called again for a message whose result was not stored.
+// Pipeline returns a handler that turns the messages of one stream into messages of another, exactly once. The results of
+// several inputs, and the position after them, are one atomic batch in the output stream. The server stores a batch whole
+// or not at all, and refuses it if this owner is stale. So the output holds the result of each message once, in the order
+// of the input within a partition, whatever crashes, hangs or is cut off. This does not cover other effects of transform:
+// it can be called again for a message whose result was not stored.
 //
-// transform may return no message, and it may return up to 999. A batch has as many messages as are there while the one
-// before it is on its way to the server, up to [Config.Every] inputs, 1,000 messages with the position, and 8 MB. The
-// returned messages need a subject of the output stream; Reply is not used. A header whose name begins with "Nats-" is
-// [ErrOutput], except Nats-TTL: the server's own headers would change what storing the message means. The messages must not
-// be changed after transform has returned.
+// transform may return from 0 to 999 messages. While one batch is on its way to the server, the next one collects messages,
+// up to [Config.Every] inputs, 1,000 messages with the position, and 8 MB. Each returned message needs a subject of the
+// output stream; Reply is not used. A header whose name begins with "Nats-" is [ErrOutput], except Nats-TTL, because the
+// server's own headers would change what storing the message means. Do not change a message after transform has returned
+// it.
 //
-// Its arguments are refused as those of [Stream] are. Whether the streams are fit is asked when the first partition is
-// granted.
+// Pipeline refuses bad arguments as [Stream] does. The handler checks the streams when the first partition is granted.
 func Pipeline(js jetstream.JetStream, cfg Config, out Output, transform func(ctx context.Context, o *parti.Ownership, m Message) ([]*nats.Msg, error)) (parti.Handler, error) {
 	if err := checkJS(js); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// The headers of a dead letter say where its message comes from and why it is here.
+// The headers of a dead letter say where its message comes from and why it failed.
 const (
 	HeaderStream    = "Parti-Stream"    // the stream that was read
 	HeaderSequence  = "Parti-Sequence"  // the sequence of the message there

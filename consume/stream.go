@@ -11,17 +11,17 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// Stream is a handler that reads the messages of a partition in order, from where the owner before it stopped, and calls
-// handle for each. A message is handled at least once. Whoever stores [Message.Position] together with the effect handles it
-// exactly once.
+// Stream returns a handler that reads the messages of a partition in order, continues where the previous owner stopped, and
+// calls handle for each message. It handles each message at least once. If you store [Message.Position] together with the
+// effect, you handle it exactly once.
 //
 // handle is called for one message of a partition at a time, and for many partitions at the same time. Its context outlives
-// the one of the handler: where the partition has to be let go, the message in hand is finished and its position stored, and
-// the next owner waits for that. The context ends when the trust is over; nothing may be written then. An error or a panic
+// the handler's context: when the partition must be let go, handle may finish the message in hand, and the position is
+// stored; the next owner waits for that. The context ends when the trust is over; write nothing then. An error or a panic
 // is a failure of the message, see [Retry].
 //
-// Stream refuses a configuration with what [parti.Config] is refused with: [parti.ErrInvalidConfig], [parti.ErrNilArgument].
-// Whether the stream is fit is asked when the first partition is granted, see [ErrStream].
+// Stream refuses a bad configuration with [parti.ErrInvalidConfig] or [parti.ErrNilArgument]. The handler checks the stream
+// when the first partition is granted, see [ErrStream].
 func Stream(js jetstream.JetStream, cfg Config, handle func(ctx context.Context, o *parti.Ownership, m Message) error) (parti.Handler, error) {
 	if err := checkJS(js); err != nil {
 		return nil, err

@@ -14,7 +14,7 @@ type drawing struct {
 	marked  State
 }
 
-// Compact leaves the edges to Shutdown out: every state has one.
+// Compact leaves out the edges to Shutdown, because every state has one.
 func Compact() Option { return func(d *drawing) { d.compact = true } }
 
 // Mark highlights a state, as the one a worker is in.
@@ -84,7 +84,7 @@ func DOT(opts ...Option) string {
 	return b.String()
 }
 
-// Markdown writes the table down for the docs.
+// Markdown returns the table in the form of the docs.
 func Markdown() string {
 	var b strings.Builder
 	b.WriteString("| event | from | to | why |\n| --- | --- | --- | --- |\n")
@@ -98,8 +98,9 @@ func Markdown() string {
 	return b.String()
 }
 
-// Validate checks the table for what looplab/fsm accepts in silence: a state or event that is not declared, two rows
-// for one event in one state, a state that cannot be reached, one from which Shutdown cannot be, an exit from Shutdown.
+// Validate checks the table for mistakes that looplab/fsm accepts without an error: an undeclared state or event, two rows
+// for one event in one state, a state that cannot be reached, a state that cannot reach Shutdown, and an exit from
+// Shutdown.
 func Validate() error {
 	seen := map[edge]bool{}
 	for _, t := range table {

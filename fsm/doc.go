@@ -1,6 +1,6 @@
-// Package fsm is the worker's state machine. It is written down once, as a table of transitions; the running machine,
-// the diagrams, the tables in the docs and the tests are made from it. looplab/fsm runs it, without callbacks: a step is
-// made first, and what follows from it is the caller's business.
+// Package fsm is the worker's state machine. It exists once, as a table of transitions. The running machine, the diagrams,
+// the tables in the docs and the tests are generated from the table. looplab/fsm runs it without callbacks: the machine
+// makes a step, and the caller then acts on it.
 package fsm
 
 //go:generate go run ./internal/gen

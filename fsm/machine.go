@@ -30,7 +30,8 @@ func Allowed(from, to State) bool {
 	return slices.ContainsFunc(table, func(t Transition) bool { return t.To == to && slices.Contains(t.From, from) })
 }
 
-// Machine is one running state machine. Fire and Can are for one goroutine at a time; State is for any.
+// Machine is one running state machine. Call Fire and Can from one goroutine at a time. You may call State from any
+// goroutine.
 type Machine struct {
 	fsm   *fsm.FSM
 	state atomic.Pointer[State]
@@ -51,8 +52,8 @@ func New() *Machine {
 	return m
 }
 
-// Fire makes the step that event asks for. An event that the table does not allow is an error that wraps ErrNotAllowed
-// and changes nothing.
+// Fire makes the step that the table has for event. If the table does not allow event, Fire changes nothing and returns an
+// error that wraps ErrNotAllowed.
 func (m *Machine) Fire(event Event) (from, to State, err error) {
 	from = m.State()
 	// Never a context that can end: looplab/fsm would stay blocked for good.

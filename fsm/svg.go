@@ -40,10 +40,10 @@ var detours = map[[2]State]struct{ bend, apart float64 }{
 // framed is from how many states an event has to lead to be drawn as one arrow from a frame around all of them.
 const framed = 6
 
-// SVG draws the machine as a picture of its own: it needs no font, script or style from elsewhere, and adapts to a dark
-// background. An event of many states is one arrow from a frame around them. Each arrow is a group of class "edge" that says
-// in data-from (names with spaces between them), data-to and data-event which rows it stands for; each state is one of class
-// "state" with data-state.
+// SVG draws the machine as a self-contained picture: it needs no font, script or style from elsewhere, and adapts to a dark
+// background. An event of many states is one arrow from a frame around them. Each arrow is a group of class "edge". Its
+// attributes data-from (names with spaces between them), data-to and data-event name the rows that it stands for. Each
+// state is a group of class "state" with the attribute data-state.
 func SVG(opts ...Option) string {
 	d, _ := draw(opts)
 	var arrows, frames strings.Builder

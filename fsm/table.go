@@ -1,6 +1,6 @@
 package fsm
 
-// State is where a worker stands. Its text is its name.
+// State is a state of a worker. Its text is its name.
 type State string
 
 // The states, in the order of a worker's life.

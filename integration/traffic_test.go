@@ -21,7 +21,7 @@ func messages(workers []*fleet.Process) (sent, received uint64) {
 
 func TestAnIdleGroupIsQuiet(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-		const workers, seconds = 20, 600
+		const workers, seconds = 20, 300
 		f := fleet.New(t, s, 200)
 		f.Begin(workers)
 		<-time.After(time.Minute)

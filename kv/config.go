@@ -12,7 +12,7 @@ import (
 // maxKey is the longest key in bytes. The server closes a connection for good that sends a control line beyond 4 KiB.
 const maxKey = 256
 
-// Config says where the store is and how long things last in it. The caller has defaulted and validated it; [Open]
+// Config names the buckets of the store and sets the lifetimes in it. The caller sets the defaults and validates it; Open
 // checks only what would break the store.
 type Config struct {
 	// StableID, Election, Heartbeat and Assignment name the buckets.

@@ -15,9 +15,9 @@ const (
 	pingsMost       = 2
 )
 
-// ConnectOptions are what leases need of a connection: it reconnects without limit and soon, so that a lease survives a
-// short outage; it notices a dead link within seconds; and it does not keep what is written while it is disconnected, to
-// send it when nobody expects it any more.
+// ConnectOptions returns the options that leases need. The connection reconnects soon and without limit, so that a lease
+// survives a short outage. It notices a dead link within seconds. It does not buffer writes while it is disconnected,
+// because nobody would expect them later.
 func ConnectOptions() []nats.Option {
 	return []nats.Option{
 		nats.MaxReconnects(-1),
@@ -31,7 +31,7 @@ func ConnectOptions() []nats.Option {
 	}
 }
 
-// CheckConnection names every option of a connection that leases cannot rely on.
+// CheckConnection names the options of a connection that leases cannot rely on.
 func CheckConnection(nc *nats.Conn) []string {
 	var warnings []string
 	warn := func(format string, args ...any) {

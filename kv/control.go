@@ -53,7 +53,8 @@ func (s *Store) answerable(reply string) bool {
 	return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)
 }
 
-// AnswerControl sends an answer. Whether it arrives nobody knows. It is [ErrNotDone] where no answer may go to that subject.
+// AnswerControl sends an answer. Nothing confirms that it arrives. It returns [ErrNotDone] if no answer may go to that
+// subject.
 func (s *Store) AnswerControl(reply string, data []byte) error {
 	if !s.answerable(reply) {
 		return fmt.Errorf("%w: the reply subject is %.100q, allowed: an inbox, without $ and not below parti. or %s", ErrNotDone, reply, s.prefix)
@@ -67,5 +68,5 @@ func (s *Store) FlushControl(ctx context.Context) error {
 	return err
 }
 
-// Made is when the stream of the assignments was created.
+// Made returns the time at which the stream of the assignments was created.
 func (s *Store) Made() time.Time { return s.created[store.Assignments] }

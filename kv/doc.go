@@ -3,19 +3,19 @@
 //
 // # Who is authoritative
 //
-// The store is, one bucket at a time: each bucket is a stream of its own, and nothing here depends on the order of
-// events in two of them. What a process knows of itself is only how long it may believe what the store last told it.
+// The store is, one bucket at a time: each bucket is a stream of its own, and nothing here depends on the order of events
+// in two of them. A process itself only knows how long it may trust the last answer of the store.
 //
 // # Trust
 //
-// A lease (on an ID, on a heartbeat, on leadership) is trusted by its holder while
+// The holder of a lease (on an ID, on a heartbeat, on leadership) trusts it while
 //
 //	now < sent + TTL − TTL/4
 //
-// where sent is the local, monotonic time just before the last acknowledged write was handed to the connection and TTL
-// the lifetime that this write gave the entry. The store counts the TTL from the moment it stored the write, which is
-// never before sent: so the holder stops believing at least a quarter of the TTL before anyone else can be told that
-// the entry is gone. From this follow
+// where sent is the local, monotonic time just before the last acknowledged write was handed to the connection and TTL the
+// lifetime that this write gave the entry. The store counts the TTL from the moment it stored the write, which is never
+// before sent. So the holder stops trusting the lease at least a quarter of the TTL before anyone else can learn that the
+// entry is gone. Three rules follow:
 //
 //   - [Store.Renew] never writes once trust has ended, because the expiry marker may be on its way already;
 //   - an acknowledgement that arrives after trust has ended prolongs nothing ([ErrLate]);

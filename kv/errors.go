@@ -8,53 +8,55 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// What a caller can do next is in the error; all are tested with errors.Is.
+// Errors of the store. Test for them with errors.Is; each implies what the caller can do next.
 var (
-	// ErrNoBucket: a bucket does not exist, and who only observes does not make it.
+	// ErrNoBucket says that a bucket does not exist. An observer does not create it.
 	ErrNoBucket = errors.New("bucket does not exist")
 
-	// ErrTaken: somebody else holds the entry, see store.TakenError. Wait for its end.
+	// ErrTaken says that another process holds the entry, see store.TakenError. Wait for its end.
 	ErrTaken = store.ErrTaken
-	// ErrLost: the lease is over, the entry is gone or somebody else's. Claim anew.
+	// ErrLost says that the lease is over: the entry is gone or belongs to another process. Claim again.
 	ErrLost = store.ErrLost
-	// ErrLate: the trust in the lease has ended on this process' clock. Drop it and claim anew.
+	// ErrLate says that the trust in the lease has ended by this process's clock. Drop the lease and claim again.
 	ErrLate = store.ErrLate
-	// ErrDeposed: a newer term is stored. Stop leading.
+	// ErrDeposed says that a newer term is stored. Stop leading.
 	ErrDeposed = store.ErrDeposed
-	// ErrUnknown: maybe done, now or later. Only another conditional write on the same entry settles it.
+	// ErrUnknown says that a write may be stored, now or later. Only another conditional write to the same entry settles it.
 	ErrUnknown = store.ErrUnknown
-	// ErrNotDone: definitely not done. Try again.
+	// ErrNotDone says that a write is definitely not stored. Try again.
 	ErrNotDone = store.ErrNotDone
-	// ErrTooLarge: a record is larger than the server takes. It is an [ErrNotDone]; trying again helps only with less in it.
+	// ErrTooLarge says that a record is larger than the server accepts. It is an [ErrNotDone]. Try again with a smaller
+	// record.
 	ErrTooLarge = store.ErrTooLarge
-	// ErrFull: a bucket, or the account, takes no more. It is an [ErrNotDone]; trying again helps when there is room.
+	// ErrFull says that a bucket, or the account, is full. It is an [ErrNotDone]. Try again when there is room.
 	ErrFull = fmt.Errorf("%w: the store is full", ErrNotDone)
-	// ErrNotFound: no entry and no marker under that key.
+	// ErrNotFound says that there is neither an entry nor a marker under a key.
 	ErrNotFound = store.ErrNotFound
-	// ErrNoFreeID: every ID of the range is held. Wait for one.
+	// ErrNoFreeID says that every ID of the range is held. Wait for one.
 	ErrNoFreeID = store.ErrNoFreeID
-	// ErrRolledBack: the store is not the one it was: recreated, or its sequences went back. Forget what was read and
-	// open it anew.
+	// ErrRolledBack says that the store was recreated, or that its sequences went back. Forget what you have read and open
+	// the store again.
 	ErrRolledBack = store.ErrRolledBack
-	// ErrRefused is what the leader answers to a refresh that it could not do, with its reason.
+	// ErrRefused is the leader's answer to a refresh that failed, with the reason.
 	ErrRefused = store.ErrRefused
-	// ErrFormat: a record of a format that this version does not know. Take nothing up, do not lead.
+	// ErrFormat says that a record has a format that this release does not know. Take up no partition and do not lead.
 	ErrFormat = record.ErrFormat
-	// ErrCorrupt: not a record at all.
+	// ErrCorrupt says that a value is not a record.
 	ErrCorrupt = record.ErrCorrupt
-	// ErrNoJetStream: the server, or the account, has no JetStream.
+	// ErrNoJetStream says that the server, or the account, has no JetStream.
 	ErrNoJetStream = errors.New("no JetStream")
-	// ErrPermission: the user of the connection may not publish or subscribe where a worker has to; the text says where.
+	// ErrPermission says that the connection's user may not publish or subscribe on a subject that a worker needs. The text
+	// names the subject.
 	ErrPermission = errors.New("permission missing")
-	// ErrServerVersion: the server is too old.
+	// ErrServerVersion says that the server is too old.
 	ErrServerVersion = errors.New("server too old")
-	// ErrBucketMismatch: a bucket exists in a form that cannot be relied on, see [BucketError].
+	// ErrBucketMismatch says that a bucket exists with settings that leases cannot rely on, see [BucketError].
 	ErrBucketMismatch = errors.New("unusable bucket")
-	// ErrConfig: a value of [Config], or a key, that the store cannot work with.
+	// ErrConfig says that the store cannot work with a value of [Config], or with a key.
 	ErrConfig = errors.New("invalid store configuration")
 )
 
-// BucketError names the setting of an existing bucket that cannot be relied on. It is [ErrBucketMismatch].
+// BucketError names the setting of an existing bucket that leases cannot rely on. It is [ErrBucketMismatch].
 type BucketError struct {
 	Bucket  string // its name
 	Field   string
@@ -62,7 +64,7 @@ type BucketError struct {
 	Allowed string
 }
 
-// Error names the bucket and the setting, what was found and what is allowed.
+// Error names the bucket, the setting, the present value and what is allowed.
 func (e *BucketError) Error() string {
 	return fmt.Sprintf("%v %q: %s is %s, allowed: %s", ErrBucketMismatch, e.Bucket, e.Field, e.Value, e.Allowed)
 }

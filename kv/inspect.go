@@ -11,27 +11,28 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// Inspection is what [Inspect] has found of one bucket.
+// Inspection is the result of [Inspect] for one bucket.
 type Inspection struct {
 	Bucket string
-	// Want is the stream that a worker would make.
+	// Want is the stream that a worker would create.
 	Want jetstream.StreamConfig
-	// Is is the stream that is there; nil for none.
+	// Is is the present stream; nil for none.
 	Is *jetstream.StreamConfig
-	// Problems are what a worker refuses about it.
+	// Problems are the settings that a worker refuses.
 	Problems []Problem
-	// Mended is Is without the problems that an edit of the stream solves. It means nothing where there is no stream.
+	// Mended is Is without the problems that an edit of the stream solves. It means nothing if there is no stream.
 	Mended jetstream.StreamConfig
 }
 
-// Problem is something about a bucket that a worker refuses.
+// Problem is a setting of a bucket that a worker refuses.
 type Problem struct {
 	BucketError
-	// Editable says that an edit of the stream solves it. What is not editable needs a new bucket, or a look by a person.
+	// Editable is true if an edit of the stream solves the problem. Otherwise it needs a new bucket, or a person must look
+	// at it.
 	Editable bool
 }
 
-// Inspect looks at the buckets of a group and says what is wrong with each, or that it is not there. It changes nothing. It
+// Inspect checks the buckets of a group and says what is wrong with each, or that it is missing. It changes nothing. It
 // needs the permission to publish to $JS.API.STREAM.INFO of each of them.
 func Inspect(ctx context.Context, js jetstream.JetStream, cfg Config) ([]Inspection, error) {
 	s, err := newInspector(js, &cfg)
@@ -116,8 +117,8 @@ func adopt(field string, want jetstream.StreamConfig, to *jetstream.StreamConfig
 	return true
 }
 
-// MissingPermissions says what the user of the connection may not do of what an observer of the group does or, with worker, of
-// what a worker does. It tries that out with messages that have no effect.
+// MissingPermissions returns the permissions that the connection's user lacks for an observer of the group or, with worker,
+// for a worker. It tries them with messages that have no effect.
 func MissingPermissions(ctx context.Context, js jetstream.JetStream, cfg Config, worker bool) (missing []string, err error) {
 	s, err := newInspector(js, &cfg)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// Observe opens the buckets of a group for reading only. It writes nothing, makes no bucket, and needs no permission to do
-// so. [ErrNoBucket] says that there is no such group (yet), [ErrPermission] what the user of the connection may not do.
+// Observe opens the buckets of a group for reading only. It writes nothing, creates no bucket, and needs no permission to
+// do so. It returns [ErrNoBucket] if there is no such group (yet), and [ErrPermission] with the missing permissions.
 func Observe(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
 	if cfg.OperationTimeout <= 0 {
 		cfg.OperationTimeout = 10 * time.Second
@@ -74,8 +74,8 @@ func (s *Store) observerProbes() (probes []*nats.Msg) {
 // journalFetch is how many entries of the journal are asked for at once.
 const journalFetch = 64
 
-// History tells the entries of the journal that were stored since a time, the oldest first, and when each was stored. What
-// cannot be read is left out. It returns emit's error.
+// History passes the entries of the journal since a time to emit, the oldest first, with the time at which each was stored.
+// It leaves out entries that it cannot read. It returns emit's error.
 func (s *Store) History(ctx context.Context, since time.Time, emit func(record.Journal, time.Time) error) error {
 	cfg := jetstream.ConsumerConfig{
 		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1,

@@ -25,10 +25,10 @@ const codeNoReplicas jetstream.ErrorCode = 10074
 // minVersion is the first server release whose atomic batches and delete markers can be relied on.
 const minVersion = "2.12.3"
 
-// Open creates the buckets that are missing and checks those that are there.
+// Open creates missing buckets and checks existing ones.
 //
-// It fails with [ErrConfig], [ErrPermission], [ErrNoJetStream], [ErrServerVersion] or a [*BucketError] where trying again does not help,
-// and with [ErrNotDone] or [ErrUnknown] where it may.
+// It fails with [ErrConfig], [ErrPermission], [ErrNoJetStream], [ErrServerVersion] or a [*BucketError] if trying again does
+// not help, and with [ErrNotDone] or [ErrUnknown] if it may help.
 func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, error) {
 	if cfg.OperationTimeout <= 0 {
 		cfg.OperationTimeout = 10 * time.Second

@@ -15,8 +15,8 @@ import (
 
 // This file is about claims of other processes: when their sessions are over, and how their IDs are taken over.
 
-// Holder begins the tokens of everything that this store has written or will write, through [Store.Reopen] as well. Once
-// the process is dead it tells what was that process'.
+// Holder returns the prefix of all tokens that this store writes, also after [Store.Reopen]. Once the process is dead, the
+// prefix identifies its entries.
 func (s *Store) Holder() record.Token { return record.Token(s.holder.name + "/") }
 
 // Incarnation names the buckets and says which incarnation of them is opened.

@@ -13,7 +13,7 @@ import (
 	"github.com/parti-go/parti/strategy/whatif"
 )
 
-// Standing is where a partition is between two owners.
+// Standing says where a partition stands between two owners.
 type Standing string
 
 // The standings.
@@ -30,16 +30,18 @@ type Explanation struct {
 	Partition string
 	At        time.Time // of the explanation
 	Standing  Standing
-	// Owner is who has it, or is awaited for it; its zero value where that is nobody.
+	// Owner is the worker that has the partition, or for which it is kept; the zero value if there is none.
 	Owner Owner
-	// Granted is the change by which the owner got it, and Last the newest change of all; zero where the journal has none.
+	// Granted is the change by which the owner got the partition. Last is its newest change. Both are zero if the journal
+	// has none.
 	Granted, Last Change
-	// Until is until when the owner is awaited; zero where nobody is, or where that is not known.
+	// Until is the time until which the partition is kept for its owner; zero if it is not kept, or if the time is not
+	// known.
 	Until time.Time
-	// Today is the worker that the strategy would give it to if the leader planned anew now, and Heir the one that it would go
-	// to if its owner crashed; "" where that is not known or nobody.
+	// Today is the owner in a new plan made now, and Heir the owner if the present one crashed; "" if that is not known, or
+	// if there would be none.
 	Today, Heir string
-	// Sentences are all of that for people, the most important first.
+	// Sentences say all of this to people, the most important first.
 	Sentences []string
 }
 
@@ -90,9 +92,9 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// Explain says why a partition is where it is: who has it, since when and by which decision, what the strategy would do with
-// it, and what it waits for. The strategy is as for [Observer.WhatIf]; where none is known, that part is left out. It reads the
-// journal; where that cannot be read it explains the rest and returns the error as well.
+// Explain says why a partition is where it is: its owner, since when and by which decision, what the strategy would do with
+// it, and what it waits for. The strategy is as for [Observer.WhatIf]. If none is known, Explain leaves out that part. It
+// reads the journal. If it cannot read the journal, it explains the rest and also returns the error.
 func (o *Observer) Explain(ctx context.Context, partition string, s strategy.Strategy) (Explanation, error) {
 	changes, err := o.History(ctx, Query{Partition: partition})
 	g, now := o.Group(), time.Now()

@@ -7,20 +7,21 @@ import (
 	"github.com/parti-go/parti/internal/record"
 )
 
-// Group is what was seen of a group at one moment. It does not change any more: treat its slices and maps as read-only.
+// Group is the view of a group at one moment. It never changes: treat its slices and maps as read-only.
 type Group struct {
-	// Name is that of the configuration; "" for a group without one. Bucket is that of its assignments, which no other group
-	// on the same server has.
+	// Name is the group's name in the configuration; "" for a group without one. Bucket is the assignment bucket, which
+	// identifies the group on its server.
 	Name, Bucket string
-	// Workers are those that live or that records are left of, sorted by ID.
+	// Workers are the live workers and those that still have records, sorted by ID.
 	Workers []Worker
-	// Leader is the worker whose term is the newest; "" for none.
+	// Leader is the worker with the newest term; "" for none.
 	Leader string
 	Plan   Plan
-	// Unowned is how many partitions of the plan no living worker has: what is on its way from one worker to the next
-	// counts once its former owner has let go.
+	// Unowned is the number of partitions of the plan without a live owner. A partition on its way to another worker counts
+	// once its former owner has let go.
 	Unowned int
-	// Stale is since when this may be out of date, because the store does not answer; the zero time where it does.
+	// Stale is the time since which this view may be out of date, because the store does not answer; the zero time if it
+	// does answer.
 	Stale time.Time
 
 	seq   uint64
@@ -38,8 +39,8 @@ type Plan struct {
 	// Stored is when the plan was stored, by the clock of the server.
 	Stored      time.Time
 	Certificate record.Certificate
-	// Strategy describes the strategy of the leader that stored the plan, see [strategy.Describe]; "" where it is an earlier
-	// release.
+	// Strategy describes the strategy of the leader that stored the plan, see [strategy.Describe]; "" if that leader runs an
+	// earlier release.
 	Strategy string
 }
 
@@ -48,16 +49,16 @@ type Worker struct {
 	ID      string
 	Host    string
 	Process int
-	// Session is the newest session that was seen; 0 for none.
+	// Session is the number of the worker's newest known session; 0 for none.
 	Session uint64
-	// State is where the records say that the worker stands: ClaimingID while its session has no heartbeat yet, from then on
-	// where the phase of the plan has it, and Shutdown when its session is over. The worker itself may be a step ahead: only
-	// its own Status is certain.
+	// State is the worker's state according to the records: ClaimingID while its session has no heartbeat yet, then the
+	// state that follows from the phase of the plan, and Shutdown when its session is over. The worker itself may be a step
+	// ahead: only its own Status is certain.
 	State parti.State
-	// Live says that the worker has a heartbeat.
+	// Live is true while the worker has a heartbeat in the store.
 	Live bool
-	// Ended is when the heartbeat of a worker that is not live ended, by the clock of the server; zero where that was before
-	// the observer looked. Clean says that the worker deleted it, as one that stops does.
+	// Ended is the time at which the heartbeat of a dead worker ended, by the clock of the server; zero if it ended before
+	// the observer began. Clean is true if the worker deleted its heartbeat itself, as in a clean stop.
 	Ended    time.Time
 	Clean    bool
 	Leader   bool
@@ -69,32 +70,32 @@ type Worker struct {
 	Stuck []string
 	// Applied is the version that the worker has applied.
 	Applied int64
-	// Damped is until when the worker is given nothing because it failed again and again.
+	// Damped is the time until which the worker gets nothing, because it failed again and again.
 	Damped time.Time
-	// Partitions are granted to the worker, or are being taken away, sorted by ID. They are the worker's only while it is
-	// live in the session that they were granted to; see [Observer.Owner].
+	// Partitions are the partitions that are granted to the worker or being released by it, sorted by ID. The worker owns
+	// them only while the session of the grant is live; see [Observer.Owner].
 	Partitions []Partition
 }
 
-// Partition is what one worker has.
+// Partition is a partition that a worker has.
 type Partition struct {
 	ID     string
 	Weight int64
 	Epoch  int64
-	// Since is when the partition was granted, by the clock of the server; zero where that was before the observer looked.
+	// Since is the time of the grant, by the clock of the server; zero if it was before the observer began.
 	Since time.Time
-	// Releasing says that the worker has been asked to let go.
+	// Releasing is true once the leader has asked the worker to let go.
 	Releasing bool
 }
 
-// Owner is who owns a partition.
+// Owner names the owner of a partition, its session and its epoch.
 type Owner struct {
 	Worker  string
 	Host    string
 	Session uint64
 	Epoch   int64
-	// Since is when the partition was granted; zero where that was before the observer looked.
+	// Since is the time of the grant; zero if it was before the observer began.
 	Since time.Time
-	// Releasing says that the owner has been asked to let go. It may have done so by now.
+	// Releasing is true once the leader has asked the owner to let go. The owner may already have done so.
 	Releasing bool
 }

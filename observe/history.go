@@ -8,7 +8,7 @@ import (
 	"github.com/parti-go/parti/internal/record"
 )
 
-// Query says which changes are asked for; its zero value asks for all that are kept, which are those of the last day.
+// Query selects changes. Its zero value selects all changes that the journal keeps, which are those of the last day.
 type Query struct {
 	Partition string    // only of this one
 	Worker    string    // only those from or to this one
@@ -20,22 +20,22 @@ type Query struct {
 type Change struct {
 	At        time.Time // when it was stored, by the clock of the server
 	Partition string
-	// From had the partition before, "" where that is not known; To got it, "" where From was asked to let go.
+	// From is the former owner, "" if it is not known. To is the new owner, "" if the leader asked From to let go.
 	From, To string
-	// Epoch is that of the grant, or the one that ends.
+	// Epoch is the epoch of the grant, or the epoch that ends.
 	Epoch   int64
 	Version int64  // of the plan
 	Term    uint64 // of its leader
 	By      string // the leader
 	Why     string
-	// Certificate is that of the version.
+	// Certificate is the certificate of the version.
 	Certificate record.Certificate
-	// Left is how many changes of this version the journal could not keep. Such a Change names no partition.
+	// Left is the number of changes of this version that did not fit into the journal. Such a Change names no partition.
 	Left int
 }
 
-// History reads from the journal which partitions have moved and why, the oldest change first. The journal is kept for a
-// day. Leaders that may not write it, and a group in which an earlier release takes part, keep none.
+// History reads the journal: which partitions have moved and why, the oldest change first. The journal keeps entries for a
+// day. It is empty if the leader may not write it, or if a worker of an early release takes part in the group.
 func (o *Observer) History(ctx context.Context, q Query) ([]Change, error) {
 	if q.Limit < 0 {
 		return nil, fmt.Errorf("observe: history: Limit is %d, allowed: 0 or more", q.Limit)

@@ -1,10 +1,10 @@
-// Package observe watches a group from outside, with rights to read only: who owns which partition, how the workers are,
-// and why partitions have moved. It is for routing, pages and tools.
+// Package observe watches a group from outside, with read-only permissions: the owners of partitions, the state of workers,
+// and the reasons for moves. Use it for routing, web pages and tools.
 //
-// An [Observer] follows the buckets of a group and answers from memory. What it answers was true when it was stored. It is
-// one delivery late at best, and later while the store does not answer, which [Group.Stale] says. So an answer of
-// [Observer.Owner] is a hint where to send work, never the right to do it: send the epoch along, and let the worker refuse
-// an epoch that is not its own.
+// An [Observer] follows the buckets of a group and answers from memory. Each answer was true when the store recorded it. It
+// is at least one delivery late, and later while the store does not answer; [Group.Stale] says so. So an answer of
+// [Observer.Owner] tells you where to send work, but gives nobody the right to do it. Send the epoch along, and let the
+// worker refuse an epoch that is not its own.
 package observe
 
 import (
@@ -23,11 +23,12 @@ import (
 )
 
 var (
-	// ErrUnowned: nobody owns the partition as far as is known: it is on its way to another worker, or not listed.
+	// ErrUnowned says that the partition has no known owner: it is on its way to another worker, or the source does not list
+	// it.
 	ErrUnowned = errors.New("partition has no owner")
-	// ErrNoGroup: a bucket of the group does not exist (yet). An observer makes none.
+	// ErrNoGroup says that a bucket of the group does not exist (yet). An observer creates no buckets.
 	ErrNoGroup = kv.ErrNoBucket
-	// ErrClosed: the observer was closed.
+	// ErrClosed says that the observer was closed.
 	ErrClosed = errors.New("observer closed")
 )
 
@@ -36,7 +37,7 @@ const (
 	reopenMost  = 5 * time.Second
 )
 
-// Observer watches a group. Its methods may be called from any goroutine. Only [Open] makes one.
+// Observer watches a group. You may call its methods from any goroutine. Only [Open] creates one.
 type Observer struct {
 	js    jetstream.JetStream
 	group parti.Config
@@ -49,9 +50,9 @@ type Observer struct {
 	work  sync.WaitGroup
 }
 
-// Open begins to observe the group of a configuration, of which it uses KVBuckets, the worker IDs and OperationTimeout. It
-// returns once it has seen everything that is stored, or when ctx ends. Where there is no such group it is
-// [ErrNoGroup]: Open creates nothing. The connection is the caller's, and stays open. Call Close at the end.
+// Open begins to observe a group. From the configuration it uses KVBuckets, the worker IDs and OperationTimeout. It returns
+// when it has read everything that is stored, or when ctx ends. If there is no such group, it returns [ErrNoGroup]: Open
+// creates nothing. The connection belongs to the caller, and stays open. Call Close at the end.
 func Open(ctx context.Context, js jetstream.JetStream, cfg parti.Config) (*Observer, error) {
 	if js == nil {
 		return nil, fmt.Errorf("observe: %w: js is nil, allowed: a JetStream context", parti.ErrNilArgument)
@@ -95,14 +96,14 @@ func storeConfig(cfg parti.Config) kv.Config {
 	}
 }
 
-// Group returns what is known now.
+// Group returns the present view of the group.
 func (o *Observer) Group() Group {
 	g, _ := o.model.Load().group()
 	return g
 }
 
-// Wait returns what is known now as soon as it is not what a Group says. Changes in between are not told one by one.
-// [ErrClosed] says that nothing will come any more.
+// Wait returns the present view of the group as soon as it differs from a given Group. It may skip intermediate changes. It
+// returns [ErrClosed] if nothing more will come.
 func (o *Observer) Wait(ctx context.Context, after Group) (Group, error) {
 	for {
 		g, changed := o.model.Load().group()
@@ -119,8 +120,8 @@ func (o *Observer) Wait(ctx context.Context, after Group) (Group, error) {
 	}
 }
 
-// Owner returns who owns a partition, from memory. [ErrUnowned] says that nobody does. The answer may be out of date by the
-// time it is used: who gets work with an epoch that is not its own has to refuse it.
+// Owner returns the owner of a partition, from memory, or [ErrUnowned] if it has none. The answer may be out of date when
+// you use it, so a worker must refuse work with an epoch that is not its own.
 func (o *Observer) Owner(partition string) (Owner, error) {
 	owner, ok := o.model.Load().owner(partition)
 	if !ok {
@@ -129,14 +130,15 @@ func (o *Observer) Owner(partition string) (Owner, error) {
 	return owner, nil
 }
 
-// Heard returns when the newest heartbeat of a worker was stored, by the clock of the server; the zero time where none was seen.
-// A [Group] does not have it: a heartbeat that says nothing new changes no Group.
+// Heard returns the time at which the newest heartbeat of a worker was stored, by the clock of the server. It returns the
+// zero time if there was none. A [Group] does not have this time, because a heartbeat with nothing new does not change the
+// Group.
 func (o *Observer) Heard(worker string) time.Time { return o.model.Load().heard(worker) }
 
-// Done is closed when the observer is closed.
+// Done returns a channel that is closed when the observer is closed.
 func (o *Observer) Done() <-chan struct{} { return o.ctx.Done() }
 
-// Close ends the observer and waits until nothing of it runs any more. What is known stays readable.
+// Close ends the observer and waits until all its goroutines have ended. You can still read the last view.
 func (o *Observer) Close() error {
 	o.close()
 	o.work.Wait()

@@ -11,9 +11,9 @@ import (
 	"github.com/parti-go/parti/strategy/whatif"
 )
 
-// WhatIf says what a change would do to the group as it is now. It changes nothing. The strategy is the one that the group
-// plans with; nil takes the one that the plan names, which works for those that [strategy.Named] knows. The times in the answer
-// follow from the configuration that the observer was opened with: it has to be that of the workers.
+// WhatIf says what a change would do to the group as it is now. It changes nothing. Pass the strategy that the group plans
+// with. With nil, WhatIf uses the strategy that the plan names, if [strategy.Named] knows it. The times in the answer
+// follow from the configuration that the observer was opened with, so it must be the workers' configuration.
 func (o *Observer) WhatIf(c whatif.Change, s strategy.Strategy) (whatif.Answer, error) {
 	g := o.Group()
 	if s == nil && c.Strategy == nil {
@@ -38,7 +38,7 @@ func (g Group) strategy() (strategy.Strategy, error) {
 	return s, nil
 }
 
-// Fleet returns the group as [whatif.Ask] needs it. cfg is the configuration of the workers.
+// Fleet returns the group in the form that [whatif.Ask] needs. cfg is the configuration of the workers.
 func (g Group) Fleet(cfg parti.Config, now time.Time) whatif.Fleet {
 	f := whatif.Fleet{
 		IDs: whatif.IDs{Prefix: cfg.WorkerIDPrefix, Min: cfg.WorkerIDMin, Max: cfg.WorkerIDMax},

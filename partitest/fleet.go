@@ -17,15 +17,15 @@ import (
 	"github.com/parti-go/parti/internal/bubble"
 )
 
-// Fleet runs f in virtual time, with a real NATS server and n workers, which begin with [FleetHandle.Start]. Time stands still
-// while any goroutine works, and jumps ahead when all of them wait: waiting for minutes takes milliseconds.
+// Fleet runs f in virtual time, with a real NATS server and n workers, which [FleetHandle.Start] starts. Time stands still
+// while any goroutine works, and jumps ahead when all of them wait, so waiting for minutes takes milliseconds.
 //
-// Everything that Parti promises is checked all the while: two owners of one partition, a forgotten partition, or a state that
-// the state machine does not allow fail the test. In the end all workers are stopped.
+// Fleet checks Parti's promises all the time: two owners of one partition, a forgotten partition, or a step that the state
+// machine does not allow fail the test. At the end it stops all workers.
 //
-// What f and the handlers start must have ended when f returns. They must block on channels, timers, contexts and what package
-// sync has, and not on sockets or files: the connections of [FleetWorker.JetStream] and [FleetHandle.JetStream] are fit for
-// that. There is no t.Parallel inside f.
+// All goroutines that f and the handlers start must have ended when f returns. They may block on channels, timers, contexts
+// and package sync, but not on sockets or files. The connections of [FleetWorker.JetStream] and [FleetHandle.JetStream] are
+// safe to use. Do not call t.Parallel inside f.
 func Fleet(t *testing.T, n int, f func(t *testing.T, fl *FleetHandle)) {
 	t.Helper()
 	if n < 1 {
@@ -50,7 +50,7 @@ func Partitions(n int) []string {
 	return ids
 }
 
-// FleetHandle is a fleet in the hands of a test. It is used on the goroutine of the test.
+// FleetHandle controls a fleet in a test. Use it on the test's goroutine.
 type FleetHandle struct {
 	t       *testing.T
 	server  *bubble.Server
@@ -65,10 +65,10 @@ type FleetHandle struct {
 	workers []*FleetWorker
 }
 
-// JetStream returns a connection of the test's own, which no fault touches.
+// JetStream returns the test's own connection, which no fault affects.
 func (fl *FleetHandle) JetStream() jetstream.JetStream { return fl.js }
 
-// Configure changes the configuration of all workers. Everything else has its default. It comes before Start.
+// Configure changes the configuration of all workers. All other fields keep their defaults. Call it before Start.
 func (fl *FleetHandle) Configure(change func(*parti.Config)) {
 	fl.t.Helper()
 	if fl.fleet != nil {
@@ -77,8 +77,8 @@ func (fl *FleetHandle) Configure(change func(*parti.Config)) {
 	fl.changes = append(fl.changes, fleet.Config(change))
 }
 
-// SetPartitions sets what the source of all workers lists: 12 partitions if it is never called. After Start it has the leader list
-// again.
+// SetPartitions sets the list of all workers' source. Without it the source lists 12 partitions. After Start it makes the
+// leader list the source again.
 func (fl *FleetHandle) SetPartitions(ids ...string) {
 	fl.t.Helper()
 	fl.ids = slices.Clone(ids)
@@ -106,8 +106,8 @@ func listed(ids []string) []parti.Partition {
 	return list
 }
 
-// Start begins all workers, each with the handler that handler makes for it, and waits until every partition has an owner. A
-// handler uses the connection of its worker, [FleetWorker.JetStream], so that it shares its faults.
+// Start starts all workers and waits until every partition has an owner. It calls handler to make the handler of each
+// worker. A handler should use its worker's connection, [FleetWorker.JetStream], so that the worker's faults affect it too.
 func (fl *FleetHandle) Start(handler func(w *FleetWorker) parti.Handler) {
 	fl.t.Helper()
 	if fl.fleet != nil {
@@ -122,27 +122,27 @@ func (fl *FleetHandle) Start(handler func(w *FleetWorker) parti.Handler) {
 	fl.Settle(time.Minute)
 }
 
-// Add begins one more worker and does not wait for it.
+// Add starts one more worker and does not wait for it.
 func (fl *FleetHandle) Add() *FleetWorker {
 	fl.t.Helper()
 	w := &FleetWorker{fleet: fl, starts: func(with ...fleet.With) *fleet.Process { return fl.fleet.Start(1, with...)[0] }}
 	return w.begin()
 }
 
-// Settle waits until all live workers are Stable and every partition has exactly one owner, and returns how long that took. It
-// fails the test when that takes longer.
+// Settle waits until all live workers are Stable and every partition has exactly one owner, and returns how long that took.
+// It fails the test if it takes longer than within.
 func (fl *FleetHandle) Settle(within time.Duration) time.Duration {
 	fl.t.Helper()
 	return fl.fleet.Settle(within)
 }
 
-// Wait waits until a condition holds, and fails the test with what was waited for when it does not hold in time.
+// Wait waits until a condition holds. If it does not hold in time, Wait fails the test with the text what.
 func (fl *FleetHandle) Wait(within time.Duration, what string, condition func() bool) time.Duration {
 	fl.t.Helper()
 	return fl.fleet.Wait(within, what, condition)
 }
 
-// Workers returns all workers that were ever begun, in that order.
+// Workers returns all workers that were ever started, in the order of their starts.
 func (fl *FleetHandle) Workers() []*FleetWorker {
 	fl.mu.Lock()
 	defer fl.mu.Unlock()
@@ -154,7 +154,7 @@ func (fl *FleetHandle) Live() []*FleetWorker {
 	return slices.DeleteFunc(fl.Workers(), func(w *FleetWorker) bool { return !w.process.Lives() })
 }
 
-// Leader returns the worker that leads, nil if there is none.
+// Leader returns the leader, or nil if there is none.
 func (fl *FleetHandle) Leader() *FleetWorker {
 	for _, w := range fl.Live() {
 		if w.process == fl.fleet.Leader() {
@@ -174,13 +174,13 @@ func (fl *FleetHandle) Owner(partition string) *FleetWorker {
 	return nil
 }
 
-// StopServer shuts the server down: every connection is lost. StartServer starts it again on the same files.
+// StopServer shuts the server down, so every connection is lost. StartServer starts it again on the same files.
 func (fl *FleetHandle) StopServer() { fl.server.Stop() }
 
 // StartServer starts the server that StopServer has shut down.
 func (fl *FleetHandle) StartServer() { fl.server.Start() }
 
-// FleetWorker is one worker in a process of its own, as far as faults go.
+// FleetWorker is one worker of a fleet. Faults treat it as a separate process.
 type FleetWorker struct {
 	fleet   *FleetHandle
 	starts  func(with ...fleet.With) *fleet.Process
@@ -220,25 +220,27 @@ func (w *FleetWorker) run(ctx context.Context, o *parti.Ownership) error {
 	}
 }
 
-// JetStream returns the connection of this worker, which its faults touch.
+// JetStream returns the connection of this worker, which its faults affect.
 func (w *FleetWorker) JetStream() jetstream.JetStream { return w.js }
 
-// Manager returns the worker itself, to ask it or to cordon it. Stop and drain it with the methods of FleetWorker.
+// Manager returns the worker's Manager, for example to read its status or to cordon it. To stop or drain the worker, use
+// the methods of FleetWorker.
 func (w *FleetWorker) Manager() *parti.Manager { return w.process.Manager }
 
-// ID returns the worker ID that it has, or had last.
+// ID returns the worker's present ID, or the last one that it had.
 func (w *FleetWorker) ID() string { return w.process.LastID() }
 
 // Owns returns the partitions whose handlers run, sorted.
 func (w *FleetWorker) Owns() []string { return w.process.Running() }
 
-// Errors returns what OnError was told.
+// Errors returns the errors that OnError got.
 func (w *FleetWorker) Errors() []error { return w.process.Errors() }
 
-// Crash ends the worker without a goodbye: its connection is lost for good, and its handlers are called no more.
+// Crash ends the worker as a kill does: its connection is lost for good, and its handlers are no longer called.
 func (w *FleetWorker) Crash() { w.process.Crash() }
 
-// Restart begins a new process of a worker that has crashed or stopped, which asks for the same ID. It does not wait for it.
+// Restart starts a new process for a worker that has crashed or stopped. The new process asks for the same ID. Restart does
+// not wait for it.
 func (w *FleetWorker) Restart() *FleetWorker {
 	w.fleet.t.Helper()
 	next := &FleetWorker{fleet: w.fleet, starts: func(with ...fleet.With) *fleet.Process { return w.fleet.fleet.Restart(w.process, with...) }}
@@ -248,14 +250,14 @@ func (w *FleetWorker) Restart() *FleetWorker {
 // Stop ends the worker cleanly, see [parti.Manager.Stop].
 func (w *FleetWorker) Stop() error { return w.process.Stop() }
 
-// Drain has the worker hand everything over and leave, see [parti.Manager.Drain].
+// Drain makes the worker hand everything over and leave, see [parti.Manager.Drain].
 func (w *FleetWorker) Drain(ctx context.Context) error { return w.process.Drain(ctx) }
 
-// Freeze pauses the process as a debugger or a hypervisor would: nothing comes or goes through its connection, and its actors
-// handle no message. Code of a handler that is under way goes on until it needs the connection. Thaw ends the pause.
+// Freeze pauses the process as a debugger or a hypervisor would: nothing passes through its connection, and its actors
+// handle no message. A running handler goes on until it needs the connection. Thaw ends the pause.
 func (w *FleetWorker) Freeze() { w.process.Freeze() }
 
-// Thaw ends a Freeze: everything that was under way arrives.
+// Thaw ends a Freeze. All delayed traffic arrives.
 func (w *FleetWorker) Thaw() { w.process.Thaw() }
 
 // Cut cuts the worker off from the server until Heal.
@@ -264,5 +266,5 @@ func (w *FleetWorker) Cut() { w.process.Link.Cut() }
 // Heal ends a Cut.
 func (w *FleetWorker) Heal() { w.process.Link.Heal() }
 
-// Slow delays everything on the connection of the worker by d each way from now on; 0 makes it fast again.
+// Slow delays all traffic on the worker's connection by d each way from now on; 0 makes it fast again.
 func (w *FleetWorker) Slow(d time.Duration) { w.process.Link.Slow(d) }

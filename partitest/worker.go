@@ -13,12 +13,12 @@ import (
 	"github.com/parti-go/parti/actors"
 )
 
-// Worker runs a handler for the partitions that a test grants. The partition actors are those of a real worker, so what
-// fails is begun again after a pause, panics are contained, and two handlers of one partition never run at once, except
-// after [Worker.Overlap]. There is no server, no leader and no other worker.
+// Worker runs a handler for the partitions that a test grants. It uses the partition actors of a real worker: it calls a
+// failed handler again after a pause, contains panics, and never runs two handlers of one partition at once, except after
+// [Worker.Overlap]. There is no server, no leader and no other worker.
 //
-// Grant and Overlap are for the goroutine of the test, the other methods for any. Inside testing/synctest make the Worker in
-// the bubble.
+// Call Grant and Overlap on the test's goroutine. You may call the other methods on any goroutine. Inside testing/synctest,
+// create the Worker in the bubble.
 type Worker struct {
 	t       testing.TB
 	handler parti.Handler
@@ -55,22 +55,22 @@ type settings struct {
 // Option is a setting of [New].
 type Option func(*settings)
 
-// WithWorkerID sets what [parti.Ownership.WorkerID] says. The default is "worker-0". Owners that overlap it have "-next" behind
-// it, once for each.
+// WithWorkerID sets the result of [parti.Ownership.WorkerID]. The default is "worker-0". Each overlapping owner appends
+// "-next" to it.
 func WithWorkerID(id string) Option { return func(s *settings) { s.worker = id } }
 
-// WithTimeout bounds how long a handler may take to begin, and to return after its context has ended. One that takes longer
-// fails the test. The default is 10 s, which is virtual time inside testing/synctest.
+// WithTimeout limits how long a handler may take to begin, and to return after its context has ended. A handler that takes
+// longer fails the test. The default is 10 s, in virtual time inside testing/synctest.
 func WithTimeout(within time.Duration) Option { return func(s *settings) { s.within = within } }
 
-// WithRestartBackoff bounds the pause before a handler that failed is called again. The defaults are those of
+// WithRestartBackoff sets the limits of the pause before a failed handler is called again. The defaults are those of
 // [parti.RestartBackoff]: 100 ms and 30 s.
 func WithRestartBackoff(first, most time.Duration) Option {
 	return func(s *settings) { s.first, s.most = first, most }
 }
 
-// New returns a worker that owns nothing yet. When the test ends, everything is taken back with [parti.ErrStopping], and the
-// test fails if a handler does not return.
+// New returns a worker that owns nothing yet. When the test ends, the worker takes everything back with [parti.ErrStopping],
+// and the test fails if a handler does not return.
 func New(t testing.TB, h parti.Handler, opts ...Option) *Worker {
 	t.Helper()
 	if f, ok := h.(parti.HandlerFunc); h == nil || ok && f == nil {
@@ -87,9 +87,9 @@ func New(t testing.TB, h parti.Handler, opts ...Option) *Worker {
 	return w
 }
 
-// Grant gives the worker partitions, each under a new epoch, and returns their ownerships in the same order once the handler
-// has been called for each. A partition that it owns already is granted anew: its handler is told to end with
-// [parti.ErrRevoked], and called again under the new epoch when it has returned.
+// Grant gives the worker partitions, each under a new epoch. It returns their ownerships in the same order once the handler
+// has been called for each. If the worker already owns a partition, Grant gives it a new epoch: the context of its handler
+// ends with [parti.ErrRevoked], and the handler is called again under the new epoch when it has returned.
 func (w *Worker) Grant(ids ...string) []*parti.Ownership {
 	w.t.Helper()
 	w.check(ids)
@@ -115,21 +115,20 @@ func (w *Worker) Grant(ids ...string) []*parti.Ownership {
 	return owned
 }
 
-// Revoke takes partitions back, as a leader does that gives them to another worker: their handlers are told to end with
-// [parti.ErrRevoked]. It returns when they have returned. Without IDs it is everything that the worker owns.
+// Revoke takes partitions back, as a leader does to give them to another worker: the contexts of their handlers end with
+// [parti.ErrRevoked]. It returns when the handlers have returned. Without IDs it takes back all partitions of the worker.
 func (w *Worker) Revoke(ids ...string) {
 	w.t.Helper()
 	w.takeBack(parti.ErrRevoked, ids...)
 }
 
-// Unlist takes partitions back as Revoke does, because the source does not list them any more: the cause is
-// [parti.ErrUnlisted].
+// Unlist takes partitions back as Revoke does, as when the source no longer lists them: the cause is [parti.ErrUnlisted].
 func (w *Worker) Unlist(ids ...string) {
 	w.t.Helper()
 	w.takeBack(parti.ErrUnlisted, ids...)
 }
 
-// Stop takes everything back, because the worker stops: the cause is [parti.ErrStopping].
+// Stop takes everything back, as when the worker stops: the cause is [parti.ErrStopping].
 func (w *Worker) Stop() {
 	w.t.Helper()
 	w.takeBack(parti.ErrStopping)
@@ -147,10 +146,10 @@ func (w *Worker) takeBack(why error, ids ...string) {
 	w.Await(ids...)
 }
 
-// Fence ends the trust in partitions without warning, as if the lease of the worker had run out: the context of the handler and
-// [parti.Ownership.Held] end with [parti.ErrFenced] at once, and [parti.Ownership.Valid] says so. It does not wait for the
-// handlers: see [Worker.Await]. Without IDs it is everything. Where [Worker.Overlap] has left a stale owner, it is that one
-// which learns that it is stale, and the successor works on.
+// Fence ends the trust in partitions without warning, as if the lease of the worker had run out: the context of the handler
+// and [parti.Ownership.Held] end with [parti.ErrFenced] at once, and [parti.Ownership.Valid] says so. It does not wait for
+// the handlers: see [Worker.Await]. Without IDs it fences all partitions. After [Worker.Overlap] it fences the stale owner, and
+// the successor goes on.
 func (w *Worker) Fence(ids ...string) {
 	w.t.Helper()
 	if len(ids) == 0 {
@@ -188,12 +187,13 @@ func (w *Worker) fence(g *grant) {
 	w.own(g.seat, parti.ErrFenced)
 }
 
-// Overlap shows what happens when a worker is paused for longer than its trust: the stale owner, which does not know that it is
-// stale, and its successor under a higher epoch, whose handlers run at the same time. The stale owner's context goes on and its
-// [parti.Ownership.Valid] is nil, as they are for a process that is paused between that check and its next write. Let
-// both write, and see whether the writes of the stale one are refused. [Worker.Fence] tells the stale owner in the end.
+// Overlap plays a worker that was paused for longer than its trust. It returns the stale owner, which does not know that it
+// is stale, and its successor under a higher epoch. Their handlers run at the same time. The stale owner's context goes on
+// and its [parti.Ownership.Valid] returns nil, as in a process that is paused between that check and its next write. Let both
+// write, and check that the writes of the stale owner are refused. Call [Worker.Fence] at the end, to end the stale owner's
+// trust.
 //
-// A partition that is not owned yet is granted first.
+// If the worker does not own the partition yet, Overlap grants it first.
 func (w *Worker) Overlap(id string) (stale, fresh *parti.Ownership) {
 	w.t.Helper()
 	w.check([]string{id})
@@ -214,8 +214,8 @@ func (w *Worker) Overlap(id string) (stale, fresh *parti.Ownership) {
 	return g.o, w.await(id)
 }
 
-// Await waits until no handler of the partitions runs that was told to end. It fails the test when one takes longer than
-// [WithTimeout] allows. Without IDs it is all partitions.
+// Await waits until all handlers of the partitions whose contexts have ended have returned. It fails the test if one takes
+// longer than [WithTimeout] allows. Without IDs it waits for all partitions.
 func (w *Worker) Await(ids ...string) {
 	w.t.Helper()
 	var left []string
@@ -224,14 +224,14 @@ func (w *Worker) Await(ids ...string) {
 	}
 }
 
-// Owned returns what the worker owns, sorted.
+// Owned returns the IDs of the worker's partitions, sorted.
 func (w *Worker) Owned() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Sorted(maps.Keys(w.owned))
 }
 
-// Errors returns what OnError would have been told: each failure of a handler, wrapping [parti.ErrHandlerFailed].
+// Errors returns the errors that OnError would have got: each failure of a handler, wrapping [parti.ErrHandlerFailed].
 func (w *Worker) Errors() []error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

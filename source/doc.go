@@ -1,5 +1,5 @@
-// Package source has lists of partitions that others keep: a number, a key-value bucket, a file, a table, the subjects of a
-// stream.
+// Package source provides partition sources that read a list kept elsewhere: a number, a key-value bucket, a file, a table,
+// the subjects of a stream.
 //
 //	Numbered  the number of partitions is a constant of the application
 //	KV        people or programs add and remove partitions one by one, several at once
@@ -7,13 +7,13 @@
 //	SQL       the list is in a database that the application has anyway
 //	Subjects  whoever publishes to a stream makes the partitions
 //
-// All but Numbered say when their list has changed, so that the leader lists it again about a second later. Versioned gives
-// any of them a version, for deployments that change the list.
+// All except Numbered report when their list has changed, so the leader lists it again about a second later. Versioned
+// gives any of them a version, for deployments that change the list.
 //
-// The constructors check nothing. What is wrong with an argument is the error of ListPartitions and of Watch: it wraps
-// parti.ErrNilArgument or parti.ErrInvalidConfig, and a worker with such a source does not start. What is wrong with the list
-// wraps parti.ErrNoPartitions, ErrInvalidKey, ErrInvalidWeight or ErrDuplicateID and names the place. Such a list takes
-// nothing away from a group that runs.
+// The constructors check nothing. ListPartitions and Watch return an error for a bad argument. It wraps
+// parti.ErrNilArgument or parti.ErrInvalidConfig, and a worker with such a source does not start. An error for a bad list
+// wraps parti.ErrNoPartitions, ErrInvalidKey, ErrInvalidWeight or ErrDuplicateID and names the place. A running group loses
+// no partition because of such a list.
 //
-// A partition's ID is its keys with dots between them, as in parti.Partition. A weight that is not given is the default of 100.
+// A partition's ID is its keys with dots between them, as in parti.Partition. A missing weight is the default of 100.
 package source

@@ -22,18 +22,19 @@ const fileEvery = time.Second
 // of the clock as the one before it has the same time.
 const settled = 2 * time.Second
 
-// File lists the partitions of a file: one ID on a line, and after white space its weight, if it is to have one.
+// File returns a source that lists the partitions of a file. Each line has one ID and, after white space, an optional
+// weight.
 //
 //	# the regions that we serve
 //	orders.eu
 //	orders.us 300   # three times the load
 //
-// Empty lines are left out, and so is what follows a '#' at the beginning of a line or after white space. An ID twice, a
-// weight that is none, and a file without a partition are errors that name the line.
+// File ignores empty lines, and everything after a '#' at the beginning of a line or after white space. A duplicate ID, an
+// invalid weight and a file without partitions are errors that name the line.
 //
-// Watch reads the file once a second. So a change is seen wherever the file is: on a network file system, behind symbolic
-// links, in a ConfigMap of Kubernetes (mount the whole volume; one that is mounted with subPath is never updated). Write a new
-// file beside the old one and rename it, so that nobody reads half of it.
+// Watch reads the file once a second. So it sees a change wherever the file is: on a network file system, behind symbolic
+// links, in a ConfigMap of Kubernetes (mount the whole volume; a volume mounted with subPath is never updated). Write a new
+// file beside the old one and rename it, so that no worker reads half a file.
 func File(path string) parti.WatchedSource { return file(path) }
 
 type file string

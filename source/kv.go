@@ -15,24 +15,24 @@ import (
 // Option changes what [KV] lists.
 type Option func(*bucket)
 
-// Under lists only the keys that begin with this prefix and a dot, for buckets that hold other things as well. What follows
-// the dot is the ID.
+// Under makes [KV] list only the keys that begin with this prefix and a dot, for buckets that also hold other things. The ID
+// is what follows the dot.
 func Under(prefix string) Option {
 	return func(b *bucket) { b.prefix, b.under = prefix, true }
 }
 
-// KV lists the keys of a key-value bucket, which has to be there: a key is the ID of a partition, its value the weight. An
-// empty value is no weight, so the partition has the default of 100.
+// KV returns a source that lists the keys of an existing key-value bucket. A key is the ID of a partition, and its value is
+// the weight. With an empty value the partition has the default weight of 100.
 //
 //	nats kv put partitions orders.eu ""
 //	nats kv put partitions orders.us 300
 //	nats kv del partitions orders.ap
 //
-// Each partition is a key of its own. So several people and programs can edit the list at once, and none undoes what
-// another one did. An edit of many partitions is many edits: a listing in between sees some of them.
+// Each partition has its own key. So several people and programs can edit the list at once, and none undoes the work of
+// another. An edit of many partitions is many edits: a listing in between sees only some of them.
 //
-// Watch follows the bucket. A key that is no ID and a value that is no weight are errors that name both; they stop changes
-// of the list and take nothing away.
+// Watch follows the bucket. An invalid ID and an invalid weight are errors that name key and value. Until you fix it, the
+// group keeps its last list.
 func KV(js jetstream.JetStream, name string, opts ...Option) parti.WatchedSource {
 	b := bucket{js: js, name: name}
 	for _, set := range opts {

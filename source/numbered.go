@@ -13,11 +13,11 @@ import (
 // mostNumbered bounds a slip of the finger.
 const mostNumbered = 10_000_000
 
-// Numbered lists prefix.0 to prefix.(n-1). The numbers are padded with zeros to one width, so that they sort: 12 partitions
-// of "orders" are orders.00 to orders.11. An empty prefix leaves the number alone.
+// Numbered returns a source that lists prefix.0 to prefix.(n-1). It pads the numbers with zeros to the same width, so that
+// they sort: 12 partitions of "orders" are orders.00 to orders.11. An empty prefix leaves the number alone.
 //
-// The width is that of n-1. So another number of digits renames every partition, which a group takes over only from a source
-// of a higher version (see [Versioned]); from 100 on, up to 1000 is no renaming.
+// The width is that of n-1. So a different number of digits renames every partition, and a group accepts that only from a
+// source of a higher version (see [Versioned]). Every n from 101 to 1000 has the same width.
 func Numbered(prefix string, n int) parti.PartitionSource {
 	return parti.SourceFunc(func(context.Context) ([]parti.Partition, error) {
 		if n < 1 || n > mostNumbered {

@@ -11,14 +11,14 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// SQL lists the rows of a query: the first column is the ID of a partition, the second one, if there is one, its weight.
-// NULL is no weight. An ID twice, a NULL for one, and a result without a row are errors.
+// SQL returns a source that lists the rows of a query. The first column is the ID of a partition; an optional second column
+// is its weight. NULL means the default weight. A duplicate ID, a NULL as ID, and a result without rows are errors.
 //
 //	source.SQL(db, "SELECT id, weight FROM topics WHERE active", 10*time.Second)
 //
-// Watch runs the query that often, at least a second apart, and says that the list has changed when the rows are different
-// ones; their order means nothing. The query should be cheap, and should give what one transaction sees: a partition that is
-// missing for a moment is taken away for a moment. It runs on the leader only, and once in each worker when that starts.
+// Watch runs the query at the interval every, but at most once a second. It reports a change when the rows differ; their
+// order does not matter. The query should be cheap and should read one consistent state, because a partition that is
+// missing for a moment is taken away for a moment. The query runs on the leader, and once in each worker when it starts.
 func SQL(db *sql.DB, query string, every time.Duration) parti.WatchedSource {
 	return table{db, query, every}
 }

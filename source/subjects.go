@@ -11,15 +11,16 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// Subjects lists the subjects under which a stream holds messages, as far as they match a filter such as "orders.>". A
-// partition's ID is the whole subject, and its keys are the tokens of it, so that a consumer's filter is the ID.
+// Subjects returns a source that lists the subjects of the messages in a stream that match a filter such as "orders.>". A
+// partition's ID is the whole subject, and its keys are the tokens of the subject, so a consumer can use the ID as its
+// filter.
 //
-// A subject is listed while the stream holds a message for it. So a stream that expires its messages, or hands them out as a
-// work queue, lets partitions vanish when they have been read, and come back with the next message. For such a stream keep
-// the list elsewhere, in [KV] for instance.
+// Subjects lists a subject while the stream holds a message for it. If a stream expires its messages, or is a work queue, a
+// partition vanishes with its last message and returns with the next one. For such a stream keep the list elsewhere, for
+// instance in KV.
 //
-// Watch asks that often, at least a second apart. More than 100,000 subjects take several questions, and where subjects vanish
-// between two of them, another one can be missing from that listing.
+// Watch asks the server at the interval every, but at most once a second. More than 100,000 subjects take several
+// questions. If subjects vanish between two of them, another subject can be missing from that listing.
 func Subjects(js jetstream.JetStream, stream, filter string, every time.Duration) parti.WatchedSource {
 	return subjects{js, stream, filter, every}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// Versioned gives a source a version: raise it with each deploy that changes the list, see [parti.VersionedSource]. A source
-// that says when it has changed still does. Version 0 counts as none.
+// Versioned gives a source a version. Raise the version with each deploy that changes the list, see [parti.VersionedSource].
+// If the source reports its changes, the versioned one does too. Version 0 means no version.
 func Versioned(version uint64, s parti.PartitionSource) parti.VersionedSource {
 	if w, watched := s.(parti.WatchedSource); watched {
 		return watchedVersion{versioned{version, s}, w}

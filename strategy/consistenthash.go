@@ -4,27 +4,27 @@ import "fmt"
 
 // ConsistentHash places workers on a ring of hashes (xxhash) and gives a partition to the first worker at or after the
 // partition's own hash that still has room: consistent hashing with bounded loads (Mirrokni, Thorup, Zadimoghaddam,
-// "Consistent Hashing with Bounded Loads", 2016). It is sticky inside the bounds: the present owner keeps what it has
-// as long as nobody is above fair × bound, or below fair ÷ bound; fair is the load in proportion to capacity. When all
-// partitions weigh the same, no plan inside the bounds moves less; which partitions move, and where to, the ring decides.
-// What is given away goes to workers that it leaves within the square root of the bound, as far as there are any. So the
-// next workers to join or leave push nobody across the bounds.
+// "Consistent Hashing with Bounded Loads", 2016). It is sticky inside the bounds: owners keep their partitions as long as
+// no worker is above fair × bound, or below fair ÷ bound. fair is the load in proportion to capacity. When all partitions
+// weigh the same, no plan inside the bounds moves less. The ring decides which partitions move, and where to. A partition
+// that moves goes to a worker that stays within the square root of the bound, if there is one. So the next workers to join
+// or leave push no worker across the bounds.
 //
-// The bounds are never narrower than fair rounded down and up to whole partitions. Where weights differ, a worker is
-// above its bound only if without its lightest partition it would be below what is fair, or whoever took that would be
-// fuller than it is now. A partition that weighs more than the largest worker's fair share gets a worker to itself, or as
-// good as, and the others share the rest.
+// The bounds are never narrower than fair rounded down and up to whole partitions. If weights differ, a worker is above its
+// bound only in two cases: without its lightest partition it would be below its fair share, or every worker that could take
+// that partition would become fuller than this worker is now. A partition that weighs more than the largest worker's fair
+// share gets a worker almost to itself, and the others share the rest.
 type ConsistentHash struct {
 	virtualNodes int
 	bound        float64
 	err          error
 }
 
-// Option sets something of a ConsistentHash.
+// Option is a setting of a ConsistentHash.
 type Option func(*ConsistentHash)
 
-// WithVirtualNodes sets how many places on the ring a worker of capacity 100 has; more spread the load better and cost
-// time and memory. The default is 150; allowed is 1 to 10,000.
+// WithVirtualNodes sets how many places on the ring a worker of capacity 100 has. More places spread the load better, and
+// cost time and memory. The default is 150; allowed is 1 to 10,000.
 func WithVirtualNodes(n int) Option {
 	return func(c *ConsistentHash) {
 		if n < 1 || n > 10_000 {
@@ -35,8 +35,8 @@ func WithVirtualNodes(n int) Option {
 	}
 }
 
-// WithLoadBound sets how far a worker's load may be from its fair share: at most fair × bound, at least fair ÷ bound.
-// The default is 1.1; allowed is more than 1 up to 100. Closer to 1 is more even and moves more.
+// WithLoadBound sets how far a worker's load may be from its fair share: at most fair × bound, at least fair ÷ bound. The
+// default is 1.1; allowed is more than 1, at most 100. A bound closer to 1 gives more even loads and more moves.
 func WithLoadBound(bound float64) Option {
 	return func(c *ConsistentHash) {
 		if !(bound > 1 && bound <= 100) {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// ErrUnknownStrategy says that a description names no strategy that can be made from it.
+// ErrUnknownStrategy says that [Named] cannot make a strategy from a description.
 var ErrUnknownStrategy = errors.New("unknown strategy")
 
 // maxDescription bounds a description in bytes: it is stored with every plan.
@@ -18,8 +18,9 @@ const maxDescription = 200
 const maxNamed = 1000
 
 // Describe names a strategy and its settings, in the form that Named reads: sticky, hash, hash(bound=1.05,nodes=150),
-// roundrobin, rendezvous, zoned(sticky,zone). The others are pinned(…) and pools(…), whose pins and function no text can
-// hold. A strategy from elsewhere is described by its String method, or else by its type. The text has at most 200 bytes.
+// roundrobin, rendezvous, zoned(sticky,zone). The others are pinned(…) and pools(…), because a text cannot hold their pins
+// and functions. Describe names a foreign strategy by its String method, or else by its type. The text has at most 200
+// bytes.
 func Describe(s Strategy) string {
 	return cut(describe(s))
 }
@@ -79,8 +80,8 @@ func (c *ConsistentHash) describe() string {
 }
 
 // Named returns the strategy that a description names: one of sticky, hash, roundrobin and rendezvous, hash with settings
-// as in hash(bound=1.05,nodes=150), or zoned around one of them, as in zoned(sticky,zone). Every other text is
-// ErrUnknownStrategy, and so is one of more than 1,000 bytes. A setting out of range is ErrInvalidOption.
+// as in hash(bound=1.05,nodes=150), or zoned around one of them, as in zoned(sticky,zone). For every other text, and for a
+// text of more than 1,000 bytes, it returns ErrUnknownStrategy. For a setting out of range it returns ErrInvalidOption.
 func Named(description string) (Strategy, error) {
 	if n := len(description); n > maxNamed {
 		return nil, unknown(cut(description), fmt.Sprintf("it has %d bytes, more than %d", n, maxNamed))

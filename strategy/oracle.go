@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Check reports what is wrong with an answer of a strategy: its length, an owner that does not exist, a partition
-// without one.
+// Check reports what is wrong with the answer of a strategy: a wrong length, an owner that does not exist, or a partition
+// without an owner.
 func Check(workers []Worker, partitions []Partition, next []int) error {
 	if len(next) != len(partitions) {
 		return fmt.Errorf("%w: len(next) is %d, allowed: len(partitions) = %d", ErrPartitionMissing, len(next), len(partitions))
@@ -24,7 +24,7 @@ func Check(workers []Worker, partitions []Partition, next []int) error {
 	return nil
 }
 
-// Moves counts the partitions that had an owner and get another.
+// Moves counts the partitions that had an owner and get a different one.
 func Moves(previous, next []int) int {
 	n := 0
 	for i := range next {
@@ -35,8 +35,8 @@ func Moves(previous, next []int) int {
 	return n
 }
 
-// Imbalance is the load of the fullest worker, in relation to its capacity, divided by what a perfectly even plan
-// would give it: 1 is perfect. Partitions without an owner do not count.
+// Imbalance returns the load of the fullest worker, in relation to its capacity, divided by its load in a perfectly even
+// plan: 1 is perfect. Partitions without an owner do not count.
 func Imbalance(workers []Worker, partitions []Partition, next []int) float64 {
 	_, highest := levels(workers, partitions, next)
 	return highest
@@ -71,16 +71,16 @@ func spread(workers []Worker, loads []int64) (lowest, highest float64) {
 	return lowest, highest
 }
 
-// MinimalMoves is the fewest moves that lead to a plan as even as can be. When all partitions weigh the same it is exact:
-// everyone's count is its fair share, in proportion to capacity, rounded down or up. Where weights differ it is a lower
-// bound: on the moves of any plan in which nobody is above 1.05 times its fair share, or below that divided by 1.05, for
-// another reason than a single partition's weight.
+// MinimalMoves returns the fewest moves that lead to a plan that is as even as possible. When all partitions weigh the same
+// it is exact: each worker has its fair share, in proportion to capacity, rounded down or up. Otherwise it is a lower bound
+// on the moves of any plan that keeps every worker between its fair share divided by 1.05 and 1.05 times its fair share,
+// except for the weight of a single partition.
 func MinimalMoves(workers []Worker, partitions []Partition, previous []int) int {
 	return MinimalMovesWithin(workers, partitions, previous, 1)
 }
 
-// MinimalMovesWithin is the same for plans in which every load is at most fair × bound and at least fair ÷ bound, as
-// ConsistentHash keeps them. Where weights differ, a bound below 1.05 counts as 1.05. Invalid input gives 0.
+// MinimalMovesWithin does the same for plans in which every load is at most fair × bound and at least fair ÷ bound, as
+// [ConsistentHash] keeps them. Where weights differ, a bound below 1.05 counts as 1.05. Invalid input gives 0.
 func MinimalMovesWithin(workers []Worker, partitions []Partition, previous []int, bound float64) int {
 	list, err := inspect(partitions)
 	if err != nil {
@@ -156,32 +156,32 @@ func heaviestFor(weights []int64, sum int64) (n int) {
 	return n
 }
 
-// Certificate says what a plan costs and what it brings, each beside the least that is possible.
+// Certificate says what a plan costs and how even it is, each beside the best possible value.
 type Certificate struct {
-	// Moves is how many partitions go from one worker to another; those that had none do not count.
+	// Moves is the number of partitions that go from one worker to another. Partitions without an owner do not count.
 	Moves int
-	// LeastMoves is how many have to move for any plan that is as even as this one. When all partitions weigh the same
-	// and all workers have the same capacity it is exact, else a lower bound.
+	// LeastMoves is the fewest moves to any plan that is as even as this one. It is exact when all partitions weigh the same
+	// and all workers have the same capacity; otherwise it is a lower bound.
 	LeastMoves int
-	// Imbalance is the highest load divided by the fair one; see the function of that name.
+	// Imbalance is the highest load divided by the fair load; see the function of that name.
 	Imbalance float64
 	// LeastImbalance is a lower bound on it, for any plan at all.
 	LeastImbalance float64
 }
 
-// String says in one line what the plan costs and what it brings.
+// String says in one line what the plan costs and how even it is.
 func (c Certificate) String() string {
 	return fmt.Sprintf("%d moves (at least %d), highest load %.3f × fair (at least %.3f)", c.Moves, c.LeastMoves, c.Imbalance, c.LeastImbalance)
 }
 
-// Certify computes the certificate of a plan, from whatever strategy. The plan must have passed Check. Cordoned workers
-// count like others here.
+// Certify computes the certificate of a plan of any strategy. The plan must have passed [Check]. Cordoned workers count
+// like others here.
 func Certify(workers []Worker, partitions []Partition, previous, next []int) Certificate {
 	list := &Prepared{partitions: partitions, hashes: make([]uint64, len(partitions)), totals: totalled(partitions)}
 	return Question{Workers: workers, List: list, Previous: previous}.Certify(next)
 }
 
-// Certify computes the certificate of a plan that answers the question. What waits plays no part.
+// Certify computes the certificate of a plan that answers the question. Waiting partitions do not count.
 func (q Question) Certify(next []int) Certificate {
 	if slices.Contains(next, None) {
 		list, at := q.List.Where(func(i int) bool { return next[i] != None })

@@ -8,17 +8,17 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Pinned lets an operator say who owns a partition; all others are another strategy's. A pin wins while its worker is
-// there and not cordoned (a cordoned one keeps what is pinned to it if it has it already); else it is as if it were not
-// there. What is pinned to a worker counts as its load: the inner strategy sees the worker with that much less capacity,
-// to within a hundredth, and one that has more than its fair share pinned to it gets nothing else. (Inner strategies that
-// do not heed capacities, such as RoundRobin, divide the rest evenly all the same.)
+// Pinned lets an operator decide the owners of some partitions. An inner strategy decides the rest. A pin holds while its
+// worker is present and not cordoned; a cordoned worker keeps a pinned partition that it already has. Otherwise the pin has
+// no effect. Pinned partitions count as load of their worker: the inner strategy sees the worker with that much less
+// capacity, to within a hundredth. A worker with more than its fair share pinned to it gets nothing else. (Inner strategies
+// that ignore capacities, such as [RoundRobin], still divide the rest evenly.)
 type Pinned struct {
 	inner Strategy
 	pins  map[string]string
 }
 
-// NewPinned returns the strategy; pins maps partition IDs to worker IDs and is copied. IDs that do not exist do no harm:
+// NewPinned returns the strategy. pins maps partition IDs to worker IDs and is copied. Unknown IDs do no harm, because
 // partitions and workers come and go. Without an inner strategy, Assign returns ErrInvalidOption.
 func NewPinned(inner Strategy, pins map[string]string) *Pinned {
 	return &Pinned{inner, maps.Clone(pins)}

@@ -8,18 +8,18 @@ import (
 )
 
 // Pools reserves partitions for workers: a partition of a pool goes only to workers whose label names that pool. A
-// partition without a pool goes to everybody, and what a worker has from its pool counts as its load; with
-// WithReservedPools it goes only to workers without the label. Another strategy divides each pool's partitions among its
-// workers as if they were alone in the world, so that its bounds on balance and on moves hold inside each pool; and then
-// what is left, as NewPinned does.
+// partition without a pool may go to any worker, and the partitions that a worker has from its pool count as its load. With
+// [WithReservedPools] a partition without a pool goes only to workers without the label. The inner strategy divides each
+// pool's partitions among that pool's workers alone, so its bounds on balance and on moves hold inside each pool. Then it
+// divides the rest, as [NewPinned] does.
 //
-// Partitions of a pool that has no worker have no owner: they are among the Waits of the plan. With WithPoolGrace they
-// go where partitions without a pool go once that has lasted too long, and return as soon as the pool has a worker. What
-// has gone there stays there when a new leader asks, which does not know how long the others have waited.
+// Partitions of a pool without workers have no owner: they are among the Waits of the plan. With [WithPoolGrace], once that
+// has lasted too long, they go where partitions without a pool go, and return as soon as the pool has a worker. Partitions
+// that have gone there stay there when a new leader takes over, although it does not know how long the others have waited.
 //
-// A cordoned worker is no worker of its pool: it keeps what it has and gets nothing new. Assign and AssignHome return
-// ErrPartitionMissing where a partition would have to wait: they have no way to say so. Use Ask. Zones go inside, not
-// around: NewPools(NewZoned(…), …).
+// A cordoned worker does not count as a worker of its pool: it keeps its partitions and gets nothing new. Assign and
+// AssignHome return [ErrPartitionMissing] if a partition would have to wait, because they cannot express that. Use [Ask].
+// Put zones inside pools, not around them: NewPools(NewZoned(…), …).
 type Pools struct {
 	inner    Strategy
 	label    string
@@ -28,20 +28,20 @@ type Pools struct {
 	reserved bool
 }
 
-// PoolOption sets something of a Pools.
+// PoolOption is a setting of Pools.
 type PoolOption func(*Pools)
 
-// WithPoolGrace sets how long partitions wait at most for a worker of their pool. The default is 0: as long as there is
-// none.
+// WithPoolGrace sets how long partitions wait at most for a worker of their pool. With the default of 0 they wait as long
+// as the pool has no worker.
 func WithPoolGrace(d time.Duration) PoolOption { return func(p *Pools) { p.grace = d } }
 
 // WithReservedPools gives partitions without a pool only to workers without the label. If there are none, those
 // partitions wait as a pool's do.
 func WithReservedPools() PoolOption { return func(p *Pools) { p.reserved = true } }
 
-// NewPools returns the strategy. label is the name of the label in whose value workers name their pool; pool says for a
-// partition which pool it is of, or "" for none, and must always say the same. If one of them is missing or an option is
-// out of range, Assign returns ErrInvalidOption.
+// NewPools returns the strategy. label is the label whose value names a worker's pool. pool returns the pool of a
+// partition, or "" for none, and must always return the same. If one of them is missing or an option is out of range,
+// Assign returns ErrInvalidOption.
 func NewPools(inner Strategy, label string, pool func(Partition) string, opts ...PoolOption) *Pools {
 	p := &Pools{inner: inner, label: label, pool: pool}
 	for _, o := range opts {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Prepared is a list of partitions that was checked, named and hashed once, so that each plan made from it need not do
-// that again. It holds copies and never changes. The zero value is an empty list.
+// Prepared is a list of partitions that was checked, named and hashed once, so that plans need not repeat that. It contains
+// copies and never changes. The zero value is an empty list.
 type Prepared struct {
 	partitions []Partition
 	hashes     []uint64
@@ -65,8 +65,8 @@ func (l *Prepared) Len() int { return len(l.partitions) }
 // Partitions returns a copy of the list, the keys included.
 func (l *Prepared) Partitions() []Partition { return copied(l.partitions) }
 
-// Where returns the list of those partitions for which keep says yes, and where in l each of them is. A strategy that
-// divides a list among other strategies needs it. It costs no checks and no hashes.
+// Where returns a list of the partitions for which keep returns true, and the index of each in l. It is for strategies that
+// divide a list among other strategies. It repeats no checks and no hashes.
 func (l *Prepared) Where(keep func(i int) bool) (part *Prepared, at []int) {
 	for i := range l.partitions {
 		if keep(i) {
@@ -113,32 +113,32 @@ func copiedWorkers(workers []Worker) []Worker {
 	return out
 }
 
-// Question is what a strategy is asked. Previous and Home are as Assign and AssignHome have them; Home may be nil.
+// Question is the input of a strategy. Previous and Home mean the same as in Assign and AssignHome; Home may be nil.
 type Question struct {
 	Workers        []Worker
 	List           *Prepared
 	Previous, Home []int
-	// Waited says for how long each cause has held partitions back: see Wait. A strategy has no clock of its own.
+	// Waited says how long each cause has held partitions back, see [Wait]. A strategy has no clock of its own.
 	Waited map[string]time.Duration
 }
 
-// Plan is what a strategy answers: the owner of each partition, and what has to wait for one.
+// Plan is the answer of a strategy: the owner of each partition, and the partitions that must wait for one.
 type Plan struct {
-	// Owners has the index of a worker for each partition, or None if one of Waits names the partition.
+	// Owners is the index of a worker for each partition, or None if one of Waits names the partition.
 	Owners []int
 	Waits  []Wait
 }
 
 // Wait says that partitions have no owner because no worker may have them.
 //
-// Who asks again has to remember since when each cause has been among the Waits of every plan, and says so in
-// Question.Waited. Where After is set it asks again as soon as the cause has lasted that long: the strategy then gives
-// the partitions to workers that would not have them otherwise. The cause stays among the Waits, without partitions,
-// until it is gone.
+// The caller must remember how long each cause has been among the Waits of every plan, and pass that in Question.Waited. If
+// After is set, the caller asks again as soon as the cause has lasted that long. The strategy then gives the partitions to
+// other workers. The cause stays among the Waits, without partitions, until it is gone.
 type Wait struct {
-	// Cause is for the operator to read; equal causes have equal texts.
+	// Cause explains the wait to the operator. Equal causes have equal texts.
 	Cause string
-	// Partitions are the indices of those without an owner, in ascending order; none if it has lasted longer than After.
+	// Partitions are the indices of the waiting partitions, in ascending order; none once the cause has lasted longer than
+	// After.
 	Partitions []int
 	// After is how long the partitions wait at most; 0 means as long as the cause lasts.
 	After time.Duration
@@ -146,18 +146,18 @@ type Wait struct {
 
 var errNoList = fmt.Errorf("%w: Question.List is nil, allowed: a list made by Prepare", ErrInvalidOption)
 
-// Preparing is implemented by strategies that can plan from a prepared list; all of this package do. A strategy that
-// embeds one of them and answers differently has to implement it as well, or Ask passes it by.
+// Preparing is a strategy that can plan from a prepared list, as all strategies of this package can. If your strategy
+// embeds one of them and answers differently, implement AssignPrepared as well; otherwise [Ask] calls the embedded one.
 type Preparing interface {
 	Strategy
-	// AssignPrepared answers like Assign, or like AssignHome where Home is not nil. Only a strategy that implements this
-	// can let partitions wait.
+	// AssignPrepared answers like Assign, or like AssignHome if Home is not nil. Only a strategy with this method can let
+	// partitions wait.
 	AssignPrepared(q Question) (Plan, error)
 }
 
-// Ask has a strategy answer a question by the best of the interfaces it implements, and checks the answer: every
-// partition has an owner that exists, or waits. A strategy from elsewhere may write into everything it is given and keep
-// what it answered: it gets copies, and so does the caller.
+// Ask makes a strategy answer a question, through the best interface that the strategy implements. It checks that every
+// partition has an existing owner, or waits. A foreign strategy may write into everything it gets and keep its answer, so
+// both it and the caller get copies.
 func Ask(s Strategy, q Question) (Plan, error) {
 	if q.List == nil {
 		return Plan{}, errNoList

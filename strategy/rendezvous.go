@@ -6,16 +6,16 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Rendezvous is highest random weight hashing: every partition goes to the worker that scores highest for it, whoever
-// had it before. It keeps no bounds; what it has to offer is that anybody who knows the workers can compute the owner of
-// a partition alone:
+// Rendezvous is highest random weight hashing: every partition goes to the worker that scores highest for it, whatever its
+// present owner. It keeps no bounds. Its advantage is that a program that knows the workers can compute the owner of a
+// partition by itself:
 //
 //	u = mix(xxhash64(worker ID) xor xxhash64(partition ID)), as a number between 0 and 1: (u >> 11 + ½) ÷ 2^53
 //	score = -capacity ÷ ln u
 //
-// with seed 0 and mix the finalizer of SplitMix64 (x ^= x>>30; x *= 0xbf58476d1ce4e5b9; x ^= x>>27;
-// x *= 0x94d049bb133111eb; x ^= x>>31). Of equal scores the smallest worker ID wins. Weights of partitions play no part.
-// The time it takes grows with workers × partitions.
+// with seed 0 and mix the finalizer of SplitMix64 (x ^= x>>30; x *= 0xbf58476d1ce4e5b9; x ^= x>>27; x *=
+// 0x94d049bb133111eb; x ^= x>>31). Of equal scores the smallest worker ID wins. It ignores the weights of partitions. Its
+// running time grows with workers × partitions.
 type Rendezvous struct{}
 
 // NewRendezvous returns the strategy. It has no settings.
@@ -26,7 +26,7 @@ func (r *Rendezvous) Assign(workers []Worker, partitions []Partition, previous [
 	return plain(r, workers, partitions, previous, nil)
 }
 
-// AssignPrepared implements Preparing. Present owners and homes play no part.
+// AssignPrepared implements Preparing. It ignores present owners and homes.
 func (*Rendezvous) AssignPrepared(q Question) (Plan, error) {
 	in, err := prepare(q)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// RoundRobin gives every worker the same number of partitions, give or take one, whatever they weigh and whatever its
-// capacity. Where nothing is known it deals the partitions, sorted by ID, to the workers, sorted by ID, in turn; after
-// that only as many move as the counts require: who has too many gives up its last ones, and they are dealt in turn.
+// RoundRobin gives every worker the same number of partitions, give or take one. It ignores weights and capacities. Without
+// present owners it deals the partitions, sorted by ID, to the workers, sorted by ID, in turn. After that it moves only as
+// many as the counts require: a worker with too many gives up its last ones, which are dealt in turn.
 type RoundRobin struct{}
 
 // NewRoundRobin returns the strategy. It has no settings.
@@ -18,7 +18,7 @@ func (r *RoundRobin) Assign(workers []Worker, partitions []Partition, previous [
 	return plain(r, workers, partitions, previous, nil)
 }
 
-// AssignPrepared implements Preparing. Homes play no part.
+// AssignPrepared implements Preparing. It ignores homes.
 func (*RoundRobin) AssignPrepared(q Question) (Plan, error) {
 	in, err := prepare(q)
 	if err != nil {

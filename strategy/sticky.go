@@ -1,14 +1,13 @@
 package strategy
 
-// Sticky is as even as can be and moves as little as that allows. When all partitions weigh the same, every worker has
-// its fair share (in proportion to its capacity) rounded down or up to whole partitions, and no such plan moves less.
-// Where weights differ, a worker has more than 1.05 times its fair share only if without its lightest partition it would
-// be below what is fair, or whoever took that would be fuller than it is now. A partition that weighs more than the
-// largest worker's fair share gets a worker to itself, or as good as.
+// Sticky makes loads as even as possible, with as few moves as that allows. When all partitions weigh the same, every
+// worker has its fair share (in proportion to its capacity) rounded down or up to whole partitions, and no such plan moves
+// less. If weights differ, a worker has more than 1.05 times its fair share only in two cases: without its lightest
+// partition it would be below its fair share, or every worker that could take that partition would become fuller than this
+// worker is now. A partition that weighs more than the largest worker's fair share gets a worker almost to itself.
 //
-// Which partitions move, and where to, is decided by highest random weight (rendezvous) hashing in proportion to
-// capacity: a worker that is lost and returns mostly gets back what it had. Told what was at home there, it gets back
-// nearly all of that.
+// Highest random weight (rendezvous) hashing in proportion to capacity decides which partitions move, and where to. So a
+// worker that is lost and returns gets most of its partitions back. With homes it gets nearly all of them back.
 type Sticky struct{}
 
 // stickyBound is how far from fair a load may be where weights differ: a tighter one would move more at each measurement.

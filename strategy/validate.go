@@ -11,7 +11,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// What can be wrong with the input or the output of a strategy.
+// Errors in the input or the output of a strategy.
 var (
 	ErrNoWorkers        = errors.New("no workers")                 // there are partitions and no workers
 	ErrDuplicateWorker  = errors.New("duplicate worker")           // two workers have the same ID
@@ -27,7 +27,7 @@ var (
 	ErrInvalidOption = errors.New("invalid option")
 )
 
-// MaxWeight bounds a weight and a capacity, so that sums of millions of them do not overflow.
+// MaxWeight is the highest weight and the highest capacity, so that sums of millions of them do not overflow.
 const MaxWeight = 1 << 40
 
 // ValidatePartitions checks the keys, the IDs and the weights. Its error wraps ErrNoKeys, ErrInvalidKey, ErrDuplicateID

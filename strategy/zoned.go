@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Zoned divides the partitions among zones first, by what the label of each worker says, each zone's share in proportion
-// to the capacity of its workers; then the share of each zone among its workers. Both divisions are another strategy's,
-// so that its bounds hold among the zones and again inside each. What a worker leaves behind stays in its zone, as far
-// as the zone's share, which is smaller without that worker, allows. Workers without the label are a zone of their own.
+// Zoned first divides the partitions among zones, in proportion to the capacity of each zone's workers, and then divides
+// each zone's share among its workers. A label of each worker names its zone. The inner strategy makes both divisions, so
+// its bounds hold among the zones and inside each zone. The partitions of a departed worker stay in its zone, as far as the
+// zone's share allows, which is smaller without that worker. Workers without the label form a zone of their own.
 type Zoned struct {
 	inner Strategy
 	label string

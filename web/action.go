@@ -12,19 +12,19 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// Action is what a request asks a worker for. [Options.Allow] decides whether it may; which worker it means is the request's
-// ?worker=.
+// Action is what a request asks of a worker. [Options.Allow] decides whether the request may do that. The parameter
+// ?worker= of the request names the worker.
 type Action string
 
 // The actions.
 const (
-	// ActionDrain has the worker hand everything over and leave for good.
+	// ActionDrain makes the worker hand everything over and leave for good.
 	ActionDrain Action = "drain"
-	// ActionCordon has the worker take nothing new.
+	// ActionCordon makes the worker take nothing new.
 	ActionCordon Action = "cordon"
-	// ActionUncordon takes ActionCordon back.
+	// ActionUncordon takes back ActionCordon.
 	ActionUncordon Action = "uncordon"
-	// ActionRefresh has the leader of the group list its source again.
+	// ActionRefresh makes the leader of the group list its source again.
 	ActionRefresh Action = "refresh"
 )
 

@@ -1,12 +1,12 @@
 // Package web serves a worker and its group over HTTP: probes, JSON, a stream of events, and a page that shows all of it live.
 //
-// [Handler] makes one http.Handler of it. It belongs under any prefix, because all its URLs are relative:
+// [Handler] returns one http.Handler for all of this. You can mount it under any prefix, because all its URLs are relative:
 //
 //	mux.Handle("/parti/", http.StripPrefix("/parti", web.Handler(web.Options{Manager: worker, Observer: observer})))
 //
-// Everything that is read is free to whoever reaches the handler. What changes something is refused unless [Options.Allow] says
-// yes. So put the handler behind what the rest of the service is behind, and write an Allow where buttons are wanted.
+// Every client that reaches the handler may read everything. The handler refuses requests that change something, unless
+// [Options.Allow] allows them. So protect the handler like the rest of your service, and set Allow if you want buttons.
 //
-// One goroutine follows the group while anybody streams, and none where nobody does. A change is worked out and encoded once,
-// however many read it. A reader that cannot keep up is sent away: it comes back and begins with the whole group.
+// One goroutine follows the group while at least one client streams. It computes and encodes each change once for all
+// clients. The handler disconnects a client that cannot keep up; the client reconnects and begins with the whole group.
 package web

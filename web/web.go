@@ -15,21 +15,22 @@ import (
 	"github.com/parti-go/parti/strategy/whatif"
 )
 
-// Options says what a handler shows, and who may do what.
+// Options says what a handler shows, and which requests it allows.
 type Options struct {
-	// Manager is the worker of this process: for the probes, /status.json and the actions. Without one they answer 404.
+	// Manager is the worker of this process, for the probes, /status.json and the actions. Without it they answer 404.
 	Manager *parti.Manager
-	// Observer sees the group: for the page, /events and all other JSON. Without one they answer 404.
-	// Streams end when it is closed.
+	// Observer shows the group, for the page, /events and all other JSON. Without it they answer 404. Streams end when it is
+	// closed.
 	Observer *observe.Observer
-	// Allow decides whether a request may do what it asks for. Nil: nobody may do anything. It is asked for each POST, and for
-	// each action when the page wants to know which buttons to show: then the request is a GET of /capabilities.json. A panic
-	// in it counts as no.
+	// Allow decides whether a request may do what it asks for. With nil no request may change anything. The handler calls
+	// Allow for each POST. It also calls it for each action when the page asks which buttons to show; then the request is a
+	// GET of /capabilities.json. A panic in Allow counts as no.
 	Allow func(r *http.Request, a Action) bool
-	// Conn, where it is set together with Observer, lets ?worker= name another worker, which is asked over this connection. A
-	// worker may take no such requests. Nil: only the worker of Manager can be asked.
+	// Conn lets ?worker= name another worker, if Observer is set as well. The handler sends the request over this
+	// connection, and that worker may refuse such requests. With nil only the worker of Manager can be asked.
 	Conn *nats.Conn
-	// Logger hears of actions, of a panic in Allow, and of readers that were sent away. Nil: slog.Default().
+	// Logger gets a line for each action, each panic in Allow, and each client that was disconnected. Nil means
+	// slog.Default().
 	Logger *slog.Logger
 }
 
@@ -78,8 +79,8 @@ type route struct {
 	serve  http.HandlerFunc
 }
 
-// Handler serves what Options names. It needs no end of its own: it has goroutines only while requests run, and for a drain that
-// was asked for until the Manager has ended.
+// Handler returns a handler that serves what Options names. You need not close it: it has goroutines only while requests
+// run, and, after a request to drain, until the Manager has ended.
 func Handler(o Options) http.Handler {
 	h := &handler{allow: o.Allow, log: o.Logger}
 	if o.Manager != nil {

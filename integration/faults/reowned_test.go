@@ -19,7 +19,7 @@ const (
 	ofWorkers = 12
 )
 
-var phases = flag.Int("phases", 4, "in how many phases of a heartbeat the crashes come whose recovery is measured")
+var phases = flag.Int("phases", 2, "in how many phases of a heartbeat the crashes come whose recovery is measured")
 
 // What lies between an expiry and the hook of the next owner are three trips: to the leader, to the store, to the owner. When
 // the next expiry comes in the same instant its plan waits for the answer of the first: two more.

@@ -288,7 +288,7 @@ var errBroken = errors.New("does not compile")
 
 func compile(ctx context.Context, room, folder string, flags ...string) (string, error) {
 	binary := filepath.Join(room, strings.ReplaceAll(folder, "/", "_")+".test")
-	args := append([]string{"test", "-c", "-vet=off", "-o", binary}, flags...)
+	args := append([]string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}, flags...)
 	output, err := exec.CommandContext(ctx, "go", append(args, "./"+folder)...).CombinedOutput()
 	if err != nil {
 		if ctx.Err() != nil {

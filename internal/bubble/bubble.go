@@ -40,7 +40,7 @@ func Run(t *testing.T, f func(t *testing.T, s *Server)) {
 	// Pooled timers of an earlier bubble would end this one: two collections empty every sync.Pool.
 	runtime.GC()
 	runtime.GC()
-	dir := t.TempDir()
+	dir := storeDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		runClock(t)
 		s := &Server{t: t, dir: filepath.Join(dir, "store")}

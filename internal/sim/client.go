@@ -31,6 +31,7 @@ type connection struct {
 	orphans  map[record.Token]time.Time // chains whose first write nobody answered: until when they may be taken over
 	book     []store.Lease              // holds that may be in the store
 	acked    map[record.Token]time.Time // when the last acknowledged write of each was sent
+	sent     [store.Buckets]time.Time   // when the last acknowledged write of any hold was
 	planSeen uint64
 	ice      *ice // nil for a process that is never frozen
 }
@@ -87,6 +88,14 @@ func (c *client) orphaned(t record.Token) bool {
 func (c *client) note(l store.Lease) {
 	c.gone(l.Chain)
 	c.book = append(c.book, l)
+}
+
+func (c *client) acknowledged(l store.Lease) {
+	c.note(l)
+	c.acked[l.Chain] = l.Sent
+	if l.Sent.After(c.sent[l.Bucket]) {
+		c.sent[l.Bucket] = l.Sent
+	}
 }
 
 func (c *client) gone(chain record.Token) {
@@ -200,8 +209,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 			switch {
 			case err == nil:
 				l.Revision = revision
-				c.note(l)
-				c.acked[chain] = l.Sent
+				c.acknowledged(l)
 				if !c.now.Before(l.TrustedUntil()) || !until.IsZero() && !c.now.Before(until) {
 					done(store.Lease{}, store.ErrLate)
 					return
@@ -270,8 +278,7 @@ func (c *client) renew(l store.Lease, r any, limit time.Duration, done func(stor
 		c.put(l.Bucket, m, model.Condition{Revision: next.Revision}, by, func(revision uint64, err error) {
 			if err == nil {
 				next.Revision = revision
-				c.note(next)
-				c.acked[l.Chain] = next.Sent
+				c.acknowledged(next)
 				answer(next, nil)
 				return
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/strategy"
 )
 
 // elector stands for election.
@@ -89,9 +90,11 @@ func (el *elector) term(l store.Lease, floor uint64, by time.Time, err error) {
 
 // newFollower has the records of the session applied.
 func newFollower(k *child, e *member.Spawn) {
-	following := member.NewFollowing(member.FollowingConfig{
-		Worker: k.session.Worker, Session: k.session.Number, Carried: e.Carried, Position: e.Highest,
-	})
+	cfg := member.FollowingConfig{Worker: k.session.Worker, Session: k.session.Number, Carried: e.Carried, Position: e.Highest}
+	if e.First {
+		cfg.Suspect = k.suspects()
+	}
+	following := member.NewFollowing(cfg)
 	wake := func() {}
 	var step func(member.FollowingFact)
 	step = func(f member.FollowingFact) {
@@ -105,7 +108,7 @@ func newFollower(k *child, e *member.Spawn) {
 			case *member.FollowingShow:
 				k.client.After(0, func() { k.show(e, func(served *member.FollowingServed) { step(served) }) })
 			case *member.FollowingCompare:
-				k.client.After(0, func() { step(&member.FollowingCompared{}) })
+				k.lists(func(_ []strategy.Partition, _ uint64, err error) { step(&member.FollowingCompared{Err: err}) })
 			case *member.FollowingSeen:
 				k.from(&member.PositionMet{Position: e.Position})
 			case *member.FollowingPhase:

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/internal/record"
@@ -196,6 +197,18 @@ func (j *judge) begun(w *Worker, e *member.Begin) {
 	for _, other := range j.fleet.Workers {
 		if other != w && !other.dead && other.session.Worker == e.Worker && other.trust.Takes && !j.fleet.upheld(other) && j.fleet.now.Before(other.trust.Until) {
 			j.fleet.breaks("I5: %s begins session %d of %s while %s trusts session %d", w.Name, e.Number, e.Worker, other.Name, other.session.Number)
+		}
+	}
+}
+
+// believes judges until when a worker trusts something: three quarters of a TTL, counted from when the last write was sent that the
+// store has acknowledged. More than one part of a worker ends a session in time, so one that trusts too long is seen here and nowhere
+// else.
+func (j *judge) believes(w *Worker, what string, until time.Time, in ...store.Bucket) {
+	for _, b := range in {
+		ttl := w.client.ttl[b]
+		if end := w.client.sent[b].Add(ttl - ttl/4); until.After(end) {
+			j.fleet.breaks("I1: %s trusts %s %s longer than its entry in the %s bucket allows", w.Name, what, until.Sub(end), b)
 		}
 	}
 }

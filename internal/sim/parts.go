@@ -133,6 +133,7 @@ func (c *claimer) renew(limit time.Duration) {
 		}
 		if c.hold.Answered(c.client.now, l.Sent, err) == lease.Done {
 			c.lease = l
+			c.fleet.judge.believes(c.Worker, "its claim", c.hold.TrustedUntil(), store.StableIDs)
 			c.from(&member.Renewed{Lease: l})
 		}
 		c.proceed()
@@ -186,6 +187,7 @@ func (h *heartbeat) send(limit time.Duration) {
 		switch h.hold.Answered(h.client.now, l.Sent, err) {
 		case lease.Done:
 			h.lease = l
+			h.fleet.judge.believes(h.Worker, "its heartbeat", h.hold.TrustedUntil(), store.Heartbeats)
 			var asked *store.Fence
 			if h.asked != nil && h.hold.Settled(h.question) {
 				asked, h.asked = h.asked, nil

@@ -24,7 +24,13 @@ var (
 // healthy is a fleet on a healthy store, all of which owns everything.
 func healthy(t *testing.T, workers, partitions int) *Fleet {
 	t.Helper()
-	f := NewFleet(NewLoop(model.Config{Start: Begin, Latency: 100 * time.Microsecond}), Defaults(workers, partitions))
+	return settled(t, model.Config{Start: Begin, Latency: 100 * time.Microsecond}, workers, partitions)
+}
+
+// settled is a healthy fleet on some store.
+func settled(t *testing.T, on model.Config, workers, partitions int) *Fleet {
+	t.Helper()
+	f := NewFleet(NewLoop(on), Defaults(workers, partitions))
 	for range workers {
 		f.Start()
 	}

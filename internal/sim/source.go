@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -50,17 +51,26 @@ func (f *Fleet) set(list []strategy.Partition) {
 	}
 }
 
-// asks asks the source of a process.
+// of is what the source of a process has, and its version.
+func (s *source) of(w *Worker) (list []strategy.Partition, version uint64) {
+	if s.versioned {
+		return s.editions[w.edition], uint64(w.edition) + 1
+	}
+	return s.list(), 0
+}
+
+// suspects says of a plan whether it was made for another list than that of a process that starts. What they have in common is found out
+// with the source, which may fail. Every edition has something in common with the others.
+func (w *Worker) suspects() func(record.Plan) bool {
+	own := leader.Unprepared(w.fleet.source.of(w))
+	return own.Edition().Suspect
+}
+
+// lists asks the source of a process.
 func (w *Worker) lists(done func([]strategy.Partition, uint64, error)) {
 	s := &w.fleet.source
-	edition := len(s.editions) - 1
-	if s.versioned {
-		edition = w.edition
-	}
-	list, version, err := s.editions[edition], uint64(0), error(nil)
-	if s.versioned {
-		version = uint64(edition) + 1
-	}
+	list, version := s.of(w)
+	err := error(nil)
 	switch {
 	case s.fails:
 		list, version, err = nil, 0, errSource

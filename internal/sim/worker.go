@@ -67,6 +67,7 @@ type child struct {
 	client *client
 	kind   member.Kind
 	ended  bool
+	hangs  bool // it does nothing any more and does not say so
 	stops  []func()
 }
 
@@ -77,7 +78,7 @@ func (k *child) from(f member.Fact) {
 	}
 }
 
-func (k *child) over() bool { return k.ended || k.dead }
+func (k *child) over() bool { return k.ended || k.hangs || k.dead }
 
 // lost says that the session is over.
 func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
@@ -133,6 +134,7 @@ func (w *Worker) perform(effect member.Effect) {
 		}
 	case *member.Trust:
 		w.trust = *e
+		w.fleet.judge.believes(w, "its session", e.Until, store.Heartbeats, store.StableIDs)
 	case *member.Rejoin:
 		w.trust = member.Trust{}
 	case *member.Drop:

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Answer is what a change would do.
+// Answer says what a change would do.
 type Answer struct {
 	// Change says what changes, Strategy which strategy plans.
 	Change   string `json:"change"`
@@ -14,39 +14,39 @@ type Answer struct {
 	Verdict string  `json:"verdict"`
 	Before  Balance `json:"before"`
 	After   Balance `json:"after"`
-	// Moves are the partitions that get another owner, in the order in which that happens and then by their keys. One that moves
-	// twice is there twice.
+	// Moves are the partitions that get another owner, in the order of the moves and then by their keys. A partition that
+	// moves twice is in the list twice.
 	Moves []Move `json:"moves"`
-	// LeastMoves is how many have to move at least for loads as even as those after the change. It is exact when all
-	// partitions weigh the same and all workers have the same capacity, else a lower bound.
+	// LeastMoves is the fewest moves to loads as even as those after the change. It is exact when all partitions weigh the
+	// same and all workers have the same capacity; otherwise it is a lower bound.
 	LeastMoves int         `json:"leastMoves"`
 	Ownerless  []Ownerless `json:"ownerless"`
 	Waits      []Wait      `json:"waits"`
-	// Notes are what else there is to know, a sentence each.
+	// Notes are further remarks, a sentence each.
 	Notes []string `json:"notes"`
 }
 
-// Balance is how the load is divided.
+// Balance says how the load is divided among the workers.
 type Balance struct {
 	Partitions int `json:"partitions"`
-	// Unowned is how many of them have no owner.
+	// Unowned is the number of partitions without an owner.
 	Unowned int `json:"unowned"`
-	// Imbalance is the highest load in relation to capacity, divided by the fair one: 1 is perfect. LeastImbalance is a lower
-	// bound on it, for any plan at all.
+	// Imbalance is the highest load in relation to capacity, divided by the fair load: 1 is perfect. LeastImbalance is a
+	// lower bound on it, for any plan.
 	Imbalance      float64 `json:"imbalance"`
 	LeastImbalance float64 `json:"leastImbalance"`
 	Workers        []Load  `json:"workers"`
 }
 
-// Load is what one worker has.
+// Load is the load of one worker.
 type Load struct {
 	ID         string `json:"id"`
 	Capacity   int64  `json:"capacity"`
 	Partitions int    `json:"partitions"`
 	Load       int64  `json:"load"`
-	// Share is the load divided by the worker's fair one.
+	// Share is the load divided by the worker's fair load.
 	Share float64 `json:"share"`
-	// State is "" for a usual worker, else one of: joins, crashes, drains, stops, leaves, cordoned, away.
+	// State is "" for an ordinary worker, otherwise one of: joins, crashes, drains, stops, leaves, cordoned, away.
 	State string `json:"state"`
 }
 
@@ -61,21 +61,21 @@ type Move struct {
 	Why  string `json:"why"`
 }
 
-// The plans in which a partition can move.
+// The plans in which a partition can move, see [Move].
 const (
 	First = "first" // with what has no owner
 	Later = "later" // for an even load
 )
 
-// Ownerless is for how long some partitions have no owner. The times are estimates for one partition, without the latency of
-// the network and without the time that handlers take to return.
+// Ownerless says how long some partitions have no owner. The times are estimates for one partition. They exclude the
+// latency of the network and the time that handlers take to return.
 type Ownerless struct {
 	What       string // happens to them
 	Partitions int
 	Least      time.Duration
 	Typical    time.Duration
 	Most       time.Duration
-	// Seconds is the sum over all partitions of the typical time.
+	// Seconds is the sum of the typical times of all partitions.
 	Seconds float64
 	Why     string // so long
 }
@@ -93,10 +93,10 @@ func (o Ownerless) MarshalJSON() ([]byte, error) {
 	}{o.What, o.Partitions, o.Least.Milliseconds(), o.Typical.Milliseconds(), o.Most.Milliseconds(), o.Seconds, o.Why})
 }
 
-// Wait is partitions that no worker may have.
+// Wait lists partitions that no worker may have.
 type Wait struct {
 	Cause      string   `json:"cause"`
 	Partitions []string `json:"partitions"`
-	// AfterMS is after how many milliseconds they go to other workers; 0 for never.
+	// AfterMS is the number of milliseconds after which they go to other workers; 0 for never.
 	AfterMS int64 `json:"afterMs"`
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Ask says what a change would do to a fleet whose leader plans with a strategy. The change may name another one. With the
-// zero Change it says what the leader would do by itself: nothing, where the fleet is at rest.
+// Ask says what a change would do to a fleet whose leader plans with a strategy. The change may name another strategy. With
+// the zero Change, Ask says what the leader would do by itself: nothing, if the fleet is at rest.
 //
-// The answer supposes that one thing follows the other in peace: nobody else comes or goes, and each plan is carried out
-// before the next one is made. Strategies that implement strategy.Homing are told that each partition is at home with its
-// present owner. The leader may know better: see strategy.Homing.
+// The answer assumes that nothing else happens: no other worker comes or goes, and each plan is carried out before the next
+// one is made. For strategies that implement [strategy.Homing], the home of each partition is its present owner. The leader
+// may know other homes: see [strategy.Homing].
 func Ask(f Fleet, c Change, s strategy.Strategy) (Answer, error) {
 	if err := c.check(&f); err != nil {
 		return Answer{}, err

@@ -10,20 +10,20 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Change is what might happen to a fleet, all of it at once. The zero value is no change.
+// Change describes what might happen to a fleet, all of it at once. The zero value is no change.
 type Change struct {
-	// Join is how many workers join. Capacity and Labels are theirs.
+	// Join is the number of workers that join. Capacity and Labels belong to them.
 	Join     int
 	Capacity int64
 	Labels   map[string]string
-	// Lose are workers that crash, Drain are those that hand everything over and then leave, Stop are those that end cleanly
-	// and do not come back.
+	// Lose names workers that crash, Drain names workers that hand everything over and then leave, and Stop names workers
+	// that stop cleanly and do not come back.
 	Lose, Drain, Stop []string
-	// Strategy is the one that plans from now on; nil for the same as before.
+	// Strategy is the new strategy; nil keeps the present one.
 	Strategy strategy.Strategy
-	// Weights are those of partitions that get another one.
+	// Weights are the new weights of partitions, by ID.
 	Weights map[string]int64
-	// Add are partitions that the source lists from now on, Remove are those that it does not list any more.
+	// Add are partitions that the source newly lists. Remove are partitions that it no longer lists.
 	Add    []strategy.Partition
 	Remove []string
 }
@@ -31,7 +31,7 @@ type Change struct {
 // names are what Set knows.
 const names = "workers, capacity, label, lose, drain, stop, strategy, weight, add, remove"
 
-// Set sets a part of a change from text, as a command line or a query has it:
+// Set sets a part of a change from text, as in a command line or a query:
 //
 //	workers   +5           how many join
 //	capacity  200          of those that join
@@ -123,7 +123,7 @@ func list(value string) (out []string) {
 	return out
 }
 
-// ParseChange reads a change from a query, as Set does. net/url.Values are such a query. The names in except are not of it.
+// ParseChange reads a change from a query such as net/url.Values, as Set does. It ignores the names in except.
 func ParseChange(query map[string][]string, except ...string) (Change, error) {
 	var c Change
 	for _, name := range slices.Sorted(maps.Keys(query)) {
@@ -139,7 +139,7 @@ func ParseChange(query map[string][]string, except ...string) (Change, error) {
 	return c, nil
 }
 
-// Relist sets what a fleet's source would list instead of what it lists now, weights included.
+// Relist sets the list that a fleet's source would return instead of its present list, weights included.
 func (c *Change) Relist(f Fleet, list []strategy.Partition) {
 	now := make(map[string]int64, len(f.Partitions))
 	for _, p := range f.Partitions {

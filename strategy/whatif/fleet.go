@@ -10,54 +10,57 @@ import (
 
 // What can be wrong with a question.
 var (
-	// ErrInvalidChange says that a change cannot happen to the fleet: it names a worker or a partition that is not there, or
-	// more workers than there are IDs.
+	// ErrInvalidChange says that a change cannot happen to the fleet: it names a worker or a partition that does not exist,
+	// or needs more workers than there are IDs.
 	ErrInvalidChange = errors.New("invalid change")
 	// ErrStrategyFailed says that the strategy gave no answer. It wraps what the strategy returned.
 	ErrStrategyFailed = errors.New("strategy failed")
 )
 
-// Fleet is a group as it is now.
+// Fleet describes a group as it is now.
 type Fleet struct {
 	Workers    []Worker
 	Partitions []Partition
 	IDs        IDs
 	Timing     Timing
-	// Unseen is how many partitions the plan has that nobody holds, so that no record names them. A prediction leaves them out.
+	// Unseen is the number of partitions of the plan that no record names, because no worker holds them. A prediction leaves
+	// them out.
 	Unseen int
-	// Moving is how many partitions are on their way to another worker. They count as what their present owner has.
+	// Moving is the number of partitions that are on their way to another worker. They count for their present owner.
 	Moving int
 }
 
 // Worker is a worker of the fleet.
 type Worker struct {
 	strategy.Worker
-	// Joining says that it lives and is not planned for yet.
+	// Joining is true if the worker lives and is in no plan yet.
 	Joining bool
-	// Leaving says that it has announced that it leaves: its partitions are going to others.
+	// Leaving is true if the worker has announced that it leaves. Its partitions go to other workers.
 	Leaving bool
-	// Away says that it has no heartbeat and that its place is kept for a while: it keeps what it has and gets nothing.
+	// Away is true if the worker has no heartbeat and its place is kept for a while. It keeps its partitions and gets
+	// nothing new.
 	Away bool
 }
 
-// Partition is a partition, and the worker that has it: "" for nobody.
+// Partition is a partition and its owner; "" for none.
 type Partition struct {
 	strategy.Partition
 	Owner string
 }
 
-// IDs are the worker IDs of the group, from which workers that join take the lowest free ones.
+// IDs are the worker IDs of the group. Workers that join take the lowest free ones.
 type IDs struct {
 	Prefix   string
 	Min, Max int
-	// Taken are IDs that somebody holds who is none of the workers.
+	// Taken are IDs that are held by a process outside the list of workers.
 	Taken []string
 }
 
-// ID names the worker of a number.
+// ID returns the ID of the worker with a number.
 func (r IDs) ID(n int) string { return fmt.Sprintf("%s-%d", r.Prefix, n) }
 
-// Timing is what decides how long things take in the group: the settings of the library's configuration of the same names.
+// Timing decides how long things take in the group. The fields are the settings of the same names in the library's
+// configuration.
 type Timing struct {
 	HeartbeatInterval     time.Duration
 	HeartbeatTTL          time.Duration

@@ -14,21 +14,21 @@ type Step struct {
 	Partitions []strategy.Partition
 }
 
-// History is what happens to a group, step by step. It is built from a Begin by what follows.
+// History is a series of changes to a group. Begin starts one, and the methods of History add steps.
 type History []Step
 
-// Begin is a group that starts from nothing.
+// Begin returns the history of a group that starts without owners.
 func Begin(name string, workers []strategy.Worker, partitions []strategy.Partition) History {
 	return History{{name, workers, partitions}}
 }
 
-// Join adds workers.
+// Join adds a step in which workers join.
 func (h History) Join(name string, workers ...strategy.Worker) History {
 	last := h[len(h)-1]
 	return append(h, Step{name, slices.Concat(last.Workers, workers), last.Partitions})
 }
 
-// Leave takes workers away.
+// Leave adds a step in which workers leave.
 func (h History) Leave(name string, ids ...string) History {
 	last := h[len(h)-1]
 	gone := make(map[string]bool, len(ids))
@@ -39,7 +39,7 @@ func (h History) Leave(name string, ids ...string) History {
 	return append(h, Step{name, stay, last.Partitions})
 }
 
-// Reweigh goes on with other partitions, or other weights.
+// Reweigh adds a step with other partitions or other weights.
 func (h History) Reweigh(name string, partitions []strategy.Partition) History {
 	return append(h, Step{name, h[len(h)-1].Workers, partitions})
 }

@@ -8,26 +8,27 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Outcome is what a strategy makes of one step.
+// Outcome is the result of a strategy for one step.
 type Outcome struct {
 	Name                string
 	Workers, Partitions int
 	strategy.Certificate
-	// Orphans is how many partitions had no owner left: they begin anew without being moved from anybody.
+	// Orphans is the number of partitions that had lost their owner. They get a new owner, and this does not count as a
+	// move.
 	Orphans int
-	// Kept is the part of the partitions that had an owner and still have the same.
+	// Kept is the share of partitions that kept their owner, among those that had one.
 	Kept float64
-	// Got is how many partitions went to workers that were there before, left, and returned in this step; Returned is how
-	// many of those they had had when they left.
+	// Got is the number of partitions that went to workers that had left before and returned in this step. Returned is the
+	// number of those that the same worker had when it left.
 	Got, Returned int
 	// Loads are the loads of the workers, in their order.
 	Loads []int64
 }
 
-// Report is what a strategy makes of a history.
+// Report is the result of a strategy for a history.
 type Report []Outcome
 
-// String is a table.
+// String returns the report as a table.
 func (r Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-24s %8s %10s %8s %8s %8s %7s %9s %9s %9s\n",
@@ -43,7 +44,7 @@ func (r Report) String() string {
 	return b.String()
 }
 
-// Histogram draws how many workers have which load, relative to the fair one.
+// Histogram draws how many workers have which load, relative to the fair load.
 func (o Outcome) Histogram(workers []strategy.Worker) string {
 	var total, room int64
 	for i, load := range o.Loads {

@@ -6,10 +6,10 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Simulate has a strategy plan each step of a history from the plan before. Like the leader of a group it remembers where
-// each partition is at home (its last owner, as long as that is there; who is lost stays home until the partition has
-// been elsewhere while it is there) and tells strategies that implement Homing. Nothing moves in time here: each step
-// finds the one before done.
+// Simulate plans each step of a history with a strategy, from the plan before. Like the leader of a group it remembers the
+// home of each partition, and passes the homes to strategies that implement [strategy.Homing]. The home is the partition's
+// last owner. A lost worker stays the home until it is back and the partition has another owner. Simulate has no time: each
+// step begins when the step before is complete.
 func Simulate(history []Step, s strategy.Strategy) (Report, error) {
 	owner, home, left := map[string]string{}, map[string]string{}, map[string]map[string]bool{}
 	var report Report
