@@ -270,6 +270,13 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
+func TestARangeThatIsWrongBlamesNothingElse(t *testing.T) {
+	c := DefaultConfig()
+	c.WorkerIDMax = -3
+	require.ErrorContains(t, c.Validate(), "WorkerIDMax is -3")
+	require.NotContains(t, c.Validate().Error(), "ExpectedWorkers")
+}
+
 func TestValidateNamesTheFieldTheValueAndWhatIsAllowed(t *testing.T) {
 	type change = func(c *Config)
 	for _, test := range []struct {

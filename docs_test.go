@@ -109,6 +109,7 @@ var surroundings = map[string]string{
 // imports are the packages that the blocks use.
 var imports = map[string]string{
 	"context": "context", "errors": "errors", "fmt": "fmt", "time": "time", "testing": "testing", "log": "log", "sql": "database/sql",
+	"json": "encoding/json",
 	"http": "net/http", "slog": "log/slog", "metric": "go.opentelemetry.io/otel/sdk/metric",
 	"nats": "github.com/nats-io/nats.go", "jetstream": "github.com/nats-io/nats.go/jetstream",
 	"actor": "github.com/asynkron/protoactor-go/actor", "require": "github.com/stretchr/testify/require",

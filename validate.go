@@ -82,8 +82,9 @@ func (c Config) validateIDs(v *validation) {
 		_, ok := kv.Config{IDPrefix: c.WorkerIDPrefix, IDMin: c.WorkerIDMin, IDMax: c.WorkerIDMax}.ParseID(c.PreferredID)
 		v.check(ok, "PreferredID", c.PreferredID, "%s-%d to %s-%d", c.WorkerIDPrefix, c.WorkerIDMin, c.WorkerIDPrefix, c.WorkerIDMax)
 	}
-	v.check(c.ExpectedWorkers >= 0 && c.ExpectedWorkers <= c.WorkerIDMax-c.WorkerIDMin+1, "ExpectedWorkers", c.ExpectedWorkers,
-		"0 (unknown) to the number of IDs, %d", c.WorkerIDMax-c.WorkerIDMin+1)
+	ids := max(0, c.WorkerIDMax-c.WorkerIDMin+1) // a range that is wrong has an error of its own
+	v.check(c.ExpectedWorkers >= 0 && c.ExpectedWorkers <= ids, "ExpectedWorkers", c.ExpectedWorkers,
+		"0 (unknown) to the number of IDs, %d", ids)
 	v.check(c.Capacity >= 1 && c.Capacity <= 1<<40, "Capacity", c.Capacity, "1 to %d", int64(1)<<40)
 	v.check(c.SourceShrinkConfirmations >= 1 && c.SourceShrinkConfirmations <= maxConfirmations, "SourceShrinkConfirmations",
 		c.SourceShrinkConfirmations, "1 to %d", maxConfirmations)

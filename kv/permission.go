@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,9 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 // missing lists what a worker does and the user of the connection may not do.
 func (s *Store) missing(ctx context.Context) (missing []string, err error) {
 	nc := s.js.Conn()
-	for _, subject := range []string{nc.NewInbox(), s.refreshSubject()} {
+	inbox := nc.NewInbox()
+	allowedAs := map[string]string{inbox: inbox[:strings.LastIndexByte(inbox, '.')] + ".>"} // what an operator would allow
+	for _, subject := range []string{inbox, s.refreshSubject()} {
 		denied, err := s.tryOut(ctx, subject, func() error {
 			sub, err := nc.SubscribeSync(subject)
 			if err != nil {
@@ -70,7 +73,7 @@ func (s *Store) missing(ctx context.Context) (missing []string, err error) {
 			return nil, err
 		}
 		if denied {
-			missing = append(missing, fmt.Sprintf("subscribe to %q", subject))
+			missing = append(missing, fmt.Sprintf("subscribe to %q", cmp.Or(allowedAs[subject], subject)))
 		}
 	}
 	denied, err := s.mayPublish(ctx, s.probes()...)

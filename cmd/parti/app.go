@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/choria-io/fisk"
+	"github.com/nats-io/nats.go"
 )
 
 // The exit codes. The command check has codes of its own, those that monitoring systems expect.
@@ -96,6 +97,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 
 // printable is the text of an error, which may have several lines.
 func printable(err error) string {
+	if errors.Is(err, nats.ErrNoResponders) { // requests to workers have their own answer to that
+		err = fmt.Errorf("%w; the server has no JetStream, or not in this JetStream domain: see --js-domain and --js-api-prefix", err)
+	}
 	lines := strings.Split(err.Error(), "\n")
 	for i := range lines {
 		lines[i] = clean(lines[i])

@@ -32,6 +32,15 @@ func TestLsListsTheGroupsOnTheServer(t *testing.T) {
 	require.Equal(t, "orders", groups[0].Group)
 }
 
+func TestAServerWithoutJetStreamIsNamedAsSuch(t *testing.T) {
+	f := orders(t)
+	for _, args := range [][]string{{"ls"}, {"info"}, {"verify"}} {
+		got := f.cli(t, append(args, "-g", "orders", "--js-domain", "nowhere")...)
+		require.Equal(t, exitFailed, got.code)
+		require.Contains(t, got.stderr, "the server has no JetStream, or not in this JetStream domain")
+	}
+}
+
 func TestAGroupWithOtherNamesIsFoundByThePlanInItsBucket(t *testing.T) {
 	f := own(t)
 	cfg := quick("", 1)
