@@ -79,7 +79,6 @@ var faults = []fault{
 	{"one way", (*Fleet).deafens},
 	{"strategy fails", (*Fleet).maddens},
 	{"strategy fails", (*Fleet).maddens},
-	{"another release", (*Fleet).foreign},
 }
 
 // fault does one thing to the fleet. Zero is nothing.

@@ -135,21 +135,6 @@ func (m mad) Assign(workers []strategy.Worker, partitions []strategy.Partition, 
 	return owners, nil
 }
 
-// foreign is a record in a format of another release, written over an entry, and for some time. Who meets it does not lead and takes
-// nothing up.
-func (f *Fleet) foreign(w *Worker) {
-	keys := []string{w.status.Worker, store.TermKey, store.PlanKey}
-	b, key := store.Assignments, keys[f.Draw(len(keys))]
-	if f.Draw(4) == 1 {
-		b, key = store.Heartbeats, keys[0]
-	}
-	f.stranger.outdate(b, key, f.now.Add(2*time.Second), func(before store.Entry) {
-		f.Seen["another release writes"]++
-		f.outdated[key] = before
-		f.later(longest, f.cures)
-	})
-}
-
 // cures takes back what another release wrote into the assignments, unless somebody has written over it.
 func (f *Fleet) cures() {
 	for _, key := range slices.Sorted(maps.Keys(f.outdated)) {
