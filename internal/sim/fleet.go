@@ -124,7 +124,7 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	}
 	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
 	anew := f.emptied && epoch < small // the group has begun anew
-	if !anew && (epoch < before.epoch || epoch == before.epoch && now != before && !f.upheld(w)) {
+	if !anew && !f.judge.doubled() && (epoch < before.epoch || epoch == before.epoch && now != before && !f.upheld(w)) {
 		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now

@@ -20,6 +20,7 @@ type judge struct {
 	beats    map[string]beat    // the last one of each worker
 	holdings map[string]tenancy // who has each partition by the records
 	moves    map[string]int     // how often each partition has changed hands since nothing has happened; nil while something does
+	members  int                // of the last plan
 }
 
 // beat is what the last heartbeat of a worker said.
@@ -80,7 +81,10 @@ func (j *judge) stored(e store.Entry) {
 			if p.Version < j.version && !j.reused {
 				j.fleet.breaks("I4: version %d is stored after version %d", p.Version, j.version)
 			}
-			j.version = p.Version
+			if len(p.Members) > j.members && j.moves != nil {
+				j.moves = map[string]int{} // a worker that was held back is admitted: that is something that happens
+			}
+			j.version, j.members = p.Version, len(p.Members)
 			j.counted(p)
 		}
 	default:
@@ -158,9 +162,9 @@ func (j *judge) assigned(a record.Assignment) {
 		switch {
 		case same && last.epoch == o.Epoch && last.since == 0:
 			continue
-		case known && o.Epoch <= last.epoch:
+		case known && o.Epoch <= last.epoch && !j.doubled():
 			j.fleet.breaks("I2: %s is granted to %s with epoch %d after epoch %d", o.Partition, a.Worker, o.Epoch, last.epoch)
-		case known && !j.free(o.Partition, last):
+		case known && !j.free(o.Partition, last) && !j.doubled():
 			j.fleet.breaks("handoff: %s is granted to %s session %d while %s session %d holds it", o.Partition, a.Worker, a.Session,
 				last.worker, last.session)
 		}
@@ -182,7 +186,10 @@ func (j *judge) assigned(a record.Assignment) {
 	}
 }
 
-// moved counts a change of hands. Where nothing happens one is explained by a worker that is admitted late, and two are not.
+// doubled says that a plan of before a restore may still be stored: revisions are used again, so a fence of before may hold once more.
+func (j *judge) doubled() bool { return j.reused && j.fleet.upheaved() }
+
+// moved counts a change of hands. Where nothing happens one may be that of a plan that was under way, and two are not.
 func (j *judge) moved(partition string) {
 	if j.moves == nil {
 		return
