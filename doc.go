@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package parti divides partitions of work among a fleet of workers. Every worker process imports it, claims a stable ID,
 // takes part in electing a leader, and learns which partitions it owns. The only infrastructure is a NATS server with
 // JetStream, 2.12.3 or newer.

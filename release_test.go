@@ -1,8 +1,13 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package parti
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -53,4 +58,20 @@ func TestItBuildsOnEverySystem(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestEveryFileNamesItsLicense: as the appendix of LICENSE asks, in the short form of SPDX.
+func TestEveryFileNamesItsLicense(t *testing.T) {
+	const header = "// Copyright The Parti Authors\n// SPDX-License-Identifier: Apache-2.0\n\n"
+	files := 0
+	require.NoError(t, filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".go" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files++
+		assert.True(t, strings.HasPrefix(string(text), header), "%s does not begin with %q", path, header)
+		return err
+	}))
+	require.Greater(t, files, 300)
 }

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package actors is the actor tree of a worker: the manager, and under it the claimer, the heartbeat, the elector, the
 // follower, the calculator and one actor for each owned partition.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package actors
 
 // This file is what the children of a manager know of drains and cordons: what the heartbeat says of its worker, and how the

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package consume reads JetStream streams partition by partition. It provides handlers for [parti.WithHandler]. The worker
 // that owns a partition reads it in order, and continues where the previous owner stopped.
 //

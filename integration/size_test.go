@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build !race
 
 // Under the race detector this takes minutes, and what it shows does not depend on the order of events.

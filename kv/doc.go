@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package kv is the store as the workers see it: leases, terms, plans, snapshots and feeds over four JetStream key-value
 // buckets. It is the only package that knows subjects, headers and error codes of NATS.
 //

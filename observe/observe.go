@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package observe watches a group from outside, with read-only permissions: the owners of partitions, the state of workers,
 // and the reasons for moves. Use it for routing, web pages and tools.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package partitest helps you test handlers. [New] runs a handler as a worker does, without a server and without waiting: the
 // test grants partitions, takes them back, ends the trust, or lets two owners of one partition overlap. [Fleet] runs whole
 // fleets on a real NATS server in virtual time: minutes of crashes, cuts and pauses take milliseconds.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package source provides partition sources that read a list kept elsewhere: a number, a key-value bucket, a file, a table,
 // the subjects of a stream.
 //

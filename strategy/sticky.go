@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package strategy
 
 // Sticky makes loads as even as possible, with as few moves as that allows. When all partitions weigh the same, every

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package strategy decides which worker should own which partition. Everything in it is pure: a strategy gets the workers,
 // the partitions and the present owners, and returns the future owners.
 //

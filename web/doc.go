@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package web serves a worker and its group over HTTP: probes, JSON, a stream of events, and a page that shows all of it live.
 //
 // [Handler] returns one http.Handler for all of this. You can mount it under any prefix, because all its URLs are relative:

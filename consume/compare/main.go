@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Compare does the same work with consume.Stream and with pcgroups, the partitioned consumer groups of orbit.go: members that
 // are processes, a server that is one, a steady publisher, and a fleet that grows, shrinks and loses a member to kill -9.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command generate writes parti.json into the folder in which it is run.
 package main
 

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // The playground makes a folder with a page that plays with a simulated fleet, and serves it. Any other file server serves that
 // folder as well.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command basic shows a small fleet that divides its work: a cold start, a new worker, a restart, a crash and a clean
 // leave, in one process and under half a minute. It brings its own NATS server, or uses the one that -nats or NATS_URL
 // names. With -http it shows all of it in a browser as well, and repeats the changes until it is interrupted.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // custom-strategy is a strategy of one's own: written, checked and tried out on a simulated history, beside the default.
 package main
 

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command handlers runs a small fleet in which every partition has a handler of its own, and prints when each handler
 // begins and why it ends. It brings its own NATS server, or uses the one that -nats or NATS_URL names.
 package main

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command kafka reads a topic whose partitions Parti divides, and restarts its workers one after the other. Beside it, consumer
 // groups of Kafka's do the same with the same records. It brings its own broker and its own NATS server, or uses those that
 // -brokers and -nats name.

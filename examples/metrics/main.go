@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command metrics runs three workers with a server of their own, and serves what they measure to Prometheus.
 package main
 

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command orders shows that nothing is lost, done twice or out of order while a fleet changes. Workers turn orders into
 // shipments, exactly once, and book them in a ledger that refuses late writers. Meanwhile workers join, are killed and drained,
 // and the server is restarted. At the end it counts, and exits with 1 where the numbers do not add up.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // whatif shows what a change of a fleet would cost, before anybody touches production: which partitions move, how even
 // it gets, for a strategy of choice.
 package main

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package checker watches a fleet and says when it breaks a promise.
 //
 // It is independent on purpose: it knows only what the hooks of each process were told, what the four buckets' streams

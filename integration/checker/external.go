@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package checker
 
 // Wrote says that the job of a process writes to a store of the user's, which remembers the highest epoch of each

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package faults has the scenarios in which a fleet is hurt: crashes, panics, garbage, restored stores, streams that fail, and
 // how long it takes until everything has an owner again. It is a package of its own so that the two halves of the scenarios run
 // beside each other.

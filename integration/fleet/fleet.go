@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package fleet is the cluster under test: many workers in one process, each with its own connection behind its own
 // link, on a real server in virtual time, all under the checker.
 //

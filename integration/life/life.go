@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package life draws the life of a fleet from a seed: how many workers and partitions, how they are configured, what
 // befalls them and when. Everything random comes from the seed; what the goroutines make of it does not, so a rare
 // failure may need several runs of its seed.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package link is the network between one worker and the store, as a test wants it: cut, stalled, slow, flapping, or
 // failing for some subjects only.
 //

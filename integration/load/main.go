@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Load runs a fleet in real time and says what it costs: worker processes of many workers each, one connection for each
 // worker, and a NATS server in a process of its own.
 //

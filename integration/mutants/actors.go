@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 // kept are the bugs of actors: the manager and what keeps a session.

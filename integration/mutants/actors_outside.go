@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 // asked are the bugs of actors: drains, requests from outside and onlookers.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 // planned are the bugs of internal/leader: plans and what becomes of them.

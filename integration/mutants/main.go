@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Mutants puts bugs into the library, one at a time, and looks whether the tests notice:
 //
 //	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n] [-required n] [-markdown]

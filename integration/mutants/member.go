@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 // joined are the bugs of internal/member: sessions and elections.

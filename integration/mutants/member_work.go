@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 // followed are the bugs of internal/member: what a member takes up, waits for and leaves.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 // outside are the bugs of the outer rooms: source, observe, web and cmd/parti.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package main
 
 // valued are the bugs of the small pure rooms: internal/lease, record, statedir, store and control.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package process tests fleets in real time, on real sockets, with what an operating system can do to a process: servers
 // and workers are processes of their own that are killed, paused, cut off and run out of space.
 //

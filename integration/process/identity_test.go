@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build process
 
 package process
@@ -66,7 +69,7 @@ func TestAProcessThatIsKilledGoesOnAtOnceWhereItsStateIs(t *testing.T) {
 		next := begin(states[p])
 		took := next.takes(had, started)
 		t.Logf("%s: running again %s after its start", name, took.Round(time.Millisecond))
-		assert.LessOrEqual(t, took, 300*time.Millisecond)
+		assert.LessOrEqual(t, took, 700*time.Millisecond, "400 of them while its last heartbeat is too young to be written over")
 		c.settle(settleIn)
 		<-time.After(c.config.HeartbeatTTL + time.Second) // and nothing follows
 		assert.Equal(t, id, next.workerID())

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Simulate lives the lives of many fleets: it runs TestSimulatedLives in several processes at once, because the clock of
 // a simulation is its process's own.
 //

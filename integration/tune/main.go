@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Tune measures in virtual time what each time of the configuration trades, and prints the tables of docs/tuning.md. The
 // measurements are the tests of this package whose names begin with TestSweep, because only a test has virtual time.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package bubble runs a test in virtual time together with a real nats-server.
 //
 // Inside [Run] time stands still while any goroutine works and jumps forward as soon as all of them wait, so a test of

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package control has the words in which a worker is asked from outside to drain, to take nothing new, or to have the source
 // listed again, and the client that asks.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package freeport finds ports for servers of tests that must know theirs before they start.
 package freeport
 

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package inject is the seam through which a test reaches into the library: it can make any actor panic at any
 // message. Nothing in the library sets it.
 package inject

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package leader decides what the leader of a group does during one term. It is a value: facts with their times go in, and
 // what has to be done comes out as effects. It has no goroutine, reads no clock, and knows nothing of how the store works.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package lease decides about one hold on an entry of the store: when it is written anew, what each answer means, and until
 // when it is trusted. It is a value: it has no goroutine, reads no clock, and knows nothing of how the store works.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package measure hands what a worker measures to an OpenTelemetry meter provider.
 //
 // Every call of the provider but the reading of gauges is made on one goroutine of a [Meter]: a provider that panics is

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package record is what is written down in the store: claims, leaders, heartbeats, terms, plans and assignments, and how
 // they are encoded. It is pure: it knows neither the store nor the clock.
 //

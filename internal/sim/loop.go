@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package sim lives the whole protocol on one goroutine: workers, their elections and their leaders on the store in memory. One
 // seed is one life.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package statedir keeps what a worker has to know of the process before it: a directory with a lock that lives exactly
 // as long as a process, and a file that says which entries in the store are that process'.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package topology tells the leader who takes part in the next plan, when that plan is due, and whether it may move what
 // somebody holds. It is a value: facts with their times go in, decisions come out. It reads no clock.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package trace records what the deciders of a worker were told and what they decided, and replays it.
 //
 // A decider is a value: facts with their times go in, effects come out, see packages leader and member. So whoever has the facts

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package embedded runs a NATS server with JetStream inside this process, for tests, examples and single-process
 // fleets. Only a program that imports it links the server.
 //

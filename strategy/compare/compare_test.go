@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package compare sets the strategies beside others, in the same run: a module of its own, so that theirs are not
 // dependencies of the library.
 package compare

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package whatif predicts what a change costs before you make it: which partitions move, how even the loads become, and how
 // long partitions are without an owner. It is pure.
 //

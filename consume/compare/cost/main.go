@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Cost measures what a partition of consume.Stream costs: servers and workers are processes of their own, and the system says
 // what they use.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package process starts servers and workers as processes of this binary, and reads what they use.
 package process
 

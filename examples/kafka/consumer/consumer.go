@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package consumer reads a Kafka topic whose partitions Parti divides, instead of a consumer group. Each partition is read in
 // order by the worker that owns it, and offsets are committed so that Kafka refuses the commits of a stale owner.
 package consumer

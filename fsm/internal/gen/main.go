@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Gen writes the drawings and tables of the state machine into docs/*.md, between markers.
 package main
 

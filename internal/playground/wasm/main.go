@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 //go:build js && wasm
 
 // The playground in WebAssembly: it gives the page one global object, parti, whose functions play.

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package model is the store in memory: four buckets that do to their clients what those of a real server do. It is a value
 // for simulations. It has no goroutine and reads no clock; the caller says what time it is.
 //

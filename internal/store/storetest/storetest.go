@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package storetest is the conformance suite of the store: what the buckets do to their clients, case by case. The same
 // cases run against the model (package model) and against the real server, so the model is never kinder than NATS.
 //

@@ -1,3 +1,6 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Command pictures makes the pictures of the page in the README: a simulated fleet on an eventful day, light and dark. And it makes
 // that of the playground.
 //
