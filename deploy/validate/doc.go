@@ -1,0 +1,3 @@
+// Package validate checks the manifests in deploy: against the schemas of Kubernetes, against each other, and against the worker
+// that they start.
+package validate
