@@ -93,11 +93,11 @@ func parse(document []byte) (any, error) {
 	if err := yaml.Unmarshal(document, &head); err != nil {
 		return nil, err
 	}
-	make, known := kinds[head.APIVersion+"/"+head.Kind]
+	create, known := kinds[head.APIVersion+"/"+head.Kind]
 	if !known {
 		return nil, fmt.Errorf("kind %q of %q is not checked", head.Kind, head.APIVersion)
 	}
-	object := make()
+	object := create()
 	return object, yaml.UnmarshalStrict(document, object)
 }
 
