@@ -185,6 +185,7 @@ func TestTheWorkerStartsAsTheManifestsStartIt(t *testing.T) {
 				worker.Env = append(worker.Env, name+"="+value)
 			}
 			require.NoError(t, worker.Start())
+			defer func() { _ = worker.Process.Kill() }() // if the test has failed
 			ended := make(chan error, 1)
 			go func() { ended <- worker.Wait() }()
 			c := v.container()
@@ -202,7 +203,6 @@ func TestTheWorkerStartsAsTheManifestsStartIt(t *testing.T) {
 					require.Contains(t, log.String(), "drain not complete", "%v", err)
 				}
 			case <-time.After(time.Duration(*v.pod.Spec.TerminationGracePeriodSeconds) * time.Second):
-				_ = worker.Process.Kill()
 				require.Fail(t, "the worker does not end")
 			}
 			if prefers := env["PARTI_PREFERRED_ID"]; prefers != "" {
