@@ -17,7 +17,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/parti-go/parti"
@@ -49,9 +48,9 @@ func run(ctx context.Context, args []string, out io.Writer, refresh <-chan os.Si
 		return err
 	}
 	log := set.logger(out)
-	nc, err := nats.Connect(set.url, append(parti.ConnectOptions(), nats.Name("parti-worker"))...)
+	nc, err := set.connect()
 	if err != nil {
-		return fmt.Errorf("connect to %s: %w", set.url, err)
+		return err
 	}
 	defer nc.Close()
 	js, err := jetstream.New(nc)
@@ -72,6 +71,13 @@ func run(ctx context.Context, args []string, out io.Writer, refresh <-chan os.Si
 		return err
 	}
 	w.assignment = manager.Assignment
+	if set.http != "" {
+		end, err := probes(set.http, manager, log)
+		if err != nil {
+			return err
+		}
+		defer end()
+	}
 	return serve(ctx, manager, log, set, refresh)
 }
 

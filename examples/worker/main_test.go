@@ -6,8 +6,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -53,7 +55,7 @@ func TestTwoWorkersShareTheWorkAndLeaveCleanlyAtASignal(t *testing.T) {
 	dir := t.TempDir()
 	config, list := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "partitions")
 	require.NoError(t, os.WriteFile(config, []byte(shortWindows), 0o600))
-	require.NoError(t, os.WriteFile(list, []byte("a.1 a.2\nb.1 b.2\n"), 0o600))
+	require.NoError(t, os.WriteFile(list, []byte("a.1\na.2\nb.1\nb.2\n"), 0o600))
 	args := []string{"-nats", server.URL(), "-config", config, "-list", list, "-v"}
 
 	var logs [2]log
@@ -66,7 +68,7 @@ func TestTwoWorkersShareTheWorkAndLeaveCleanlyAtASignal(t *testing.T) {
 		defer stops[i]()
 		mine := args
 		if i == 0 {
-			mine = append(slices.Clone(args), "-drain", "10s")
+			mine = append(slices.Clone(args), "-drain", "10s", "-http", "127.0.0.1:0")
 		}
 		go func() { ends <- run(ctx, mine, &logs[i], refresh) }()
 	}
@@ -77,8 +79,9 @@ func TestTwoWorkersShareTheWorkAndLeaveCleanlyAtASignal(t *testing.T) {
 	}
 	soon("both are ready", func() bool { return both("msg=ready") == 2 && both("msg=begun") == 4 })
 	assert.Equal(t, 2, logs[0].count("msg=begun"))
+	assert.Equal(t, http.StatusOK, status(logs[0].address()+"/livez"))
 
-	require.NoError(t, os.WriteFile(list, []byte("a.1 a.2\nb.1 b.2\nc.1\n"), 0o600))
+	require.NoError(t, os.WriteFile(list, []byte("a.1\na.2\nb.1\nb.2\nc.1\n"), 0o600))
 	refresh <- os.Interrupt // any signal: the channel is what counts
 	soon("the new partition is begun", func() bool { return both("partition=c.1") == 1 })
 
@@ -102,9 +105,11 @@ func TestACommandLineThatIsWrongIsExplained(t *testing.T) {
 		{[]string{"-partitions", "many"}, "partitions"},
 		{[]string{"now"}, `"now"`},
 		{[]string{"-nats", "nats://127.0.0.1:1"}, "127.0.0.1:1"},
+		{[]string{"-creds", "no-such-file"}, "no-such-file"},
+		{[]string{"-http", "nowhere"}, `probes at "nowhere"`},
 	} {
 		args := append([]string{}, c.args...)
-		if c.names == "PreferredID" {
+		if slices.Contains([]string{"-id", "-http"}, c.args[0]) {
 			server, err := embedded.Start(embedded.WithPort(embedded.RandomPort))
 			require.NoError(t, err)
 			defer server.Shutdown()
@@ -112,6 +117,78 @@ func TestACommandLineThatIsWrongIsExplained(t *testing.T) {
 		}
 		assert.ErrorContains(t, run(t.Context(), args, new(bytes.Buffer), nil), c.names, "%v", c.args)
 	}
+}
+
+func TestNoPasswordIsInTheErrorOfAConnection(t *testing.T) {
+	for url, shown := range map[string]string{
+		"nats://127.0.0.1:1":                                "nats://127.0.0.1:1",
+		"nats://orders:p@ss@127.0.0.1:1":                    "nats://127.0.0.1:1",
+		"tls://token@127.0.0.1:1,orders:secret@127.0.0.1:2": "tls://127.0.0.1:1,nats://127.0.0.1:2",
+	} {
+		assert.Equal(t, shown, withoutPasswords(url))
+	}
+	err := run(t.Context(), []string{"-nats", "nats://orders:secret@127.0.0.1:1"}, new(bytes.Buffer), nil)
+	require.ErrorContains(t, err, "connect to nats://127.0.0.1:1")
+	assert.NotContains(t, err.Error(), "secret")
+}
+
+// TestAStandbyIsAliveAndNotReadyUntilAnIDIsFree: deploy/surge asks /livez whether a pod is ready, because /readyz would keep a
+// rollout waiting for a pod that waits for the end of another one.
+func TestAStandbyIsAliveAndNotReadyUntilAnIDIsFree(t *testing.T) {
+	server, err := embedded.Start(embedded.WithPort(embedded.RandomPort))
+	require.NoError(t, err)
+	defer server.Shutdown()
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(config, []byte(shortWindows+"workerIDMin: 1\nworkerIDMax: 1\n"), 0o600))
+	var logs [2]log
+	ends := make(chan error, 2)
+	var stops [2]context.CancelFunc
+	var urls [2]string
+	begin := func(i int) {
+		var ctx context.Context
+		ctx, stops[i] = context.WithCancel(t.Context())
+		args := []string{"-nats", server.URL(), "-config", config, "-standby", "-http", "127.0.0.1:0"}
+		go func() { ends <- run(ctx, args, &logs[i], nil) }()
+		require.Eventually(t, func() bool { urls[i] = logs[i].address(); return urls[i] != "" }, 10*time.Second, 5*time.Millisecond)
+	}
+	answers := func(i int, path string, code int) {
+		t.Helper()
+		require.Eventually(t, func() bool { return status(urls[i]+path) == code }, 10*time.Second, 10*time.Millisecond, path)
+	}
+	begin(0)
+	defer func() { stops[0]() }()
+	answers(0, "/readyz", http.StatusOK)
+	begin(1)
+	defer func() { stops[1]() }()
+	require.Eventually(t, func() bool { return logs[1].count("to=ClaimingID") == 1 }, 10*time.Second, 5*time.Millisecond)
+	assert.Equal(t, http.StatusOK, status(urls[1]+"/livez"))
+	assert.Equal(t, http.StatusServiceUnavailable, status(urls[1]+"/readyz"))
+	stops[0]()
+	require.NoError(t, <-ends)
+	answers(1, "/readyz", http.StatusOK)
+	assert.Equal(t, 24, logs[1].count("msg=begun"))
+	stops[1]()
+	require.NoError(t, <-ends)
+}
+
+// address is where the worker serves its probes, "" before it says so.
+func (l *log) address() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := regexp.MustCompile(`msg=probes address=(\S+)`).FindStringSubmatch(l.text.String())
+	if found == nil {
+		return ""
+	}
+	return "http://" + found[1]
+}
+
+func status(url string) int {
+	answer, err := http.Get(url)
+	if err != nil {
+		return 0
+	}
+	_ = answer.Body.Close()
+	return answer.StatusCode
 }
 
 func TestTheConfigurationOfTheReadmeIsValid(t *testing.T) {

@@ -16,12 +16,15 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/parti-go/parti"
+	"github.com/parti-go/parti/source"
 )
 
 // settings is what the command line says.
 type settings struct {
 	config     parti.Config
 	url        string
+	creds      string
+	http       string
 	partitions int
 	list       string
 	level      slog.Level
@@ -43,7 +46,9 @@ func parse(args []string) (settings, error) {
 	flags.DurationVar(&set.drain, "drain", 0, "how long to hand everything over at the end, for a worker that will not come back; 0 to stop at once")
 	flags.StringVar(&set.url, "nats", urlFromEnvironment(), "`URL` of a NATS server with JetStream")
 	flags.IntVar(&set.partitions, "partitions", 24, "how many partitions there are")
-	flags.StringVar(&set.list, "list", "", "`file` that lists the partitions, one ID a line, instead; read again at SIGHUP")
+	flags.StringVar(&set.list, "list", "", "`file` that lists the partitions, one ID a line, instead; a change is noticed within seconds, or at SIGHUP")
+	flags.StringVar(&set.creds, "creds", "", "`file` with the credentials of the NATS user")
+	flags.StringVar(&set.http, "http", "", "`address` on which to answer the probes /livez and /readyz, such as :8080")
 	if err := flags.Parse(args); err != nil {
 		return settings{}, err
 	}
@@ -100,22 +105,45 @@ func urlFromEnvironment() string {
 	return nats.DefaultURL
 }
 
-// source lists the partitions: those of the file as it is now, or as many as asked for.
+// connect returns a connection that has what leases need.
+func (s settings) connect() (*nats.Conn, error) {
+	opts := append(parti.ConnectOptions(), nats.Name("parti-worker"))
+	if s.creds != "" {
+		opts = append(opts, nats.UserCredentials(s.creds))
+	}
+	nc, err := nats.Connect(s.url, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", withoutPasswords(s.url), err)
+	}
+	return nc, nil
+}
+
+// withoutPasswords returns the URLs of servers in a form for logs.
+func withoutPasswords(urls string) string {
+	shown := strings.Split(urls, ",")
+	for i, one := range shown {
+		at := strings.LastIndex(one, "@")
+		if at < 0 {
+			continue
+		}
+		scheme, _, found := strings.Cut(one, "://")
+		if !found {
+			scheme = "nats"
+		}
+		shown[i] = scheme + "://" + one[at+1:]
+	}
+	return strings.Join(shown, ",")
+}
+
+// source lists the partitions: those of the file, which the leader watches, or as many as asked for.
 func (s settings) source() parti.PartitionSource {
+	if s.list != "" {
+		return source.File(s.list)
+	}
 	return parti.SourceFunc(func(context.Context) ([]parti.Partition, error) {
 		var list []parti.Partition
-		if s.list == "" {
-			for i := range s.partitions {
-				list = append(list, parti.Partition{Keys: []string{"orders", fmt.Sprintf("%02d", i)}})
-			}
-			return list, nil
-		}
-		text, err := os.ReadFile(s.list)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range strings.Fields(string(text)) {
-			list = append(list, parti.Partition{Keys: strings.Split(id, ".")})
+		for i := range s.partitions {
+			list = append(list, parti.Partition{Keys: []string{"orders", fmt.Sprintf("%02d", i)}})
 		}
 		return list, nil
 	})
