@@ -43,6 +43,7 @@ type Recorder struct {
 	ring  atomic.Pointer[ring]
 	size  atomic.Int64
 	lives atomic.Uint64
+	open  atomic.Int64 // segments that are not closed
 }
 
 // ring is what is kept, the oldest first. It is replaced, never changed.
@@ -81,6 +82,7 @@ func (r *Recorder) Limit() int { return int(r.limit) }
 func (r *Recorder) begin() *segment {
 	s := &segment{}
 	s.content.Store(&content{})
+	r.open.Add(1)
 	r.replace(func(was *ring) *ring { return &ring{append(slices.Clone(was.segments), s), was.dropped} })
 	return s
 }
@@ -113,8 +115,12 @@ func (r *Recorder) close(s *segment) {
 		r.size.Add(int64(len(packed)) - s.size.Swap(int64(len(packed))))
 	}
 	s.closed.Store(true)
+	r.open.Add(-1)
 	r.trim()
 }
+
+// share is how long a segment may become. Open ones are never dropped, so all of them together take about half of the memory.
+func (r *Recorder) share() int64 { return r.limit / max(8, 2*r.open.Load()) }
 
 func pack(lines [][]byte) ([]byte, error) {
 	var b bytes.Buffer

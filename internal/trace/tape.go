@@ -155,7 +155,7 @@ func (t *Tape) finish(did []string, panicked bool) {
 // roll begins a new segment with the state of the value when the present one is long enough: the older it is the sooner it
 // goes. What a segment begins with is at most as long as what follows, so that recording never costs more than twice.
 func (t *Tape) roll(now time.Time, value any) {
-	if t.segment.size.Load()-t.base < max(t.recorder.limit/8, t.base) {
+	if t.segment.size.Load()-t.base < max(t.recorder.share(), t.base) {
 		return
 	}
 	before := t.segment

@@ -265,6 +265,22 @@ func TestAFullRecorderKeepsWhatCanBeReplayed(t *testing.T) {
 }
 
 // Wherever it is cut, what is left of the state is all of it.
+func TestManyTapesShareTheMemoryOfOneRecorder(t *testing.T) {
+	r := NewRecorder(256 << 10)
+	var terms []*term
+	for range 40 {
+		terms = append(terms, lead(t, r, 2, 4, nil))
+	}
+	for range 300 {
+		for _, term := range terms {
+			term.pass(time.Second)
+		}
+	}
+	if size := r.size.Load(); size > 2*r.limit {
+		t.Errorf("%d open tapes take %d bytes, allowed: about %d", len(terms), size, r.limit)
+	}
+}
+
 func TestAStateIsWholeAfterEveryFact(t *testing.T) {
 	r := NewRecorder(1 << 30)
 	term := lead(t, r, 4, 30, func(d decides) decides { return &snapped{t: t, l: d.(*leader.Leader)} })
