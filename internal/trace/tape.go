@@ -182,6 +182,9 @@ func (t *Tape) Close() {
 
 // end cuts a tape: what is there can be replayed, and what follows is not recorded.
 func (t *Tape) end(why error) {
+	if t.over {
+		return // a fact can be too large in two ways: the first one has ended it
+	}
 	t.over, t.line = true, nil
 	if t.segment == nil {
 		t.segment = t.recorder.begin()
