@@ -63,6 +63,15 @@ func (b *book) acked(chain record.Token) time.Time {
 	return b.holds[chain].acked
 }
 
+// doubted notes that a write of a hold was acknowledged too late to tell how old its entry is.
+func (b *book) doubted(chain record.Token) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	h := b.holds[chain]
+	h.acked = time.Time{}
+	b.holds[chain] = h
+}
+
 // left lists what may be in a bucket, by key.
 func (b *book) left(bucket store.Bucket) []store.Lease {
 	b.mu.Lock()

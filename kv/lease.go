@@ -52,6 +52,7 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 		case err == nil && time.Now().Before(lease.TrustedUntil()) && (until.IsZero() || time.Now().Before(until)):
 			return lease, nil
 		case err == nil:
+			s.holder.book.doubted(chain) // the marker of what it replaced may follow it
 			return store.Lease{}, ErrLate
 		case !errors.Is(err, errConflict):
 			if errors.Is(err, ErrUnknown) {

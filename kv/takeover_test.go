@@ -253,3 +253,26 @@ func TestAnEntryThatIsAboutToExpireIsNotDeleted(t *testing.T) {
 		})
 	}
 }
+
+// TestWhatWasWrittenOverAnOldEntryTooLateIsNotDeletedAtOnce: the marker of the old entry may still come, and would end what the next
+// holder stores after the deletion.
+func TestWhatWasWrittenOverAnOldEntryTooLateIsNotDeletedAtOnce(t *testing.T) {
+	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
+		old := acquire(t, s, "worker-0")
+		time.Sleep(time.Until(old.Sent.Add(ripe(old.TTL) - 100*time.Millisecond)))
+		js.next(
+			func(write func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) { return write() }, // finds the old entry
+			func(write func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
+				time.Sleep(200 * time.Millisecond)
+				return write()
+			},
+		)
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
+		require.ErrorIs(t, err, ErrLate)
+		written := time.Now()
+		left := s.Left(store.Heartbeats)
+		require.Len(t, left, 1)
+		require.NoError(t, s.Release(t.Context(), left[0]))
+		require.GreaterOrEqual(t, time.Since(written), 350*time.Millisecond)
+	})
+}

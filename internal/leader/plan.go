@@ -142,7 +142,8 @@ func (l *Leader) targetMade(now time.Time, f *TargetMade) {
 		l.pace.failing, l.pace.strategy = 0, time.Time{}
 	}
 	if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {
-		return // topology has seen it come back, and decides again
+		l.compareSource(now) // it may have changed meanwhile
+		return               // topology has seen the member come back, and decides again
 	}
 	l.adopt(now, a, f.Next, record.Certificate(f.Certificate))
 	if a.BuiltIn || f.Uneven {

@@ -214,6 +214,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 				l.Revision = revision
 				c.acknowledged(l)
 				if !c.now.Before(l.TrustedUntil()) || !until.IsZero() && !c.now.Before(until) {
+					delete(c.acked, chain) // the marker of what it replaced may follow it
 					done(store.Lease{}, store.ErrLate)
 					return
 				}
