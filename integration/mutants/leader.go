@@ -226,7 +226,7 @@ var planned = []mutant{
 	{
 		name: "leavers-left-alone", breaks: "Where all leave, what has no owner is given to none of them.",
 		file: "internal/ledger/propose.go",
-		old:  `(!p.target.leaving || l.allLeave())`,
+		old:  `(!p.target.leaving || allLeave)`,
 		new:  `!p.target.leaving`,
 	},
 	{

@@ -153,7 +153,7 @@ var held = []mutant{
 	{
 		name: "leaver-granted", breaks: "A worker that leaves is granted what was on its way to it.",
 		file: "internal/ledger/propose.go",
-		old:  `(!p.target.leaving || l.allLeave())`,
+		old:  `(!p.target.leaving || allLeave)`,
 		new:  `true`,
 	},
 	{

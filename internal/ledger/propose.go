@@ -15,9 +15,9 @@ func (l *Ledger) Propose() (Write, bool) {
 		return Write{}, false
 	}
 	w := Write{Version: l.version + 1, seen: l.facts}
-	concerned := map[*worker]bool{}
+	concerned, leave := map[*worker]bool{}, l.allLeave()
 	l.touchedParts = slices.DeleteFunc(l.touchedParts, func(p *part) bool {
-		grant, revoke := l.mayGrant(p), l.mustRevoke(p)
+		grant, revoke := l.mayGrant(p, leave), l.mustRevoke(p)
 		switch {
 		case grant:
 			e := Effect{Verb: "grant", Partition: p.id, Worker: p.target.id, Session: p.target.number, Epoch: w.Version}
@@ -44,14 +44,15 @@ func (l *Ledger) Propose() (Write, bool) {
 // Touched reports whether there may be something to write.
 func (l *Ledger) Touched() bool { return len(l.touchedParts) > 0 || len(l.touchedWorkers) > 0 }
 
-// mayGrant: nobody holds it, it is listed, and who should have it is a member whose session is alive and stays, unless all of
-// them leave.
-func (l *Ledger) mayGrant(p *part) bool {
+// mayGrant: nobody holds it, it is listed, and its target is a member whose session is alive. The target stays, unless all members
+// leave.
+func (l *Ledger) mayGrant(p *part, allLeave bool) bool {
 	return !p.forgotten && p.holder == nil && l.unread == 0 && p.listed() && p.target != nil && p.target.member && p.target.alive() &&
-		(!p.target.leaving || l.allLeave())
+		(!p.target.leaving || allLeave)
 }
 
-// allLeave: each member that lives has announced that it leaves. What has no owner waits for none of them to stay.
+// allLeave: each member that lives has announced that it leaves. A partition without an owner goes to one of them all the same. The
+// first member that stays ends the search.
 func (l *Ledger) allLeave() bool {
 	for _, w := range l.workers {
 		if w.member && w.alive() && !w.leaving {

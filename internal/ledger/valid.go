@@ -52,8 +52,9 @@ func (l *Ledger) valid() error {
 
 // validTouched: what may be granted or must be revoked is touched.
 func (l *Ledger) validTouched() error {
+	leave := l.allLeave()
 	for _, p := range l.parts {
-		if p.touched == 0 && (l.mayGrant(p) || l.mustRevoke(p)) {
+		if p.touched == 0 && (l.mayGrant(p, leave) || l.mustRevoke(p)) {
 			return fmt.Errorf("partition %s would have to be written and is not touched", p.id)
 		}
 	}
