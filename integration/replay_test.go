@@ -26,7 +26,7 @@ func recorded(t *testing.T, limit int, live func(f *fleet.Fleet, own fleet.With)
 		fleet.Options(parti.WithRecorder(r))(s)
 	}
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
-		f := fleet.New(t, s, 60)
+		f := fleet.New(t, s, 30) // the state of a leader is about 16 KB, half of what the smallest recorder here takes
 		f.Start(5, own)
 		f.Settle(coldStart + 10*time.Second)
 		live(f, own)
