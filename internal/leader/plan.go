@@ -268,8 +268,8 @@ func (l *Leader) expire(now time.Time) {
 				ErrHandoffTimeout, w, len(names), l.cfg.HandoffTimeout, some(len(names), func(i int) string { return names[i] })))
 		}
 		for _, w := range l.ledger.LateUnread() {
-			l.report(fmt.Errorf("%w: worker %s, whose record could not be read, has not acknowledged another after HandoffTimeout %s; "+
-				"nothing is granted before it has", ErrHandoffTimeout, w, l.cfg.HandoffTimeout))
+			l.report(fmt.Errorf("%w: the record of worker %s could not be read, and the worker has not acknowledged its replacement after HandoffTimeout %s; "+
+				"until it does, nothing is granted", ErrHandoffTimeout, w, l.cfg.HandoffTimeout))
 		}
 	}
 }
