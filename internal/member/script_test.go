@@ -268,7 +268,7 @@ func (p *player) report(t *testing.T, verb string, args []string) {
 	case "close":
 		p.tell(&LeaveAsked{errors.New("connection to the store is closed")})
 	case "foreign":
-		p.from(Follower, &LeaveAsked{errors.New("the group is another application's")})
+		p.from(Follower, &LeaveAsked{errors.New("the group belongs to another application")})
 	case "held":
 		p.tell(&Held{args})
 	case "call":
