@@ -186,7 +186,11 @@ func (p *player) propose() {
 	p.pending = &w
 	fmt.Fprintf(&p.out, "version %d\n", w.Version)
 	for _, e := range append(w.Revokes, w.Grants...) {
-		fmt.Fprintf(&p.out, "  %s\n", e)
+		fmt.Fprintf(&p.out, "  %s", e)
+		if e.From != "" {
+			fmt.Fprintf(&p.out, " after %s", e.From)
+		}
+		fmt.Fprintln(&p.out)
 	}
 	for _, r := range w.Records {
 		fmt.Fprintf(&p.out, "  record %s/%d:", r.Worker, r.Session)
