@@ -267,10 +267,7 @@ func (l *Leader) expire(now time.Time) {
 			l.report(fmt.Errorf("%w: worker %s has not let go of %d partitions after HandoffTimeout %s: %s",
 				ErrHandoffTimeout, w, len(names), l.cfg.HandoffTimeout, some(len(names), func(i int) string { return names[i] })))
 		}
-		for _, w := range l.ledger.LateUnread() {
-			l.report(fmt.Errorf("%w: the record of worker %s could not be read, and the worker has not acknowledged its replacement after HandoffTimeout %s; "+
-				"until it does, nothing is granted", ErrHandoffTimeout, w, l.cfg.HandoffTimeout))
-		}
+		l.reportUnread()
 	}
 }
 
