@@ -117,6 +117,7 @@ type worker struct {
 	number  uint64 // the highest session seen
 	ended   uint64 // the highest that has ended
 	applied int64
+	shown   int64    // the newest version that its user was shown; see [record.Heartbeat]
 	holding []string // what it has been asked to let go and still runs, sorted; by the heartbeat of applied
 	member  bool
 	leaving bool // it announced that it will not come back: it is granted nothing that a member can have that stays
@@ -152,13 +153,23 @@ func (l *Ledger) Unreadable(id string) {
 	l.touchWorker(w)
 }
 
-// Forgotten says up to which version the store knows everything, when all live sessions have been seen. One that has applied more
-// holds what no record names any more: somebody emptied the store, or put an older copy in its place. Versions go on above what it
-// has applied, and above the given one.
+// Forgotten says up to which version the store knows everything, when all live sessions have been seen. Where one of them was shown
+// more, somebody emptied the store, or put an older copy in its place. Then each of them may hold what no record names any more: a
+// heartbeat says what was granted until it was sent, and not what was granted since. Versions go on above everything that they were
+// shown, and above the given one.
 func (l *Ledger) Forgotten(newest, above int64) {
+	last := newest
+	for _, w := range l.workers {
+		if w.alive() {
+			last = max(last, w.applied, w.shown)
+		}
+	}
+	if last == newest {
+		return
+	}
+	l.version = max(l.version, last, above) // what they are asked to acknowledge is newer than anything they have
 	for id, w := range l.workers {
-		if w.alive() && w.applied > newest {
-			l.version = max(l.version, w.applied, above) // what it is asked to acknowledge is newer than anything it has
+		if w.alive() {
 			l.Unreadable(id)
 		}
 	}

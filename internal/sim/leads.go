@@ -182,7 +182,7 @@ func heartbeatFact(u store.Update) leader.Fact {
 			return &leader.Garbled{Worker: u.Entry.Key, Revision: u.Entry.Revision, Stored: u.Entry.Created, Err: err}
 		}
 		return &leader.Beat{
-			Worker: u.Entry.Key, Session: h.Session, Applied: h.Applied.Version, Holding: h.Holding, Capacity: h.Capacity, Labels: h.Labels,
+			Worker: u.Entry.Key, Session: h.Session, Applied: h.Applied.Version, Shown: h.Shown, Holding: h.Holding, Capacity: h.Capacity, Labels: h.Labels,
 			Cordoned: h.Cordoned, Leaving: h.Leaving, Failed: h.Failed, Stuck: h.Stuck, Reads: h.Reads, Stored: u.Entry.Created,
 		}
 	case store.UpdateSynced:
