@@ -66,7 +66,7 @@ type Handoff struct {
 //  4. what is being released stays with its holder until the holder's session has acknowledged the version that asked for
 //     it and does not list it as held any more, or ends;
 //  5. versions grow by one with each write;
-//  6. nothing is granted while a live session may hold what no record says;
+//  6. nothing is granted that a live session may hold whose record could not be read;
 //  7. what may have to be written is touched: a fact costs what it changes, not what there is.
 type Ledger struct {
 	term    uint64
@@ -76,7 +76,7 @@ type Ledger struct {
 	order   []*part // those that the source lists, in its order
 	workers map[string]*worker
 	sourced bool // the source has been listed
-	unread  int  // workers whose records could not be read: whatever nobody else has, they may
+	unread  int  // workers whose records could not be read: they may have whatever is not sure to be another's
 	pending int  // partitions that are being released
 	waiting int  // those of them, and of unread, that are not late
 	unowned int  // listed partitions without a holder
@@ -99,6 +99,7 @@ type part struct {
 	epoch     int64
 	releasing bool
 	late      bool // its release was reported
+	sure      bool // no session has it by a record that could not be read
 	since     int64
 	last      *worker // whose it was when that session ended
 	home      *worker // who had it by plan while it took part; nil for unknown
@@ -145,18 +146,23 @@ func New(term uint64, floor int64) *Ledger {
 	return &Ledger{term: term, version: floor, parts: map[string]*part{}, workers: map[string]*worker{}}
 }
 
-// Unreadable says that the record of a worker cannot be read. What no other record names its session may hold, so nothing
-// is granted until that session has acknowledged a record of this ledger's, or is over.
+// Unreadable says that the record of a worker cannot be read. Its session may hold what no other live session has by a record
+// of its own. None of that is granted until the session has acknowledged a record of this ledger's, or is over.
 func (l *Ledger) Unreadable(id string) {
 	w := l.worker(id)
 	l.suspect(w, &unread{})
 	l.touchWorker(w)
+	for _, p := range w.held {
+		p.sure = false
+		l.touch(p)
+	}
 }
 
 // Forgotten says up to which version the store knows everything, when all live sessions have been seen. Where one of them was shown
-// more, somebody emptied the store, or put an older copy in its place. Then each of them may hold what no record names any more: a
-// heartbeat says what was granted until it was sent, and not what was granted since. Versions go on above everything that they were
-// shown, and above the given one.
+// more, somebody emptied the store, or put an older copy in its place. Then that one holds what no record names any more, and what its
+// record names it may have let go since, for another such session. So it is asked to let go of that. Any other session may have been
+// granted something since its last heartbeat, beside what its record names. Versions go on above everything that they were shown, and
+// above the given one.
 func (l *Ledger) Forgotten(newest, above int64) {
 	last := newest
 	for _, w := range l.workers {
@@ -169,9 +175,17 @@ func (l *Ledger) Forgotten(newest, above int64) {
 	}
 	l.version = max(l.version, last, above) // what they are asked to acknowledge is newer than anything they have
 	for id, w := range l.workers {
-		if w.alive() {
+		switch {
+		case !w.alive():
+		case max(w.applied, w.shown) > newest:
 			l.Unreadable(id)
+		default:
+			l.suspect(w, &unread{})
+			l.touchWorker(w)
 		}
+	}
+	for _, p := range l.parts {
+		p.sure = p.sure && p.holder != nil // the session that had it since may have let it go as well
 	}
 }
 
