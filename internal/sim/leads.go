@@ -166,6 +166,9 @@ func restored(snapshot store.Snapshot, err error) leader.Fact {
 				found.Unreadable = append(found.Unreadable, e.Key)
 			}
 		}
+		if f := unknown(err); f != nil {
+			return f
+		}
 		if err != nil {
 			found.Problems = append(found.Problems, fmt.Errorf("restore %s: %w", e.Key, err))
 		}
@@ -178,6 +181,9 @@ func heartbeatFact(u store.Update) leader.Fact {
 	switch u.Kind {
 	case store.UpdatePut:
 		h, err := store.Decode(u.Entry, record.DecodeHeartbeat)
+		if f := unknown(err); f != nil {
+			return f
+		}
 		if err != nil {
 			return &leader.Garbled{Worker: u.Entry.Key, Revision: u.Entry.Revision, Stored: u.Entry.Created, Err: err}
 		}

@@ -171,7 +171,10 @@ type heartbeat struct {
 	anew     bool
 	lease    store.Lease
 	applied  record.Position
-	shown    int64 // the newest version that the user was shown
+	shown    int64           // the newest version that the user was shown
+	told     record.Position // what of applied the last heartbeat has told
+	listed   []string        // what that one listed
+	reads    int             // the newest format that everybody in the group reads
 	stuck    []string
 	asked    *store.Fence
 	question uint64
@@ -202,12 +205,10 @@ func (h *heartbeat) hurry() (request uint64) {
 
 func (h *heartbeat) send(limit time.Duration) {
 	r := record.Heartbeat{
-		Session: h.session, Applied: h.applied, Cordoned: h.standing.Cordoned, Leaving: h.standing.Leaving, Failed: h.anew, Stuck: h.stuck,
-		Capacity: 1, Holding: h.user.holding(),
+		Session: h.session, Cordoned: h.standing.Cordoned, Leaving: h.standing.Leaving, Failed: h.anew, Stuck: h.stuck,
+		Capacity: 1,
 	}
-	if h.shown > h.applied.Version {
-		r.Shown = h.shown
-	}
+	h.tells(&r)
 	sent := func(l store.Lease, err error) {
 		if h.over() {
 			return
