@@ -120,18 +120,19 @@ func (s *Store) entry(b store.Bucket, subject string, sequence uint64, at time.T
 		e.Kind = store.Expired
 	case header.Get(jetstream.MarkerReasonHeader) != "":
 		e.Kind = store.Deleted
-	case b == store.Election && corruptLease(data):
+	case b == store.Election && (corruptLease(data) || header.Get(jetstream.MsgTTLHeader) == ""):
 		e.Kind = store.Deleted
 	default:
-		e.Value = data
+		e.Value, e.Endless = data, s.TTL(b) > 0 && header.Get(jetstream.MsgTTLHeader) == ""
 		e.Format, e.Token = record.Envelope(data)
 	}
 	return e
 }
 
 // corruptLease: a value in place of the lease on leadership that is no record holds nothing, as if the lease had been
-// deleted. Nobody renews it, and it need not expire, so to respect it would leave the group without a leader for good;
-// and to write over it is harmless, because only the term makes a leader.
+// deleted, and so does one without a lifetime, which may be a copy of a lease. Nobody renews it, and it need not expire, so to
+// respect it would leave the group without a leader for good; and to write over it is harmless, because only the term makes a
+// leader.
 func corruptLease(value []byte) bool {
 	_, err := record.DecodeLeader(value)
 	return errors.Is(err, ErrCorrupt)

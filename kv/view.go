@@ -73,14 +73,17 @@ func (f *view) compare(snapshot store.Snapshot) error {
 	return nil
 }
 
-// expireCorrupt ends a heartbeat that is no record, whose writer need not have given it a TTL: nobody renews it, and its
-// worker would seem to live for good. The worker's last own heartbeat is older, so after a TTL it is over in any case.
+// expireCorrupt ends a heartbeat that is no record, or a copy of one, whose writer need not have given it a TTL: nobody renews it,
+// and its worker would seem to live for good. The worker's last own heartbeat is older, so after a TTL it is over in any case.
 func (f *view) expireCorrupt(entries []store.Entry) {
 	if f.bucket != store.Heartbeats {
 		return
 	}
 	for _, e := range entries {
-		if _, err := record.DecodeHeartbeat(e.Value); e.Kind != store.Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision || !errors.Is(err, ErrCorrupt) {
+		if e.Kind != store.Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision {
+			continue
+		}
+		if _, err := record.DecodeHeartbeat(e.Value); !e.Endless && !errors.Is(err, ErrCorrupt) {
 			continue
 		}
 		first := f.corrupt[e.Key]
