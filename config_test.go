@@ -63,7 +63,7 @@ func TestShortLeasesOnAReplicatedStoreDrawAWarning(t *testing.T) {
 	c = ClusteredConfig()
 	c.HeartbeatInterval, c.HeartbeatTTL = 4*time.Second, 15*time.Second
 	require.Len(t, c.warnings(), 1)
-	assert.Contains(t, c.warnings()[0], "HeartbeatTTL is 15s: the trust in a heartbeat may be left with 7.25s")
+	assert.Contains(t, c.warnings()[0], "HeartbeatTTL is 15s: when the store stops taking writes, the trust in a heartbeat can run out after 7.25s")
 	c = ClusteredConfig()
 	c.WorkerIDTTL = 21 * time.Second
 	require.Len(t, c.warnings(), 1)

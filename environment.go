@@ -128,7 +128,7 @@ func (s setting) set(text string) error {
 		*field, err = parseLabels(text)
 		allowed = "labels as name=value, with a comma between them and each name once"
 	default:
-		panic(fmt.Sprintf("parti: no form of %s in the environment", s.field))
+		panic(fmt.Sprintf("parti: %s has a type that no environment variable can set", s.field))
 	}
 	if err != nil {
 		return &ConfigError{Field: s.field, Value: text, Allowed: allowed, Variable: s.variable}

@@ -145,7 +145,7 @@ func (h *heartbeat) why(err error) error {
 	switch {
 	case err != nil:
 	case h.lease.Revision == 0:
-		err = fmt.Errorf("the first was not acknowledged: %w", kv.ErrLate)
+		err = fmt.Errorf("the first one was not acknowledged: %w", kv.ErrLate)
 	default:
 		err = ranOut(h.lease)
 	}

@@ -226,7 +226,7 @@ func (s *Store) relist(ctx context.Context, b store.Bucket, keys []string, upTo 
 	state := info.State
 	now := extent{state.FirstSeq, state.LastSeq, state.Msgs, state.LastTime}
 	if now.last < upTo {
-		return nil, now, fmt.Errorf("%w: bucket %q is at sequence %d, %d was seen", ErrRolledBack, s.cfg.bucket(b), now.last, upTo)
+		return nil, now, fmt.Errorf("%w: bucket %q is at sequence %d, but sequence %d was read before", ErrRolledBack, s.cfg.bucket(b), now.last, upTo)
 	}
 	if !info.Config.AllowDirect {
 		return nil, now, s.noDirectGet(b) // nothing may have changed, but the next change cannot be verified

@@ -157,7 +157,7 @@ func (s *Store) newer(ctx context.Context, l store.Lease) (uint64, error) {
 	case entry.Revision < l.Revision:
 		return 0, fmt.Errorf("%w: %w: it is at revision %d, ours was %d", ErrLost, ErrRolledBack, entry.Revision, l.Revision)
 	case !entry.Token.Of(l.Chain) || entry.Revision == l.Revision:
-		return 0, fmt.Errorf("%w: revision %d is another's, ours was %d", ErrLost, entry.Revision, l.Revision)
+		return 0, fmt.Errorf("%w: somebody else wrote revision %d, ours was %d", ErrLost, entry.Revision, l.Revision)
 	}
 	return entry.Revision, nil
 }
@@ -207,7 +207,7 @@ func (s *Store) endable(ctx context.Context, l store.Lease) (expect uint64, err 
 		case l.Revision == 0 && (absent || entry.Kind != store.Put):
 			return entry.Revision, nil
 		case absent || entry.Kind != store.Put || !entry.Token.Of(l.Chain):
-			return 0, fmt.Errorf("%w: the entry has ended, or is another's", ErrLost)
+			return 0, fmt.Errorf("%w: the entry has ended, or belongs to somebody else", ErrLost)
 		}
 		until, err := s.awaitEnd(ctx, entry)
 		if err != nil || !until.IsZero() {

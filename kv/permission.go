@@ -96,7 +96,7 @@ func (s *Store) checkSplit(ctx context.Context) error {
 		return err
 	}
 	if len(denied) > 0 {
-		return fmt.Errorf("%w: it needs more than one message, and the user of this connection may not publish to %q", ErrTooLarge, denied[0])
+		return fmt.Errorf("%w: the record needs more than one message, and the user of this connection may not publish to %q", ErrTooLarge, denied[0])
 	}
 	s.maySplit.Store(true)
 	return nil
@@ -140,7 +140,7 @@ func (s *Store) tryOut(ctx context.Context, subject string, f func() error) (den
 		return struct{}{}, nc.FlushWithContext(ctx)
 	})
 	if err != nil {
-		return false, fmt.Errorf("try out what is permitted: %w", notDone(err))
+		return false, fmt.Errorf("test the permissions: %w", notDone(err))
 	}
 	after := nc.LastError()
 	// Errors are told apart by identity: the same refusal twice is two errors.

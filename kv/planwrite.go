@@ -103,7 +103,7 @@ func (s *Store) planMessages(w store.PlanWrite) (*planWriter, error) {
 	p := &planWriter{store: s, format: min(max(w.Format, record.Oldest), s.format), chain: s.holder.chain(), parts: map[string]int{}}
 	for _, a := range w.Assignments {
 		if a.Worker == store.TermKey || a.Worker == store.PlanKey || a.Worker == journalKey {
-			return nil, fmt.Errorf("%w: %w: %q is no worker", ErrNotDone, ErrConfig, a.Worker)
+			return nil, fmt.Errorf("%w: %w: %q is not the ID of a worker", ErrNotDone, ErrConfig, a.Worker)
 		}
 		if err := p.put(a.Worker, a); err != nil {
 			return nil, err

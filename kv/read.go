@@ -158,7 +158,7 @@ func (s *Store) snapshot(ctx context.Context, b store.Bucket, keys []string, atL
 		switch {
 		case err != nil:
 		case snapshot.UpTo < atLeast:
-			err = fmt.Errorf("%w: complete up to %d, asked for %d", ErrNotDone, snapshot.UpTo, atLeast)
+			err = fmt.Errorf("%w: the answer is complete up to sequence %d, allowed: %d or later", ErrNotDone, snapshot.UpTo, atLeast)
 		default:
 			if b == store.Assignments && keys == nil {
 				s.split.found(snapshot.Entries)
@@ -185,7 +185,7 @@ const (
 )
 
 // errTooMany is [ErrNotDone]; fewer keys can be asked for.
-var errTooMany = fmt.Errorf("%w: too much for one answer", ErrNotDone)
+var errTooMany = fmt.Errorf("%w: the entries do not fit into one answer", ErrNotDone)
 
 func (s *Store) readAll(ctx context.Context, b store.Bucket, keys []string, within time.Duration) (store.Snapshot, error) {
 	if keys == nil {
@@ -358,7 +358,7 @@ func (s *Store) emptySnapshot(ctx context.Context, b store.Bucket, keys []string
 			continue
 		}
 		if keys[0] == ">" || keys[0] == "*" || slices.Contains(keys, key) {
-			return store.Snapshot{}, fmt.Errorf("%w: %q is there after all", ErrNotDone, key)
+			return store.Snapshot{}, fmt.Errorf("%w: one replica lacks %q, and the stream has it", ErrNotDone, key)
 		}
 	}
 	return store.Snapshot{UpTo: info.State.LastSeq}, nil
@@ -385,7 +385,7 @@ func (s *Store) info(ctx context.Context, b store.Bucket, opts ...jetstream.Stre
 
 func (s *Store) sameStream(b store.Bucket, info *jetstream.StreamInfo) (*jetstream.StreamInfo, error) {
 	if !info.Created.Equal(s.created[b]) {
-		return nil, fmt.Errorf("%w: bucket %q was created %s, was %s", ErrRolledBack, s.cfg.bucket(b), info.Created, s.created[b])
+		return nil, fmt.Errorf("%w: bucket %q was created at %s, the one in use before at %s", ErrRolledBack, s.cfg.bucket(b), info.Created, s.created[b])
 	}
 	return info, nil
 }

@@ -72,7 +72,7 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 // leader follows another, both may have the question.
 func unanswered(reached bool, err error) error {
 	if reached {
-		return fmt.Errorf("%w: no leader answered in time; the refresh may be done, or may be done yet: %w", ErrUnknown, err)
+		return fmt.Errorf("%w: no leader answered in time; a leader may have done the refresh, or may still do it: %w", ErrUnknown, err)
 	}
 	return fmt.Errorf("%w: no leader listens: %w", ErrNotDone, err)
 }

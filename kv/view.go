@@ -49,7 +49,7 @@ func (f *view) compare(snapshot store.Snapshot) error {
 		told := f.told[e.Key]
 		if e.Revision < told.revision && told.revision <= snapshot.UpTo || e.Revision == told.revision && e.Token != told.token {
 			// The snapshot is complete up to what was told, so this is no replica that lags.
-			return fmt.Errorf("%w: %q of bucket %q is at revision %d, %d was seen", ErrRolledBack, e.Key, f.store.cfg.bucket(f.bucket), e.Revision, told.revision)
+			return fmt.Errorf("%w: %q of bucket %q is at revision %d, but revision %d was read before", ErrRolledBack, e.Key, f.store.cfg.bucket(f.bucket), e.Revision, told.revision)
 		}
 	}
 	gone := func(key string) bool {

@@ -171,7 +171,7 @@ var learnt = []mutant{
 		name: "lookup-error-ignored", breaks: "A new leader that cannot find out how members went takes them for crashed.",
 		file: "internal/leader/takeover.go",
 		old: `	if f.Err != nil {
-		l.end(FenceLost, fmt.Errorf("ask for absent members: %w", f.Err))
+		l.end(FenceLost, fmt.Errorf("look up absent members: %w", f.Err))
 		return
 	}
 `,

@@ -9,8 +9,8 @@ var held = []mutant{
 	{
 		name: "granted-before-released", breaks: "A partition is granted while its holder still lets go of it.",
 		file: "internal/ledger/propose.go",
-		old:  `p.holder == nil && l.unread == 0 &&`,
-		new:  `(p.holder == nil || p.releasing) && l.unread == 0 &&`,
+		old:  `p.holder == nil && (l.unread == 0 || p.sure) &&`,
+		new:  `(p.holder == nil || p.releasing) && (l.unread == 0 || p.sure) &&`,
 	},
 	{
 		name: "granted-back-while-releasing", breaks: "A partition is given back to its holder before that has let go.",
@@ -35,8 +35,8 @@ var held = []mutant{
 	{
 		name: "gone-and-not-revoked", breaks: "A partition that the source lists no more stays with its owner.",
 		file: "internal/ledger/propose.go",
-		old:  `(!p.listed() || (p.target`,
-		new:  `((p.target`,
+		old:  `(!p.listed() || !p.sure`,
+		new:  `(!p.sure`,
 	},
 	{
 		name: "died-while-written", breaks: "A session that ended while it was granted something holds it for ever.",
@@ -122,8 +122,29 @@ var held = []mutant{
 	{
 		name: "granted-before-known", breaks: "An empty record is not asked to be acknowledged before what cannot be read is granted.",
 		file:   "internal/ledger/propose.go",
-		old:    `p.holder == nil && l.unread == 0 &&`,
+		old:    `p.holder == nil && (l.unread == 0 || p.sure) &&`,
 		new:    `p.holder == nil &&`,
+		likely: "Scripts",
+	},
+	{
+		name: "unread-holds-up-all", breaks: "A worker that never acknowledges holds up what a crashed worker had by its own record.",
+		file:   "internal/ledger/propose.go",
+		old:    `(l.unread == 0 || p.sure)`,
+		new:    `l.unread == 0`,
+		likely: "Scripts",
+	},
+	{
+		name: "forgotten-record-stands", breaks: "An older copy of a record gives back what its session let go for another since.",
+		file:   "internal/ledger/propose.go",
+		old:    `!p.sure && p.holder.unread != nil || `,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "releasing-counts-as-sure", breaks: "What was being let go when the leader changed is granted, though an unreadable record may grant it.",
+		file:   "internal/ledger/sessions.go",
+		old:    `p.sure = !p.releasing`,
+		new:    `p.sure = true`,
 		likely: "Scripts",
 	},
 
@@ -139,8 +160,8 @@ var held = []mutant{
 	{
 		name: "unread-held-counts-as-known", breaks: "What only an unreadable record named is granted while a handler of it has not returned.",
 		file: "internal/ledger/sessions.go",
-		old:  `w.applied >= u.since && len(w.holding) == 0 {`,
-		new:  `w.applied >= u.since {`,
+		old:  `for _, id := range w.holding {`,
+		new:  `for _, id := range w.holding[:0] {`,
 	},
 	{
 		name: "fewer-held-is-no-news", breaks: "A partition that is let go after its version was acknowledged is never granted.",

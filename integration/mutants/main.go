@@ -3,7 +3,7 @@
 
 // Mutants puts bugs into the library, one at a time, and looks whether the tests notice:
 //
-//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n] [-required n] [-markdown]
+//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n] [-required n] [-write]
 //
 // Run it in the root of the module. The tree is not touched: each mutated file lies in a temporary directory, and
 // `go test -overlay` takes it for the original. The tests of the mutated package come first, then those of the library,
@@ -17,6 +17,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -35,13 +36,13 @@ func main() {
 	show := flag.Bool("list", false, "list the mutants and run none; texts that are stale are named")
 	workers := flag.Int("j", 1, "mutants at a time")
 	seeds := flag.Int("seeds", 60, "simulated lives for those that no other test catches; 0 for none")
-	sim := flag.Int("sim", 0, "only lives on the store in memory, so many of them, and only the mutants of what runs in them")
+	sim := flag.Int("sim", 0, "only the mutants of the rooms that decide: their tests, and so many lives on the store in memory whatever those say")
 	required := flag.Int("required", 0, "how many must be caught; 0 for all but those known to be equivalent")
-	markdown := flag.Bool("markdown", false, "print the table as Markdown")
+	write := flag.Bool("write", false, "put each verdict into the table of "+page)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *sim, *required, *markdown})
+	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *sim, *required, *write})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 2
@@ -57,7 +58,7 @@ type options struct {
 	seeds    int
 	sim      int
 	required int
-	markdown bool
+	write    bool
 }
 
 func mutate(ctx context.Context, out io.Writer, o options) (code int, err error) {
@@ -80,7 +81,7 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 	if err != nil {
 		return 0, err
 	}
-	report(out, results, o.markdown)
+	report(out, results)
 	caught, timeouts, equivalent := 0, 0, 0
 	for _, r := range results {
 		switch {
@@ -146,8 +147,14 @@ func runAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
 					cancel(fmt.Errorf("mutant %s: %w", chosen[n].name, err))
 					return
 				}
-				fmt.Fprintf(os.Stderr, "%3d/%d %-34s %s (%s)\n", n+1, len(chosen), r.mutant.name, r.verdict(), r.took.Round(time.Second))
+				fmt.Fprintf(os.Stderr, "%3d/%d %-34s %s; %s (%s)\n", n+1, len(chosen), r.mutant.name, r.verdict(), cmp.Or(r.life, "no life"), r.took.Round(time.Second))
 				results[n] = r
+				if o.write && r.broken == nil {
+					if err := l.writes(r); err != nil {
+						cancel(err)
+						return
+					}
+				}
 			}
 		})
 	}
@@ -164,14 +171,7 @@ feeding:
 	return results, context.Cause(ctx)
 }
 
-func report(out io.Writer, results []result, markdown bool) {
-	if markdown {
-		fmt.Fprint(out, "| mutant | file | what is broken | caught by |\n| --- | --- | --- | --- |\n")
-		for _, r := range results {
-			fmt.Fprintf(out, "| %s | %s | %s | %s |\n", r.mutant.name, r.mutant.file, r.mutant.breaks, r.verdict())
-		}
-		return
-	}
+func report(out io.Writer, results []result) {
 	for _, r := range results {
 		fmt.Fprintf(out, "%-34s %-70s %s\n", r.mutant.name, strings.TrimSuffix(r.mutant.breaks, "."), r.verdict())
 	}

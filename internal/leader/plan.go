@@ -267,10 +267,7 @@ func (l *Leader) expire(now time.Time) {
 			l.report(fmt.Errorf("%w: worker %s has not let go of %d partitions after HandoffTimeout %s: %s",
 				ErrHandoffTimeout, w, len(names), l.cfg.HandoffTimeout, some(len(names), func(i int) string { return names[i] })))
 		}
-		for _, w := range l.ledger.LateUnread() {
-			l.report(fmt.Errorf("%w: worker %s, whose record could not be read, has not acknowledged another after HandoffTimeout %s; "+
-				"nothing is granted before it has", ErrHandoffTimeout, w, l.cfg.HandoffTimeout))
-		}
+		l.reportUnread()
 	}
 }
 

@@ -240,6 +240,9 @@ func (p *player) set(t *testing.T, key, value string) {
 	case "floor":
 		p.cfg.Floor = number(t, value)
 		return
+	case "seen":
+		p.cfg.Seen = number(t, value)
+		return
 	}
 	d, err := time.ParseDuration(value)
 	require.NoError(t, err)

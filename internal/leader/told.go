@@ -40,6 +40,24 @@ func (l *Leader) reportUnapplied(r release) {
 	}
 }
 
+// reportUnread reports the workers that have not acknowledged the record in place of one that could not be read, and what waits
+// for that: each worker once.
+func (l *Leader) reportUnread() {
+	late := l.ledger.LateUnread()
+	if len(late) == 0 {
+		return
+	}
+	doubtful, what := l.ledger.Doubtful(), "no partition waits for it"
+	if n := len(doubtful); n > 0 {
+		what = fmt.Sprintf("%d partitions that it may hold have no owner until it does, or its session is over: %s",
+			n, some(n, func(i int) string { return doubtful[i] }))
+	}
+	for _, w := range late {
+		l.report(fmt.Errorf("%w: the record of worker %s could not be read or was lost, and the worker has not acknowledged its replacement after HandoffTimeout %s; %s",
+			ErrHandoffTimeout, w, l.cfg.HandoffTimeout, what))
+	}
+}
+
 // heardStuck reports what a worker says that it waits for past a deadline: once, until it says something else. It costs
 // nothing where nobody is stuck.
 func (l *Leader) heardStuck(f *Beat) {

@@ -66,7 +66,7 @@ type Handoff struct {
 //  4. what is being released stays with its holder until the holder's session has acknowledged the version that asked for
 //     it and does not list it as held any more, or ends;
 //  5. versions grow by one with each write;
-//  6. nothing is granted while a live session may hold what no record says;
+//  6. nothing is granted that a live session may hold whose record could not be read;
 //  7. what may have to be written is touched: a fact costs what it changes, not what there is.
 type Ledger struct {
 	term    uint64
@@ -76,7 +76,7 @@ type Ledger struct {
 	order   []*part // those that the source lists, in its order
 	workers map[string]*worker
 	sourced bool // the source has been listed
-	unread  int  // workers whose records could not be read: whatever nobody else has, they may
+	unread  int  // workers whose records could not be read: they may have whatever is not sure to be another's
 	pending int  // partitions that are being released
 	waiting int  // those of them, and of unread, that are not late
 	unowned int  // listed partitions without a holder
@@ -99,6 +99,7 @@ type part struct {
 	epoch     int64
 	releasing bool
 	late      bool // its release was reported
+	sure      bool // no session has it by a record that could not be read
 	since     int64
 	last      *worker // whose it was when that session ended
 	home      *worker // who had it by plan while it took part; nil for unknown
@@ -144,8 +145,8 @@ func New(term uint64, floor int64) *Ledger {
 	return &Ledger{term: term, version: floor, parts: map[string]*part{}, workers: map[string]*worker{}}
 }
 
-// Unreadable says that the record of a worker cannot be read. What no other record names its session may hold, so nothing
-// is granted until that session has acknowledged a record of this ledger's, or is over.
+// Unreadable says that the record of a worker cannot be read. Its session may hold what no other live session has by a record
+// of its own. None of that is granted until the session has acknowledged a record of this ledger's, or is over.
 func (l *Ledger) Unreadable(id string) {
 	w := l.worker(id)
 	l.suspect(w, &unread{})
@@ -153,14 +154,20 @@ func (l *Ledger) Unreadable(id string) {
 }
 
 // Forgotten says up to which version the store knows everything, when all live sessions have been seen. One that has applied more
-// holds what no record names any more: somebody emptied the store, or put an older copy in its place. Versions go on above what it
-// has applied, and above the given one.
+// holds what no record names any more: somebody emptied the store, or put an older copy in its place. What its record names it may
+// have let go since, for another such session. So it is asked to let go of that. Versions go on above what it has applied, and
+// above the given one.
 func (l *Ledger) Forgotten(newest, above int64) {
+	found := false
 	for id, w := range l.workers {
 		if w.alive() && w.applied > newest {
 			l.version = max(l.version, w.applied, above) // what it is asked to acknowledge is newer than anything it has
 			l.Unreadable(id)
+			found = true
 		}
+	}
+	for _, p := range l.parts {
+		p.sure = p.sure && (!found || p.holder != nil) // the session that had it since may have let it go as well
 	}
 }
 
@@ -170,6 +177,10 @@ func (l *Ledger) suspect(w *worker, u *unread) {
 		l.waiting++
 	}
 	w.unread = u
+	for _, p := range w.held {
+		p.sure = false
+		l.touch(p)
+	}
 }
 
 // known: the worker holds nothing that is not booked, if it may have until now.

@@ -44,10 +44,10 @@ func (l *Ledger) Propose() (Write, bool) {
 // Touched reports whether there may be something to write.
 func (l *Ledger) Touched() bool { return len(l.touchedParts) > 0 || len(l.touchedWorkers) > 0 }
 
-// mayGrant: nobody holds it, it is listed, and its target is a member whose session is alive. The target stays, unless all members
-// leave.
+// mayGrant: nobody holds it, as far as is known and by no record that could not be read, it is listed, and its target is a member
+// whose session is alive. The target stays, unless all members leave.
 func (l *Ledger) mayGrant(p *part, allLeave bool) bool {
-	return !p.forgotten && p.holder == nil && l.unread == 0 && p.listed() && p.target != nil && p.target.member && p.target.alive() &&
+	return !p.forgotten && p.holder == nil && (l.unread == 0 || p.sure) && p.listed() && p.target != nil && p.target.member && p.target.alive() &&
 		(!p.target.leaving || allLeave)
 }
 
@@ -62,9 +62,10 @@ func (l *Ledger) allLeave() bool {
 	return true
 }
 
-// mustRevoke: it is no more listed, or somebody else should have it and stays to take it, and its holder can be told.
+// mustRevoke: it is no more listed, or its record is not sure, or somebody else should have it and stays to take it, and its holder
+// can be told.
 func (l *Ledger) mustRevoke(p *part) bool {
-	return !p.forgotten && p.holder.alive() && !p.releasing && (!p.listed() || (p.target != nil && p.target != p.holder && !p.target.leaving))
+	return !p.forgotten && p.holder.alive() && !p.releasing && (!p.listed() || !p.sure && p.holder.unread != nil || (p.target != nil && p.target != p.holder && !p.target.leaving))
 }
 
 func sortEffects(e []Effect) {
@@ -209,7 +210,7 @@ func (l *Ledger) storedGrant(e Effect) {
 	p := l.part(e.Partition) // listed no more and forgotten, if it was created here: then it is revoked next
 	x := l.worker(e.Worker)
 	touched := p.touched
-	p.epoch = e.Epoch
+	p.epoch, p.sure = e.Epoch, true
 	l.hold(p, x, e.Session)
 	l.happened(Granted, p)
 	switch {

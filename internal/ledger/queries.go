@@ -155,5 +155,17 @@ func (l *Ledger) Unread() []string {
 	return list
 }
 
+// Doubtful lists the partitions that nobody is granted because a worker may hold them whose record could not be read, sorted.
+func (l *Ledger) Doubtful() []string {
+	var list []string
+	for _, p := range l.order {
+		if l.unread > 0 && p.holder == nil && !p.sure {
+			list = append(list, p.id)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
 // Version is the highest version stored or restored.
 func (l *Ledger) Version() int64 { return l.version }

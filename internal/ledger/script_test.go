@@ -30,6 +30,8 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	seen a/7@3-p1,p2           it lives and has applied a version, but is still holding these
 //	leaving a, staying a       a worker announces that it leaves; a later session of its stays
 //	unreadable a               the record of a worker cannot be read
+//	forgotten 7                what is stored is not newer than this version
+//	doubtful                   what nobody is granted because somebody may hold it
 //	home p1 p2, forget a       where partitions are at home; a worker is not expected back
 //	write                      propose, and store
 //	propose, stored            the two halves of it
@@ -134,6 +136,10 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		for _, worker := range args {
 			p.ledger.Unreadable(worker)
 		}
+	case "forgotten":
+		p.ledger.Forgotten(number(t, args[0]), 0)
+	case "doubtful":
+		fmt.Fprintf(&p.out, "doubtful: %s\n", strings.Join(p.ledger.Doubtful(), " "))
 	case "home":
 		for _, id := range args {
 			fmt.Fprintf(&p.out, "%s is at home with %q\n", id, p.ledger.Home(id))
@@ -180,7 +186,11 @@ func (p *player) propose() {
 	p.pending = &w
 	fmt.Fprintf(&p.out, "version %d\n", w.Version)
 	for _, e := range append(w.Revokes, w.Grants...) {
-		fmt.Fprintf(&p.out, "  %s\n", e)
+		fmt.Fprintf(&p.out, "  %s", e)
+		if e.From != "" {
+			fmt.Fprintf(&p.out, " after %s", e.From)
+		}
+		fmt.Fprintln(&p.out)
 	}
 	for _, r := range w.Records {
 		fmt.Fprintf(&p.out, "  record %s/%d:", r.Worker, r.Session)

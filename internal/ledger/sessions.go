@@ -46,12 +46,20 @@ func (w *worker) letGo(p *part) bool {
 	return !held
 }
 
-// acknowledgeUnread: a worker whose record could not be read has applied the one in its place. What it still holds may be
-// what only the record that could not be read has named.
+// acknowledgeUnread: a worker whose record could not be read has applied the one in its place. So what it may hold beside that
+// is what it lists as held: that is booked as being let go, and holds up nothing else.
 func (l *Ledger) acknowledgeUnread(w *worker) {
-	if u := w.unread; u.since > 0 && w.applied >= u.since && len(w.holding) == 0 {
-		l.known(w)
+	u := w.unread
+	if u.since == 0 || w.applied < u.since {
+		return
 	}
+	for _, id := range w.holding {
+		if p := l.part(id); p.holder == nil {
+			p.releasing, p.since, p.late = true, u.since, false
+			l.hold(p, w, w.number)
+		}
+	}
+	l.known(w)
 }
 
 func (l *Ledger) sessionBegins(w *worker, number uint64) {
@@ -68,6 +76,7 @@ func (l *Ledger) sessionBegins(w *worker, number uint64) {
 		l.touch(p)
 	}
 	for _, p := range w.held { // what it could not be told to let go of before
+		p.sure = !p.releasing // or an earlier leader may have granted it since
 		if !p.listed() || p.target != nil && p.target != w {
 			l.touch(p)
 		}

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 // TestScripts plays testdata/*.txt: a sentence that says what must be true, commands, "----", the effects. The world answers
 // at once and obeys: heartbeats are sent every 2 s and are trusted for 4.5 s, claims every 10 s for 22.5 s.
 //
-//	set keep, standby, handled, startup 3s   of the configuration
+//	set keep, standby, handled, startup 3s, ids 4s   of the configuration; ids is how long a claim lasts
 //	prefer worker-3            the ID that is tried first
 //	begin, begin leaving       the worker begins; somebody asked it to leave before
 //	joined, leads 3            it has begun and applied version 5; another worker leads, or this one does
@@ -142,8 +142,11 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.cfg.KeepServing = p.cfg.KeepServing || first == "keep"
 		p.cfg.Standby = p.cfg.Standby || first == "standby"
 		p.cfg.Handled = p.cfg.Handled || first == "handled"
-		if first == "startup" {
+		switch first {
+		case "startup":
 			p.cfg.StartupTimeout = duration(t, args[1])
+		case "ids":
+			p.cfg.WorkerIDTTL = duration(t, args[1])
 		}
 	case "prefer":
 		p.cfg.PreferredID = first
@@ -268,7 +271,7 @@ func (p *player) report(t *testing.T, verb string, args []string) {
 	case "close":
 		p.tell(&LeaveAsked{errors.New("connection to the store is closed")})
 	case "foreign":
-		p.from(Follower, &LeaveAsked{errors.New("the group is another application's")})
+		p.from(Follower, &LeaveAsked{errors.New("the group belongs to another application")})
 	case "held":
 		p.tell(&Held{args})
 	case "call":

@@ -102,7 +102,7 @@ func (f *feed) relist() {
 	}
 	f.info(f.bucket, by, func(i model.Info, err error) {
 		if err == nil && i.Last < f.upTo {
-			err = fmt.Errorf("%w: the %s bucket is at %d, %d was seen", store.ErrRolledBack, f.bucket, i.Last, f.upTo)
+			err = fmt.Errorf("%w: the %s bucket is at sequence %d, but sequence %d was read before", store.ErrRolledBack, f.bucket, i.Last, f.upTo)
 		}
 		if err != nil || f.ended {
 			failed(err)
