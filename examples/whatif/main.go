@@ -1,8 +1,8 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// whatif shows what a change of a fleet would cost, before anybody touches production: which partitions move, how even
-// it gets, for a strategy of choice.
+// Command whatif shows what a change of a fleet would cost before anybody touches production: which partitions move, and how
+// even the loads become, for a strategy of your choice.
 package main
 
 import (
