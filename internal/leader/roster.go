@@ -186,6 +186,7 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 		r.live[f.Worker] = known
 	}
 	l.ledger.SessionSeen(f.Worker, f.Session, f.Applied, f.Holding...)
+	l.ledger.SessionShown(f.Worker, f.Session, f.Shown)
 	l.topo.Seen(now, f.Worker)
 	if !ok || known.leaving != f.Leaving {
 		l.topo.Leaving(now, f.Worker, f.Leaving)
