@@ -120,18 +120,18 @@ func (s *Store) entry(b store.Bucket, subject string, sequence uint64, at time.T
 		e.Kind = store.Expired
 	case header.Get(jetstream.MarkerReasonHeader) != "":
 		e.Kind = store.Deleted
-	case b == store.Election && corruptLease(data):
+	case b == store.Election && (corruptLease(data) || header.Get(jetstream.MsgTTLHeader) == ""):
 		e.Kind = store.Deleted
 	default:
-		e.Value = data
+		e.Value, e.Endless = data, s.TTL(b) > 0 && header.Get(jetstream.MsgTTLHeader) == ""
 		e.Format, e.Token = record.Envelope(data)
 	}
 	return e
 }
 
-// corruptLease reports whether the value in place of the lease on leadership is not a record. Such a value counts as deleted.
-// Nobody renews it and it need not expire, so the group would stay without a leader for good if workers respected it.
-// Overwriting it is harmless, because only the term makes a leader.
+// corruptLease reports whether the value in place of the lease on leadership is not a record, or has no lifetime, as a copy of a lease
+// has not. Such a value counts as deleted. Nobody renews it and it need not expire, so the group would stay without a leader for good
+// if workers respected it. Overwriting it is harmless, because only the term makes a leader.
 func corruptLease(value []byte) bool {
 	_, err := record.DecodeLeader(value)
 	return errors.Is(err, ErrCorrupt)

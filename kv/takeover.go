@@ -52,8 +52,14 @@ func (s *Store) EndLeadership(ctx context.Context, dead []record.Token) error {
 		case entry.Kind != store.Put || !isDead(entry, dead):
 			return nil
 		}
-		err = s.end(ctx, entry)
-		if !errors.Is(err, errConflict) { // a renewal of the dead process was still on its way
+		until, err := s.awaitEnd(ctx, entry)
+		switch {
+		case err != nil:
+			return err
+		case until.IsZero():
+			continue // it has expired, or a renewal of the dead process was still on its way
+		}
+		if err = s.end(ctx, entry); !errors.Is(err, errConflict) {
 			return err
 		}
 	}
@@ -99,13 +105,25 @@ func (s *Store) claimPreferred(ctx context.Context, rec record.Claim, opts store
 
 func (s *Store) claimOne(ctx context.Context, id string, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
 	lease, err := s.acquireID(ctx, id, rec, opts)
-	var taken *store.TakenError
-	if !errors.As(err, &taken) {
-		return lease, err
+	for last := uint64(0); ; {
+		var taken *store.TakenError
+		if !errors.As(err, &taken) || taken.Entry.Revision == last {
+			return lease, err
+		}
+		last = taken.Entry.Revision
+		if awaits(taken.Entry, opts) {
+			return store.Lease{}, notExpired(taken.Entry)
+		}
+		if lease, err = s.takeOver(ctx, taken, rec, opts); !isDead(taken.Entry, opts.Dead) {
+			return lease, err
+		} // otherwise a renewal of the dead process may still have been on its way
 	}
-	if awaits(taken.Entry, opts) {
-		return store.Lease{}, notExpired(taken.Entry)
-	}
+}
+
+// takeOver takes over a claim whose session is over. It is a [*store.TakenError] where it is not, and where the claim is another by
+// now.
+func (s *Store) takeOver(ctx context.Context, taken *store.TakenError, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
+	id := taken.Entry.Key
 	until, err := s.sessionOver(ctx, taken.Entry, opts)
 	if err != nil {
 		return store.Lease{}, fmt.Errorf("claim %q: %w", id, err)
@@ -114,12 +132,16 @@ func (s *Store) claimOne(ctx context.Context, id string, rec record.Claim, opts 
 		return store.Lease{}, taken
 	}
 	if isDead(taken.Entry, opts.Dead) {
-		if err := s.awaitHeartbeat(ctx, id, opts.Dead); err != nil {
+		err = s.awaitHeartbeat(ctx, id, opts.Dead)
+		if err == nil {
+			_, err = s.awaitEnd(ctx, taken.Entry) // it may be so young that the marker of the claim before it is still under way
+		}
+		if err != nil {
 			return store.Lease{}, fmt.Errorf("claim %q: %w", id, err)
 		}
 	}
-	lease, err = s.Acquire(ctx, store.StableIDs, id, rec, func(e store.Entry) bool {
-		return (e.Revision == taken.Entry.Revision || isDead(e, opts.Dead)) && time.Now().Before(until)
+	lease, err := s.Acquire(ctx, store.StableIDs, id, rec, func(e store.Entry) bool {
+		return e.Revision == taken.Entry.Revision && time.Now().Before(until)
 	})
 	if err == nil && !time.Now().Before(until) {
 		return store.Lease{}, fmt.Errorf("claim %q: %w", id, ErrLate)
@@ -230,6 +252,8 @@ func settled(info *jetstream.StreamInfo) time.Duration {
 // In the first moments there can be one more write in between: a renewal by the former session, sent long ago, is stored after
 // step 1, and the entry looks young.
 //
+// An entry without a lifetime, which no worker writes, has no last eighth: nothing would ever end the wait.
+//
 // At such times awaitEnd waits. If the entry changes meanwhile, it returns the zero time, and the next write finds what is
 // there by then. The server that would expire the entry says how old it is.
 func (s *Store) awaitEnd(ctx context.Context, e store.Entry) (until time.Time, err error) {
@@ -240,7 +264,9 @@ func (s *Store) awaitEnd(ctx context.Context, e store.Entry) (until time.Time, e
 			return time.Time{}, err
 		}
 		age := max(info.TimeStamp.Sub(e.Created), 0)
-		until = asked.Add(ripe(s.TTL(e.Bucket)) - age)
+		if until = asked.Add(ripe(s.TTL(e.Bucket)) - age); e.Endless {
+			until = asked.Add(s.TTL(e.Bucket))
+		}
 		if age >= settled(info) && time.Now().Before(until) {
 			return until, nil
 		}

@@ -73,15 +73,18 @@ func (f *view) compare(snapshot store.Snapshot) error {
 	return nil
 }
 
-// expireCorrupt reports a heartbeat that is not a record as expired, a TTL after it was first seen. Its writer need not have
-// given it a TTL, and nobody renews it, so its worker would seem to live for good. The worker's own last heartbeat is older, so
-// it is over by then in any case.
+// expireCorrupt reports a heartbeat that is not a record, or a copy of one, as expired, a TTL after it was first seen. Its writer need
+// not have given it a TTL, and nobody renews it, so its worker would seem to live for good. The worker's own last heartbeat is older,
+// so it is over by then in any case.
 func (f *view) expireCorrupt(entries []store.Entry) {
 	if f.bucket != store.Heartbeats {
 		return
 	}
 	for _, e := range entries {
-		if _, err := record.DecodeHeartbeat(e.Value); e.Kind != store.Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision || !errors.Is(err, ErrCorrupt) {
+		if e.Kind != store.Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision {
+			continue
+		}
+		if _, err := record.DecodeHeartbeat(e.Value); !e.Endless && !errors.Is(err, ErrCorrupt) {
 			continue
 		}
 		first := f.corrupt[e.Key]

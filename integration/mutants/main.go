@@ -3,12 +3,15 @@
 
 // Mutants puts bugs into the library, one at a time, and checks that the tests notice them:
 //
-//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n] [-required n] [-write]
+//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n [-both]] [-required n] [-write]
 //
 // Run it in the root of the module. It does not touch the tree: each mutated file is in a temporary directory, and `go test
 // -overlay` uses it in place of the original. The tests of the mutated package run first, then those of the library, then all
 // scenarios of the fleet, and at last simulated lives. A mutant of a room that decides meets lives on the store in memory after
-// the tests of its package. With -sim n it meets only that many of these lives and nothing else.
+// the tests of its package. With -sim n it meets only that many of these lives and nothing else. With -both it meets these
+// lives even if a test has caught it.
+//
+// With -write the table of docs/verification.md gets each verdict.
 //
 // A mutant is caught by a test that fails with it and passes without it. A test that hangs catches only a mutant that is marked
 // as one that spins; other timeouts are counted separately. A mutant that does not compile, or whose text is not found exactly
@@ -36,13 +39,14 @@ func main() {
 	show := flag.Bool("list", false, "list the mutants and run none; texts that are stale are named")
 	workers := flag.Int("j", 1, "mutants at a time")
 	seeds := flag.Int("seeds", 60, "simulated lives for those that no other test catches; 0 for none")
-	sim := flag.Int("sim", 0, "only the mutants of the rooms that decide: their tests, and so many lives on the store in memory whatever those say")
+	sim := flag.Int("sim", 0, "only the mutants of the rooms that decide: their tests, and for what these do not notice so many lives on the store in memory")
+	both := flag.Bool("both", false, "with -sim: live the lives with what the tests notice as well")
 	required := flag.Int("required", 0, "how many must be caught; 0 for all but those known to be equivalent")
 	write := flag.Bool("write", false, "put each verdict into the table of "+page)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *sim, *required, *write})
+	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *sim, *both, *required, *write})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 2
@@ -57,6 +61,7 @@ type options struct {
 	workers  int
 	seeds    int
 	sim      int
+	both     bool
 	required int
 	write    bool
 }
@@ -77,32 +82,48 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 		}
 		return 0, nil
 	}
+	began := time.Now()
 	results, err := runAll(ctx, chosen, o)
 	if err != nil {
 		return 0, err
 	}
 	report(out, results)
-	caught, timeouts, equivalent := 0, 0, 0
-	for _, r := range results {
-		switch {
-		case r.broken != nil:
-			err = errors.Join(err, fmt.Errorf("mutant %s: %w", r.mutant.name, r.broken))
-		case r.caught():
-			caught++
-		case r.timeout != "":
-			timeouts++
-		case r.mutant.equivalent != "":
-			equivalent++
-		}
-	}
-	if o.required == 0 {
-		o.required = len(results) - equivalent
-	}
-	fmt.Fprintf(out, "\n%d of %d caught, %d timed out and not caught, %d cannot be; required: %d\n", caught, len(results), timeouts, equivalent, o.required)
-	if caught < o.required {
+	n := count(results)
+	required := cmp.Or(o.required, len(results)-n.equivalent)
+	fmt.Fprintf(out, "\n%d of %d caught, %d by tests, %d by lives on the store in memory; %d timed out and not caught, %d cannot be; required: %d; took %s\n",
+		n.caught, len(results), n.tests, n.lives, n.timeouts, n.equivalent, required, time.Since(began).Round(time.Second))
+	if n.caught < required {
 		code = 1
 	}
-	return code, err
+	return code, n.broken
+}
+
+// counts are how many mutants were caught by what, and how many were not.
+type counts struct {
+	caught, tests, lives, timeouts, equivalent int
+	broken                                     error
+}
+
+func count(results []result) (n counts) {
+	for _, r := range results {
+		if r.test != "" {
+			n.tests++
+		}
+		if r.life != "" {
+			n.lives++
+		}
+		switch {
+		case r.broken != nil:
+			n.broken = errors.Join(n.broken, fmt.Errorf("mutant %s: %w", r.mutant.name, r.broken))
+		case r.caught():
+			n.caught++
+		case r.timeout != "":
+			n.timeouts++
+		case r.mutant.equivalent != "":
+			n.equivalent++
+		}
+	}
+	return n
 }
 
 func choose(pattern string, decide bool) ([]mutant, error) {
@@ -147,7 +168,7 @@ func runAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
 					cancel(fmt.Errorf("mutant %s: %w", chosen[n].name, err))
 					return
 				}
-				fmt.Fprintf(os.Stderr, "%3d/%d %-34s %s; %s (%s)\n", n+1, len(chosen), r.mutant.name, r.verdict(), cmp.Or(r.life, "no life"), r.took.Round(time.Second))
+				fmt.Fprintf(os.Stderr, "%3d/%d %-34s %s (%s)\n", n+1, len(chosen), r.mutant.name, r.verdicts(verdicts{}), r.took.Round(time.Second))
 				results[n] = r
 				if o.write && r.broken == nil {
 					if err := l.writes(r); err != nil {
