@@ -1,11 +1,11 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package fleet is the cluster under test: many workers in one process, each with its own connection behind its own
-// link, on a real server in virtual time, all under the checker.
+// Package fleet is a cluster for tests: many workers in one process on a real server in virtual time. Each worker has its own
+// connection over its own link, and the checker watches all of them.
 //
-// A [Process] stands for one operating-system process with one worker in it. What can happen to a process can be done
-// to it: it starts, stops, crashes, freezes, loses the network, and comes back under its ID.
+// A [Process] stands for one operating-system process with one worker in it. A test can do to it what can happen to a process:
+// start, stop, crash, freeze, lose the network, and return under its ID.
 package fleet
 
 import (

@@ -1,21 +1,22 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Mutants puts bugs into the library, one at a time, and looks whether the tests notice:
+// Mutants puts bugs into the library, one at a time, and checks that the tests notice them:
 //
 //	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n [-both]] [-required n] [-write]
 //
-// Run it in the root of the module. The tree is not touched: each mutated file lies in a temporary directory, and
-// `go test -overlay` takes it for the original. The tests of the mutated package come first, then those of the library,
-// then all scenarios of the fleet, and at last simulated lives. Those of the rooms that decide meet lives on the store in
-// memory after the tests of their package; with -sim n they meet nothing else, and with -both these lives whatever the tests say.
+// Run it in the root of the module. It does not touch the tree: each mutated file is in a temporary directory, and `go test
+// -overlay` uses it in place of the original. The tests of the mutated package run first, then those of the library, then all
+// scenarios of the fleet, and at last simulated lives. A mutant of a room that decides meets lives on the store in memory after
+// the tests of its package. With -sim n it meets only that many of these lives and nothing else. With -both it meets these
+// lives even if a test has caught it.
 //
-// With -write each verdict goes into the table of docs/verification.md.
+// With -write the table of docs/verification.md gets each verdict.
 //
-// A mutant is caught by a test that fails with it and passes without it. A test that does not end with it catches only a
-// mutant that is marked as one that spins; other timeouts are counted by themselves. One that does not compile, or whose text is not
-// found exactly once, is an error of this program and ends it with exit code 2. Exit code 1 says that fewer than required
-// are caught.
+// A mutant is caught by a test that fails with it and passes without it. A test that hangs catches only a mutant that is marked
+// as one that spins; other timeouts are counted separately. A mutant that does not compile, or whose text is not found exactly
+// once, is an error of this program, which then ends with exit code 2. Exit code 1 means that fewer mutants than required are
+// caught.
 package main
 
 import (
