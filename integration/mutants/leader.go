@@ -58,7 +58,7 @@ var planned = []mutant{
 	{
 		name: "renaming-worker-refused", breaks: "A worker with new names and a higher version does not join.",
 		file:   "internal/leader/version.go",
-		old:    `e.digest != plan.Digest && e.version <= plan.SourceVersion`,
+		old:    `e.digest != plan.Digest && e.digest != plan.Listed && e.version <= plan.SourceVersion`,
 		new:    `e.digest != plan.Digest`,
 		likely: "NamingScheme",
 	},
