@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -121,6 +122,7 @@ func TestABucketThatCannotBeReliedOnIsRefused(t *testing.T) {
 			require.ErrorIs(t, err, parti.ErrBucketMismatch)
 			require.ErrorContains(t, err, field)
 			require.ErrorContains(t, err, "allowed")
+			require.ErrorContains(t, err, "parti verify --as worker")
 			require.ErrorIs(t, m.Err(), parti.ErrBucketMismatch)
 		})
 	}
@@ -154,9 +156,40 @@ func TestAConnectionWithoutTheOptionsOfLeasesDrawsWarnings(t *testing.T) {
 	}
 	log.Reset()
 	_, err = parti.NewManager(parti.DefaultConfig(), connect(t), source(), strategy.NewRoundRobin(),
-		parti.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		parti.WithLogger(slog.New(slog.NewTextHandler(&log, nil))), parti.WithHandler(idle))
 	require.NoError(t, err)
 	require.Empty(t, log.String())
+}
+
+var idle = parti.HandlerFunc(func(context.Context, *parti.Ownership) error { return nil })
+
+func TestAWorkerThatWouldWorkOnNothingDrawsOneWarning(t *testing.T) {
+	js := connect(t)
+	assigned := func(context.Context, []parti.Partition, []parti.Partition) error { return nil }
+	for _, c := range []struct {
+		name   string
+		warns  int
+		change func(*parti.Config)
+		with   parti.Option
+	}{
+		{"nothing", 1, nil, nil},
+		{"hooks that hear of no partition", 1, nil, parti.WithHooks(parti.Hooks{OnError: func(context.Context, error) {}})},
+		{"the hook", 0, nil, parti.WithHooks(parti.Hooks{OnAssignmentChanged: assigned})},
+		{"a handler", 0, nil, parti.WithHandler(idle)},
+		{"an actor", 0, nil, parti.WithPartitionProps(func(*parti.Ownership) *actor.Props { return nil })},
+		{"it takes no partition", 0, func(c *parti.Config) { c.Cordoned = true }, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := parti.DefaultConfig()
+			if c.change != nil {
+				c.change(&cfg)
+			}
+			var log strings.Builder
+			_, err := parti.NewManager(cfg, js, source(), strategy.NewRoundRobin(), c.with, parti.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+			require.NoError(t, err)
+			require.Equal(t, c.warns, strings.Count(log.String(), "neither a handler nor the hook OnAssignmentChanged"), log.String())
+		})
+	}
 }
 
 func TestWhoImportsTheLibraryDoesNotLinkTheServer(t *testing.T) {

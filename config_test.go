@@ -63,7 +63,7 @@ func TestShortLeasesOnAReplicatedStoreDrawAWarning(t *testing.T) {
 	c = ClusteredConfig()
 	c.HeartbeatInterval, c.HeartbeatTTL = 4*time.Second, 15*time.Second
 	require.Len(t, c.warnings(), 1)
-	assert.Contains(t, c.warnings()[0], "HeartbeatTTL is 15s: the trust in a heartbeat may be left with 7.25s")
+	assert.Contains(t, c.warnings()[0], "HeartbeatTTL is 15s: when the store stops taking writes, the trust in a heartbeat can run out after 7.25s")
 	c = ClusteredConfig()
 	c.WorkerIDTTL = 21 * time.Second
 	require.Len(t, c.warnings(), 1)
@@ -242,12 +242,13 @@ func TestEmptyYAMLIsTheDefault(t *testing.T) {
 
 func TestWhatIsWrongWithAFileIsNamed(t *testing.T) {
 	for _, c := range []struct{ name, text, names string }{
-		{"unknown key", "heartbeatIntervall: 2s", `"heartbeatIntervall"`},
+		{"unknown key", "group: a\nheartbeatIntervall: 2s", `line 2: unknown field "heartbeatIntervall"`},
 		{"unknown key below", "kvBuckets:\n  stable: x", `"stable"`},
 		{"key in the wrong case", "heartbeatttl: 6s", `"heartbeatttl"`},
 		{"key twice", "capacity: 1\ncapacity: 2", `"capacity"`},
 		{"duration without a unit", "heartbeatInterval: 2", "HeartbeatInterval"},
-		{"duration with an unknown unit", "heartbeatInterval: 2days", "2days"},
+		{"duration with an unknown unit", "\nheartbeatInterval: 2days", `line 2: invalid configuration: HeartbeatInterval is "2days", allowed: a duration`},
+		{"duration below", "assignment:\n  homeRetention: long", `line 2: invalid configuration: Assignment.HomeRetention is "long", allowed: a duration`},
 		{"text for a number", "workerIDMax: many", "WorkerIDMax"},
 		{"two documents", "capacity: 1\n---\ncapacity: 2", "more than one"},
 		{"no mapping", "- 1", "sequence"},
@@ -259,6 +260,42 @@ func TestWhatIsWrongWithAFileIsNamed(t *testing.T) {
 			assert.ErrorContains(t, err, c.names)
 			assert.Zero(t, got)
 		})
+	}
+}
+
+// TestAnErrorAboutAFileShowsNoSecretOfIt: an error gets into logs, and a file may hold more than the settings of Parti.
+func TestAnErrorAboutAFileShowsNoSecretOfIt(t *testing.T) {
+	for _, text := range []string{
+		"group: a\nnatsURL: nats://user:secret@host\n",
+		"password: secret\nheartbeatTTL: 7\n",
+		"password: secret\nheartbeatTTL: long\n",
+		"# secret\nheartbeatTTL: 7 # secret\n",
+		"nats://user:secret@host",
+		"{nats://user:secret@host}",
+		"nats://user:secret@host: a\nnats://user:secret@host: b\n",
+		"password: *secret\n",
+		"<<: *secret\n",
+		"heartbeatTTL: *secret\n",
+		"password: >secret\n",
+		"password: |secret\n",
+		"password: |se\"cr\"et\n",
+		"password: \"secret\\q\"\n",
+		"password: 'secret\n",
+		"password: {secret\n",
+		"password: @secret\n",
+		"password: secret: secret\n",
+		"password: secret\n\theartbeatTTL: 7s\n",
+		"capacity: 1secret\n",
+		"labels: {a: b}\nlabels: secret\n",
+		"%YAML secret\n",
+		"capacity: 1\n---\npassword: secret\n",
+	} {
+		_, err := LoadConfig(strings.NewReader(text))
+		require.ErrorIs(t, err, ErrInvalidConfig, "%q", text)
+		for e := err; e != nil; e = errors.Unwrap(e) {
+			assert.NotContains(t, e.Error(), "secret", "%q", text)
+			assert.NotContains(t, e.Error(), `se"cr`, "%q", text)
+		}
 	}
 }
 

@@ -59,9 +59,9 @@ func (m *Manager) undrained(late error) error {
 	left := m.view.Undrained()
 	switch {
 	case len(left) > 0:
-		return fmt.Errorf("%w: %d partitions were left when it became a Stop: %s: %w", ErrDrainIncomplete, len(left), firstOf(left), cmp.Or(late, ErrStopped))
+		return fmt.Errorf("%w: the worker stopped with %d partitions left: %s: %w", ErrDrainIncomplete, len(left), firstOf(left), cmp.Or(late, ErrStopped))
 	case late != nil && !m.view.Drained(): // it was fenced, and others take over when its heartbeat has expired
-		return fmt.Errorf("%w: everything had to be given up before it was handed over: %w", ErrDrainIncomplete, late)
+		return fmt.Errorf("%w: the worker gave up all partitions before it could hand them over: %w", ErrDrainIncomplete, late)
 	}
 	return nil
 }

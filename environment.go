@@ -21,9 +21,15 @@ const (
 	fileVariable = "PARTI_CONFIG"
 )
 
-// ofService matches what Kubernetes puts into the environment of each container for a Service: PARTI_NATS_SERVICE_HOST,
-// PARTI_NATS_PORT_4222_TCP_ADDR and so on, if the Service is called parti-nats.
-var ofService = regexp.MustCompile(`_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$`)
+var (
+	// ofService matches what Kubernetes puts into the environment of each container for a Service, and Docker into that of a
+	// linked one: PARTI_NATS_SERVICE_HOST, PARTI_NATS_PORT_4222_TCP_ADDR and so on, if the Service or the link is called
+	// parti-nats. Docker adds _START and _END for a range of ports.
+	ofService = regexp.MustCompile(`_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|ADDR|(PORT_)?(START|END)|PORT))?)?$`)
+	// ofLink matches the variable by which Docker names a link, PARTI_NATS_NAME=/worker/parti-nats. For each variable of the
+	// linked container there is one more: PARTI_NATS_ENV_PATH.
+	ofLink = regexp.MustCompile(`^(PARTI_(?:\w+_)?)NAME=/[^/]+/[^/]+$`)
+)
 
 // setting is one field of a Config, with the names that it has outside of Go.
 type setting struct {
@@ -58,12 +64,12 @@ func (c *Config) settings() []setting {
 // overlay sets what the environment sets, and returns the variable of each field that it has set. It reports everything
 // that is wrong, in the order of the variables' names.
 func (c *Config) overlay(environment []string) (from map[string]string, err error) {
-	settings := c.settings()
+	settings, foreign := c.settings(), foreigners(environment)
 	from = map[string]string{}
 	var errs []error
 	for _, entry := range slices.Sorted(slices.Values(environment)) {
 		name, value, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, variablePrefix) || value == "" || name == fileVariable || ofService.MatchString(name) {
+		if !strings.HasPrefix(name, variablePrefix) || value == "" || foreign(name) {
 			continue
 		}
 		i := slices.IndexFunc(settings, func(s setting) bool { return s.variable == name })
@@ -80,6 +86,20 @@ func (c *Config) overlay(environment []string) (from map[string]string, err erro
 		errs = append(errs, settings[i].set(value))
 	}
 	return from, errors.Join(errs...)
+}
+
+// foreigners returns a function that recognizes the variables which begin with PARTI_ and are not for LoadConfig.
+func foreigners(environment []string) func(name string) bool {
+	var links []string // the beginnings of the variables of each link
+	for _, entry := range environment {
+		if link := ofLink.FindStringSubmatch(entry); link != nil {
+			links = append(links, link[1])
+		}
+	}
+	return func(name string) bool {
+		linked := func(link string) bool { return name == link+"NAME" || strings.HasPrefix(name, link+"ENV_") }
+		return name == fileVariable || ofService.MatchString(name) || slices.ContainsFunc(links, linked)
+	}
 }
 
 // set parses a value of the environment.
@@ -108,7 +128,7 @@ func (s setting) set(text string) error {
 		*field, err = parseLabels(text)
 		allowed = "labels as name=value, with a comma between them and each name once"
 	default:
-		panic(fmt.Sprintf("parti: no form of %s in the environment", s.field))
+		panic(fmt.Sprintf("parti: %s has a type that no environment variable can set", s.field))
 	}
 	if err != nil {
 		return &ConfigError{Field: s.field, Value: text, Allowed: allowed, Variable: s.variable}

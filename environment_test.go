@@ -117,6 +117,8 @@ func TestWhatIsWrongWithTheEnvironmentIsNamed(t *testing.T) {
 		{"PARTI_HOME_RETENTION=1m", "the nearest is PARTI_ASSIGNMENT_HOME_RETENTION"},
 		{"PARTI_KVBUCKETS_STORAGE=file", "the nearest is PARTI_KV_BUCKETS_STORAGE"},
 		{"PARTI_GROUPS=x", "the nearest is PARTI_GROUP"},
+		{"PARTI_GROUP_NAME=orders", "the nearest is PARTI_GROUP"},
+		{"PARTI_ENV_GROUP=orders", "the nearest is PARTI_GROUP"}, // no link is called parti
 		{"PARTI_HEARTBEAT_TTL=6", `HeartbeatTTL (from PARTI_HEARTBEAT_TTL) is "6", allowed: a duration with a unit`},
 		{"PARTI_HEARTBEAT_TTL=6500ms", "HeartbeatTTL (from PARTI_HEARTBEAT_TTL) is 6.5s, allowed: whole seconds"},
 		{"PARTI_WORKER_ID_MAX=many", `WorkerIDMax (from PARTI_WORKER_ID_MAX) is "many", allowed: a whole number`},
@@ -160,6 +162,13 @@ func TestVariablesOfOthersAreLeftAlone(t *testing.T) {
 		"PARTI_NATS_SERVICE_HOST=10.0.0.1", "PARTI_NATS_SERVICE_PORT=4222",
 		"PARTI_NATS_SERVICE_PORT_CLIENT=4222", "PARTI_NATS_PORT=tcp://10.0.0.1:4222", "PARTI_NATS_PORT_4222_TCP=tcp://10.0.0.1:4222",
 		"PARTI_NATS_PORT_4222_TCP_PROTO=tcp", "PARTI_NATS_PORT_4222_TCP_PORT=4222", "PARTI_NATS_PORT_4222_TCP_ADDR=10.0.0.1",
+	})
+	require.NoError(t, err)
+	assert.Equal(t, DefaultConfig(), c)
+	c, err = load(nil, []string{ // docker run --link nats:parti --link nats:parti-nats
+		"PARTI_NAME=/worker/parti", "PARTI_PORT=tcp://172.17.0.2:4222", "PARTI_PORT_4222_TCP=tcp://172.17.0.2:4222", "PARTI_ENV_NATS_VERSION=2.12.3",
+		"PARTI_NATS_PORT_6222_TCP_START=tcp://172.17.0.2:6222", "PARTI_NATS_PORT_6222_TCP_END=tcp://172.17.0.2:6225",
+		"PARTI_NATS_PORT_6222_TCP_PORT_END=6225", "PARTI_NATS_PORT_6222_TCP_PORT_START=6222", "PARTI_NATS_ENV_PATH=/bin", "PARTI_NATS_NAME=/worker/parti-nats",
 	})
 	require.NoError(t, err)
 	assert.Equal(t, DefaultConfig(), c)

@@ -173,7 +173,7 @@ labels: {zone: eu-1}
 	// Output:
 	// 4s 3s 3 eu-1 <nil>
 	// invalid configuration: HeartbeatTTL is 2.5s, allowed: whole seconds (the store counts in seconds), 1s to 1000h0m0s
-	// invalid configuration: HeartbeatInterval is 2s, allowed: less than three quarters of HeartbeatTTL (1.875s), for which a worker trusts itself
+	// invalid configuration: HeartbeatInterval is 2s, allowed: less than three quarters of HeartbeatTTL (1.875s), because a heartbeat is trusted for that long
 }
 
 // Partitions that change: the source lists what there is now, and RefreshPartitions, on any worker, has the leader ask it

@@ -116,7 +116,7 @@ func WithPartitionProps(f func(o *Ownership) *actor.Props) Option {
 	return func(o *options) {
 		o.handlers++
 		if f == nil {
-			o.wrong = append(o.wrong, fmt.Errorf("%w: the function of WithPartitionProps is nil, allowed: one that makes props", ErrNilArgument))
+			o.wrong = append(o.wrong, fmt.Errorf("%w: the function of WithPartitionProps is nil, allowed: a function that returns props", ErrNilArgument))
 			return
 		}
 		o.handling.Props = f
@@ -129,7 +129,7 @@ func (o options) check() error {
 		return o.wrong[0]
 	}
 	if o.handlers > 1 {
-		return fmt.Errorf("%w: WithHandler and WithPartitionProps are given %d times, allowed: one of them, once", ErrInvalidConfig, o.handlers)
+		return fmt.Errorf("%w: WithHandler and WithPartitionProps are used %d times, allowed: one of them, once", ErrInvalidConfig, o.handlers)
 	}
 	return o.recorder.check()
 }

@@ -37,13 +37,18 @@ type Manager struct {
 	overdue chan struct{} // closed when a leave has taken almost all of ShutdownTimeout
 }
 
-// NewManager returns a worker that is not started. It checks everything that it can check without the store.
+// NewManager returns a worker that is not started. It checks everything that it can check without the store. A worker without
+// [WithHandler], [WithPartitionProps] and the hook OnAssignmentChanged is allowed, and the log warns of it.
 //
 // The errors name what is wrong and wrap ErrNilArgument or ErrInvalidConfig.
 func NewManager(cfg Config, js jetstream.JetStream, source PartitionSource, strategy Strategy, opts ...Option) (*Manager, error) {
 	set, err := settings(cfg, js, source, strategy, opts)
 	if err != nil {
 		return nil, err
+	}
+	if h := set.Handling; h.Run == nil && h.Props == nil && set.Hooks.OnAssignmentChanged == nil && !cfg.Cordoned {
+		set.Logger.Warn("this worker will own partitions and work on none: it has neither a handler nor the hook OnAssignmentChanged; " +
+			"use WithHandler, WithPartitionProps or WithHooks")
 	}
 	m := &Manager{set: set, done: make(chan struct{}), overdue: make(chan struct{})}
 	m.props, m.view = actors.New(set)

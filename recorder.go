@@ -48,7 +48,7 @@ func (r *Recorder) check() error {
 		return nil // nothing is recorded
 	}
 	if r.recorder == nil {
-		return fmt.Errorf("%w: WithRecorder: the Recorder is empty, allowed: one that NewRecorder has made", ErrInvalidConfig)
+		return fmt.Errorf("%w: WithRecorder: the Recorder is empty, allowed: one that NewRecorder returned", ErrInvalidConfig)
 	}
 	if limit := r.recorder.Limit(); limit < trace.Smallest {
 		return fmt.Errorf("%w: NewRecorder: limit is %d, allowed: 0 for %d, or at least %d bytes", ErrInvalidConfig, limit, trace.Usual, trace.Smallest)

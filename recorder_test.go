@@ -75,7 +75,7 @@ func TestARecorderThatIsTooSmallIsRefused(t *testing.T) {
 	for recorder, says := range map[*parti.Recorder]string{
 		parti.NewRecorder(1000): "NewRecorder: limit is 1000, allowed: 0 for 16777216, or at least 65536 bytes",
 		parti.NewRecorder(-1):   "NewRecorder: limit is -1, allowed: ",
-		{}:                      "WithRecorder: the Recorder is empty, allowed: one that NewRecorder has made",
+		{}:                      "WithRecorder: the Recorder is empty, allowed: one that NewRecorder returned",
 	} {
 		_, err = parti.NewManager(parti.DefaultConfig(), js, parti.StaticSource(), strategy.NewSticky(), parti.WithRecorder(recorder))
 		require.ErrorIs(t, err, parti.ErrInvalidConfig)

@@ -112,7 +112,7 @@ func (c Config) validateTimes(v *validation) {
 	ttl("LeaderTTL", c.LeaderTTL)
 	within("HeartbeatInterval", c.HeartbeatInterval, time.Millisecond)
 	v.check(c.HeartbeatInterval < c.HeartbeatTTL-c.HeartbeatTTL/4, "HeartbeatInterval", c.HeartbeatInterval,
-		"less than three quarters of HeartbeatTTL (%s), for which a worker trusts itself", c.HeartbeatTTL-c.HeartbeatTTL/4)
+		"less than three quarters of HeartbeatTTL (%s), because a heartbeat is trusted for that long", c.HeartbeatTTL-c.HeartbeatTTL/4)
 	within("PlannedScaleWindow", c.PlannedScaleWindow, time.Millisecond)
 	within("ColdStartWindow", c.ColdStartWindow, time.Millisecond)
 	v.check(c.ColdStartWindow >= c.PlannedScaleWindow, "ColdStartWindow", c.ColdStartWindow, "PlannedScaleWindow (%s) or more", c.PlannedScaleWindow)
@@ -177,14 +177,14 @@ func (c Config) warnings() []string {
 	var w []string
 	warn := func(field string, ttl, left time.Duration, what string) {
 		if left <= failover {
-			w = append(w, fmt.Sprintf("config: %s is %s: %s may be left with %s when the store goes away; a replicated one takes no writes "+
-				"for up to %s when a server fails; use ClusteredConfig", field, ttl, what, left, failover))
+			w = append(w, fmt.Sprintf("config: %s is %s: when the store stops taking writes, %s can run out after %s; a replicated store takes no "+
+				"writes for up to %s when a server fails; use ClusteredConfig", field, ttl, what, left, failover))
 		}
 	}
 	trusted := func(ttl time.Duration) time.Duration { return ttl - ttl/4 }
 	warn("WorkerIDTTL", c.WorkerIDTTL, trusted(c.WorkerIDTTL)-c.WorkerIDTTL/3, "the trust in a claim")
 	warn("HeartbeatTTL", c.HeartbeatTTL, trusted(c.HeartbeatTTL)-c.HeartbeatInterval, "the trust in a heartbeat")
 	// Less is asked of a leader, who is replaced without anything being moved.
-	warn("LeaderTTL", c.LeaderTTL, c.LeaderTTL, "the leader")
+	warn("LeaderTTL", c.LeaderTTL, c.LeaderTTL, "the leader's lease")
 	return w
 }

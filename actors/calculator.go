@@ -68,7 +68,7 @@ func newCalculator(g *guard, report func(reported), set Settings, strategist *st
 func (c *calculator) started() {
 	stop, err := c.store.ServeRefresh(func(reply func(error)) { c.tell(&refreshAsked{reply}) })
 	if err != nil {
-		c.report(&problem{fmt.Errorf("serve refreshes: %w", err)})
+		c.report(&problem{fmt.Errorf("listen for refresh requests: %w", err)})
 	} else {
 		c.stop = stop
 	}

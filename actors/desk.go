@@ -160,7 +160,7 @@ func (d *desk) attend(msg *attend) {
 		err := msg.store.ServeControl(ctx, msg.session.id, func(data []byte, reply string) {
 			if d.queued.Add(1) > mostErrands {
 				d.queued.Add(-1)
-				d.answer(msg.session, msg.store, reply, control.Outcome("", d.progress(msg.session), fmt.Errorf("%w: allowed are %d at a time", control.ErrBusy, mostErrands)))
+				d.answer(msg.session, msg.store, reply, control.Outcome("", d.progress(msg.session), fmt.Errorf("%w, allowed: %d at a time", control.ErrBusy, mostErrands)))
 				return
 			}
 			d.tell(&requested{session: number, data: data, reply: reply})
@@ -185,7 +185,7 @@ func (d *desk) unheard(err error) {
 	if d.life.unheard.Swap(true) {
 		level = slog.LevelDebug
 	}
-	d.log.Log(d.ctx, level, "the worker takes no requests from outside; see WithoutRemoteControl", "error", err)
+	d.log.Log(d.ctx, level, "the worker cannot receive remote requests such as drain and cordon; WithoutRemoteControl switches them off", "error", err)
 }
 
 // speaks reports whether the session may say anything under its ID.
@@ -219,7 +219,7 @@ func (d *desk) requested(msg *requested) {
 	}
 	if errors.Is(err, control.ErrBusy) && r.Action == control.Drain && r.Within > 0 {
 		d.drain(r.Within)
-		err = fmt.Errorf("%w; the drain goes on and ends within %s, and its end is not told here", err, r.Within)
+		err = fmt.Errorf("%w; the drain goes on for at most %s, but this request gets no answer when it ends", err, r.Within)
 	}
 	switch {
 	case err != nil:
@@ -236,11 +236,11 @@ func (d *desk) refuse(e errand, r control.Request) error {
 	_, known := d.errands[e]
 	switch s := d.session; {
 	case r.Session != 0 && r.Session != s.number:
-		return fmt.Errorf("%w: session %d is asked, and session %d holds %s", control.ErrSession, r.Session, s.number, s.id)
+		return fmt.Errorf("%w: the request is for session %d, but session %d holds %s now", control.ErrSession, r.Session, s.number, s.id)
 	case d.leaving() && (isCordon(r.Action) || r.Action == control.Refresh):
-		return fmt.Errorf("%w: session %d of %s ends", control.ErrLeaving, s.number, s.id)
+		return fmt.Errorf("%w: session %d of %s is ending", control.ErrLeaving, s.number, s.id)
 	case !known && r.Action != control.Hello && len(d.errands) >= mostErrands:
-		return fmt.Errorf("%w: allowed are %d at a time", control.ErrBusy, mostErrands)
+		return fmt.Errorf("%w, allowed: %d at a time", control.ErrBusy, mostErrands)
 	}
 	return nil
 }
@@ -250,7 +250,7 @@ func (d *desk) undertake(e errand, r control.Request) {
 	if a, known := d.errands[e]; known {
 		a.asked = time.Now()
 	} else {
-		d.log.Info("asked from outside", "action", r.Action, "by", r.By, "within", r.Within)
+		d.log.Info("a remote request has arrived", "action", r.Action, "by", r.By, "within", r.Within)
 		d.errands[e] = &undertaking{asked: time.Now()}
 		switch r.Action {
 		case control.Drain:
@@ -272,7 +272,7 @@ func (d *desk) undertake(e errand, r control.Request) {
 // tick tells the askers how the worker stands.
 func (d *desk) tick() {
 	if d.leaving() {
-		d.settle(fmt.Errorf("%w: session %d of %s ends", control.ErrLeaving, d.session.number, d.session.id), func(e errand, _ *undertaking) bool {
+		d.settle(fmt.Errorf("%w: session %d of %s is ending", control.ErrLeaving, d.session.number, d.session.id), func(e errand, _ *undertaking) bool {
 			return e.action != control.Drain
 		})
 	}

@@ -255,6 +255,6 @@ func TestARefreshWithoutAnAnswerOfTheLeaderMayBeDone(t *testing.T) {
 		defer stop()
 		err = refreshes()
 		require.ErrorIs(t, err, control.ErrSilent)
-		require.ErrorContains(t, err, "may be done yet")
+		require.ErrorContains(t, err, "may still do it")
 	})
 }

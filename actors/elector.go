@@ -120,7 +120,7 @@ func (e *elector) perform(effects []member.ElectionEffect) {
 			e.report(&leaderSeen{})
 		case *member.ElectionAwait:
 			e.report(&awaits{
-				key: waitsForLeader, Wait: Wait{"a leader is there", "the group", f.Since}, due: f.Since.Add(e.set.ElectionTimeout),
+				key: waitsForLeader, Wait: Wait{"the group has a leader", "the group", f.Since}, due: f.Since.Add(e.set.ElectionTimeout),
 				err: fmt.Errorf("%w: none seen for ElectionTimeout %s", ErrNoLeader, e.set.ElectionTimeout),
 			})
 		case *member.ElectionAwaited:

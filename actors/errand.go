@@ -26,7 +26,7 @@ func (d *desk) drain(within time.Duration) {
 
 // cordon asks for a cordon, or takes it back. Whoever waits for the opposite waits in vain.
 func (d *desk) cordon(e errand) {
-	d.settle(fmt.Errorf("%w: somebody else asked for %s", control.ErrSuperseded, e.action), func(other errand, _ *undertaking) bool {
+	d.settle(fmt.Errorf("%w: a later request asked for %s", control.ErrSuperseded, e.action), func(other errand, _ *undertaking) bool {
 		return isCordon(other.action) && other.action != e.action
 	})
 	round := d.life.rounds.Add(1)
@@ -42,7 +42,7 @@ func (d *desk) attested(round uint64) {
 	}
 	told := func(e errand, a *undertaking) bool { return isCordon(e.action) && a.round <= round }
 	d.settle(nil, func(e errand, a *undertaking) bool { return told(e, a) && e.action == stands })
-	d.settle(fmt.Errorf("%w: by the worker's own process", control.ErrSuperseded), told)
+	d.settle(fmt.Errorf("%w: the worker's own process has changed it", control.ErrSuperseded), told)
 }
 
 func isCordon(a control.Action) bool { return a == control.Cordon || a == control.Uncordon }

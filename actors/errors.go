@@ -68,7 +68,7 @@ var (
 	ErrNotJoined = errors.New("worker has not joined the group")
 	// ErrShutdownTimeout says that a clean leave was not done within ShutdownTimeout: what is left in the store expires
 	// with its TTL.
-	ErrShutdownTimeout = errors.New("clean leave not done in time")
+	ErrShutdownTimeout = errors.New("clean leave took too long")
 	// ErrDrainIncomplete says that a drain had to end before everything was handed over.
 	ErrDrainIncomplete = errors.New("drain not complete")
 	// ErrStateDirInUse says that another process, or another worker of this one, has locked the StateDir.

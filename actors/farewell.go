@@ -101,7 +101,7 @@ func (l *life) drained() error {
 	left, cause := l.view.undrained.Load(), l.view.Err()
 	switch {
 	case left != nil && len(*left) > 0:
-		return endedBy(cause, "%w: %d partitions were left when it became a stop: %s", control.ErrIncomplete, len(*left), firstOf(*left))
+		return endedBy(cause, "%w: the worker stopped with %d partitions left: %s", control.ErrIncomplete, len(*left), firstOf(*left))
 	case left == nil && !l.view.Drained():
 		return endedBy(cause, "%w: the worker ended before everything was handed over", control.ErrIncomplete)
 	}

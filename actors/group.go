@@ -14,7 +14,7 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// This file is how a worker that starts finds out that the group is another application's: before it claims an ID, and
+// This file is how a worker that starts finds out that the group belongs to another application: before it claims an ID, and
 // again before it applies its first record, because two applications that start together find no plan.
 
 // comparer compares the source with the group once more.

@@ -33,7 +33,7 @@ func (m *manager) lockState() error {
 	}
 	ignored, err := m.life.state.Lock()
 	if ignored != nil {
-		m.set.Logger.Warn("StateDir: its file is ignored", "error", ignored)
+		m.set.Logger.Warn("the file in the StateDir is ignored", "error", ignored)
 	}
 	return err
 }
@@ -48,7 +48,7 @@ func (m *manager) inherit(buckets *kv.Store, running bool) (legacy, error) {
 	}
 	worker, holders, err := dir.Begin(buckets.Incarnation(), string(buckets.Holder()))
 	if err != nil && running {
-		m.set.Logger.Warn("StateDir: a restart after a crash will wait", "error", err)
+		m.set.Logger.Warn("the StateDir cannot be written: after a crash, the next process waits for the ID to expire", "error", err)
 		err = nil
 	}
 	l := legacy{dir: dir}

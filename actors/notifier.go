@@ -47,11 +47,11 @@ func (n *notifier) notify(hook string, call func(ctx context.Context)) {
 	select {
 	case n.calls <- notice{hook, call}:
 		if dropped := n.dropped.Swap(0); dropped > 0 {
-			n.log.Error("hooks are called again; those notices were dropped for good", "dropped", dropped)
+			n.log.Error("hooks are called again; the dropped calls are not repeated", "dropped", dropped)
 		}
 	default:
 		if n.dropped.Add(1) == 1 {
-			n.log.Error("a hook is too slow: notices are dropped from now on", "hook", hook, "waiting", notifierDepth)
+			n.log.Error("a hook is too slow: further calls of OnStateChanged and OnError are dropped", "hook", hook, "waiting", notifierDepth)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (o *onlooker) keep(ctx context.Context, changed func(), tell, late func(mes
 		}
 		if err.Error() != told {
 			told = err.Error()
-			tell(&watchFailed{fmt.Errorf("%w: Watch: %w; it is called again", ErrSourceFailed, err)})
+			tell(&watchFailed{fmt.Errorf("%w: Watch failed and is called again: %w", ErrSourceFailed, err)})
 		}
 		select {
 		case <-time.After(pause):
@@ -76,8 +76,8 @@ func (o *onlooker) begin(ctx context.Context, tell func(message any)) bool {
 		return false
 	case <-time.After(o.grace):
 	}
-	tell(&watchFailed{fmt.Errorf("%w: a Watch of an earlier term has not returned although its context has ended; the source is not watched before "+
-		"it does", ErrSourceFailed)})
+	tell(&watchFailed{fmt.Errorf("%w: Watch of an earlier term has not returned although its context has ended; the source is not watched "+
+		"until it returns", ErrSourceFailed)})
 	select {
 	case o.running <- struct{}{}:
 		return true
@@ -91,7 +91,7 @@ func (o *onlooker) begin(ctx context.Context, tell func(message any)) bool {
 func (o *onlooker) once(ctx context.Context, changed func(), late func(message any)) error {
 	ended := make(chan error, 1)
 	go func() {
-		err := errors.New("its goroutine has ended")
+		err := errors.New("it ended its goroutine")
 		defer func() {
 			if r := recover(); r != nil {
 				err = asPanicError("source", r).(*panicError)
@@ -100,7 +100,7 @@ func (o *onlooker) once(ctx context.Context, changed func(), late func(message a
 			ended <- err
 		}()
 		if err = o.watch(ctx, changed); err == nil {
-			err = errors.New("it has returned before its context ended")
+			err = errors.New("it returned before its context ended")
 		}
 	}()
 	select {

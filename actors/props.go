@@ -93,7 +93,7 @@ func (l *life) end(limit time.Duration) {
 	l.notifier.cancel()
 	if err := l.leftovers(limit); err != nil {
 		l.view.left.Store(&err)
-		l.notifier.log.Warn("the worker has ended and has left something", "error", err)
+		l.notifier.log.Warn("the worker has ended, but not everything is cleaned up", "error", err)
 		if l.leaving {
 			l.view.blame(err)
 		}

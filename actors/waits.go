@@ -58,9 +58,9 @@ func sight(report func(reported), buckets *kv.Store, b store.Bucket, u store.Upd
 	key, who, now := "feed of "+b.String(), fmt.Sprintf("bucket %q", buckets.Bucket(b)), time.Now()
 	switch u.Kind {
 	case store.UpdateBlind:
-		report(&awaits{key: key, Wait: Wait{"what is stored is seen again", who, u.Since}, due: now.Add(buckets.TTL(store.Heartbeats)), err: u.Err})
+		report(&awaits{key: key, Wait: Wait{"the bucket can be read again", who, u.Since}, due: now.Add(buckets.TTL(store.Heartbeats)), err: u.Err})
 	case store.UpdateStale:
-		report(&awaits{key: key, Wait: Wait{"a listing confirms what was seen", who, u.Since}, due: now, err: u.Err})
+		report(&awaits{key: key, Wait: Wait{"a full listing confirms what was read", who, u.Since}, due: now, err: u.Err})
 	case store.UpdateSynced:
 		report(&awaited{key})
 	default:

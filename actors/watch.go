@@ -66,12 +66,12 @@ func (w *watch) follow(m *manager) {
 // fact is the beginning of a call. A hook that is told of partitions and lasts too long holds up a handoff; that a strategy
 // lasts too long is reported where its answer is missed.
 func (c *call) fact() *member.CallBegan {
-	what := c.name + " returns"
+	what, from := c.name+" returns", " from "
 	if len(c.added) > 0 {
-		what += ", which adds " + counted(c.added)
+		what, from = what+from+"adding "+counted(c.added), " and "
 	}
 	if len(c.removed) > 0 {
-		what += ", which gives up " + counted(c.removed)
+		what += from + "giving up " + counted(c.removed)
 	}
 	f := &member.CallBegan{Name: c.name, What: what, Since: c.since, Limit: c.limit}
 	switch {

@@ -162,7 +162,7 @@ func TestARemoteDrainThatCannotEndIsAStopAfterItsTime(t *testing.T) {
 		unbound := a.later(5*time.Minute, worker, control.Request{Action: control.Drain})
 		_, err := a.ask(5*time.Minute, worker, control.Request{Action: control.Drain, Within: 10 * time.Second})
 		require.ErrorIs(t, err, control.ErrIncomplete)
-		require.ErrorContains(t, err, fmt.Sprintf("%d partitions were left", len(held)))
+		require.ErrorContains(t, err, fmt.Sprintf("with %d partitions left", len(held)))
 		require.ErrorContains(t, err, held[0])
 		require.GreaterOrEqual(t, time.Since(began), 10*time.Second)
 		require.Less(t, time.Since(began), 10*time.Second+2*parti.DefaultConfig().ShutdownTimeout)
@@ -238,7 +238,7 @@ func TestARequestDoesNotReachWhoeverHasTheIDNext(t *testing.T) {
 		for _, action := range []control.Action{control.Hello, control.Drain, control.Cordon, control.Refresh} {
 			_, err := a.ask(time.Minute, worker, control.Request{Action: action, Session: session})
 			require.ErrorIs(t, err, control.ErrSession, action)
-			require.ErrorContains(t, err, fmt.Sprintf("session %d is asked, and session %d holds %s", session, next.Manager.Status().Session, worker))
+			require.ErrorContains(t, err, fmt.Sprintf("the request is for session %d, but session %d holds %s now", session, next.Manager.Status().Session, worker))
 		}
 		require.ErrorIs(t, <-unnamed, control.ErrSession)
 		require.False(t, next.Manager.Status().Draining)

@@ -254,7 +254,7 @@ func TestAWorkerThatMayNotBeAskedFromOutsideGoesOnAndSaysSoOnce(t *testing.T) {
 	require.NoError(t, m.Stop(t.Context()))
 	require.Equal(t, int64(1), denials.Load())
 	said := log.String()
-	require.Equal(t, 1, strings.Count(said, "takes no requests from outside"), said)
+	require.Equal(t, 1, strings.Count(said, "cannot receive remote requests"), said)
 	require.Contains(t, said, `may not subscribe to \"parti.control.`+b.Assignment+`.worker-0\"`)
 }
 
@@ -346,6 +346,7 @@ func TestAWorkerThatLacksAPermissionIsToldWhichAndDoesNotHang(t *testing.T) {
 		began := time.Now()
 		err := (&owned{owners: map[string]int{}}).worker(t, pair(), as(t, s, name)).Start(t.Context())
 		require.ErrorIs(t, err, kv.ErrPermission)
+		require.ErrorContains(t, err, "parti verify --as worker")
 		require.Less(t, time.Since(began), 2*time.Second)
 		return err
 	}

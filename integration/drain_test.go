@@ -237,7 +237,7 @@ func TestADrainThatNobodyCanTakeOverFromIsAStopWhenItsContextEnds(t *testing.T) 
 			incomplete++
 			require.ErrorIs(t, err, parti.ErrDrainIncomplete)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.ErrorContains(t, err, "partitions were left")
+			require.ErrorContains(t, err, "partitions left")
 			require.ErrorContains(t, err, "topic.")
 		}
 		require.NotZero(t, incomplete)
@@ -289,7 +289,7 @@ func TestADrainWhoseHandlerDoesNotLetGoIsAStopWhenItsContextEnds(t *testing.T) {
 		require.Less(t, time.Since(began), 10*time.Second+2*parti.DefaultConfig().ShutdownTimeout+time.Second)
 		require.ErrorIs(t, err, parti.ErrShutdownTimeout)
 		require.ErrorIs(t, err, parti.ErrDrainIncomplete)
-		require.ErrorContains(t, err, fmt.Sprintf("%d partitions were left", len(held)), "those that the hook is giving up")
+		require.ErrorContains(t, err, fmt.Sprintf("with %d partitions left", len(held)), "those that the hook is giving up")
 		<-stuck.Manager.Done()
 	})
 }

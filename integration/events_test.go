@@ -4,11 +4,14 @@
 package integration
 
 import (
+	"context"
 	"flag"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/integration/fleet"
@@ -21,6 +24,8 @@ var events = flag.Bool("events", false, "measure what the usual events cost, one
 const (
 	eventWorkers    = 20
 	eventPartitions = 1000
+	onNode          = 4 // workers on one node
+	inZone          = 7 // workers in one of three zones
 	loopLasts       = 5 * time.Minute
 	loopBack        = time.Second // a process that crashes in a loop is back after
 )
@@ -112,7 +117,7 @@ func usualEvents() []event {
 			}})
 		}
 	}
-	return append(all, event{"refresh: 50 more partitions, 50 fewer", func(t *testing.T, f *fleet.Fleet) int {
+	return append(append(all, nodesAndZones()...), event{"refresh: 50 more partitions, 50 fewer", func(t *testing.T, f *fleet.Fleet) int {
 		list := f.Source.List()[50:]
 		for i := range 50 {
 			list = append(list, fleet.Partition(eventPartitions+i))
@@ -121,6 +126,58 @@ func usualEvents() []event {
 		require.NoError(t, f.Leader().Refresh())
 		return 0
 	}})
+}
+
+// nodesAndZones are the events of a cluster of machines. A replacement starts when its worker is asked to leave, and is there after
+// the time that a pod needs for it.
+func nodesAndZones() (all []event) {
+	for _, back := range []time.Duration{6 * time.Second, 15 * time.Second} {
+		all = append(all, event{fmt.Sprintf("node with 4 workers: all stop, back after %s", back), func(t *testing.T, f *fleet.Fleet) int {
+			procs := f.Followers()[:onNode]
+			had := leave(t, procs)
+			returns(f, procs, back)
+			if back <= window {
+				return 0
+			}
+			return had
+		}})
+	}
+	return append(all,
+		event{"node with 4 workers: all drain, 4 new ones after 6s", emptied},
+		event{"zone with 7 workers: all crash, back after 2m", func(_ *testing.T, f *fleet.Fleet) int {
+			procs := append([]*fleet.Process{f.Leader()}, f.Followers()[:inZone-1]...)
+			had := crash(procs)
+			returns(f, procs, 2*time.Minute)
+			return 2 * had
+		}},
+	)
+}
+
+// returns starts workers again under their IDs after some time.
+func returns(f *fleet.Fleet, procs []*fleet.Process, after time.Duration) {
+	<-time.After(after)
+	for _, p := range procs {
+		f.Restart(p)
+	}
+}
+
+// emptied drains a node: its workers drain in the same instant, and others start elsewhere meanwhile. What they have has to
+// move, and the new ones need as much again.
+func emptied(t *testing.T, f *fleet.Fleet) int {
+	procs, had := f.Followers()[:onNode], 0
+	var leaving sync.WaitGroup
+	for _, p := range procs {
+		had += len(p.Running())
+		leaving.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), recovery)
+			defer cancel()
+			assert.NoError(t, p.Drain(ctx))
+		})
+	}
+	<-time.After(6 * time.Second)
+	f.Start(onNode)
+	leaving.Wait()
+	return had + eventPartitions*onNode/eventWorkers
 }
 
 // joins adds workers; the least is what they need for an even share.

@@ -117,7 +117,7 @@ func TestAStopNamesWhatIsLeftInTheStore(t *testing.T) {
 		p.Link.Cut()
 		d, err := took(p.Manager.Close)
 		require.ErrorIs(t, err, parti.ErrShutdownTimeout)
-		require.EqualError(t, err, "clean leave not done in time: heartbeat of "+id+", claim of "+id+" are left in the store after ShutdownTimeout 10s")
+		require.EqualError(t, err, "clean leave took too long: heartbeat of "+id+", claim of "+id+" are left in the store after ShutdownTimeout 10s")
 		require.LessOrEqual(t, d, shutdown)
 		require.ErrorIs(t, p.Manager.Err(), parti.ErrShutdownTimeout)
 		require.Empty(t, p.Manager.WorkerID())

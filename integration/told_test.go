@@ -148,7 +148,7 @@ func TestAFeedThatRetriesInSilenceIsTold(t *testing.T) {
 			require.Equal(t, 1, told(f.Leader(), parti.ErrStuck, bucket), "the heartbeat says it: "+bucket)
 		}
 		require.Len(t, blind.Manager.Status().Waits, 2)
-		require.Equal(t, "what is stored is seen again", blind.Manager.Status().Waits[0].What)
+		require.Equal(t, "the bucket can be read again", blind.Manager.Status().Waits[0].What)
 		require.ErrorIs(t, blind.Manager.Healthy(), parti.ErrStuck)
 		require.NotEmpty(t, blind.Running(), "it has what it had")
 		blind.Link.Heal()

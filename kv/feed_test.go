@@ -350,7 +350,7 @@ func TestARefreshWhoseAnswerIsLostMayBeDone(t *testing.T) {
 			require.ErrorIs(t, err, ErrUnknown, name)
 			require.NotErrorIs(t, err, ErrNotDone, name)
 			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.ErrorContains(t, err, "may be done yet")
+			require.ErrorContains(t, err, "may still do it")
 		}
 	})
 }

@@ -106,6 +106,8 @@ func TestTheObjectsFitTogether(t *testing.T) {
 				require.True(t, selector.Matches(labels.Set(v.pod.Labels)), "%s does not select the pods", selector)
 			}
 			require.EqualValues(t, 1, budget.Spec.MaxUnavailable.IntValue())
+			require.NotNil(t, budget.Spec.UnhealthyPodEvictionPolicy, "workers that wait for a store would hold up drains of nodes")
+			require.Equal(t, policyv1.AlwaysAllow, *budget.Spec.UnhealthyPodEvictionPolicy)
 			require.Equal(t, one[*corev1.ServiceAccount](t, v.objects).Name, v.pod.Spec.ServiceAccountName)
 			mounted := map[string]bool{}
 			for _, volume := range v.pod.Spec.Volumes {

@@ -85,7 +85,14 @@ func worker(js jetstream.JetStream, registry *prometheus.Registry, instance stri
 	provider := metric.NewMeterProvider(metric.WithReader(reader), metric.WithResource(process))
 	cfg := parti.DefaultConfig()
 	cfg.ExpectedWorkers, cfg.ColdStartWindow, cfg.PlannedScaleWindow = workers, 5*time.Second, time.Second
-	return parti.NewManager(cfg, js, source.Numbered("orders", 30), strategy.NewConsistentHash(), parti.WithMeterProvider(provider))
+	return parti.NewManager(cfg, js, source.Numbered("orders", 30), strategy.NewConsistentHash(), parti.WithMeterProvider(provider),
+		parti.WithHandler(parti.HandlerFunc(work)))
+}
+
+// work stands for yours.
+func work(ctx context.Context, _ *parti.Ownership) error {
+	<-ctx.Done()
+	return nil
 }
 
 func serve(ctx context.Context, out io.Writer, registry *prometheus.Registry, ready func(url string)) error {

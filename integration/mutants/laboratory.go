@@ -49,6 +49,8 @@ func (m mutant) apply() (string, error) {
 type result struct {
 	mutant  mutant
 	test    string // that failed with it; "" for none
+	life    string // on the store in memory that broke a promise with it, and which one; "" for none
+	lived   bool   // lives were lived with it
 	timeout string // the first test that did not end with it; "" for none
 	broken  error  // it does not compile
 	took    time.Duration
@@ -56,7 +58,9 @@ type result struct {
 
 // caught says that a test noticed the mutant. A test that does not end has noticed only a mutant that spins: any other may
 // just have been slow, or waited for something that the mutant has nothing to do with.
-func (r result) caught() bool { return r.test != "" || r.timeout != "" && r.mutant.spins }
+func (r result) caught() bool {
+	return r.test != "" || r.life != "" || r.timeout != "" && r.mutant.spins
+}
 
 func (r result) verdict() string {
 	switch {
@@ -64,6 +68,8 @@ func (r result) verdict() string {
 		return "DOES NOT COMPILE"
 	case r.test != "":
 		return r.test
+	case r.life != "":
+		return r.life
 	case r.timeout != "":
 		return "timed out in " + r.timeout
 	case r.mutant.equivalent != "":
@@ -80,20 +86,29 @@ type stage struct {
 	args   []string
 	env    []string
 	within time.Duration // 0 for [patience]
+	lives  bool          // on the store in memory, at random
 }
 
 // fleets are the packages of scenarios. The first one has the simulated lives as well.
 var fleets = []string{"integration", "integration/faults"}
 
+// inMemory is the package of lives on the store in memory.
+const inMemory = "internal/sim"
+
 // simulated are the rooms whose code runs in lives on the store in memory.
 var simulated = []string{"internal/leader", "internal/ledger", "internal/lease", "internal/member", "internal/topology"}
 
-// lives is the stage of lives on the store in memory. A life in which time does not go on is a failure, not a timeout.
+// lives is the stage of random lives on the store in memory. A life in which time does not go on is a failure, not a timeout.
 func (l *laboratory) lives() stage {
 	return stage{
-		folder: "internal/sim", run: "^Test", skip: "Golden|Shrunk|Bytes|Repeated", within: 2 * time.Minute,
+		folder: inMemory, run: "^TestRandomLives", within: 4 * time.Minute, lives: true,
 		args: []string{"-lives", fmt.Sprint(l.simulated), "-shrink", "0"}, env: []string{"GOGC=800"},
 	}
+}
+
+// episodes is the stage of the lives on the store in memory that are written down: what must happen in each is known.
+func episodes() stage {
+	return stage{folder: inMemory, run: "^Test", skip: "RandomLives|EveryFault|Golden|Shrunk|Bytes|Repeated", within: time.Minute, env: []string{"GOGC=800"}}
 }
 
 // decides says that a mutant is in a room whose code runs in lives on the store in memory.
@@ -103,17 +118,21 @@ func (m mutant) decides() bool {
 
 // stages lists what could catch a mutant, cheapest first.
 func (l *laboratory) stages(m mutant) []stage {
-	if l.only {
-		return []stage{l.lives()}
-	}
 	stages := []stage{{folder: filepath.Dir(m.file)}}
 	if user := map[string]string{
-		"internal/topology": "internal/leader", "internal/ledger": "internal/leader", "strategy": "internal/leader", "internal/store": "kv",
+		"internal/topology": "internal/leader", "internal/ledger": "internal/leader", "internal/lease": "internal/member",
+		"strategy": "internal/leader", "internal/store": "kv",
 	}[filepath.ToSlash(filepath.Dir(m.file))]; user != "" {
 		stages = append(stages, stage{folder: filepath.FromSlash(user)})
 	}
 	if m.decides() {
-		stages = append(stages, l.lives())
+		for n := range stages {
+			stages[n].within = time.Minute
+		}
+		stages = append(stages, episodes(), l.lives())
+	}
+	if l.only {
+		return stages
 	}
 	if m.likely != "" {
 		for _, folder := range fleets {
@@ -142,7 +161,8 @@ type laboratory struct {
 	folder    string
 	seeds     int
 	simulated int  // lives on the store in memory
-	only      bool // these and no other tests
+	only      bool // the tests of the rooms that decide, and these lives
+	both      bool // lives are lived whatever the tests notice
 
 	mu      sync.Mutex
 	healthy map[string]bool // by folder and test: whether it passes without a mutant
@@ -153,7 +173,7 @@ func newLaboratory(o options) (*laboratory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &laboratory{folder: folder, seeds: o.seeds, simulated: max(o.sim, simulatedFew), only: o.sim > 0, healthy: map[string]bool{}}, nil
+	return &laboratory{folder: folder, seeds: o.seeds, simulated: max(o.sim, simulatedFew), only: o.sim > 0, both: o.both, healthy: map[string]bool{}}, nil
 }
 
 func (l *laboratory) close() { _ = os.RemoveAll(l.folder) }
@@ -172,6 +192,9 @@ func (l *laboratory) test(ctx context.Context, m mutant) (result, error) {
 	}
 	r := result{mutant: m}
 	for _, s := range l.stages(m) {
+		if r.broken != nil || r.caught() && (!l.both || !s.lives) {
+			continue
+		}
 		test, timeout, err := l.catches(ctx, room, overlay, s, m.spins)
 		if errors.Is(err, errBroken) {
 			r.broken, err = err, nil
@@ -179,10 +202,12 @@ func (l *laboratory) test(ctx context.Context, m mutant) (result, error) {
 		if err != nil {
 			return result{}, err
 		}
-		r.test, r.timeout = test, cmp.Or(r.timeout, timeout)
-		if r.caught() || r.broken != nil {
-			break
+		if s.lives {
+			r.life, r.lived = test, true
+		} else {
+			r.test = test
 		}
+		r.timeout = cmp.Or(r.timeout, timeout)
 	}
 	r.took = time.Since(began)
 	return r, nil
@@ -225,7 +250,7 @@ func (l *laboratory) catches(ctx context.Context, room, overlay string, s stage,
 		case !healthy:
 			fmt.Fprintf(os.Stderr, "%s: %s fails without a mutant as well, and does not count\n", s.folder, first.test)
 		case !first.timedOut:
-			return first.test, timeout, nil
+			return cmp.Or(first.life, first.test), timeout, nil
 		case timeout != "" || spins:
 			return "", cmp.Or(timeout, first.test), nil
 		default:
@@ -253,7 +278,7 @@ func (l *laboratory) without(s stage) stage {
 	return s
 }
 
-// isHealthy reports whether a test passes three times without any mutant.
+// isHealthy reports whether a test passes without any mutant, three times. Lives on the store in memory are the same each time.
 func (l *laboratory) isHealthy(ctx context.Context, s stage, test string) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -270,7 +295,10 @@ func (l *laboratory) isHealthy(ctx context.Context, s stage, test string) (bool,
 	if err != nil {
 		return false, err
 	}
-	again := stage{folder: s.folder, run: pattern(test), args: append([]string{"-test.count", "3"}, s.args...)}
+	again := stage{folder: s.folder, run: pattern(test), args: s.args, env: s.env}
+	if s.folder != inMemory {
+		again.args = append([]string{"-test.count", "3"}, s.args...)
+	}
 	first, err := play(ctx, binary, again)
 	if err == nil {
 		l.healthy[key] = first.test == ""
@@ -291,6 +319,9 @@ var errBroken = errors.New("does not compile")
 
 func compile(ctx context.Context, room, folder string, flags ...string) (string, error) {
 	binary := filepath.Join(room, strings.ReplaceAll(folder, "/", "_")+".test")
+	if _, err := os.Stat(binary); err == nil {
+		return binary, nil // of an earlier stage
+	}
 	args := append([]string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}, flags...)
 	output, err := exec.CommandContext(ctx, "go", append(args, "./"+folder)...).CombinedOutput()
 	if err != nil {
@@ -308,6 +339,7 @@ const patience = 8 * time.Minute
 // failed is the first test of a run that failed, or the one that was running when the time was over; no name for none.
 type failed struct {
 	test     string
+	life     string // of the random lives on the store in memory that failed, and which promise it broke
 	timedOut bool
 }
 
@@ -339,6 +371,7 @@ func play(ctx context.Context, binary string, s stage) (failed, error) {
 
 var (
 	failure  = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	broke    = regexp.MustCompile(`(?m)sim_test\.go:\d+: seed (\d+): (?:(I\d+|handoff):)?`)
 	begin    = regexp.MustCompile(`(?m)^=== RUN\s+(\S+)`)
 	timedOut = regexp.MustCompile(`(?m)^panic: test timed out after [^\n]*\n\s*running tests:\n\s*(\S+)`)
 )
@@ -353,10 +386,14 @@ func firstFailure(output string) failed {
 		}
 	}
 	if name != "" {
-		return failed{test: name}
+		f := failed{test: name}
+		if m := broke.FindStringSubmatch(output); m != nil {
+			f.life = strings.TrimSuffix(fmt.Sprintf("life %s, %s", m[1], m[2]), ", ")
+		}
+		return f
 	}
 	if m := timedOut.FindStringSubmatch(output); m != nil {
-		return failed{m[1], true}
+		return failed{test: m[1], timedOut: true}
 	}
 	if begun := begin.FindAllStringSubmatch(output, -1); len(begun) > 0 {
 		return failed{test: begun[len(begun)-1][1]}

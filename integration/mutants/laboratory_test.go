@@ -20,7 +20,9 @@ func TestAFailureIsToldFromATimeoutAndFromACrash(t *testing.T) {
 		"a failure": {"=== RUN   TestA\n--- FAIL: TestA (0.1s)\nFAIL\n", failed{test: "TestA"}},
 		"a subtest": {"=== RUN   TestA\n=== RUN   TestA/b\n--- FAIL: TestA (0.1s)\n    --- FAIL: TestA/b (0.1s)\n", failed{test: "TestA/b"}},
 		"a crash":   {"=== RUN   TestA\n--- PASS: TestA (0.1s)\n=== RUN   TestB\npanic: boom\n", failed{test: "TestB"}},
-		"a timeout": {"=== RUN   TestA\n--- PASS: TestA (0.1s)\n=== RUN   TestB\npanic: test timed out after 4m0s\n\trunning tests:\n\t\tTestB (3m59s)\n", failed{"TestB", true}},
+		"a timeout": {"=== RUN   TestA\n--- PASS: TestA (0.1s)\n=== RUN   TestB\npanic: test timed out after 4m0s\n\trunning tests:\n\t\tTestB (3m59s)\n", failed{test: "TestB", timedOut: true}},
+		"a life":    {"=== RUN   TestA\n    sim_test.go:131: seed 7: I1: a runs\n--- FAIL: TestA (0.1s)\n", failed{test: "TestA", life: "life 7, I1"}},
+		"an end":    {"    sim_test.go:131: seed 7: 2 workers lead\n--- FAIL: TestA (0.1s)\n", failed{test: "TestA", life: "life 7"}},
 		"nothing":   {"FAIL\n", failed{}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, firstFailure(c.output)) })
@@ -69,20 +71,17 @@ func TestOnlyTheDecidersMutantsMeetLivesOnTheStoreInMemory(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, len(chosen), len(every))
 
-	l, err := newLaboratory(options{sim: 200})
-	require.NoError(t, err)
-	defer l.close()
-	require.Len(t, l.stages(chosen[0]), 1, "nothing else")
-	require.Contains(t, l.stages(chosen[0])[0].args, "200")
-	l, err = newLaboratory(options{})
-	require.NoError(t, err)
-	defer l.close()
-	folders := func(m mutant) (those []string) {
+	folders := func(o options, m mutant) (those []string) {
+		l, err := newLaboratory(o)
+		require.NoError(t, err)
+		defer l.close()
 		for _, s := range l.stages(m) {
 			those = append(those, filepath.ToSlash(s.folder))
 		}
 		return those
 	}
-	require.Contains(t, folders(mutant{file: "internal/member/lead.go"}), "internal/sim")
-	require.NotContains(t, folders(mutant{file: "kv/lease.go"}), "internal/sim")
+	ledger := mutant{file: "internal/ledger/propose.go"}
+	require.Equal(t, []string{"internal/ledger", "internal/leader", "internal/sim", "internal/sim"}, folders(options{sim: 200}, ledger), "no room that acts")
+	require.Subset(t, folders(options{}, ledger), []string{"internal/ledger", "internal/sim", "actors", "integration"})
+	require.NotContains(t, folders(options{}, mutant{file: "kv/lease.go"}), "internal/sim")
 }

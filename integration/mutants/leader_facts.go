@@ -171,7 +171,7 @@ var learnt = []mutant{
 		name: "lookup-error-ignored", breaks: "A new leader that cannot find out how members went takes them for crashed.",
 		file: "internal/leader/takeover.go",
 		old: `	if f.Err != nil {
-		l.end(FenceLost, fmt.Errorf("ask for absent members: %w", f.Err))
+		l.end(FenceLost, fmt.Errorf("look up absent members: %w", f.Err))
 		return
 	}
 `,
@@ -202,7 +202,7 @@ var learnt = []mutant{
 	{
 		name: "applied-what-nobody-wrote", breaks: "A session that has applied a version of a lost store seems to have let go of all that it is asked to.",
 		file:   "internal/leader/roster.go",
-		old:    `f.Applied > newest && l.stage == leading`,
+		old:    `max(f.Applied, f.Shown) > newest && l.stage == leading`,
 		new:    `f.Applied < 0 && l.stage == leading`,
 		likely: "Scripts",
 	},

@@ -208,7 +208,7 @@ func (c *call) unheard() error {
 	}
 	switch gone := now.Sub(c.nobody); {
 	case !c.heard && gone >= nobodyFor:
-		return fmt.Errorf("%w: nobody listens on %q: the worker is not there, is between two sessions, or takes no requests from outside", ErrNobody, c.subject)
+		return fmt.Errorf("%w: nobody listens on %q: the worker is not there, is between two sessions, or has remote requests switched off", ErrNobody, c.subject)
 	case gone >= nobodyAfter:
 		return fmt.Errorf("%w: session %d has ended without an answer; it had %d partitions when it was last heard", ErrNobody, c.last.Session, c.last.Left)
 	}
@@ -220,7 +220,7 @@ func (c *call) silent(ctx context.Context) error {
 	if c.heard {
 		return fmt.Errorf("%w: session %d goes on, with %d partitions left when it was last heard: %w", ErrSilent, c.last.Session, c.last.Left, context.Cause(ctx))
 	}
-	return fmt.Errorf("%w: nothing was heard on %q; what was asked for may be done yet: %w", ErrSilent, c.subject, context.Cause(ctx))
+	return fmt.Errorf("%w: no answer came on %q; the worker may have done what was asked, or may still do it: %w", ErrSilent, c.subject, context.Cause(ctx))
 }
 
 func (c *call) say(p Progress) {

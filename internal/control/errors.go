@@ -14,7 +14,7 @@ var (
 	// ErrLeaving: the worker is about to end. There is nothing left to ask for.
 	ErrLeaving = errors.New("the worker leaves")
 	// ErrSuperseded: somebody else has asked for the opposite meanwhile.
-	ErrSuperseded = errors.New("taken back meanwhile")
+	ErrSuperseded = errors.New("request superseded")
 	// ErrIncomplete: a drain became a stop before everything was handed over. The worker has left.
 	ErrIncomplete = errors.New("drain incomplete")
 	// ErrRefused: the leader of the group could not list its source again.

@@ -16,9 +16,9 @@ var (
 	// ErrFlapping says that a worker failed again and again, and until when it is given nothing.
 	ErrFlapping = errors.New("worker fails again and again")
 	// ErrUnplaced says that partitions have no owner because the strategy may give them to none of the workers.
-	ErrUnplaced = errors.New("no worker may have these partitions")
+	ErrUnplaced = errors.New("the strategy allows no worker for these partitions")
 	// ErrForeignGroup says that a source and what the group divides have no partition in common.
-	ErrForeignGroup = errors.New("the group is another application's")
+	ErrForeignGroup = errors.New("the group belongs to another application")
 	// ErrOlderSource says that the group already divides a newer version of what the source lists.
 	ErrOlderSource = errors.New("partition source is out of date")
 	// ErrSourceShrunk says that a source lacks most of what is divided. Nothing is taken away before several listings agree.

@@ -188,7 +188,7 @@ func (l *Leader) note(now time.Time, f Fact) {
 	case *Blind:
 		l.blind = f.Since
 	case *Stale:
-		err := fmt.Errorf("%w completely: no listing has confirmed them for %s", ErrBlind, now.Sub(f.Since).Round(time.Millisecond))
+		err := fmt.Errorf("%w completely: no full listing has confirmed them for %s", ErrBlind, now.Sub(f.Since).Round(time.Millisecond))
 		if f.Err != nil {
 			err = fmt.Errorf("%w: %w", err, f.Err)
 		}

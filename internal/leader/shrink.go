@@ -38,7 +38,7 @@ func (l *Leader) believe(now time.Time, list *Listing) *Listing {
 	base := s.divided()
 	if !l.draft.planned || base.empty() || list.version > base.version || l.plannedFor(list) || !list.lostMost(base) {
 		if s.shrunk.base != nil {
-			l.do(&Say{fmt.Sprintf("the source lists %d partitions; the shorter list before it took nothing away", len(list.ids))})
+			l.do(&Say{fmt.Sprintf("the source lists %d partitions; the shorter list before it was not followed", len(list.ids))})
 		}
 		s.shrunk = shrunk{}
 		return list
@@ -54,7 +54,7 @@ func (l *Leader) believe(now time.Time, list *Listing) *Listing {
 	lost := len(base.ids) - len(kept)
 	if s.shrunk.times >= l.cfg.ShrinkConfirmations {
 		if l.cfg.ShrinkConfirmations > 1 {
-			l.do(&Say{fmt.Sprintf("%d listings in a row lack the same %d of %d partitions: they are taken away", s.shrunk.times, lost, len(base.ids))})
+			l.do(&Say{fmt.Sprintf("%d listings in a row lack the same %d of %d partitions: the group removes them", s.shrunk.times, lost, len(base.ids))})
 		}
 		s.shrunk = shrunk{}
 		return list
@@ -62,8 +62,8 @@ func (l *Leader) believe(now time.Time, list *Listing) *Listing {
 	pause := relistFirst
 	if differs { // a source that says something else each time is asked less and less often
 		s.shrunk.pause = min(max(2*s.shrunk.pause, relistFirst), relistMost)
-		l.report(fmt.Errorf("%w: it lists %d partitions and lacks %d of the %d that are divided; all are kept until %d listings in a row lack "+
-			"the same, and it is listed again in %s", ErrSourceShrunk, len(list.ids), lost, len(base.ids), l.cfg.ShrinkConfirmations, s.shrunk.pause))
+		l.report(fmt.Errorf("%w: it lists %d partitions, and %d of the group's %d are missing; the group keeps them until %d listings in a row "+
+			"lack the same ones; the next listing is in %s", ErrSourceShrunk, len(list.ids), lost, len(base.ids), l.cfg.ShrinkConfirmations, s.shrunk.pause))
 	}
 	if s.shrunk.times == 1 {
 		pause = s.shrunk.pause
@@ -88,7 +88,7 @@ func (l *Leader) both(list, base *Listing, shared int) *Listing {
 	whole, err := NewListing(partitions, base.version)
 	switch {
 	case err != nil: // each of the two is fit for a plan, and both together are not
-		l.report(fmt.Errorf("%w: what it adds cannot be given away beside what it lacks: %w", ErrSourceShrunk, err))
+		l.report(fmt.Errorf("%w: its new partitions cannot be added while the missing ones are kept: %w", ErrSourceShrunk, err))
 		return inForce
 	case whole.digest == inForce.digest:
 		return inForce

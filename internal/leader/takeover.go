@@ -28,7 +28,7 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 		l.report(err)
 	}
 	if f.Plan.Version < l.cfg.Seen {
-		l.end(RolledBack, fmt.Errorf("%w: the plan is at version %d, %d was seen", store.ErrRolledBack, f.Plan.Version, l.cfg.Seen))
+		l.end(RolledBack, fmt.Errorf("%w: the plan is at version %d, but version %d was read before", store.ErrRolledBack, f.Plan.Version, l.cfg.Seen))
 		return
 	}
 	l.stored = f.Plan
@@ -110,7 +110,7 @@ func (l *Leader) lookedUp(now time.Time, f *LookedUp) {
 		return
 	}
 	if f.Err != nil {
-		l.end(FenceLost, fmt.Errorf("ask for absent members: %w", f.Err))
+		l.end(FenceLost, fmt.Errorf("look up absent members: %w", f.Err))
 		return
 	}
 	present := l.roster.newest()

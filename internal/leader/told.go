@@ -47,13 +47,13 @@ func (l *Leader) reportUnread() {
 	if len(late) == 0 {
 		return
 	}
-	doubtful, what := l.ledger.Doubtful(), "no partition waits for that"
+	doubtful, what := l.ledger.Doubtful(), "no partition waits for it"
 	if n := len(doubtful); n > 0 {
-		what = fmt.Sprintf("%d partitions that it may hold have no owner until it has, or its session is over: %s",
+		what = fmt.Sprintf("%d partitions that it may hold have no owner until it does, or its session is over: %s",
 			n, some(n, func(i int) string { return doubtful[i] }))
 	}
 	for _, w := range late {
-		l.report(fmt.Errorf("%w: worker %s, whose record could not be read or was lost, has not acknowledged another after HandoffTimeout %s; %s",
+		l.report(fmt.Errorf("%w: the record of worker %s could not be read or was lost, and the worker has not acknowledged its replacement after HandoffTimeout %s; %s",
 			ErrHandoffTimeout, w, l.cfg.HandoffTimeout, what))
 	}
 }

@@ -32,7 +32,7 @@ func (l *Leader) refuses(f *Listed) error {
 		}
 		unknown := ""
 		if inForce.unknown > 0 {
-			unknown = fmt.Sprintf("; %d partitions of the newer list have no owner and are not known here", inForce.unknown)
+			unknown = fmt.Sprintf("; %d partitions of the newer list have no owner, and this leader does not know their names", inForce.unknown)
 		}
 		return fmt.Errorf("%w: it has version %d, the group's list has version %d%s", ErrOlderSource, f.List.version, inForce.version, unknown)
 	case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):
@@ -58,7 +58,7 @@ func (l *Listing) foreign(group string, divided *Listing) error {
 	}
 	version := ""
 	if l.version != divided.version {
-		version = fmt.Sprintf(" under version %d, and those of the group have version %d", l.version, divided.version)
+		version = fmt.Sprintf(" with version %d, while the group's list has version %d", l.version, divided.version)
 	}
 	return fmt.Errorf("%w: the group with bucket %q divides %s, the source lists %s%s; no partition is in both; allowed: a Group of its own "+
 		"for each application, or a higher SourceVersion for new names", ErrForeignGroup, group, name(divided), name(l), version)
@@ -135,7 +135,7 @@ func (l *Leader) completeRemembered(own *Listing) {
 func (l *Leader) rememberedAs(partitions map[string]strategy.Partition) *Listing {
 	list, err := NewListing(slices.Collect(maps.Values(partitions)), l.stored.SourceVersion)
 	if err != nil {
-		l.report(fmt.Errorf("partitions that the records name: %w", err))
+		l.report(fmt.Errorf("list the partitions in the stored records: %w", err))
 		return nil
 	}
 	list.unknown = max(l.stored.Partitions-len(list.ids), 0)

@@ -68,13 +68,13 @@ func (l *Leader) why(changed bool) string {
 	case changed && l.draft.why != "":
 		return l.draft.why
 	case changed:
-		return "taken over from the leader before: records for the present sessions, and what was let go since"
+		return "a new leader has taken over: it writes records for the present sessions and frees what was let go since"
 	case l.decision.Phase == topology.Scaling:
 		return l.topo.Explain(l.decision)
 	case l.decision.Phase == topology.Idle:
 		return "nothing is left to do"
 	}
-	return "the plan before is stored: " + l.decision.Kind.String()
+	return "the previous plan is stored: " + l.decision.Kind.String()
 }
 
 // negotiate finds the newest record format that everyone reads. When that becomes an older one, everything is written anew,

@@ -172,7 +172,7 @@ func (f *Following) planned(plan record.Plan) {
 // meet follows the store's position. It never goes back: where it does, the store is not the one it was.
 func (f *Following) meet(p record.Position) {
 	if p.Term < f.position.Term || p.Version < f.position.Version {
-		f.do(&FollowingLost{fmt.Errorf("%w: it is at term %d version %d, term %d version %d was seen", store.ErrRolledBack,
+		f.do(&FollowingLost{fmt.Errorf("%w: it is at term %d version %d, but term %d version %d was read before", store.ErrRolledBack,
 			p.Term, p.Version, f.position.Term, f.position.Version)})
 		return
 	}
@@ -193,7 +193,7 @@ func (f *Following) assigned(r record.Assignment) {
 	case r.Session == f.cfg.Carried && f.cfg.Carried != 0:
 		f.wanted = &r
 	case r.Session > f.cfg.Session:
-		f.do(&FollowingLost{fmt.Errorf("%w: the leader knows session %d of %s, this is %d", store.ErrLost, r.Session,
+		f.do(&FollowingLost{fmt.Errorf("%w: the leader knows session %d of %s, but this is session %d", store.ErrLost, r.Session,
 			f.cfg.Worker, f.cfg.Session)})
 	}
 }

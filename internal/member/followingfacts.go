@@ -83,7 +83,7 @@ type (
 	FollowingVacated struct{ Is bool }
 	// FollowingFormat says that records of an unknown format were met; nil, that they are gone.
 	FollowingFormat struct{ Err error }
-	// FollowingForeign says that the group is another application's. Nothing is shown any more.
+	// FollowingForeign says that the group belongs to another application. Nothing is shown any more.
 	FollowingForeign struct{ Err error }
 	// FollowingLost says that the store ends this session.
 	FollowingLost struct{ Err error }

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 // TestScripts plays testdata/*.txt: a sentence that says what must be true, commands, "----", the effects. The world answers
 // at once and obeys: heartbeats are sent every 2 s and are trusted for 4.5 s, claims every 10 s for 22.5 s.
 //
-//	set keep, standby, handled, startup 3s   of the configuration
+//	set keep, standby, handled, startup 3s, ids 4s   of the configuration; ids is how long a claim lasts
 //	prefer worker-3            the ID that is tried first
 //	begin, begin leaving       the worker begins; somebody asked it to leave before
 //	joined, leads 3            it has begun and applied version 5; another worker leads, or this one does
@@ -41,6 +41,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	fence, sight               the calculator has lost its fence; it does not see the heartbeats
 //	meet 3 5                   the follower meets a position
 //	phase rebalancing          the leader's
+//	show 5                     the user is being shown a record
 //	apply 5, apply 5 now       a record is in force; somebody waits for it
 //	vacated, recorded          what the leader has recorded for the worker: nothing; something
 //	damped 2m                  the leader gives the worker nothing
@@ -142,8 +143,11 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.cfg.KeepServing = p.cfg.KeepServing || first == "keep"
 		p.cfg.Standby = p.cfg.Standby || first == "standby"
 		p.cfg.Handled = p.cfg.Handled || first == "handled"
-		if first == "startup" {
+		switch first {
+		case "startup":
 			p.cfg.StartupTimeout = duration(t, args[1])
+		case "ids":
+			p.cfg.WorkerIDTTL = duration(t, args[1])
 		}
 	case "prefer":
 		p.cfg.PreferredID = first
@@ -242,6 +246,8 @@ func (p *player) report(t *testing.T, verb string, args []string) {
 		p.from(Follower, &PositionMet{at(number(t, first), int64(number(t, args[1])))})
 	case "phase":
 		p.from(Follower, &PhaseMet{Phase: record.Phase(first), Reads: record.Newest})
+	case "show":
+		p.from(Follower, &Showing{int64(number(t, first))})
 	case "apply":
 		p.from(Follower, &Applied{at(1, int64(number(t, first))), len(args) > 1})
 	case "vacated", "recorded":
@@ -268,7 +274,7 @@ func (p *player) report(t *testing.T, verb string, args []string) {
 	case "close":
 		p.tell(&LeaveAsked{errors.New("connection to the store is closed")})
 	case "foreign":
-		p.from(Follower, &LeaveAsked{errors.New("the group is another application's")})
+		p.from(Follower, &LeaveAsked{errors.New("the group belongs to another application")})
 	case "held":
 		p.tell(&Held{args})
 	case "call":

@@ -52,7 +52,7 @@ func (m *Member) stand(next Standing) {
 		return
 	}
 	m.standing = next
-	m.do(&Say{Level: slog.LevelInfo, Text: "standing changed", Args: []any{"draining", next.Leaving, "cordoned", next.Cordoned}})
+	m.do(&Say{Level: slog.LevelInfo, Text: "drain or cordon changed", Args: []any{"draining", next.Leaving, "cordoned", next.Cordoned}})
 	m.publish()
 	m.do(&Stand{next})
 }

@@ -30,7 +30,7 @@ type Wait struct {
 
 // Problem is a wait as an error.
 func (w Wait) Problem(now time.Time) error {
-	err := fmt.Errorf("%w: waited %s until %s (%s)", errStuck, now.Sub(w.Since).Round(time.Millisecond), w.What, w.Who)
+	err := fmt.Errorf("%w: still waiting (for %s) until %s (%s)", errStuck, now.Sub(w.Since).Round(time.Millisecond), w.What, w.Who)
 	if w.Err != nil {
 		err = fmt.Errorf("%w: %w", err, w.Err)
 	}
@@ -118,7 +118,7 @@ func (m *Member) complain() {
 	var lines []string
 	for _, p := range m.waitsByAge() {
 		if p.told && !p.Quiet && len(lines) < mostStuck {
-			lines = append(lines, fmt.Sprintf("waits since %s until %s (%s)", p.Since.UTC().Format(time.RFC3339), p.What, p.Who))
+			lines = append(lines, fmt.Sprintf("still waits (since %s) until %s (%s)", p.Since.UTC().Format(time.RFC3339), p.What, p.Who))
 		}
 	}
 	m.tellHeartbeat(&Complain{lines})
@@ -190,7 +190,7 @@ func (m *Member) awaitAssignment(now time.Time) {
 // still run must not be run by the next session as well.
 func (m *Member) awaitGiveUp(now time.Time) {
 	if m.winding.rejoin {
-		what := fmt.Sprintf("everything of session %d is given up, before which %s does not rejoin", m.session.number, m.whom())
+		what := fmt.Sprintf("session %d has given everything up, so that %s can rejoin", m.session.number, m.whom())
 		m.await("", Wait{
 			Key: waitsForGiveUp, What: what, Who: m.whom(), Since: now, Due: now.Add(m.cfg.HandoffTimeout), Err: errHandoffTimeout,
 		})
@@ -210,7 +210,7 @@ func (m *Member) awaitHandlers(now time.Time, held []string) {
 	}
 	for _, id := range held[:min(len(held), mostHandlers)] {
 		m.await("", Wait{
-			Key: waitsForHandler + id, What: "the handler of " + id + " returns, which was told to", Who: m.whom(), Since: now,
+			Key: waitsForHandler + id, What: "the handler of " + id + ", whose context has ended, returns", Who: m.whom(), Since: now,
 			Due: now.Add(m.cfg.HandoffTimeout), Err: errHandoffTimeout,
 		})
 	}
@@ -223,7 +223,7 @@ func (m *Member) awaitFormat(now time.Time, err error) {
 		return
 	}
 	m.await(Follower, Wait{
-		Key: waitsForFormat, What: "every record can be read, before which nothing is applied", Who: "the store", Since: now,
+		Key: waitsForFormat, What: "every record can be read, so that assignments can be applied", Who: "the store", Since: now,
 		Due: now.Add(m.cfg.HandoffTimeout), Err: fmt.Errorf("%w: %w", ErrNewerFormat, err), Quiet: true,
 	})
 }

@@ -102,7 +102,7 @@ func (f *feed) relist() {
 	}
 	f.info(f.bucket, by, func(i model.Info, err error) {
 		if err == nil && i.Last < f.upTo {
-			err = fmt.Errorf("%w: the %s bucket is at %d, %d was seen", store.ErrRolledBack, f.bucket, i.Last, f.upTo)
+			err = fmt.Errorf("%w: the %s bucket is at sequence %d, but sequence %d was read before", store.ErrRolledBack, f.bucket, i.Last, f.upTo)
 		}
 		if err != nil || f.ended {
 			failed(err)
@@ -225,7 +225,7 @@ func (f *feed) tell(e store.Entry) {
 	if f.bucket == store.Assignments && e.Key == store.PlanKey {
 		f.planSeen = max(f.planSeen, e.Revision)
 	}
-	u := store.Update{Kind: store.UpdatePut, Entry: e, UpTo: e.Revision}
+	u := store.Update{Kind: store.UpdatePut, Entry: f.known(e), UpTo: e.Revision}
 	switch e.Kind {
 	case store.Put:
 		f.live[e.Key] = true

@@ -78,9 +78,12 @@ func (c *client) list(b store.Bucket, keys []string, atLeast uint64, by time.Tim
 			case e.None:
 				c.listNothing(b, keys, atLeast, by, done, again)
 			case e.Revision < atLeast:
-				again(fmt.Errorf("%w: complete up to %d, asked for %d", store.ErrNotDone, e.Revision, atLeast))
+				again(fmt.Errorf("%w: the answer is complete up to sequence %d, allowed: %d or later", store.ErrNotDone, e.Revision, atLeast))
 			default:
 				slices.SortFunc(e.Entries, func(x, y store.Entry) int { return cmp.Compare(x.Key, y.Key) })
+				for i := range e.Entries {
+					e.Entries[i] = c.known(e.Entries[i])
+				}
 				done(store.Snapshot{Entries: e.Entries, UpTo: e.Revision}, nil)
 			}
 		})
@@ -106,7 +109,7 @@ func (c *client) listNothing(b store.Bucket, keys []string, atLeast uint64, by t
 			}
 			c.get(b, keys[n], by, func(_ store.Entry, err error) {
 				if !errors.Is(err, store.ErrNotFound) {
-					again(fmt.Errorf("%w: %q is there after all", store.ErrNotDone, keys[n]))
+					again(fmt.Errorf("%w: one replica lacks %q, and the stream has it", store.ErrNotDone, keys[n]))
 					return
 				}
 				look(n + 1)
