@@ -26,7 +26,7 @@ type mutant struct {
 	file   string
 	old    string // occurs exactly once
 	new    string
-	// likely names the tests of the fleet that come first, as a pattern; none for all.
+	// likely names the tests of its package and of the fleet that come first, as a pattern; none for all.
 	likely string
 	// spins marks a bug that keeps something busy or waiting for ever, so that a test which does not end has noticed it.
 	spins bool
@@ -135,6 +135,7 @@ func (l *laboratory) stages(m mutant) []stage {
 		return stages
 	}
 	if m.likely != "" {
+		stages = slices.Insert(stages, 0, stage{folder: filepath.Dir(m.file), run: m.likely})
 		for _, folder := range fleets {
 			stages = append(stages, stage{folder: folder, run: m.likely, skip: "Simulated"})
 		}
