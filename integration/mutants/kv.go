@@ -174,7 +174,7 @@ var read = []mutant{
 		name: "journal-in-snapshots", breaks: "A snapshot of the assignments asks for the journal as well.",
 		file:   "kv/read.go",
 		old:    "	if b != store.Assignments {\n		return s.readChunk",
-		new:    "	if b < buckets {\n		return s.readChunk",
+		new:    "	if b < store.Buckets {\n		return s.readChunk",
 		likely: "LeaveTheJournalOut",
 	},
 
@@ -209,7 +209,7 @@ var read = []mutant{
 		name: "lost-term-from-zero", breaks: "A term that was overwritten begins at one again, below the plan's: everybody takes the store for an older copy, for good.",
 		file: "kv/term.go",
 		old:  `return plan.Term, err`,
-		new:  `return 0, err`,
+		new:  `return plan.Term - plan.Term, err`,
 	},
 	{
 		name: "garbage-has-an-end", breaks: "A heartbeat that is no record is waited for, though it never expires.",

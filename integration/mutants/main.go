@@ -35,7 +35,7 @@ import (
 
 func main() {
 	run := flag.String("run", "", "only the mutants whose names match")
-	show := flag.Bool("list", false, "list the mutants and run none; texts that are stale are named")
+	show := flag.Bool("list", false, "list the mutants and run none; those that are stale or do not compile are named")
 	workers := flag.Int("j", 1, "mutants at a time")
 	seeds := flag.Int("seeds", 60, "simulated lives for those that no other test catches; 0 for none")
 	sim := flag.Int("sim", 0, "only the mutants of the rooms that decide: their tests, and for what these do not notice so many lives on the store in memory")
@@ -76,10 +76,7 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 		}
 	}
 	if o.list {
-		for _, m := range chosen {
-			fmt.Fprintf(out, "%-34s %-28s %s\n", m.name, m.file, m.breaks)
-		}
-		return 0, nil
+		return 0, list(ctx, out, chosen)
 	}
 	began := time.Now()
 	results, err := runAll(ctx, chosen, o)
@@ -123,6 +120,19 @@ func count(results []result) (n counts) {
 		}
 	}
 	return n
+}
+
+// list prints the mutants, and names those that do not compile.
+func list(ctx context.Context, out io.Writer, chosen []mutant) error {
+	c, err := newChecker(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range chosen {
+		fmt.Fprintf(out, "%-34s %-28s %s\n", m.name, m.file, m.breaks)
+		err = errors.Join(err, c.check(m))
+	}
+	return err
 }
 
 func choose(pattern string, decide bool) ([]mutant, error) {
