@@ -78,16 +78,21 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 	if o.list {
 		return 0, list(ctx, out, chosen)
 	}
+	l, err := newLaboratory(o)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
 	began := time.Now()
-	results, err := runAll(ctx, chosen, o)
+	results, err := l.testAll(ctx, chosen, o)
 	if err != nil {
 		return 0, err
 	}
 	report(out, results)
 	n := count(results)
 	required := cmp.Or(o.required, len(results)-n.equivalent)
-	fmt.Fprintf(out, "\n%d of %d caught, %d by tests, %d by lives on the store in memory; %d timed out and not caught, %d cannot be; required: %d; took %s\n",
-		n.caught, len(results), n.tests, n.lives, n.timeouts, n.equivalent, required, time.Since(began).Round(time.Second))
+	fmt.Fprintf(out, "\n%d of %d caught, %d by tests, %d by lives on the store in memory; %d timed out and not caught, %d cannot be; required: %d\n%s, %s of processor time\n",
+		n.caught, len(results), n.tests, n.lives, n.timeouts, n.equivalent, required, time.Since(began).Round(time.Second), time.Duration(l.used.Load()).Round(time.Second))
 	if n.caught < required {
 		code = 1
 	}
@@ -157,13 +162,8 @@ func choose(pattern string, decide bool) ([]mutant, error) {
 	return chosen, nil
 }
 
-// runAll runs the mutants, some at a time. The first error ends all.
-func runAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
-	l, err := newLaboratory(o)
-	if err != nil {
-		return nil, err
-	}
-	defer l.close()
+// testAll runs the mutants, some at a time. The first error ends all.
+func (l *laboratory) testAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	results := make([]result, len(chosen))
