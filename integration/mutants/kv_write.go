@@ -181,8 +181,14 @@ var written = []mutant{
 	{
 		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
 		file: "kv/lease.go",
-		old:  `case l.Revision == 0 && (absent || entry.Kind != store.Put):`,
-		new:  `case l.Revision == 0 && (absent || entry.Kind != store.Put) && l.TTL < 0:`,
+		old:  `case l.Revision == 0 && (absent || entry.Kind != store.Put ||`,
+		new:  `case l.Revision == 0 && l.TTL < 0 && (absent || entry.Kind != store.Put ||`,
+	},
+	{
+		name: "ghost-over-a-live-entry", breaks: "A first write in the place of an ended session's entry may be stored after its release.",
+		file: "kv/lease.go",
+		old:  `TTL: s.TTL(b), Chain: chain, Over: replaced}`,
+		new:  `TTL: s.TTL(b), Chain: chain}`,
 	},
 
 	// Identity beyond a session and a process.
