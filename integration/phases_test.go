@@ -41,7 +41,7 @@ func TestWhoeverFailsAtWhateverStepOfAHandoff(t *testing.T) {
 					bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 						f := fleet.New(t, s, 30, fleet.SlowHandler(200*time.Millisecond))
 						f.Begin(3)
-						<-time.After(time.Minute)
+						f.Rest()
 						leader := f.Leader()
 						others := f.Followers()
 						joiner := f.Make()

@@ -36,7 +36,7 @@ func TestAStoreRestoredFromAnOlderCopyUsesNoEpochAgain(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 40)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		copied := copyStore(s)
 		<-time.After(time.Minute)
 		f.Followers()[0].Crash() // what was its is granted under epochs that the copy does not know
@@ -56,7 +56,7 @@ func TestARestoreInWhichNobodySurvivesUsesNoEpochAgain(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 40)
 		old := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		copied := copyStore(s)
 		f.Start(2)
 		<-time.After(2 * time.Minute)
@@ -80,7 +80,7 @@ func TestABucketThatIsRestoredAloneIsNoticed(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 40)
 				old := f.Begin(3)
-				<-time.After(time.Minute)
+				f.Rest()
 				copied := copyStore(s)
 				<-time.After(time.Minute)
 				for _, p := range old { // new sessions, terms and versions, of which the copy knows nothing

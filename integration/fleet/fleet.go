@@ -191,6 +191,10 @@ func (f *Fleet) Begin(n int, with ...With) []*Process {
 	return procs
 }
 
+// Rest waits until what a settled group did last no longer matters: twice its pause after a rebalance. It is no longer than that
+// because whoever is at rest renews its leases, and a test pays for each of them, under the race detector most of all.
+func (f *Fleet) Rest() { <-time.After(2 * f.base.Config.RebalanceCooldown) }
+
 // Make returns a process that is not started.
 func (f *Fleet) Make(with ...With) *Process {
 	f.t.Helper()
