@@ -122,6 +122,7 @@ func TestABucketThatCannotBeReliedOnIsRefused(t *testing.T) {
 			require.ErrorIs(t, err, parti.ErrBucketMismatch)
 			require.ErrorContains(t, err, field)
 			require.ErrorContains(t, err, "allowed")
+			require.ErrorContains(t, err, "parti verify --as worker")
 			require.ErrorIs(t, m.Err(), parti.ErrBucketMismatch)
 		})
 	}

@@ -43,6 +43,22 @@ func TestTheTableOfDependenciesIsThatOfGoMod(t *testing.T) {
 	require.ElementsMatch(t, direct, named, "allowed: one row of docs/architecture.md, Dependencies, for each module that go.mod requires directly")
 }
 
+// TestTheGuidesInstallTheServerOfGoMod: the version that readers install is the one that the tests have run with.
+func TestTheGuidesInstallTheServerOfGoMod(t *testing.T) {
+	const server = "github.com/nats-io/nats-server/v2"
+	mod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	tested := regexp.MustCompile(server + ` (v\S+)`).FindStringSubmatch(string(mod))
+	require.NotNil(t, tested)
+	for _, page := range []string{"README.md", "docs/getting-started.md"} {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		shown := regexp.MustCompile(server + `@(v[\w.-]+)`).FindStringSubmatch(string(text))
+		require.NotNil(t, shown, page)
+		assert.Equal(t, tested[1], shown[1], page)
+	}
+}
+
 // TestItBuildsOnEverySystem takes a minute where nothing is cached, so it has to be asked for.
 func TestItBuildsOnEverySystem(t *testing.T) {
 	if os.Getenv("PARTITEST_BUILDS") == "" {

@@ -129,6 +129,25 @@ func rooms(t *testing.T) map[string][]*ast.File {
 	return found
 }
 
+// TestTheJudgeOfFleetsSharesNoCodeWithTheLibrary: a mistake that both made would be found by nobody.
+func TestTheJudgeOfFleetsSharesNoCodeWithTheLibrary(t *testing.T) {
+	files, err := filepath.Glob("integration/checker/*.go")
+	require.NoError(t, err)
+	judged := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, spec := range file.Imports {
+			assert.NotContains(t, spec.Path.Value, ".", "%s imports something besides the standard library", name)
+		}
+		judged++
+	}
+	require.NotZero(t, judged)
+}
+
 func TestActorsHoldNoLocks(t *testing.T) {
 	files, err := filepath.Glob("actors/*.go")
 	require.NoError(t, err)

@@ -71,6 +71,7 @@ func (f *follower) step(fact member.FollowingFact) {
 func (f *follower) perform(effect member.FollowingEffect) {
 	switch e := effect.(type) {
 	case *member.FollowingShow:
+		f.report(&showing{e.Record.Version})
 		f.show(e)
 	case *member.FollowingCompare:
 		f.run(func(ctx context.Context) any {

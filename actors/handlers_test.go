@@ -360,6 +360,20 @@ func TestAWorkerAcknowledgesNothingNewWhileItsListOfWhatIsHeldCannotBeRead(t *te
 	says(5)
 }
 
+// TestAHeartbeatSaysWhatItsUserWasShownUntilThatIsAcknowledged: it may run, and a store that lost its records does not know.
+func TestAHeartbeatSaysWhatItsUserWasShownUntilThatIsAcknowledged(t *testing.T) {
+	h := &heartbeat{held: func() unsettled { return unsettled{} }}
+	require.Zero(t, h.record().Shown)
+	for _, version := range []int64{5, 7, 6} {
+		h.receive(nil, &announce{version})
+	}
+	require.Equal(t, int64(7), h.record().Shown)
+	h.applied.Version = 5
+	require.Equal(t, int64(7), h.record().Shown)
+	h.applied.Version = 7
+	require.Zero(t, h.record().Shown)
+}
+
 // TestGivingEverythingUpOutlivesALateFollower: a follower that was at work when its session ended may still ask for something.
 func TestGivingEverythingUpOutlivesALateFollower(t *testing.T) {
 	b := newBook()

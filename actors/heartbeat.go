@@ -34,6 +34,7 @@ type heartbeat struct {
 	hold     lease.Hold
 	lease    store.Lease     // zero before the first acknowledged write
 	applied  record.Position // by this session: nothing, at first
+	shown    int64           // the newest version that the user was shown
 	told     record.Position // what of it the last heartbeat has told
 	holding  []string        // what that one listed
 	reads    int             // the newest format that everybody in the group reads
@@ -82,6 +83,8 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 	case *beatNow:
 		h.asked = &msg.fence
 		h.question = h.hurry()
+	case *announce:
+		h.shown = max(h.shown, msg.version)
 	case *position:
 		h.applied = msg.Position
 		if msg.now {
@@ -182,7 +185,12 @@ func (h *heartbeat) record() record.Heartbeat {
 			return !still
 		})
 	}
+	shown := h.shown
+	if shown <= h.told.Version {
+		shown = 0
+	}
 	return record.Heartbeat{
+		Shown:   shown,
 		Session: h.session, Applied: h.told, Holding: h.holding, Starting: held.Starting[:min(len(held.Starting), mostHeld)],
 		Capacity: h.set.Capacity, Labels: h.set.Labels, Cordoned: h.cordoned, Leaving: h.leaving, Failed: h.anew, Stuck: h.stuck,
 	}

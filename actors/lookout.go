@@ -94,8 +94,8 @@ func beatFact(e store.Entry) leader.Fact {
 		return &leader.Garbled{Worker: e.Key, Revision: e.Revision, Stored: e.Created, Err: err}
 	}
 	return &leader.Beat{
-		Worker: e.Key, Session: h.Session, Applied: h.Applied.Version, Holding: h.Holding, Capacity: h.Capacity, Labels: h.Labels, Cordoned: h.Cordoned,
-		Leaving: h.Leaving, Failed: h.Failed, Stuck: h.Stuck, Reads: h.Reads, Stored: e.Created,
+		Worker: e.Key, Session: h.Session, Applied: h.Applied.Version, Shown: h.Shown, Holding: h.Holding, Capacity: h.Capacity, Labels: h.Labels,
+		Cordoned: h.Cordoned, Leaving: h.Leaving, Failed: h.Failed, Stuck: h.Stuck, Reads: h.Reads, Stored: e.Created,
 	}
 }
 

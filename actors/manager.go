@@ -213,6 +213,8 @@ func factOf(by member.Kind, message reported) member.Fact {
 		return &member.PhaseMet{Phase: msg.phase, Reads: msg.reads}
 	case *vacated:
 		return &member.Vacated{Is: msg.is}
+	case *showing:
+		return &member.Showing{Version: msg.version}
 	case *applied:
 		return &member.Applied{Position: msg.position, Awaited: msg.acknowledge}
 	case *formatMet:

@@ -96,6 +96,8 @@ type (
 		phase record.Phase
 		reads int // the newest format that everybody reads, as far as the leader knows
 	}
+	// showing: the user is being shown the worker's record of this version.
+	showing struct{ version int64 }
 	// applied: the worker's record of this position is in force. acknowledge says that someone waits for it.
 	applied struct {
 		position    record.Position
@@ -130,6 +132,7 @@ func (*elected) reported()      {}
 func (*deposed) reported()      {}
 func (*seen) reported()         {}
 func (*phaseSeen) reported()    {}
+func (*showing) reported()      {}
 func (*applied) reported()      {}
 func (*formatMet) reported()    {}
 func (*fenceLost) reported()    {}
@@ -145,6 +148,8 @@ type (
 		late
 		fence store.Fence
 	}
+	// announce (heartbeat): the user is being shown this version.
+	announce struct{ version int64 }
 	// position (heartbeat): carry this acknowledgement; at once where someone waits.
 	position struct {
 		late

@@ -6,6 +6,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/nats-io/nats.go"
@@ -34,7 +35,7 @@ func (m *manager) open(e *member.Open) {
 	m.run(func(ctx context.Context) any {
 		if before != nil {
 			buckets, err := before.Reopen(ctx)
-			return m.opened(buckets, leader.Edition{}, err, running)
+			return m.opened(buckets, leader.Edition{}, advised(err), running)
 		}
 		if err := m.lockState(); err != nil {
 			return &opened{err: err}
@@ -44,8 +45,17 @@ func (m *manager) open(e *member.Open) {
 		if err == nil && !running {
 			own, err = checkSource(ctx, m.set, buckets)
 		}
-		return m.opened(buckets, own, err, running)
+		return m.opened(buckets, own, advised(err), running)
 	})
+}
+
+// advised adds to an error which command shows more. The error names the first thing that is wrong; the command lists all, and
+// what to do about each.
+func advised(err error) error {
+	if errors.Is(err, kv.ErrPermission) || errors.Is(err, kv.ErrBucketMismatch) {
+		return fmt.Errorf("%w (the command parti verify --as worker shows all that is wrong)", err)
+	}
+	return err
 }
 
 // use takes the store into use that was opened last.

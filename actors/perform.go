@@ -77,6 +77,8 @@ func (m *manager) instruct(effect member.Effect) {
 	switch e := effect.(type) {
 	case *member.Beat:
 		m.tellChild(member.Heartbeat, &beatNow{fence: e.Fence})
+	case *member.Announce:
+		m.tellChild(member.Heartbeat, &announce{version: e.Version})
 	case *member.Acknowledge:
 		m.tellChild(member.Heartbeat, &position{Position: e.Position, now: e.Now})
 	case *member.Recount:
@@ -143,6 +145,7 @@ func (m *manager) builder(e *member.Spawn) func(*guard, func(reported)) body {
 		return func(g *guard, report func(reported)) body {
 			h := newHeartbeat(g, report, set, buckets, s.id, s.number, e.Anew, l.runner.handlers.Held)
 			h.standing = standing{e.Standing.Leaving, e.Standing.Cordoned}
+			h.shown = e.Shown
 			h.begun = e.Begun
 			return h
 		}

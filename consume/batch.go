@@ -88,7 +88,7 @@ func (e *exit) checkOne(m *nats.Msg) error {
 	case !literal(m.Subject):
 		return fmt.Errorf("its subject is %q, allowed: a subject without wildcards", m.Subject)
 	case e.collides(m.Subject):
-		return fmt.Errorf("its subject is %q, allowed: one that is not of the form %q, which positions have", m.Subject, e.head+"…"+e.tail)
+		return fmt.Errorf("its subject is %q, allowed: one that does not look like the subject of a position, %q", m.Subject, e.head+"…"+e.tail)
 	}
 	if err := takes(e.config, m.Subject, "it"); err != nil {
 		return err
@@ -96,8 +96,8 @@ func (e *exit) checkOne(m *nats.Msg) error {
 	size := len(m.Data)
 	for name, values := range m.Header {
 		if reserved(name) && (name != jetstream.MsgTTLHeader || !e.config.AllowMsgTTL) {
-			return fmt.Errorf("it has the header %s, allowed: no header of the server's, except %s where the stream has AllowMsgTTL; "+
-				"a batch is stored once without %s", name, jetstream.MsgTTLHeader, jetstream.MsgIDHeader)
+			return fmt.Errorf("it has the header %s, allowed: no header that the server interprets, except %s if the stream has AllowMsgTTL; "+
+				"a batch is stored once even without %s", name, jetstream.MsgTTLHeader, jetstream.MsgIDHeader)
 		}
 		for _, value := range values {
 			size += len(name) + len(value)

@@ -57,11 +57,11 @@ func matches(c jetstream.StreamConfig, subject string) error {
 // loses it when it is made anew or restored from an older copy.
 func same(info *jetstream.StreamInfo, created time.Time, position uint64) error {
 	if !info.Created.Equal(created) {
-		return fmt.Errorf("%w: stream %q was made anew at %s while it was read; position %d is of the one of %s",
+		return fmt.Errorf("%w: stream %q was made anew at %s while it was read; position %d belongs to the stream made at %s",
 			ErrStreamChanged, info.Config.Name, info.Created, position, created)
 	}
 	if info.State.LastSeq < position {
-		return fmt.Errorf("%w: the position in stream %q is %d, its last sequence is %d; was it restored from an older copy?",
+		return fmt.Errorf("%w: the position in stream %q is %d, but the stream ends at sequence %d; was it restored from an older copy?",
 			ErrStreamChanged, info.Config.Name, position, info.State.LastSeq)
 	}
 	return nil
@@ -73,8 +73,8 @@ func tooMany(stream string, err error) error {
 	if !errors.As(err, &api) || api.ErrorCode != codeConsumers {
 		return nil
 	}
-	return fmt.Errorf("%w: stream %q has as many consumers as it may, allowed: MaxConsumers of the stream, or the server's limit where the "+
-		"stream says nothing, above the number of partitions: %w", ErrStream, stream, err)
+	return fmt.Errorf("%w: stream %q has reached its limit of consumers, allowed: a limit above the number of partitions (MaxConsumers of the "+
+		"stream, or else the limit of the server): %w", ErrStream, stream, err)
 }
 
 // checkpoints makes the bucket of the positions where it is missing, and checks it. It returns where the position of a

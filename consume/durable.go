@@ -97,7 +97,7 @@ func (h *handler) consumer(ctx context.Context, want jetstream.ConsumerConfig) e
 		return fmt.Errorf("%w: stream %q does not exist", ErrStream, h.cfg.Stream)
 	case errors.As(err, &api) && api.ErrorCode == codeNotUnique:
 		return fmt.Errorf("%w: another consumer of the work queue %q has a filter that overlaps %q, allowed: filters that do not overlap; "+
-			"a consumer of a partition that is not listed any more has to be deleted", ErrStream, h.cfg.Stream, want.FilterSubject)
+			"delete the consumers of partitions that the source does not list any more", ErrStream, h.cfg.Stream, want.FilterSubject)
 	case tooMany(h.cfg.Stream, err) != nil:
 		return tooMany(h.cfg.Stream, err)
 	case !errors.Is(err, jetstream.ErrConsumerExists):
@@ -107,7 +107,7 @@ func (h *handler) consumer(ctx context.Context, want jetstream.ConsumerConfig) e
 		return h.client.js.Consumer(ctx, h.cfg.Stream, want.Durable)
 	})
 	if err != nil {
-		return fmt.Errorf("look at the consumer %q of stream %q: %w", want.Durable, h.cfg.Stream, err)
+		return fmt.Errorf("read the consumer %q of stream %q: %w", want.Durable, h.cfg.Stream, err)
 	}
 	if c := there.CachedInfo().Config; c.FilterSubject != want.FilterSubject || c.AckPolicy != want.AckPolicy || c.MaxDeliver > 0 || len(c.PriorityGroups) > 0 {
 		return fmt.Errorf("%w: the consumer %q of stream %q has the filter %q, %s and MaxDeliver %d, allowed: %q, explicit acknowledgement and no MaxDeliver; "+
@@ -157,7 +157,7 @@ type acknowledged struct {
 	pending int       // acknowledgements that no confirmed one followed
 }
 
-var errUnconfirmed = fmt.Errorf("%w: an acknowledgement was not confirmed", errConsumer)
+var errUnconfirmed = fmt.Errorf("%w: the server did not confirm an acknowledgement", errConsumer)
 
 func (w *acknowledged) turn() chan<- struct{} { return nil }
 func (w *acknowledged) granted() error        { return nil }

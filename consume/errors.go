@@ -10,10 +10,10 @@ import "errors"
 var (
 	// ErrStream says that a stream or a bucket does not exist, or has a property that would lose messages or handle them
 	// twice. The error names the property and what is allowed.
-	ErrStream = errors.New("the stream is not fit")
+	ErrStream = errors.New("the stream cannot be used")
 	// ErrStreamChanged says that the stored position belongs to an earlier form of the stream: the stream was deleted and
 	// created again, or restored from an older copy. No message is handled until you remove or correct the position.
-	ErrStreamChanged = errors.New("the stream is not the one that the position belongs to")
+	ErrStreamChanged = errors.New("the position belongs to another stream, or to an earlier state of this one")
 	// ErrStale says that an owner with a higher epoch has claimed the position. This owner may write nothing more.
 	ErrStale = errors.New("a newer owner has claimed the position")
 	// ErrPosition says that the stored position cannot be used: it is not a position, or it belongs to a later release or to
@@ -31,7 +31,7 @@ var (
 	ErrPanic = errors.New("the function panicked")
 	// ErrManaged is the error that the acknowledging methods of a [Message] return: the return value of its function is its
 	// acknowledgement.
-	ErrManaged = errors.New("the message is acknowledged by what its function returns")
+	ErrManaged = errors.New("the return value of the function acknowledges the message")
 	// ErrSubjectShared says that two partitions have the same filter, so that each would handle the messages of both.
 	ErrSubjectShared = errors.New("two partitions have the same subject")
 )
@@ -40,8 +40,8 @@ var (
 var (
 	errConflict   = errors.New("the condition does not hold")
 	errNotDone    = errors.New("not done")
-	errUnknown    = errors.New("it is not known whether it was done")
-	errUnanswered = errors.New("the connection was made anew before the answer came") // errReconnected ends a reader
+	errUnknown    = errors.New("outcome unknown")
+	errUnanswered = errors.New("the client reconnected before the answer came") // errReconnected ends a reader
 	errGap        = errors.New("a delivery is missing")
 	errSilent     = errors.New("the server is silent")
 	errConsumer   = errors.New("the server has ended the consumer")

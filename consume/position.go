@@ -107,13 +107,13 @@ func (p place) read(data []byte, mine record) (uint64, error) {
 	where := fmt.Sprintf("%s in stream %s", p.subject, p.stream)
 	var was record
 	if err := json.Unmarshal(data, &was); err != nil || was.Format == 0 {
-		return 0, fmt.Errorf("%w: %s is %.80q, allowed: a position; is something else published there?", ErrPosition, where, data)
+		return 0, fmt.Errorf("%w: %s is %.80q, allowed: a position; does something else publish there?", ErrPosition, where, data)
 	}
 	switch {
 	case was.Format > formatNewest:
 		return 0, fmt.Errorf("%w: %s has format %d, allowed: at most %d; it was written by a later release", ErrPosition, where, was.Format, formatNewest)
 	case was.Stream != mine.Stream || was.Subject != mine.Subject:
-		return 0, fmt.Errorf("%w: %s belongs to subject %q of stream %q, allowed: subject %q of stream %q; use another place for another reader",
+		return 0, fmt.Errorf("%w: %s belongs to subject %q of stream %q, allowed: subject %q of stream %q; give each reader positions of its own",
 			ErrPosition, where, was.Subject, was.Stream, mine.Subject, mine.Stream)
 	case was.Epoch > mine.Epoch:
 		return 0, fmt.Errorf("%w: %s is held under epoch %d by %s, this owner has epoch %d; "+

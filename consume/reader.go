@@ -131,7 +131,7 @@ func (r *reader) take(m *nats.Msg) (d Message, ok bool, err error) {
 		return Message{}, false, fmt.Errorf("%w: its message has the reply subject %q", errConsumer, m.Reply)
 	}
 	if r.delivered++; consumer != r.delivered {
-		return Message{}, false, fmt.Errorf("%w: number %d of the consumer came after %d", errGap, consumer, r.delivered-1)
+		return Message{}, false, fmt.Errorf("%w: delivery %d of the consumer came after delivery %d", errGap, consumer, r.delivered-1)
 	}
 	r.left--
 	r.size += (len(m.Data) - r.size) / 8
@@ -144,7 +144,7 @@ func (r *reader) word(m *nats.Msg) error {
 	case "100": // a sign of life, which says how many messages there should have been
 		last, err := strconv.ParseUint(m.Header.Get("Nats-Last-Consumer"), 10, 64)
 		if err == nil && last > r.delivered {
-			return fmt.Errorf("%w: the server has sent %d messages, %d came", errGap, last, r.delivered)
+			return fmt.Errorf("%w: the server has sent %d messages, and %d have arrived", errGap, last, r.delivered)
 		}
 		return nil
 	case "404", "408": // a request is over, with so many messages not sent
@@ -176,7 +176,7 @@ func lost(err error) bool {
 }
 
 // errReconnected ends a reader: what was under way when the connection broke did not come.
-var errReconnected = errors.New("the connection was made anew")
+var errReconnected = errors.New("the client reconnected")
 
 // opened tries to open a reader for as long as patience allows.
 func opened(ctx context.Context, open func(context.Context) (*reader, error)) (*reader, error) {

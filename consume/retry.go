@@ -46,7 +46,7 @@ func panicked(r any) error {
 }
 
 // errEnding says that the partition has to be let go before the message is done. It is nobody's failure.
-var errEnding = errors.New("the partition is let go")
+var errEnding = errors.New("the worker has to let go of the partition")
 
 // abort is an error of this package's in the place of one of the function's: the message is not to blame.
 type abort struct{ cause error }
@@ -116,7 +116,7 @@ func (h *handler) giveUp(o owner, m *Message, cause error) error {
 			ErrHalted, id, m.sequence, h.cfg.Stream, m.attempt, h.cfg.Retry.Most, cause)
 	}
 	if err := h.bury(o, m, cause); err != nil {
-		return fmt.Errorf("%w: of message %d of stream %q, partition %s: %w; the message failed with: %w", ErrDeadLetter, m.sequence, h.cfg.Stream, id, err, cause)
+		return fmt.Errorf("%w: message %d of stream %q, partition %s: %w; the message failed with: %w", ErrDeadLetter, m.sequence, h.cfg.Stream, id, err, cause)
 	}
 	h.resume(id)
 	return nil

@@ -410,7 +410,7 @@ func TestAStreamThatAllowsTooFewConsumersIsRefused(t *testing.T) {
 			two := st.started(b, func() error { return run(t.Context(), b, (&log{}).take) })
 			err := two.wait(t)
 			require.ErrorIs(t, err, ErrStream)
-			require.ErrorContains(t, err, "allowed: MaxConsumers of the stream")
+			require.ErrorContains(t, err, "has reached its limit of consumers")
 			require.NoError(t, one.stop(t))
 		})
 	}

@@ -346,6 +346,7 @@ func TestAWorkerThatLacksAPermissionIsToldWhichAndDoesNotHang(t *testing.T) {
 		began := time.Now()
 		err := (&owned{owners: map[string]int{}}).worker(t, pair(), as(t, s, name)).Start(t.Context())
 		require.ErrorIs(t, err, kv.ErrPermission)
+		require.ErrorContains(t, err, "parti verify --as worker")
 		require.Less(t, time.Since(began), 2*time.Second)
 		return err
 	}

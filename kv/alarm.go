@@ -5,14 +5,14 @@ package kv
 
 import "sync"
 
-// alarm carries what one feed of a store finds out to the others. What they follow comes from the same servers, so none
-// has to wait until it notices by itself.
+// alarm tells all feeds of a store what one of them has found out. The feeds follow the same servers, so each can act on it
+// before it would notice by itself.
 type alarm struct {
 	mu    sync.Mutex
 	feeds map[chan hint]bool
 }
 
-// hint is the revision of a plan that is stored; 0 says that the server has been silent for too long.
+// hint is the revision of a plan that is stored. 0 means that the server has been silent for too long.
 type hint uint64
 
 const silence hint = 0
@@ -35,7 +35,7 @@ func (a *alarm) leave(ear chan hint) {
 	delete(a.feeds, ear)
 }
 
-// ring reaches all feeds but the one that rings.
+// ring wakes all feeds except the one that rings.
 func (a *alarm) ring(own chan hint, h hint) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

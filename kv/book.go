@@ -15,8 +15,8 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// book lists the entries that a holder may have in the store: every hold from just before its first write until it is
-// known to be gone, or surely over. A write whose outcome is unknown stays in it.
+// book lists the entries that a holder may have in the store. It has every hold from just before its first write until the hold
+// is known to be gone, or has surely expired. A write whose outcome is unknown stays in it.
 type book struct {
 	mu    sync.Mutex
 	holds map[record.Token]hold
@@ -24,20 +24,20 @@ type book struct {
 
 // hold is one chain in the book.
 type hold struct {
-	lease store.Lease // Revision is that of the last acknowledged write; 0 when the first was not
+	lease store.Lease // Revision is that of the last acknowledged write; 0 if there was none
 	acked time.Time   // when that was sent; zero for none
 	until time.Time   // when its entry has surely expired
 }
 
-// writing notes that a write of the hold is about to be sent. A renewal that nobody answers may be stored as long as the
-// entry of the one before is there, which is one TTL at most, and then lasts for another.
+// writing notes that the hold is about to be written. If nobody answers a renewal, the server may still store it while the
+// entry before it exists, which is one TTL at most, and the renewed entry then lasts for another TTL.
 func (b *book) writing(l store.Lease) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.holds[l.Chain] = hold{l, b.holds[l.Chain].acked, time.Now().Add(2*l.TTL + lateExpiry)}
 }
 
-// wrote notes that a write was acknowledged. Whatever else this holder had under that key is replaced by it.
+// wrote notes that a write was acknowledged. It replaces whatever else this holder had under that key.
 func (b *book) wrote(l store.Lease) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -56,7 +56,8 @@ func (b *book) gone(chain record.Token) {
 	delete(b.holds, chain)
 }
 
-// acked returns when the last acknowledged write of a hold was sent: its entry is not older. The zero time is unknown.
+// acked returns when the last acknowledged write of a hold was sent. The entry is not older than that. The zero time means
+// unknown.
 func (b *book) acked(chain record.Token) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,11 +92,11 @@ func (b *book) left(bucket store.Bucket) []store.Lease {
 	return left
 }
 
-// Left lists the holds of this process that may still be in a bucket: those that were not released, and those of which
-// nobody knows whether they were stored. Each can be given to Release. One whose entry has surely expired is not listed.
+// Left lists the holds of this process that may still be in a bucket: the holds that were not released, and those whose write
+// has an unknown outcome. Each can be passed to Release. A hold whose entry has surely expired is not listed.
 func (s *Store) Left(b store.Bucket) []store.Lease { return s.holder.book.left(b) }
 
-// beginWrite notes a write that is sent next. One whose context has ended is not sent, and not noted.
+// beginWrite notes a write that is about to be sent. If the context has ended, the write is neither sent nor noted.
 func (s *Store) beginWrite(ctx context.Context, l store.Lease) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", ErrNotDone, ctx.Err())

@@ -18,8 +18,8 @@ import (
 
 const claimSpread = 50 * time.Millisecond
 
-// ClaimID begins a session: it claims a preferred ID, or the lowest that is free; see [Store.SessionNumber].
-// [ErrNoFreeID] names the range when every ID is held.
+// ClaimID begins a session. It claims a preferred ID, or else one of the lowest free IDs; see [Store.SessionNumber]. If every
+// ID is held, it returns [ErrNoFreeID], whose text names the range.
 func (s *Store) ClaimID(ctx context.Context, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -54,7 +54,7 @@ func (s *Store) ClaimID(ctx context.Context, rec record.Claim, opts store.ClaimO
 	}
 }
 
-// acquireID waits only so long for an answer that may never come: a claim that was stored is known again.
+// acquireID limits the wait for an answer that may never come. If the claim was stored anyway, the next attempt recognises it.
 func (s *Store) acquireID(ctx context.Context, id string, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
@@ -83,10 +83,10 @@ func (s *Store) freeIDs(ctx context.Context, opts store.ClaimOptions) ([]string,
 	return free, nil
 }
 
-// lateExpiry is how long after its time a server that was away, or changed its leader, may show an entry.
+// lateExpiry is how long a server may still show an expired entry after it was away or has changed its leader.
 const lateExpiry = 5 * time.Second
 
-// awaits: the entry is the prior claim, which is dead and about to expire.
+// awaits reports whether the entry is the prior claim of a dead process that is about to expire.
 func awaits(e store.Entry, o store.ClaimOptions) bool {
 	return o.Prior != nil && e.Key == o.Prior.Key && e.Token.Of(o.Prior.Chain) &&
 		!time.Now().Before(o.Prior.TrustedUntil()) && time.Now().Before(o.Prior.Sent.Add(o.Prior.TTL+lateExpiry))
@@ -96,13 +96,14 @@ func notExpired(e store.Entry) error {
 	return fmt.Errorf("%w: our own claim of %q has not expired yet", ErrNotDone, e.Key)
 }
 
-// mayTakeOver: the claim is that of this process' prior session, and still trusted, or was made here and its answer lost.
+// mayTakeOver reports whether the claim may be taken over: it is the claim of this process's prior session and still trusted,
+// or this process made it and the answer was lost.
 func (s *Store) mayTakeOver(e store.Entry, opts store.ClaimOptions) bool {
 	return s.holder.orphaned(e.Token) || opts.Prior != nil && e.Key == opts.Prior.Key && s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) &&
 		time.Now().Before(opts.Prior.TrustedUntil())
 }
 
-// choose picks a preferred ID if it is free, otherwise one of the lowest width.
+// choose returns a preferred ID if it is free, and otherwise one of the lowest width free IDs.
 func choose(free, prefer []string, width int) int {
 	for _, id := range prefer {
 		if n := slices.Index(free, id); n >= 0 {
@@ -112,9 +113,9 @@ func choose(free, prefer []string, width int) int {
 	return rand.IntN(min(width, len(free)))
 }
 
-// SessionNumber returns the number of the session that a claim begins: its revision, or one more than any session of
-// that ID which is named elsewhere. It is named with a higher number only when the claims were restored from an older
-// copy than the rest.
+// SessionNumber returns the number of the session that a claim begins. It is the revision of the claim. If any entry names a
+// session of that ID with a number as high or higher, it is one more than that number: this happens only when the claims were
+// restored from an older copy than the other buckets.
 func (s *Store) SessionNumber(ctx context.Context, claim store.Lease) (uint64, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()

@@ -12,7 +12,8 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// maxKey is the longest key in bytes. The server closes a connection for good that sends a control line beyond 4 KiB.
+// maxKey is the length of the longest key in bytes. If a client sends a control line of more than 4 KiB, the server closes the
+// connection for good.
 const maxKey = 256
 
 // Config names the buckets of the store and sets the lifetimes in it. The caller sets the defaults and validates it; Open
@@ -58,7 +59,7 @@ func (c Config) ttl(b store.Bucket) time.Duration {
 	return [store.Buckets]time.Duration{c.WorkerIDTTL, c.LeaderTTL, c.HeartbeatTTL, 0}[b]
 }
 
-// check refuses what would not fail at once but break leases or keys later.
+// check refuses values that would not fail at once, but would break leases or keys later.
 func (c Config) check() error {
 	for b := range store.Buckets {
 		if c.bucket(b) == "" || strings.ContainsAny(c.bucket(b), " .*>\t\r\n") {
@@ -82,7 +83,7 @@ func (c Config) check() error {
 	return checkKey(c.ID(c.IDMax))
 }
 
-// checkKey refuses what is no single subject token, or too long for the server.
+// checkKey refuses a key that is not a single subject token, or is too long for the server.
 func checkKey(key string) error {
 	if key == "" || len(key) > maxKey || strings.ContainsFunc(key, notInKey) {
 		return fmt.Errorf("%w: key %q, allowed: 1 to %d characters out of a-z, A-Z, 0-9, -, _, / and =", ErrConfig, key, maxKey)

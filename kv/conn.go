@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// What leases need of a connection.
+// The settings of a connection on which leases rely.
 const (
 	reconnectWait   = 100 * time.Millisecond
 	reconnectJitter = 20 * time.Millisecond

@@ -18,15 +18,16 @@ import (
 )
 
 const (
-	// consumeTimeout bounds the making of a consumer, and is how long the server keeps one that nobody asks.
+	// consumeTimeout limits the creation of a consumer. The server also removes a consumer that nobody has asked for so long.
 	consumeTimeout = 5 * time.Second
-	// pullBatch is how many messages are asked for at once, and pullExpires for how long.
+	// pullBatch is the number of messages in one request, and pullExpires is how long the request lasts.
 	pullBatch   = 256
 	pullExpires = 2 * time.Minute
 )
 
-// consumer follows a stream from one sequence on. It asks the server itself, because it has to know when the server was
-// last heard: a consumer of the client says so only after two heartbeats are missing, and does not say when.
+// consumer follows a stream from one sequence on. It sends the requests to the server itself, because it has to know when the
+// server was last heard. A consumer of the client library reports a silence only after two heartbeats are missing, and does not
+// say when it began.
 type consumer struct {
 	store     *Store
 	subject   string // of the requests
@@ -42,8 +43,8 @@ var (
 	errConsumer = errors.New("the server has ended the consumer")
 )
 
-// consume makes a consumer of the keys (nil for all) that begins after a sequence and has the server send a sign of life
-// whenever it has been silent for the heartbeat.
+// consume creates a consumer of the keys (nil for all) that begins after a sequence. The server sends a sign of life whenever
+// it has been silent for the duration heartbeat.
 func (s *Store) consume(ctx context.Context, b store.Bucket, keys []string, after uint64, heartbeat time.Duration) (*consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, consumeTimeout)
 	defer cancel()
@@ -56,7 +57,7 @@ func (s *Store) consume(ctx context.Context, b store.Bucket, keys []string, afte
 	}
 	c := &consumer{
 		store: s, subject: s.prefix + "CONSUMER.MSG.NEXT." + s.stream(b) + "." + made.CachedInfo().Name, heartbeat: heartbeat,
-		// All that is asked for fits, and a few words of the server beside it.
+		// The channel has room for every requested message, and for a few status messages of the server.
 		messages: make(chan *nats.Msg, 2*pullBatch),
 	}
 	nc := s.js.Conn()
@@ -70,10 +71,10 @@ func (s *Store) consume(ctx context.Context, b store.Bucket, keys []string, afte
 	return c, nil
 }
 
-// stop ends the consumer; the server forgets it some seconds later.
+// stop ends the consumer. The server removes it some seconds later.
 func (c *consumer) stop() { _ = c.sub.Unsubscribe() }
 
-// pull asks for more.
+// pull requests more messages.
 func (c *consumer) pull(ctx context.Context) error {
 	request, err := json.Marshal(map[string]any{"batch": pullBatch, "expires": pullExpires, "idle_heartbeat": c.heartbeat})
 	if err != nil {
@@ -88,7 +89,7 @@ func (c *consumer) pull(ctx context.Context) error {
 	return err
 }
 
-// receive makes sense of a message of the subscription; ok is false where it was only a word of the server.
+// receive decodes a message of the subscription. ok is false if it was only a status message of the server.
 func (c *consumer) receive(ctx context.Context, b store.Bucket, m *nats.Msg) (e store.Entry, ok bool, err error) {
 	if m.Reply == "" {
 		return store.Entry{}, false, c.word(ctx, m)
@@ -106,7 +107,7 @@ func (c *consumer) receive(ctx context.Context, b store.Bucket, m *nats.Msg) (e 
 	return c.store.entry(b, m.Subject, meta.Sequence.Stream, meta.Timestamp, m.Header, m.Data), true, err
 }
 
-// word takes what the server says beside the messages.
+// word handles a status message of the server.
 func (c *consumer) word(ctx context.Context, m *nats.Msg) error {
 	switch status := m.Header.Get("Status"); status {
 	case "100": // a heartbeat, which says how many messages there should have been

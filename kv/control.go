@@ -15,10 +15,11 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// Requests to one worker travel as refreshes do, beside the store; see package control.
+// Requests to one worker travel beside the store, as refreshes do; see package control.
 
-// ServeControl hands what the holder of a worker ID is asked to handle, until ctx ends. handle must not block. Nobody hears of a
-// request whose answer would go to JetStream. It is [ErrPermission] where the user of the connection may not subscribe to that.
+// ServeControl passes each request to the holder of a worker ID to handle, until ctx ends. handle must not block. A request
+// whose reply subject belongs to JetStream is dropped. ServeControl returns [ErrPermission] if the connection's user may not
+// subscribe to the requests.
 func (s *Store) ServeControl(ctx context.Context, worker string, handle func(data []byte, reply string)) error {
 	nc, subject := s.js.Conn(), control.Subject(s.cfg.Assignment, worker)
 	made := make(chan *nats.Subscription, 1)
@@ -27,14 +28,14 @@ func (s *Store) ServeControl(ctx context.Context, worker string, handle func(dat
 	var failed error
 	denied, unsure := s.tryOut(tried, subject, func() error {
 		sub, err := nc.Subscribe(subject, func(m *nats.Msg) {
-			if m.Reply != "" && s.answerable(m.Reply) { // without a reply subject somebody tries out whether it may ask
+			if m.Reply != "" && s.answerable(m.Reply) { // without a reply subject somebody tests the permission to ask
 				handle(m.Data, m.Reply)
 			}
 		})
 		made <- sub
 		return err
 	})
-	// A subscription that the server has not confirmed is asked for again when the connection is back.
+	// If the server has not confirmed the subscription, the client sends it again when the connection is back.
 	sub := <-made
 	if sub == nil {
 		failed = fmt.Errorf("subscribe to %q: %w", subject, notDone(unsure))
@@ -50,8 +51,9 @@ func (s *Store) ServeControl(ctx context.Context, worker string, handle func(dat
 	return failed
 }
 
-// answerable reports whether an answer may go to a subject. Those of the JetStream API are not for answers: under a prefix that
-// the user has chosen they look like any other subject, and an answer there would have this worker purge a bucket, say.
+// answerable reports whether an answer may go to a subject. Subjects of the JetStream API are refused: an answer there could
+// make this worker purge a bucket, for instance. With a prefix that the user has chosen, these subjects look like any other, so
+// the prefix is checked.
 func (s *Store) answerable(reply string) bool {
 	return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)
 }

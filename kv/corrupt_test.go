@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/bubble"
@@ -17,9 +18,9 @@ import (
 )
 
 // scrawl stores what a stranger would: without a condition, without a TTL.
-func scrawl(t *testing.T, s *Store, b store.Bucket, key, value string) {
+func scrawl(t *testing.T, s *Store, b store.Bucket, key, value string, opts ...jetstream.PublishOpt) {
 	t.Helper()
-	_, err := s.js.PublishMsg(t.Context(), &nats.Msg{Subject: s.subject(b, key), Data: []byte(value)})
+	_, err := s.js.PublishMsg(t.Context(), &nats.Msg{Subject: s.subject(b, key), Data: []byte(value)}, opts...)
 	require.NoError(t, err)
 }
 
@@ -47,7 +48,7 @@ func TestALeaseOnLeadershipThatIsNoRecordHoldsNothing(t *testing.T) {
 
 func TestALeaseOnLeadershipOfALaterReleaseIsRespected(t *testing.T) {
 	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		scrawl(t, s, store.Election, store.LeaderKey, `{"format":4,"token":"a/1/1","leads":"worker-7"}`)
+		scrawl(t, s, store.Election, store.LeaderKey, `{"format":4,"token":"a/1/1","leads":"worker-7"}`, jetstream.WithMsgTTL(s.TTL(store.Election)))
 		_, err := s.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-1"}, nil)
 		require.ErrorIs(t, err, ErrTaken)
 	})
@@ -66,7 +67,7 @@ func TestAHeartbeatThatIsNoRecordIsExpiredInTheEnd(t *testing.T) {
 		require.Equal(t, []string{"expired worker-0", "synced"}, h.take())
 		time.Sleep(5 * resyncEvery)
 		require.NotContains(t, h.take(), "expired worker-0", "once")
-		scrawl(t, s, store.Heartbeats, "worker-0", `{"format":1,"token":"a/1/1","session":3}`)
+		scrawl(t, s, store.Heartbeats, "worker-0", `{"format":1,"token":"a/1/1","session":3}`, jetstream.WithMsgTTL(time.Hour))
 		require.Equal(t, []string{"put worker-0"}, h.take(), "its worker may come back")
 		time.Sleep(5 * resyncEvery)
 		require.NotContains(t, h.take(), "expired worker-0")
@@ -112,5 +113,37 @@ func TestAHeartbeatThatIsNoRecordIsWrittenOver(t *testing.T) {
 			return err != nil
 		})
 		require.NoError(t, err)
+	})
+}
+
+// TestACopyOfALeaseThatHasNoLifetimeHoldsNothingForGood: somebody puts back what a worker had written. It would never expire.
+func TestACopyOfALeaseThatHasNoLifetimeHoldsNothingForGood(t *testing.T) {
+	withStores(t, func(t *testing.T, before, now *Store) {
+		copies := func(b store.Bucket, key string) {
+			e, err := now.Get(t.Context(), b, key)
+			require.NoError(t, err)
+			scrawl(t, now, b, key, string(e.Value))
+		}
+		_, err := before.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-0"}, nil)
+		require.NoError(t, err)
+		old := acquire(t, before, "worker-0")
+		h := listen(t, now, store.Heartbeats, nil, 0)
+		require.Equal(t, []string{"put worker-0", "synced"}, h.take())
+		copies(store.Election, store.LeaderKey)
+		copies(store.Heartbeats, "worker-0")
+		_, err = now.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-1"}, nil)
+		require.NoError(t, err, "a group without a leader for good")
+		time.Sleep(old.TTL)
+		require.Equal(t, []string{"put worker-0"}, h.take())
+		time.Sleep(2 * resyncEvery)
+		require.Contains(t, h.take(), "expired worker-0", "a worker that lives for good")
+		began := time.Now()
+		_, err = now.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
+		require.NoError(t, err)
+		require.Less(t, time.Since(began), time.Second)
+		copies(store.Heartbeats, "worker-0")
+		time.Sleep(old.TTL)
+		require.NoError(t, now.Release(t.Context(), now.Left(store.Heartbeats)[0]))
+		require.Less(t, time.Since(began), old.TTL+time.Second)
 	})
 }

@@ -18,24 +18,27 @@ import (
 
 const (
 	resyncEvery = 30 * time.Second
-	// suspicion is how long a store has to look rolled back: just after a change of leader a replica can look so.
+	// suspicion is how long a store has to look rolled back before a feed believes it. Just after a change of leader, a replica
+	// can look like that for a moment.
 	suspicion = 2 * time.Second
-	// heartbeatGrace is how late a sign of life of the server may come.
+	// heartbeatGrace is how late a sign of life of the server may be.
 	heartbeatGrace = 400 * time.Millisecond
-	// blindAfter is how long a feed has seen nothing when it says so, and blindLost how long it has at least tried to make
-	// a new consumer by then.
+	// blindAfter is how long a feed has seen nothing before it says so. blindLost is how long it must have tried to create a new
+	// consumer by then.
 	blindAfter = 2 * time.Second
 	blindLost  = 500 * time.Millisecond
-	// awake is how long ago a feed has heard something that it believes in when another one has not.
+	// awake limits what counts as recent: if one feed has heard nothing, it asks whether another one has heard something this
+	// recently.
 	awake = 500 * time.Millisecond
-	// crowd spreads over time what all workers do at the same moment, as after an outage of the store.
+	// crowd is the time over which workers spread what all of them would do at the same moment, as after an outage of the store.
 	crowd = 200 * time.Millisecond
 )
 
-// signOfLife is after which silence the server has to say that it is there. The leader follows the heartbeats, and whatever
-// else it does depends on them. The other feeds are each worker's own, and theirs are what an idle group costs. The lease on
-// leadership is renewed more often than that. Each renewal names the newest plan, and so tells a feed of records that it has
-// missed one. That feed needs signs of life of its own only for leaders that do not say so.
+// signOfLife is the length of a silence after which the server has to send a sign of life. The feed of heartbeats has a short
+// one: the leader follows it, and everything else that the leader does depends on it. Each worker has the other feeds, so their
+// signs of life are the cost of an idle group. The lease on leadership is usually renewed before its feed needs a sign of life.
+// Each renewal names the newest plan. So a feed of assignments learns that it has missed a plan, and needs its own signs of
+// life only with leaders that do not name the plan.
 func signOfLife(b store.Bucket) time.Duration {
 	switch b {
 	case store.Heartbeats:
@@ -47,21 +50,22 @@ func signOfLife(b store.Bucket) time.Duration {
 	}
 }
 
-// Feed tells what is stored under the keys (nil for all) and every change of it, until ctx ends, whose error it then
-// returns, or until the store is not the one it was, or was emptied ([ErrRolledBack]), or the connection is closed for good.
+// Feed passes what is stored under the keys (nil for all), and then every change of it, to emit. It returns when ctx ends, with
+// the error of ctx. It also returns if the store was recreated, rolled back or emptied ([ErrRolledBack]), or if the connection
+// is closed for good.
 //
 // First comes a snapshot that is complete at least up to atLeast: its markers and values, then an update of kind
-// store.UpdateSynced. Then come the changes. After each reconnect, and every 30 s, a fresh snapshot repairs what was missed:
-// a value or marker that is newer, store.UpdateGone for a key that is not there any more, and store.UpdateSynced again. Changes
-// are told while a snapshot is being taken, and while one fails. A heartbeat that is no record at all is told, and told as
-// expired by one of the snapshots after a TTL, though it is still there.
+// store.UpdateSynced. Then come the changes. After each reconnect, and every 30 s, Feed takes a new snapshot and repairs what
+// was missed: it emits each newer value or marker, store.UpdateGone for each key that is no longer there, and
+// store.UpdateSynced again. Changes are still emitted while a snapshot is being taken, and when one fails. A heartbeat that is
+// not a record is emitted; one of the snapshots after a TTL reports it as expired, although the value is still there.
 //
-// An outage of the store only makes it wait, and say so: store.UpdateBlind when nothing has been seen for two seconds and no new
-// consumer could be made for half a second, and store.UpdateStale when changes come but no snapshot has succeeded for the 30 s
-// and an OperationTimeout. Each is told once, with the time since when and what went wrong last, and is over with the next
-// store.UpdateSynced.
+// During an outage of the store, Feed waits and reports the outage. It emits store.UpdateBlind when it has seen nothing for two
+// seconds and could not create a consumer for half a second. It emits store.UpdateStale when changes arrive, but no snapshot
+// has succeeded for 30 s and an OperationTimeout. It emits each of them once, with the time when the trouble began and the last
+// error. The next store.UpdateSynced ends the trouble.
 //
-// emit is called from one goroutine at a time and must not block. Revisions of a key never go back.
+// emit is called by one goroutine at a time and must not block. Revisions of a key never go back.
 func (s *Store) Feed(ctx context.Context, b store.Bucket, keys []string, atLeast uint64, emit func(store.Update)) error {
 	nc := s.js.Conn()
 	now := time.Now()
@@ -80,8 +84,8 @@ func (s *Store) Feed(ctx context.Context, b store.Bucket, keys []string, atLeast
 	return fmt.Errorf("feed of %s: %w", b, err)
 }
 
-// feed is one goroutine, which tells. Beside it runs at most one job: a listing, or the making of a consumer. So neither
-// holds up what the consumer delivers.
+// feed is one goroutine, which calls emit. Beside it runs at most one job: a listing, or the creation of a consumer. So neither
+// of them delays what the consumer delivers.
 type feed struct {
 	view
 	keys      []string
@@ -92,12 +96,12 @@ type feed struct {
 	promiseBy time.Time   // when it should have been delivered; zero once that was looked at
 	consumer  *consumer   // nil while there is none
 	since     time.Time   // when the consumer was made
-	lost      time.Time   // when the one before was given up
-	last      store.Entry // that the consumer delivered
+	lost      time.Time   // when the consumer before it was dropped
+	last      store.Entry // the last one that the consumer delivered
 	extent    extent      // of the stream when it was last listed
 	parts     *assembly   // of what the consumer delivers
 	due       *time.Timer
-	quiet     *time.Timer // of what has to be said when nothing comes
+	quiet     *time.Timer // for what is due although nothing arrives
 	job       context.CancelFunc
 	done      chan result // of the job
 	again     bool        // the job is to be done again, whatever comes of it
@@ -107,10 +111,10 @@ type feed struct {
 	listed    time.Time   // when the last snapshot that succeeded began
 	blind     bool        // was told
 	stale     bool        // was told
-	suspected time.Time   // since when the store seems to be another than it was; zero for not
+	suspected time.Time   // since when the store has looked rolled back; zero if it does not
 }
 
-// result is what has come of a job.
+// result is the outcome of a job.
 type result struct {
 	began    time.Time
 	snapshot *store.Snapshot // nil where a listing shows that nothing has changed
@@ -152,7 +156,7 @@ func (f *feed) run(ctx context.Context) error {
 	}
 }
 
-// end waits for the job, if there is one, and leaves nothing behind.
+// end waits for the job, if there is one, and cleans up.
 func (f *feed) end() {
 	if f.job != nil {
 		f.job()
@@ -178,7 +182,7 @@ func (f *feed) start(ctx context.Context, job func(ctx context.Context) result) 
 	}()
 }
 
-// list begins to take a snapshot.
+// list starts to take a snapshot.
 func (f *feed) list(ctx context.Context) {
 	if f.job != nil {
 		f.again = true
@@ -198,24 +202,24 @@ func (f *feed) list(ctx context.Context) {
 	})
 }
 
-// extent is what a stream holds, as far as its state says.
+// extent describes what a stream holds, as far as the state of the stream shows it.
 type extent struct {
 	first, last, messages uint64
 	at                    time.Time // when the last message was stored
 }
 
-// same says that nothing was written and nothing removed between two extents.
+// same reports whether nothing was written or removed between two extents.
 func (e extent) same(before extent) bool {
 	return e.first == before.first && e.last == before.last && e.messages == before.messages && e.at.Equal(before.at)
 }
 
-// only says that an entry is all that the stream holds.
+// only reports whether the entry is the only message of the stream.
 func (e extent) only(entry store.Entry) bool {
 	return e.messages == 1 && e.first == e.last && e.last == entry.Revision && e.at.Equal(entry.Created)
 }
 
-// relist takes a snapshot of the stream that this one is known to be, if it still is that. It takes none where its extent
-// says that everything is told.
+// relist takes a snapshot, if the stream is still the one that this feed knows. It takes none if told says that the extent
+// shows nothing new.
 func (s *Store) relist(ctx context.Context, b store.Bucket, keys []string, upTo uint64, told func(extent) bool) (*store.Snapshot, extent, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -234,12 +238,12 @@ func (s *Store) relist(ctx context.Context, b store.Bucket, keys []string, upTo 
 	if told(now) {
 		return nil, now, nil
 	}
-	// From now on this extent counts as told, so a replica that lags must not answer.
+	// This extent now counts as emitted, so a replica that lags must not answer.
 	snapshot, err := s.snapshot(ctx, b, keys, max(upTo, now.last))
 	return &snapshot, now, err
 }
 
-// finished goes on after a job. Its error ends the feed.
+// finished handles the result of a job. Its error ends the feed.
 func (f *feed) finished(ctx context.Context, o result) error {
 	switch {
 	case o.err != nil:
@@ -281,7 +285,7 @@ func (f *feed) finished(ctx context.Context, o result) error {
 	return nil
 }
 
-// failed tries again, unless the store is not the one it was, or is gone for good.
+// failed plans the next attempt, unless the store was replaced or is gone for good.
 func (f *feed) failed(err error) error {
 	switch {
 	case f.store.js.Conn().IsClosed():
@@ -305,7 +309,7 @@ func (f *feed) failed(err error) error {
 	return nil
 }
 
-// received tells what the consumer has delivered.
+// received emits what the consumer has delivered.
 func (f *feed) received(ctx context.Context, m *nats.Msg) {
 	e, ok, err := f.consumer.receive(ctx, f.bucket, m)
 	if ok {
@@ -330,7 +334,7 @@ func (f *feed) received(ctx context.Context, m *nats.Msg) {
 	}
 }
 
-// alarmed hears what another feed has found out.
+// alarmed handles what another feed has found out.
 func (f *feed) alarmed(h hint) {
 	switch {
 	case f.consumer == nil:
@@ -343,7 +347,7 @@ func (f *feed) alarmed(h hint) {
 	}
 }
 
-// broken is when a plan is late that is known to be stored; zero for never.
+// broken returns when a plan that is known to be stored is overdue; zero for never.
 func (f *feed) broken() time.Time {
 	if uint64(f.promised) <= f.told[store.PlanKey].revision {
 		return time.Time{}
@@ -351,7 +355,7 @@ func (f *feed) broken() time.Time {
 	return f.promiseBy
 }
 
-// lose gives up a consumer that is broken, or may be, and begins anew.
+// lose drops a consumer that is broken, or may be, and starts again.
 func (f *feed) lose() {
 	if f.consumer != nil {
 		f.consumer.stop()
@@ -367,7 +371,7 @@ func (f *feed) lose() {
 	f.due.Reset(rand.N(crowd))
 }
 
-// deadline is when something has to be said or done although nothing comes.
+// deadline returns when the feed has to act although nothing arrives.
 func (f *feed) deadline() time.Time {
 	never := time.Now().Add(time.Hour)
 	silent, blind, stale := never, never, never
@@ -391,7 +395,7 @@ func (f *feed) deadline() time.Time {
 	return first
 }
 
-// blindFrom is when a feed without a consumer says so.
+// blindFrom returns when a feed without a consumer reports that it is blind.
 func (f *feed) blindFrom() time.Time {
 	seen, lost := f.seen.Add(blindAfter), f.lost.Add(blindLost)
 	if lost.After(seen) {
@@ -404,7 +408,7 @@ func (f *feed) staleFrom() time.Time {
 	return f.listed.Add(resyncEvery + f.store.cfg.OperationTimeout)
 }
 
-// overdue says and does what its time has come for.
+// overdue does and reports whatever is due.
 func (f *feed) overdue() {
 	now := time.Now()
 	switch {

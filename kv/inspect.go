@@ -35,8 +35,8 @@ type Problem struct {
 	Editable bool
 }
 
-// Inspect checks the buckets of a group and says what is wrong with each, or that it is missing. It changes nothing. It
-// needs the permission to publish to $JS.API.STREAM.INFO of each of them.
+// Inspect checks the buckets of a group. For each it says what is wrong, or that the bucket is missing. It changes nothing. It
+// needs the permission to publish to $JS.API.STREAM.INFO of each bucket's stream.
 func Inspect(ctx context.Context, js jetstream.JetStream, cfg Config) ([]Inspection, error) {
 	s, err := newInspector(js, &cfg)
 	if err != nil {
@@ -75,7 +75,7 @@ func newInspector(js jetstream.JetStream, cfg *Config) (*Store, error) {
 	return newStore(js, *cfg, newHolder()), nil
 }
 
-// judge finds one problem after the other: each is taken out of what is looked at next.
+// judge finds one problem after the other. It corrects each in its copy of the settings before it looks for the next.
 func (s *Store) judge(b store.Bucket, i *Inspection) {
 	rest := *i.Is
 	i.Mended = *i.Is
@@ -92,7 +92,7 @@ func (s *Store) judge(b store.Bucket, i *Inspection) {
 	}
 }
 
-// adopt takes the setting of a field over, and reports whether there is such a field.
+// adopt copies the setting of a field, and reports whether there is such a field.
 func adopt(field string, want jetstream.StreamConfig, to *jetstream.StreamConfig) bool {
 	switch field {
 	case "bucket-wide TTL":

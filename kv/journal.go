@@ -15,13 +15,13 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// The journal is one entry for each version that grants or revokes something, under the key "journal.<version>" of the
-// assignments. It is in the batch of its plan, before it. It is for people: nothing waits for it, a snapshot leaves it
-// out, and a plan whose journal cannot be written is written without it.
+// The journal has one entry for each version that grants or revokes something, under the key "journal.<version>" of the
+// assignment bucket. The entry is stored in the batch of its plan, before the plan. It is for people: nothing waits for it, a
+// snapshot leaves it out, and if it cannot be written, the plan is written without it.
 //
-// The key looks like that of a part, which every release that knows packed records leaves alone where no record asks for
-// it. A release that does not would take the entry for the record of a worker, so while one is in the group there is no
-// journal.
+// The key looks like the key of a part. A release that knows packed records ignores a part that no record asks for. A release
+// that does not know them would take the entry for the record of a worker, so there is no journal while such a release is in
+// the group.
 
 const (
 	journalKey = "journal"
@@ -36,8 +36,8 @@ const (
 	journalDenied
 )
 
-// mayKeepJournal reports whether the user of the connection may publish the journal. It is tried out with the first entry:
-// the server would drop a denied message, and with it refuse the batch. A trial that fails says no for this time.
+// mayKeepJournal reports whether the connection's user may publish the journal. The first entry tests it: the server would drop
+// a message without permission, and then refuse the batch. If the test fails, the answer is no for this time.
 func (s *Store) mayKeepJournal(ctx context.Context) bool {
 	if known := s.journal.Load(); known != journalUntried {
 		return known == journalAllowed
@@ -58,7 +58,7 @@ func (s *Store) mayKeepJournal(ctx context.Context) bool {
 	return true
 }
 
-// journal makes the message of an entry, none where there is nothing to say, or nobody who may be told.
+// journal returns the message of an entry, or none if there is nothing to say or nobody who may read it.
 func (p *planWriter) journal(j *record.Journal) []*nats.Msg {
 	if j == nil || p.format < record.FormatPacked {
 		return nil
@@ -73,8 +73,8 @@ func (p *planWriter) journal(j *record.Journal) []*nats.Msg {
 	return []*nats.Msg{m}
 }
 
-// journalValue encodes an entry in one message: as it is, or packed, or without the changes that do not fit. It returns
-// nil where nothing fits.
+// journalValue encodes an entry in one message: as it is, packed, or without the changes that do not fit. It returns nil if
+// nothing fits.
 func journalValue(t record.Token, j record.Journal, most int) []byte {
 	for {
 		value, err := record.Encode(t, j)
@@ -94,5 +94,5 @@ func journalValue(t record.Token, j record.Journal, most int) []byte {
 	}
 }
 
-// isJournal reports whether a key is that of an entry of the journal.
+// isJournal reports whether a key names an entry of the journal.
 func isJournal(key string) bool { return strings.HasPrefix(key, journalKey+".") }

@@ -15,9 +15,10 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// Acquire creates the entry of a key for a new hold. The marker of an earlier end is overwritten, and so is what this
-// very call wrote before its answer was lost; another live entry only where over, which may be nil, says so. Otherwise
-// it is a [*TakenError]. A heartbeat that is about to expire is not written over: Acquire waits for its end, see awaitEnd.
+// Acquire creates the entry of a key for a new hold. It overwrites the marker of an earlier entry, and what this very call
+// wrote before its answer was lost. It overwrites a live entry of another hold only if over returns true for it; over may be
+// nil. In all other cases it returns a [*TakenError]. Acquire does not overwrite a heartbeat that is about to expire: it waits
+// until the heartbeat has expired, see awaitEnd.
 func (s *Store) Acquire(ctx context.Context, b store.Bucket, key string, r record.Record, over func(store.Entry) bool) (store.Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -34,7 +35,7 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 	}
 	chain := s.holder.chain()
 	expect, stored := uint64(0), false
-	var until time.Time // when what is written over is too old for that; zero where nothing is
+	var until time.Time // when the entry that is overwritten becomes too old for that; zero for none
 	for {
 		value, err := encode(s.holder.next(chain), s.described(r))
 		if err != nil {
@@ -52,7 +53,7 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 		case err == nil && time.Now().Before(lease.TrustedUntil()) && (until.IsZero() || time.Now().Before(until)):
 			return lease, nil
 		case err == nil:
-			s.holder.book.doubted(chain) // the marker of what it replaced may follow it
+			s.holder.book.doubted(chain) // the expiry marker of the entry that it replaced may follow
 			return store.Lease{}, ErrLate
 		case !errors.Is(err, errConflict):
 			if errors.Is(err, ErrUnknown) {
@@ -86,12 +87,12 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 	}
 }
 
-// Renew writes the record anew and so lengthens the lease. It never renews late: what is not trusted any more is not
-// sent, and an answer that comes after the trust was over is [ErrLate] although the write is stored, because the marker
-// of its expiry may follow it. A conflict with an earlier write of this hold, whose answer was lost, is resolved here.
+// Renew writes the record again, which extends the lease. It never renews late: it sends nothing once the trust is over. If the
+// answer arrives after the trust was over, Renew returns [ErrLate] although the write is stored, because the expiry marker may
+// follow that write. If an earlier write of this hold, whose answer was lost, causes a conflict, Renew resolves it.
 //
-// After [ErrUnknown] and [ErrNotDone] the same lease may be renewed again while it is trusted. After [ErrLost] and
-// [ErrLate] it is over.
+// After [ErrUnknown] and [ErrNotDone] you may renew the same lease again while it is trusted. After [ErrLost] and [ErrLate] the
+// lease is over.
 func (s *Store) Renew(ctx context.Context, l store.Lease, r record.Record) (store.Lease, error) {
 	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
 	defer cancel()
@@ -134,7 +135,7 @@ func (s *Store) renew(ctx context.Context, l store.Lease, r record.Record) (stor
 	}
 }
 
-// described adds to a heartbeat what only the store knows of its worker: the newest record format that is read here.
+// described adds to a heartbeat what only the store knows about its worker: the newest record format that this release reads.
 func (s *Store) described(r record.Record) record.Record {
 	if h, ok := r.(record.Heartbeat); ok && s.format > record.Oldest {
 		h.Reads = s.format
@@ -143,8 +144,9 @@ func (s *Store) described(r record.Record) record.Record {
 	return r
 }
 
-// newer finds the revision of a later write of the same hold; ErrLost if there is none. Where the entry is older than the
-// hold, the store is an older copy of itself: revisions of a stream only grow, and its leader has answered.
+// newer finds the revision of a later write of the same hold, and returns ErrLost if there is none. If the entry is older than
+// the hold, the store was restored from an older copy: the leader of the stream has answered, and revisions of a stream only
+// grow.
 func (s *Store) newer(ctx context.Context, l store.Lease) (uint64, error) {
 	entry, err := s.Get(ctx, l.Bucket, l.Key)
 	switch {
@@ -162,10 +164,10 @@ func (s *Store) newer(ctx context.Context, l store.Lease) (uint64, error) {
 	return entry.Revision, nil
 }
 
-// Release deletes the entry if it is still that of this hold; [ErrLost] says that it is not. Both mean that nothing of the
-// hold is in the store any more. A hold whose first write nobody answered, which has Revision 0, ends with a marker in the
-// place of that write, so that it cannot be stored later. An entry that is about to expire is not deleted: Release waits for its
-// end.
+// Release deletes the entry if it still belongs to this hold, and returns [ErrLost] if it does not. After nil and after
+// [ErrLost] nothing of the hold is in the store any more. A lease with Revision 0 is one whose first write got no answer:
+// Release stores a marker in the place of that write, so that the write cannot be stored later. Release does not delete an
+// entry that is about to expire: it waits until the entry has expired.
 func (s *Store) Release(ctx context.Context, l store.Lease) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -195,8 +197,8 @@ func (s *Store) release(ctx context.Context, l store.Lease) error {
 	}
 }
 
-// endable returns at which revision the entry of a hold can be deleted. One that is about to expire is not deleted: the marker
-// of its expiry could follow the deletion, and end what the next holder has stored by then.
+// endable returns the revision at which the entry of a hold can be deleted. It waits for the end of an entry that is about to
+// expire: otherwise the expiry marker could follow the deletion, and end what the next holder has stored by then.
 func (s *Store) endable(ctx context.Context, l store.Lease) (expect uint64, err error) {
 	for {
 		entry, err := s.Get(ctx, l.Bucket, l.Key)

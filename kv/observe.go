@@ -49,7 +49,7 @@ func Observe(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, e
 	return s, nil
 }
 
-// named names the first of some subjects, and says how many more there are.
+// named lists the first few subjects, and says how many more there are.
 func named(subjects []string) string {
 	text := strconv.Quote(subjects[0])
 	if more := len(subjects) - 1; more > 0 {
@@ -58,7 +58,7 @@ func named(subjects []string) string {
 	return text
 }
 
-// observerProbes are messages on the subjects that an observer publishes on; they have no effect.
+// observerProbes returns messages without effect for the subjects on which an observer publishes.
 func (s *Store) observerProbes() (probes []*nats.Msg) {
 	for b := range store.Buckets {
 		stream := s.stream(b)
@@ -74,7 +74,7 @@ func (s *Store) observerProbes() (probes []*nats.Msg) {
 	return probes
 }
 
-// journalFetch is how many entries of the journal are asked for at once.
+// journalFetch is the number of journal entries in one request.
 const journalFetch = 64
 
 // History passes the entries of the journal since a time to emit, the oldest first, with the time at which each was stored.
@@ -111,7 +111,7 @@ func (s *Store) History(ctx context.Context, since time.Time, emit func(record.J
 	return nil
 }
 
-// journaled tells one entry. It returns how many are still to come.
+// journaled passes one entry on. It returns how many are still to come.
 func (s *Store) journaled(m jetstream.Msg, emit func(record.Journal, time.Time) error) (left uint64, err error) {
 	meta, err := m.Metadata()
 	if err != nil {

@@ -19,10 +19,10 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// markerTTL is how long the trace of a deleted or expired key is kept.
+// markerTTL is how long the server keeps the marker of a deleted or expired key.
 const markerTTL = time.Hour
 
-// codeNoReplicas: a server without a cluster is asked for replicas.
+// codeNoReplicas is the error of a server without a cluster that is asked for replicas.
 const codeNoReplicas jetstream.ErrorCode = 10074
 
 // minVersion is the first server release whose atomic batches and delete markers can be relied on.
@@ -49,7 +49,7 @@ func Open(ctx context.Context, js jetstream.JetStream, cfg Config) (*Store, erro
 	return s.open(ctx)
 }
 
-// Reopen opens the buckets again, for the same holder of leases: what was deleted meanwhile is made anew.
+// Reopen opens the buckets again, for the same holder of leases. It creates buckets that were deleted meanwhile.
 func (s *Store) Reopen(ctx context.Context) (*Store, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -153,8 +153,8 @@ func (s *Store) wanted(b store.Bucket) jetstream.StreamConfig {
 	}
 }
 
-// firstSequence makes the revisions of a bucket that is made anew go on above those of the one that was deleted: they
-// are the numbers of sessions, and one that is used twice would let a worker take up what was granted to another.
+// firstSequence makes the revisions of a recreated bucket continue above those of the deleted one. Revisions are the numbers of
+// sessions: if one were used twice, a worker could take up what was granted to another worker.
 func firstSequence() uint64 { return uint64(max(time.Now().UnixMilli(), 1)) }
 
 func (s *Store) openBucket(ctx context.Context, b store.Bucket) (*jetstream.StreamInfo, error) {

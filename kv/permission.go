@@ -16,16 +16,16 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// A server tells a client that it may not publish or subscribe beside the request, which itself is just never answered.
-// So that a missing permission is neither a timeout nor found out only by the first worker that leads, every subject is
-// tried out beforehand, with messages that have no effect: they ask for no answer, and what would be stored names
-// another stream than the one it would be stored in.
+// A server reports a missing permission beside the request, which then just gets no answer. It must not look like a timeout,
+// and must not be found out only by the first worker that leads. So every subject is tested beforehand with messages that have
+// no effect: they ask for no answer, and a message that a stream would store names a different stream than the one that would
+// store it.
 
-// noStream is the name that [jetstream.ExpectedStreamHeader] bears in a message that no stream shall store.
+// noStream is the name in [jetstream.ExpectedStreamHeader] of a message that no stream may store.
 const noStream = "none"
 
-// probes are messages on the subjects that a worker publishes on; of the bucket of the IDs only on those that every
-// start needs.
+// probes returns messages for the subjects on which a worker publishes. Of the bucket of IDs it has only those that every start
+// needs.
 func (s *Store) probes() []*nats.Msg {
 	probes := []*nats.Msg{nats.NewMsg(s.prefix + "INFO"), nats.NewMsg(s.refreshSubject())}
 	for b := range store.Buckets {
@@ -47,7 +47,7 @@ func (s *Store) probes() []*nats.Msg {
 	return probes
 }
 
-// checkPermissions names what the user of the connection may not do: [ErrPermission].
+// checkPermissions returns [ErrPermission] with what the connection's user may not do.
 func (s *Store) checkPermissions(ctx context.Context) error {
 	missing, err := s.missing(ctx)
 	if err != nil {
@@ -59,11 +59,11 @@ func (s *Store) checkPermissions(ctx context.Context) error {
 	return nil
 }
 
-// missing lists what a worker does and the user of the connection may not do.
+// missing lists what a worker does and the connection's user may not do.
 func (s *Store) missing(ctx context.Context) (missing []string, err error) {
 	nc := s.js.Conn()
 	inbox := nc.NewInbox()
-	allowedAs := map[string]string{inbox: inbox[:strings.LastIndexByte(inbox, '.')] + ".>"} // what an operator would allow
+	allowedAs := map[string]string{inbox: inbox[:strings.LastIndexByte(inbox, '.')] + ".>"} // the form in which an operator would allow it
 	for _, subject := range []string{inbox, s.refreshSubject()} {
 		denied, err := s.tryOut(ctx, subject, func() error {
 			sub, err := nc.SubscribeSync(subject)
@@ -83,8 +83,8 @@ func (s *Store) missing(ctx context.Context) (missing []string, err error) {
 	return append(missing, publishTo(denied)...), err
 }
 
-// checkSplit reports [ErrTooLarge] where the user of the connection may not publish the parts of a record. That is tried
-// out by the first record that needs it, not at the start: who has all that an earlier release needed may start.
+// checkSplit returns [ErrTooLarge] if the connection's user may not publish the parts of a record. The first record that needs
+// parts tests this, not the start: a user with all permissions that an earlier release needed may start.
 func (s *Store) checkSplit(ctx context.Context) error {
 	if s.maySplit.Load() {
 		return nil
@@ -102,8 +102,8 @@ func (s *Store) checkSplit(ctx context.Context) error {
 	return nil
 }
 
-// mayPublish returns the subjects of the messages that the server refuses to take. Only when it refuses one of them are
-// they sent one by one: a connection keeps only its last error.
+// mayPublish returns the subjects of the messages that the server refuses. It sends the messages one by one only if the server
+// refuses any of them, because a connection keeps only its last error.
 func (s *Store) mayPublish(ctx context.Context, probes ...*nats.Msg) (denied []string, err error) {
 	no, err := s.tryOut(ctx, "", func() error {
 		for _, m := range probes {
@@ -128,8 +128,8 @@ func (s *Store) mayPublish(ctx context.Context, probes ...*nats.Msg) (denied []s
 	return denied, nil
 }
 
-// tryOut reports whether the server has refused what f did on the subject, or on any if it is empty. The server answers
-// in order: with the answer to a ping the refusal is there.
+// tryOut reports whether the server has refused what f did on the subject, or on any subject if it is empty. The server answers
+// in order: when the answer to a ping arrives, so has the refusal.
 func (s *Store) tryOut(ctx context.Context, subject string, f func() error) (denied bool, err error) {
 	nc := s.js.Conn()
 	before := nc.LastError()
@@ -143,7 +143,7 @@ func (s *Store) tryOut(ctx context.Context, subject string, f func() error) (den
 		return false, fmt.Errorf("test the permissions: %w", notDone(err))
 	}
 	after := nc.LastError()
-	// Errors are told apart by identity: the same refusal twice is two errors.
+	// Errors are compared by identity: the same refusal twice is two errors.
 	return after != before && errors.Is(after, nats.ErrPermissionViolation) && //nolint:errorlint // identity is meant
 		strings.Contains(after.Error(), subject), nil
 }

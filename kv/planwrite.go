@@ -21,14 +21,14 @@ import (
 const (
 	// batchMost is how many messages the server takes in one atomic batch. It has no bound for their bytes.
 	batchMost = 1000
-	// headersMost is what is left of the server's max_payload for the headers of a message.
+	// headersMost is the part of the server's max_payload that is reserved for the headers of a message.
 	headersMost = 4096
-	// payloadUsual is the max_payload of a server that has not said another.
+	// payloadUsual is the max_payload that is assumed while the server has not announced one.
 	payloadUsual = 1 << 20
-	// plainMost is the longest value that is stored as readable JSON where the readers know a packed one.
+	// plainMost is the length up to which a value stays readable JSON even if all readers know packed records.
 	plainMost = 64 << 10
-	// packedMost is how many bytes a packed record may have in all its messages: a snapshot of one key, which cannot be
-	// asked for in parts, has to fit into one answer.
+	// packedMost is how many bytes a packed record may have in all its messages. A snapshot of one key cannot be read in several
+	// requests, so it has to fit into one answer.
 	packedMost = answerMost * 3 / 4
 )
 
@@ -44,15 +44,16 @@ func described(key string, r any) string {
 	}
 }
 
-// WritePlan stores a version under a fence: as one atomic batch, or, above 1,000 messages, as several with the plan in
-// the last. All messages of one record are in one batch, its parts before the record itself.
+// WritePlan stores one version of the plan under a fence. It writes one atomic batch, or, for more than 1,000 messages, several
+// with the plan in the last one. All messages of a record are in the same batch, the parts before the record itself.
 //
-// [ErrDeposed] says that a newer term is stored. [ErrNotDone] says that nothing was stored; it is [ErrTooLarge] when a
-// record is larger than the store takes, which is found out before anything is sent. After [ErrUnknown] any part may be
-// stored, now or later: begin a new term before writing again, which alone makes what is still under way harmless.
+// [ErrDeposed] says that a newer term is stored. [ErrNotDone] says that nothing was stored. It is also [ErrTooLarge] if a
+// record is larger than the store accepts, which WritePlan finds out before it sends anything. After [ErrUnknown] any part of
+// the version may be stored, now or later: begin a new term before the next write. Only a new term makes the writes that are
+// still under way harmless.
 //
-// Parts that an earlier version of a record needed, and this one does not, are removed with it. Which there are is known
-// from the last snapshot of all assignments, which a leader takes when its term begins.
+// WritePlan removes the parts that an earlier version of a record needed and this one does not. It knows them from the last
+// snapshot of all assignments, which a leader takes when its term begins.
 func (s *Store) WritePlan(ctx context.Context, f store.Fence, w store.PlanWrite) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -87,7 +88,7 @@ func (s *Store) WritePlan(ctx context.Context, f store.Fence, w store.PlanWrite)
 	return nil
 }
 
-// afterPlan counts the messages of a batch behind the plan: what removes parts that it does not need any more.
+// afterPlan counts the messages that follow the plan in a batch. They remove parts that the plan no longer needs.
 func afterPlan(batch []*nats.Msg) (n uint64) {
 	for _, m := range slices.Backward(batch) {
 		if strings.HasSuffix(m.Subject, "."+store.PlanKey) {
@@ -98,7 +99,7 @@ func afterPlan(batch []*nats.Msg) (n uint64) {
 	return n
 }
 
-// planMessages makes the messages of a version, the plan's last.
+// planMessages returns the messages of a version. The messages of the plan come last.
 func (s *Store) planMessages(w store.PlanWrite) (*planWriter, error) {
 	p := &planWriter{store: s, format: min(max(w.Format, record.Oldest), s.format), chain: s.holder.chain(), parts: map[string]int{}}
 	for _, a := range w.Assignments {
@@ -117,7 +118,7 @@ func (s *Store) planMessages(w store.PlanWrite) (*planWriter, error) {
 	return p, p.put(store.PlanKey, w.Plan, p.journal(w.Journal)...)
 }
 
-// planWriter makes the messages of one version, in as few batches as hold them.
+// planWriter builds the messages of one version, in as few batches as possible.
 type planWriter struct {
 	store   *Store
 	format  int
@@ -127,8 +128,8 @@ type planWriter struct {
 	split   string // a record that needs more than one message; "" for none
 }
 
-// put adds a record: its parts, the record itself, and the removal of parts that it does not need any more. What has to be
-// in the same batch comes first.
+// put adds a record: its parts, the record itself, and the removal of parts that it no longer needs. messages are stored in the
+// same batch, before the record.
 func (p *planWriter) put(key string, r any, messages ...*nats.Msg) error {
 	if err := checkKey(key); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotDone, err)
@@ -170,13 +171,13 @@ func (p *planWriter) put(key string, r any, messages ...*nats.Msg) error {
 	return p.add(append(messages, p.removals(key, parts)...))
 }
 
-// remove adds the end of a record and of its parts.
+// remove adds the messages that delete a record and its parts.
 func (p *planWriter) remove(key string) error {
 	p.parts[key] = 0
 	return p.add(append([]*nats.Msg{p.removal(key)}, p.removals(key, 0)...))
 }
 
-// removals end the parts that a record had and does not need any more.
+// removals returns the messages that delete the parts which a record had and no longer needs.
 func (p *planWriter) removals(key string, parts int) []*nats.Msg {
 	var messages []*nats.Msg
 	for n := parts + 1; n <= p.store.split.of(key); n++ {
@@ -191,8 +192,8 @@ func (p *planWriter) removal(key string) *nats.Msg {
 	return m
 }
 
-// add puts the messages of one record into the batch that is being filled, or into a new one: a reader never sees one
-// batch half stored.
+// add puts the messages of one record into the present batch, or into a new one. They are never split over two batches, so no
+// reader sees half of a record.
 func (p *planWriter) add(messages []*nats.Msg) error {
 	if len(messages) > batchMost {
 		return fmt.Errorf("%w: %d messages for %q, allowed: %d", ErrTooLarge, len(messages), messages[0].Subject, batchMost)
@@ -227,7 +228,8 @@ func (s *Store) writeFenced(ctx context.Context, f store.Fence, messages []*nats
 	return last, err
 }
 
-// flow has the server confirm a large batch bit by bit: it drops what waits for a stream beyond 128 MB.
+// flow makes the server confirm a large batch bit by bit. Otherwise the server drops whatever waits for the stream beyond 128
+// MB.
 func (s *Store) flow(messages []*nats.Msg) jetstreamext.BatchFlowControl {
 	const unconfirmed = 16 << 20
 	bytes := 0

@@ -20,15 +20,15 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// patience is how long an answer is waited for that may never come: while a cluster elects a leader, and where the server
-// that was asked has just failed, nobody answers what only the leader may.
+// patience is how long to wait for an answer before the request is repeated. Nobody answers a request for the leader while the
+// cluster elects one, or if the server that got it has just failed.
 func (s *Store) patience() time.Duration { return max(s.cfg.OperationTimeout/4, time.Second) }
 
-// longer is how long an answer is waited for when that many questions before were not answered. A server that is busy with
-// many askers must not answer those that have given up, again and again.
+// longer returns how long to wait for an answer after so many attempts without one. The wait grows: otherwise a busy server
+// would spend its time on answers to requests that have been given up.
 func (s *Store) longer(attempt int) time.Duration { return s.patience() << min(attempt, 4) }
 
-// ask asks a question, which changes nothing, again and again until it is answered or the context ends.
+// ask repeats a request that changes nothing until it is answered or the context ends.
 func ask[T any](ctx context.Context, s *Store, question func(context.Context) (T, error)) (T, error) {
 	for n := 0; ; n++ {
 		attempt, cancel := context.WithTimeout(ctx, s.longer(n))
@@ -41,8 +41,8 @@ func ask[T any](ctx context.Context, s *Store, question func(context.Context) (T
 	}
 }
 
-// Get asks the leader of the stream for what is stored under a key, markers included: what it answers was true when it
-// answered. [ErrNotFound] says that there is nothing, not even a marker.
+// Get reads the last message under a key, which may be a marker, from the leader of the stream. What it returns was true when
+// the leader answered. [ErrNotFound] says that there is neither a value nor a marker.
 func (s *Store) Get(ctx context.Context, b store.Bucket, key string) (store.Entry, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -107,10 +107,10 @@ func (s *Store) get(ctx context.Context, b store.Bucket, key string) (store.Entr
 	return s.entry(b, m.Subject, m.Sequence, m.Time, header, m.Data), nil
 }
 
-// notDone: a read that fails has changed nothing.
+// notDone wraps the error of a read in [ErrNotDone], because a read that fails has changed nothing.
 func notDone(err error) error { return fmt.Errorf("%w: %w", ErrNotDone, plain(err)) }
 
-// entry makes sense of a message of a bucket's stream.
+// entry decodes a message of a bucket's stream.
 func (s *Store) entry(b store.Bucket, subject string, sequence uint64, at time.Time, header nats.Header, data []byte) store.Entry {
 	e := store.Entry{Bucket: b, Key: s.key(b, subject), Revision: sequence, Created: at}
 	switch {
@@ -120,29 +120,29 @@ func (s *Store) entry(b store.Bucket, subject string, sequence uint64, at time.T
 		e.Kind = store.Expired
 	case header.Get(jetstream.MarkerReasonHeader) != "":
 		e.Kind = store.Deleted
-	case b == store.Election && corruptLease(data):
+	case b == store.Election && (corruptLease(data) || header.Get(jetstream.MsgTTLHeader) == ""):
 		e.Kind = store.Deleted
 	default:
-		e.Value = data
+		e.Value, e.Endless = data, s.TTL(b) > 0 && header.Get(jetstream.MsgTTLHeader) == ""
 		e.Format, e.Token = record.Envelope(data)
 	}
 	return e
 }
 
-// corruptLease: a value in place of the lease on leadership that is no record holds nothing, as if the lease had been
-// deleted. Nobody renews it, and it need not expire, so to respect it would leave the group without a leader for good;
-// and to write over it is harmless, because only the term makes a leader.
+// corruptLease reports whether the value in place of the lease on leadership is not a record, or has no lifetime, as a copy of a lease
+// has not. Such a value counts as deleted. Nobody renews it and it need not expire, so the group would stay without a leader for good
+// if workers respected it. Overwriting it is harmless, because only the term makes a leader.
 func corruptLease(value []byte) bool {
 	_, err := record.DecodeLeader(value)
 	return errors.Is(err, ErrCorrupt)
 }
 
-// mixtures is how often a record is read again of which a part is missing: it may just be written. What is missing then
-// is missing for good, and the record is corrupt.
+// mixtures is how often a record with a missing part is read again, because its writer may be storing it at this moment. If a
+// part is still missing then, it is missing for good, and the record is corrupt.
 const mixtures = 4
 
-// Snapshot returns what a bucket holds under the keys, or under all of them, complete up to a sequence that is not
-// below atLeast. It asks again until it is, or ctx ends.
+// Snapshot returns what a bucket holds under the keys, or under all keys. The snapshot is complete up to a sequence that is not
+// below atLeast: Snapshot repeats the request until that is so, or until ctx ends.
 func (s *Store) Snapshot(ctx context.Context, b store.Bucket, keys []string, atLeast uint64) (store.Snapshot, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -177,14 +177,14 @@ func (s *Store) snapshot(ctx context.Context, b store.Bucket, keys []string, atL
 }
 
 const (
-	// chunk is how many keys are asked for at once; the server answers with at most 1,024.
+	// chunk is the number of keys in one request. The server answers for at most 1,024.
 	chunk = 1000
-	// answerMost is how many bytes of values are asked for at once: well below what a client and the server keep for a
-	// subscriber that is slow.
+	// answerMost is how many bytes of values one request asks for. It is well below what the client and the server keep for a
+	// slow subscriber.
 	answerMost = 16 << 20
 )
 
-// errTooMany is [ErrNotDone]; fewer keys can be asked for.
+// errTooMany is an [ErrNotDone] that a request for fewer keys avoids.
 var errTooMany = fmt.Errorf("%w: the entries do not fit into one answer", ErrNotDone)
 
 func (s *Store) readAll(ctx context.Context, b store.Bucket, keys []string, within time.Duration) (store.Snapshot, error) {
@@ -198,8 +198,8 @@ func (s *Store) readAll(ctx context.Context, b store.Bucket, keys []string, with
 	return s.readKeys(ctx, b, keys, within)
 }
 
-// readEverything reads all that a bucket holds: of the assignments the records, and then the parts of those that are
-// split. The journal, of which there may be much, is not asked for.
+// readEverything reads all that a bucket holds. Of the assignments it reads the records, and then the parts of those that are
+// split. It does not read the journal, which can be large.
 func (s *Store) readEverything(ctx context.Context, b store.Bucket, within time.Duration) (store.Snapshot, error) {
 	if b != store.Assignments {
 		return s.readChunk(ctx, b, []string{">"}, within)
@@ -218,13 +218,14 @@ func (s *Store) readEverything(ctx context.Context, b store.Bucket, within time.
 	if !packed {
 		return snapshot, nil
 	}
-	// A record and its parts are read in one answer, or they would not belong together while they are written.
+	// A record and its parts are read in one answer. From two answers they would not match while a newer version is being
+	// written.
 	whole, err := s.readKeys(ctx, b, keys, within)
 	whole.UpTo = min(whole.UpTo, snapshot.UpTo) // what was stored since under another key is not in it
 	return whole, err
 }
 
-// readKeys reads so many keys at once as the server answers for.
+// readKeys reads as many keys in one request as the server answers for.
 func (s *Store) readKeys(ctx context.Context, b store.Bucket, keys []string, within time.Duration) (store.Snapshot, error) {
 	var all store.Snapshot
 	parts := slices.Collect(slices.Chunk(keys, chunk))
@@ -262,8 +263,8 @@ func (s *Store) allKeys(b store.Bucket) []string {
 	return keys
 }
 
-// readChunk asks a replica for the last messages of some subjects. Its answer ends with a message that says up to which
-// sequence it is complete. It gives up after within.
+// readChunk asks a replica for the last messages of some subjects, and gives up after within. The answer ends with a message
+// that says up to which sequence it is complete.
 func (s *Store) readChunk(ctx context.Context, b store.Bucket, keys []string, within time.Duration) (store.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -317,7 +318,7 @@ func (s *Store) readChunk(ctx context.Context, b store.Bucket, keys []string, wi
 	}
 }
 
-// unanswered is why nobody answers direct gets: a cluster elects a leader, or somebody has switched them off.
+// unanswered says why nobody answers direct gets: the cluster is electing a leader, or somebody has switched direct gets off.
 func (s *Store) unanswered(ctx context.Context, b store.Bucket) error {
 	ctx, cancel := context.WithTimeout(ctx, 250*time.Millisecond)
 	defer cancel()
@@ -327,7 +328,8 @@ func (s *Store) unanswered(ctx context.Context, b store.Bucket) error {
 	return fmt.Errorf("%w: nobody answers direct gets of bucket %q", ErrNotDone, s.cfg.bucket(b))
 }
 
-// noDirectGet: somebody has changed the bucket since it was opened. It is as good as new once that is taken back.
+// noDirectGet is the error of a bucket whose direct gets somebody has switched off since it was opened. When they are on again,
+// the bucket works as before.
 func (s *Store) noDirectGet(b store.Bucket) error {
 	return fmt.Errorf("%w: %w", ErrNotDone, &BucketError{s.cfg.bucket(b), "direct get", "off", "on"})
 }
@@ -344,9 +346,9 @@ func (s *Store) direct(b store.Bucket, m *nats.Msg) (store.Entry, error) {
 	return s.entry(b, m.Header.Get(jetstream.SubjectHeader), sequence, at, m.Header, m.Data), nil
 }
 
-// emptySnapshot: a replica has none of the keys and does not say up to when. The leader of the stream is asked whether
-// that is so: with a count taken before and one after a second look it would be the same, so the sequence it names
-// counts only while it holds none of them either.
+// emptySnapshot checks the answer of a replica that has none of the keys, and so does not say up to which sequence it is
+// complete. It asks the leader of the stream. The sequence that the leader names counts only if the leader has none of the keys
+// either, in the same answer.
 func (s *Store) emptySnapshot(ctx context.Context, b store.Bucket, keys []string) (store.Snapshot, error) {
 	info, err := s.info(ctx, b, jetstream.WithSubjectFilter(s.subject(b, ">")))
 	if err != nil {
@@ -364,7 +366,7 @@ func (s *Store) emptySnapshot(ctx context.Context, b store.Bucket, keys []string
 	return store.Snapshot{UpTo: info.State.LastSeq}, nil
 }
 
-// info asks the leader of the stream about it, and notices when it is not the stream it was.
+// info asks the leader of the stream about the stream, and notices if the stream is a different one than before.
 func (s *Store) info(ctx context.Context, b store.Bucket, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
 	stream, err := ask(ctx, s, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, s.stream(b)) })
 	if err == nil && len(opts) == 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/parti-go/parti/internal/record"
 )
 
-// encode makes the value that is stored for a record.
+// encode returns the value that is stored for a record.
 func encode(t record.Token, r any) ([]byte, error) {
 	value, err := record.Encode(t, r)
 	if err != nil {

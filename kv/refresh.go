@@ -15,12 +15,11 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// Refreshes travel beside the store, as core NATS requests: nothing of the protocol depends on them.
+// Refreshes travel beside the store, as core NATS requests. Nothing of the protocol depends on them.
 //
-// Leaf nodes carry them between JetStream domains and accounts, in which other groups may have buckets of the same names. So
-// each request says which bucket it means, by the time at which its stream was created, and a leader of another one does
-// not hear it. Those of earlier releases do not say it, and are heard by every leader. The subject is the same everywhere,
-// and so are the permissions.
+// Leaf nodes carry them between JetStream domains and accounts, where other groups may have buckets of the same names. So each
+// request names its bucket by the creation time of the stream, and a leader with another bucket ignores it. Requests of earlier
+// releases do not name a bucket, and every leader takes them. The subject and the permissions are the same in all releases.
 func (s *Store) refreshSubject() string { return "parti.refresh." + s.cfg.Assignment }
 
 const (
@@ -29,10 +28,10 @@ const (
 	askBucket  = "Parti-Bucket"
 )
 
-// RequestRefresh asks the group's leader to list its source again, and waits until it has planned for the answer. Where
-// there is no leader, or it is just beginning, or it is silent, it asks again until ctx ends; what was asked for first may
-// be answered then. [ErrRefused] carries the leader's reason. [ErrNotDone] says that no question has reached anybody, and
-// [ErrUnknown] that one may have: the leader may have listed, or may do so yet.
+// RequestRefresh asks the group's leader to list its source again, and returns when the leader has planned for the new list. It
+// repeats the request until ctx ends while there is no leader, or the leader has just begun or does not answer. The answer may
+// then be that to an earlier request. [ErrRefused] carries the leader's reason. [ErrNotDone] says that no request has reached a
+// leader. [ErrUnknown] says that one may have: the leader may have listed its source, or may still do it.
 func (s *Store) RequestRefresh(ctx context.Context) error {
 	nc := s.js.Conn()
 	inbox := nc.NewInbox()
@@ -41,7 +40,7 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 		return notDone(err)
 	}
 	defer func() { _ = answers.Unsubscribe() }()
-	reached := false // a question may have reached a leader, or may do so yet
+	reached := false // a request may have reached a leader, or may still reach one
 	for {
 		var answer *nats.Msg
 		question := nats.NewMsg(s.refreshSubject())
@@ -61,15 +60,15 @@ func (s *Store) RequestRefresh(ctx context.Context) error {
 		default:
 			return nil
 		}
-		// What is asked at the very end nobody waits for: it would only make the outcome unknown.
+		// A request at the very end would get no answer in time, and would only make the outcome unknown.
 		if until, ok := ctx.Deadline(); !pause(ctx, 50*time.Millisecond) || ok && !time.Now().Before(until) {
 			return unanswered(reached, cmp.Or(ctx.Err(), context.DeadlineExceeded))
 		}
 	}
 }
 
-// unanswered says what a refresh without an answer has come to. An answer that asks to try again settles nothing: where one
-// leader follows another, both may have the question.
+// unanswered returns the error of a refresh without an answer. An answer that asks to try again settles nothing: while one
+// leader follows another, both may have the request.
 func unanswered(reached bool, err error) error {
 	if reached {
 		return fmt.Errorf("%w: no leader answered in time; a leader may have done the refresh, or may still do it: %w", ErrUnknown, err)
@@ -77,24 +76,24 @@ func unanswered(reached bool, err error) error {
 	return fmt.Errorf("%w: no leader listens: %w", ErrNotDone, err)
 }
 
-// incarnation tells the bucket of the assignments from every other one of its name.
+// incarnation identifies the assignment bucket among all buckets of that name.
 func (s *Store) incarnation() string {
 	return s.created[store.Assignments].UTC().Format(time.RFC3339Nano)
 }
 
-// nextAnswer waits for the next answer to what was asked so far, for as long as one question is worth.
+// nextAnswer waits for the next answer to any request so far. It waits as long as one request may take.
 func (s *Store) nextAnswer(ctx context.Context, answers *nats.Subscription) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience())
 	defer cancel()
 	return answers.NextMsgWithContext(ctx)
 }
 
-// ServeRefresh calls handle for each request until stop is called. handle must not block; reply may be called later,
-// once. Replying ErrNotDone or ErrDeposed makes the asker ask again.
+// ServeRefresh calls handle for each request until stop is called. handle must not block. reply may be called later, once. If
+// the reply is ErrNotDone or ErrDeposed, the asker asks again.
 func (s *Store) ServeRefresh(handle func(reply func(error))) (stop func(), err error) {
 	sub, err := s.js.Conn().Subscribe(s.refreshSubject(), func(m *nats.Msg) {
 		if m.Reply == "" || !s.answerable(m.Reply) {
-			return // a worker tries out whether it may ask, or the answer would be a request to JetStream with this worker's rights
+			return // a worker tests its permission, or the reply subject would make the answer a request to JetStream with this worker's rights
 		}
 		if of := m.Header.Get(askBucket); of != "" && of != s.incarnation() {
 			return // it is for a bucket of the same name in another domain

@@ -13,11 +13,11 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// A record that does not fit into one message is stored as several, in one atomic batch: its parts under the keys
-// "key.1", "key.2" and so on, and after them the record itself, which says how many there are and what they add up to.
-// Whoever reads hands out whole records only.
+// A record that does not fit into one message is stored as several, in one atomic batch: its parts under the keys "key.1",
+// "key.2" and so on, and then the record itself. The record says how many parts there are, and has their checksum. Readers are
+// given whole records only.
 
-// partKey is the key of the n-th part of a record.
+// partKey returns the key of the n-th part of a record.
 func partKey(key string, n int) string { return key + "." + strconv.Itoa(n) }
 
 // splitKey returns the key of the record that a key belongs to, and the number of the part; 0 for the record itself.
@@ -46,7 +46,7 @@ func (s *Store) withParts(b store.Bucket, keys []string) []string {
 	return subjects
 }
 
-// assembly puts records together from the messages of a bucket, each key's in the order of their sequences.
+// assembly builds records from the messages of a bucket. The messages of one key come in the order of their sequences.
 type assembly struct {
 	format  int                    // the newest that is read
 	parts   map[string]*generation // that arrived and wait for their record, by its key
@@ -54,7 +54,7 @@ type assembly struct {
 	noticed uint64                 // the highest revision of those that were reported to be waiting
 }
 
-// newlyWaiting reports whether a record waits for a part that did not before.
+// newlyWaiting reports whether a record waits for a part and did not wait when it was asked last.
 func (a *assembly) newlyWaiting() bool {
 	before := a.noticed
 	for _, e := range a.waiting {
@@ -63,7 +63,7 @@ func (a *assembly) newlyWaiting() bool {
 	return a.noticed > before
 }
 
-// generation is the parts of one write.
+// generation holds the parts of one write.
 type generation struct {
 	token record.Token
 	parts map[int][]byte
@@ -73,7 +73,8 @@ func (s *Store) newAssembly() *assembly {
 	return &assembly{format: s.format, parts: map[string]*generation{}, waiting: map[string]store.Entry{}}
 }
 
-// add takes the next message. It returns a record once all of it is there; what was never packed, and markers, at once.
+// add takes the next message. It returns a record as soon as all of it has arrived. Markers, and records that are not packed,
+// are returned at once.
 func (a *assembly) add(e store.Entry) (whole store.Entry, ok bool) {
 	if e.Bucket != store.Assignments || a.format < record.FormatPacked {
 		return a.foreign(e), true
@@ -104,7 +105,7 @@ func (a *assembly) add(e store.Entry) (whole store.Entry, ok bool) {
 	return e, true // what cannot be unpacked is corrupt, and whoever decodes it says so
 }
 
-// take notes a part. Parts of another write than those before replace them.
+// take notes a part. The parts of another write replace those before.
 func (a *assembly) take(key string, part int, e store.Entry) {
 	p, ok := record.PieceOf(e.Value)
 	if !ok || p.Part != part {
@@ -127,7 +128,8 @@ func (g *generation) complete(parts int) bool {
 	return true
 }
 
-// foreign hides a format from a worker that stands for an earlier release, as that one would not know it.
+// foreign makes a record of a newer format unreadable for a worker that stands for an earlier release, because that release
+// would not know the format.
 func (a *assembly) foreign(e store.Entry) store.Entry {
 	if a.format == record.Newest {
 		return e
@@ -138,8 +140,8 @@ func (a *assembly) foreign(e store.Entry) store.Entry {
 	return e
 }
 
-// all puts the records of a snapshot together. It reports false when a part of one is missing: that record is then
-// returned as it is stored.
+// all builds the records of a snapshot. It reports false if a part of a record is missing. That record is then returned as it
+// is stored.
 func (a *assembly) all(entries []store.Entry) (whole []store.Entry, complete bool) {
 	whole = entries[:0]
 	for _, e := range entries {
@@ -154,8 +156,8 @@ func (a *assembly) all(entries []store.Entry) (whole []store.Entry, complete boo
 	return whole, complete
 }
 
-// getWhole reads the parts of a record that the leader of the stream has just shown. While parts and record do not
-// belong together, because a newer version is being stored, it returns false.
+// getWhole reads the parts of a record that the leader of the stream has just returned. It returns false if the parts do not
+// match the record, because a newer version is being stored.
 func (s *Store) getWhole(ctx context.Context, e store.Entry) (store.Entry, bool, error) {
 	a := s.newAssembly()
 	whole, ok := a.add(e)
@@ -175,8 +177,8 @@ func (s *Store) getWhole(ctx context.Context, e store.Entry) (store.Entry, bool,
 	return store.Entry{}, false, nil
 }
 
-// registry remembers how many parts of each record may be stored, so that those which a newer version does not need are
-// removed with it.
+// registry remembers how many parts of each record may be stored. A newer version of the record removes those that it does not
+// need.
 type registry struct {
 	mu    sync.Mutex
 	parts map[string]int

@@ -14,8 +14,8 @@ import (
 
 var _ store.Store = (*Store)(nil)
 
-// Store is the four buckets of a group, opened. It has nothing to close. Its methods may be called from any goroutine,
-// but one lease (and one fence) is written by one goroutine at a time.
+// Store is the opened four buckets of a group. It has nothing to close. Its methods may be called from any goroutine, but only
+// one goroutine at a time may write one lease, or under one fence.
 type Store struct {
 	cfg      Config
 	js       jetstream.JetStream
@@ -31,7 +31,7 @@ type Store struct {
 	planSeen atomic.Uint64            // revision
 }
 
-// PlanSeen returns the revision of the newest plan that was written or told by a feed, 0 for none.
+// PlanSeen returns the revision of the newest plan that this store has written or a feed has emitted; 0 for none.
 func (s *Store) PlanSeen() uint64 { return s.planSeen.Load() }
 
 func (s *Store) sawPlan(revision uint64) {
@@ -39,7 +39,7 @@ func (s *Store) sawPlan(revision uint64) {
 	}
 }
 
-// Group names the group in errors: the bucket of the assignments.
+// Group returns the name of the assignment bucket, by which errors name the group.
 func (s *Store) Group() string { return s.cfg.Assignment }
 
 // Bucket returns the name of a bucket.

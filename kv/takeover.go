@@ -22,7 +22,8 @@ import (
 // prefix identifies its entries.
 func (s *Store) Holder() record.Token { return record.Token(s.holder.name + "/") }
 
-// Incarnation names the buckets and says which incarnation of them is opened.
+// Incarnation returns a text with the names of the buckets and with their incarnation, which changes when they are created
+// again.
 func (s *Store) Incarnation() string {
 	name := ""
 	for b := range store.Buckets {
@@ -37,7 +38,7 @@ func (s *Store) OfRange(id string) bool {
 	return ok
 }
 
-// EndLeadership deletes the lease on leadership where it is that of a dead process, so that nobody waits for its expiry.
+// EndLeadership deletes the lease on leadership if a dead process holds it, so that nobody has to wait for its expiry.
 func (s *Store) EndLeadership(ctx context.Context, dead []record.Token) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -51,14 +52,20 @@ func (s *Store) EndLeadership(ctx context.Context, dead []record.Token) error {
 		case entry.Kind != store.Put || !isDead(entry, dead):
 			return nil
 		}
-		err = s.end(ctx, entry)
-		if !errors.Is(err, errConflict) { // a renewal of the dead process was still on its way
+		until, err := s.awaitEnd(ctx, entry)
+		switch {
+		case err != nil:
+			return err
+		case until.IsZero():
+			continue // it has expired, or a renewal of the dead process was still on its way
+		}
+		if err = s.end(ctx, entry); !errors.Is(err, errConflict) {
 			return err
 		}
 	}
 }
 
-// end writes the marker of a deletion over an entry, or over a marker, if it is still as it was read.
+// end writes a deletion marker over an entry, or over a marker, if that is unchanged since it was read.
 func (s *Store) end(ctx context.Context, e store.Entry) error {
 	_, err := s.write(ctx, s.marker(e.Bucket, e.Key), markerTTL, jetstream.WithExpectLastSequencePerSubject(e.Revision))
 	if err != nil {
@@ -69,8 +76,8 @@ func (s *Store) end(ctx context.Context, e store.Entry) error {
 
 func isDead(e store.Entry, dead []record.Token) bool { return slices.ContainsFunc(dead, e.Token.Of) }
 
-// claimPreferred claims the preferred ID where that may have to be taken over from another process. done is false where
-// any other ID will do as well.
+// claimPreferred claims the preferred ID, which may have to be taken over from another process. done is false if any other ID
+// will do as well.
 func (s *Store) claimPreferred(ctx context.Context, rec record.Claim, opts store.ClaimOptions) (lease store.Lease, done bool, err error) {
 	id := ""
 	switch {
@@ -98,13 +105,25 @@ func (s *Store) claimPreferred(ctx context.Context, rec record.Claim, opts store
 
 func (s *Store) claimOne(ctx context.Context, id string, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
 	lease, err := s.acquireID(ctx, id, rec, opts)
-	var taken *store.TakenError
-	if !errors.As(err, &taken) {
-		return lease, err
+	for last := uint64(0); ; {
+		var taken *store.TakenError
+		if !errors.As(err, &taken) || taken.Entry.Revision == last {
+			return lease, err
+		}
+		last = taken.Entry.Revision
+		if awaits(taken.Entry, opts) {
+			return store.Lease{}, notExpired(taken.Entry)
+		}
+		if lease, err = s.takeOver(ctx, taken, rec, opts); !isDead(taken.Entry, opts.Dead) {
+			return lease, err
+		} // otherwise a renewal of the dead process may still have been on its way
 	}
-	if awaits(taken.Entry, opts) {
-		return store.Lease{}, notExpired(taken.Entry)
-	}
+}
+
+// takeOver takes over a claim whose session is over. It is a [*store.TakenError] where it is not, and where the claim is another by
+// now.
+func (s *Store) takeOver(ctx context.Context, taken *store.TakenError, rec record.Claim, opts store.ClaimOptions) (store.Lease, error) {
+	id := taken.Entry.Key
 	until, err := s.sessionOver(ctx, taken.Entry, opts)
 	if err != nil {
 		return store.Lease{}, fmt.Errorf("claim %q: %w", id, err)
@@ -113,12 +132,16 @@ func (s *Store) claimOne(ctx context.Context, id string, rec record.Claim, opts 
 		return store.Lease{}, taken
 	}
 	if isDead(taken.Entry, opts.Dead) {
-		if err := s.awaitHeartbeat(ctx, id, opts.Dead); err != nil {
+		err = s.awaitHeartbeat(ctx, id, opts.Dead)
+		if err == nil {
+			_, err = s.awaitEnd(ctx, taken.Entry) // it may be so young that the marker of the claim before it is still under way
+		}
+		if err != nil {
 			return store.Lease{}, fmt.Errorf("claim %q: %w", id, err)
 		}
 	}
-	lease, err = s.Acquire(ctx, store.StableIDs, id, rec, func(e store.Entry) bool {
-		return (e.Revision == taken.Entry.Revision || isDead(e, opts.Dead)) && time.Now().Before(until)
+	lease, err := s.Acquire(ctx, store.StableIDs, id, rec, func(e store.Entry) bool {
+		return e.Revision == taken.Entry.Revision && time.Now().Before(until)
 	})
 	if err == nil && !time.Now().Before(until) {
 		return store.Lease{}, fmt.Errorf("claim %q: %w", id, ErrLate)
@@ -126,18 +149,18 @@ func (s *Store) claimOne(ctx context.Context, id string, rec record.Claim, opts 
 	return lease, err
 }
 
-// sessionOver says until when a claim may be taken over; the zero time where it may not.
+// sessionOver returns the time until which a claim may be taken over, or the zero time if it may not.
 //
-// The session of a claim is over when its process is dead. It is over as well when two things are so:
+// The session of a claim is over if its process is dead. It is also over if both of these are true:
 //
-//   - It has no heartbeat. A worker acts only while its heartbeat is trusted, and the entry outlives that trust. One that is
-//     gone never comes back in the same session, because a renewal asks for the revision it had.
-//   - The claim is older than HeartbeatTTL. A session that has just begun has no heartbeat yet, but its first must be
+//   - It has no heartbeat. A worker acts only while its heartbeat is trusted, and the entry outlives that trust. An entry that
+//     is gone never comes back in the same session, because a renewal asks for the revision before it.
+//   - The claim is older than HeartbeatTTL. A session that has just begun has no heartbeat yet, but its first one must be
 //     acknowledged within three quarters of HeartbeatTTL after the claim was sent.
 //
-// The claim must not be about to expire: the marker of its expiry could follow the write that takes it over, and the ID
-// would be free again without its new holder knowing. So it is not taken over in the last quarter of its life, as a lease is
-// not renewed then. The server that would expire it says how old it is.
+// A claim that is about to expire must not be taken over: its expiry marker could follow the write that takes it over. Then the
+// ID would be free again, and its new holder would not know. So a claim is not taken over in the last quarter of its life, in
+// which a lease is not renewed either. The server that would expire the claim says how old it is.
 func (s *Store) sessionOver(ctx context.Context, claim store.Entry, opts store.ClaimOptions) (until time.Time, err error) {
 	asked := time.Now()
 	info, err := s.info(ctx, store.StableIDs)
@@ -162,16 +185,17 @@ func (s *Store) sessionOver(ctx context.Context, claim store.Entry, opts store.C
 	return until, nil
 }
 
-// old reports whether a claim is older than HeartbeatTTL: it has not changed for so long by the own clock. The clocks of two
-// servers may differ, one that wrote and one that says how late it is, so their word counts from twice that on.
+// old reports whether a claim is older than HeartbeatTTL. The claim has not changed for so long by this process's clock. The
+// clocks of the server that wrote it and of the server that reports its age may differ, so their word counts only from twice
+// HeartbeatTTL on.
 func (s *Store) old(claim store.Entry, age time.Duration, watched store.Watched) bool {
 	ttl := s.TTL(store.Heartbeats)
 	return age >= 2*ttl || claim.Revision == watched.Revision && time.Since(watched.Since) >= ttl
 }
 
-// silent proves that an ID has no heartbeat. That a read finds none proves nothing: a server that lost its lead without
-// knowing may have answered. So the marker, or the nothing, that was read is written over on the condition that it is
-// still the last: that write is stored only if there was no heartbeat at that moment.
+// silent proves that an ID has no heartbeat. A read that finds none proves nothing: it may have been answered by a server that
+// has lost its lead without knowing. So silent writes over the marker, or the absence, that it has read, on the condition that
+// this is still the last message. The server stores that write only if there was no heartbeat at that moment.
 func (s *Store) silent(ctx context.Context, id string) (bool, error) {
 	entry, err := s.Get(ctx, store.Heartbeats, id)
 	switch {
@@ -189,8 +213,8 @@ func (s *Store) silent(ctx context.Context, id string) (bool, error) {
 	return err == nil, err
 }
 
-// awaitHeartbeat waits until the heartbeat of a dead process can be written over, so that the session that is about to begin
-// does not have to.
+// awaitHeartbeat waits until the heartbeat of a dead process can be overwritten, so that the next session does not have to wait
+// for that.
 func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Token) error {
 	entry, err := s.Get(ctx, store.Heartbeats, id)
 	switch {
@@ -205,11 +229,11 @@ func (s *Store) awaitHeartbeat(ctx context.Context, id string, dead []record.Tok
 	return err
 }
 
-// ripe is up to which age an entry may be written over or deleted: until the last eighth of its life.
+// ripe returns the age up to which an entry may be overwritten or deleted. It ends with the last eighth of the entry's life.
 func ripe(ttl time.Duration) time.Duration { return ttl * 7 / 8 }
 
-// settled is from which age an entry may be written over or deleted. Until then the marker of the entry before it may still be
-// under way: a server stores it up to 350 ms after the expiry, and a cluster up to a second.
+// settled is the age from which an entry may be overwritten or deleted. Before that, the expiry marker of the entry before it
+// may still arrive: a single server stores it up to 350 ms after the expiry, and a cluster up to a second.
 func settled(info *jetstream.StreamInfo) time.Duration {
 	if info.Config.Replicas > 1 {
 		return 1100 * time.Millisecond
@@ -217,19 +241,21 @@ func settled(info *jetstream.StreamInfo) time.Duration {
 	return 400 * time.Millisecond
 }
 
-// awaitEnd says until when an entry may be written over, or deleted. It may be neither in the first moments of its life nor in
-// the last eighth. The marker of an expiry could follow what is written, even if the write is acknowledged, and would end it. The
-// leader would give a session's partitions away while its worker still trusts it. In the last eighth:
+// awaitEnd returns the time until which an entry may be overwritten or deleted. Neither is allowed in the first moments of its
+// life and in the last eighth. Otherwise an expiry marker could follow the write, even an acknowledged one, and end it. The
+// leader would then give away the partitions of a session that its worker still trusts. In the last eighth this happens so:
 //
 //  1. the entry expires, and the server decides to mark it;
 //  2. the write arrives, finds the entry still in its place, and is stored;
 //  3. the marker is stored.
 //
-// In the first moments there can be one more write in between: a renewal of the former session, sent long ago, is stored after
+// In the first moments there can be one more write in between: a renewal by the former session, sent long ago, is stored after
 // step 1, and the entry looks young.
 //
-// At such times awaitEnd waits. If the entry is no longer what it was, it returns the zero time: then the next write finds what
-// there is. The server that would expire the entry says how old it is.
+// An entry without a lifetime, which no worker writes, has no last eighth: nothing would ever end the wait.
+//
+// At such times awaitEnd waits. If the entry changes meanwhile, it returns the zero time, and the next write finds what is
+// there by then. The server that would expire the entry says how old it is.
 func (s *Store) awaitEnd(ctx context.Context, e store.Entry) (until time.Time, err error) {
 	for {
 		asked := time.Now()
@@ -238,7 +264,9 @@ func (s *Store) awaitEnd(ctx context.Context, e store.Entry) (until time.Time, e
 			return time.Time{}, err
 		}
 		age := max(info.TimeStamp.Sub(e.Created), 0)
-		until = asked.Add(ripe(s.TTL(e.Bucket)) - age)
+		if until = asked.Add(ripe(s.TTL(e.Bucket)) - age); e.Endless {
+			until = asked.Add(s.TTL(e.Bucket))
+		}
 		if age >= settled(info) && time.Now().Before(until) {
 			return until, nil
 		}

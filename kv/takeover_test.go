@@ -176,6 +176,48 @@ func TestTheLeadershipOfADeadProcessEnds(t *testing.T) {
 	})
 }
 
+// TestTheLeadershipOfADeadProcessThatIsAboutToExpireIsAwaited: the marker of its expiry could end the lease of the next leader.
+func TestTheLeadershipOfADeadProcessThatIsAboutToExpireIsAwaited(t *testing.T) {
+	withStores(t, func(t *testing.T, holder, other *Store) {
+		for _, c := range []struct {
+			age  time.Duration
+			kind store.Kind
+		}{{0, store.Deleted}, {2 * time.Second, store.Deleted}, {2700 * time.Millisecond, store.Expired}} {
+			l, err := holder.Acquire(t.Context(), store.Election, store.LeaderKey, record.Leader{Worker: "worker-0"}, nil)
+			require.NoError(t, err)
+			time.Sleep(c.age)
+			require.NoError(t, other.EndLeadership(t.Context(), dead(holder)))
+			require.GreaterOrEqual(t, time.Since(l.Sent), 400*time.Millisecond, "the marker of the lease before may be under way")
+			e, err := other.Get(t.Context(), store.Election, store.LeaderKey)
+			require.NoError(t, err)
+			require.Equal(t, c.kind, e.Kind, "%s", c.age)
+		}
+	})
+}
+
+// TestAYoungClaimOfADeadProcessIsNotTakenOverAtOnce: it may be a late renewal, and the marker of the claim before may still come.
+func TestAYoungClaimOfADeadProcessIsNotTakenOverAtOnce(t *testing.T) {
+	withStores(t, func(t *testing.T, holder, next *Store) {
+		held := claim(t, holder, store.ClaimOptions{})
+		time.Sleep(time.Second)
+		renewed, err := holder.Renew(t.Context(), held, record.Claim{})
+		require.NoError(t, err)
+		last := make(chan store.Lease, 1)
+		go func() { // it was sent before the process died
+			time.Sleep(200 * time.Millisecond)
+			late, _ := holder.Renew(t.Context(), renewed, record.Claim{})
+			last <- late
+		}()
+		lease, err := next.ClaimID(t.Context(), record.Claim{}, store.ClaimOptions{Prefer: []string{held.Key}, Only: true, Dead: dead(holder)})
+		require.NoError(t, err)
+		require.Equal(t, held.Key, lease.Key)
+		late := <-last
+		require.Greater(t, lease.Revision, late.Revision)
+		require.GreaterOrEqual(t, lease.Sent.Sub(late.Sent), 400*time.Millisecond)
+		require.Less(t, lease.Sent.Sub(late.Sent), 600*time.Millisecond)
+	})
+}
+
 func TestAGroupIsNamedByItsBucketsAndWhenTheyWereMade(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {
 		s := openStore(t, srv, testConfig())

@@ -12,8 +12,8 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// BeginTerm stores the next term: one more than the last, and more than floor. valid is asked right before each attempt
-// to write; when it says no the result is [ErrLate]. [ErrUnknown] says that the term may yet be stored: whoever then
+// BeginTerm stores the next term, which is one more than the last and more than floor. It calls valid just before each attempt
+// to write, and returns [ErrLate] if valid says no. [ErrUnknown] says that the term may still be stored: the next worker that
 // begins a term makes it harmless.
 func (s *Store) BeginTerm(ctx context.Context, rec record.Term, floor uint64, valid func() bool) (store.Fence, error) {
 	ctx, cancel := s.bound(ctx)
@@ -49,8 +49,8 @@ func (s *Store) BeginTerm(ctx context.Context, rec record.Term, floor uint64, va
 	}
 }
 
-// lastTerm is the number of the stored term. Where somebody took it away, or wrote over it, the plan names the last one that
-// wrote anything: a lower term would look like an older copy of the store to everybody, and nobody would lead.
+// lastTerm returns the number of the stored term. If somebody has removed or overwritten the term, the plan names the last term
+// that wrote anything. A lower term would look to everybody like an older copy of the store, and nobody would lead.
 func (s *Store) lastTerm(ctx context.Context, e store.Entry) (uint64, error) {
 	if e.Revision > 0 && e.Kind == store.Put {
 		t, err := record.DecodeTerm(e.Value)

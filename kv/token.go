@@ -14,8 +14,8 @@ import (
 	"github.com/parti-go/parti/internal/record"
 )
 
-// holder makes tokens. A token names one write: "holder/chain/write". The holder is one [Store] of one process; a chain is
-// one hold on an entry from its acquisition to its end. No two writes have the same.
+// holder makes tokens. A token names one write: "holder/chain/write". The holder is one [Store] of one process. A chain is one
+// hold on an entry, from its acquisition to its end. No two writes have the same token.
 type holder struct {
 	name string
 	last atomic.Uint64
@@ -29,7 +29,7 @@ func newHolder() *holder {
 	return &holder{name: rand.Text()[:16], unanswered: map[record.Token]time.Time{}, book: book{holds: map[record.Token]hold{}}}
 }
 
-// chain begins a chain: the prefix of its tokens.
+// chain returns a new chain, which is the prefix of its tokens.
 func (h *holder) chain() record.Token {
 	return record.Token(h.name + "/" + strconv.FormatUint(h.last.Add(1), 10) + "/")
 }
@@ -42,7 +42,7 @@ func (h *holder) next(chain record.Token) record.Token {
 // wrote reports whether this holder wrote t, in whichever chain.
 func (h *holder) wrote(t record.Token) bool { return strings.HasPrefix(string(t), h.name+"/") }
 
-// noAnswer remembers a chain whose first write may have been stored, though nobody ever held it.
+// noAnswer remembers a chain whose first write may be stored although its outcome is unknown and nobody holds it.
 func (h *holder) noAnswer(chain record.Token, until time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -54,8 +54,8 @@ func (h *holder) noAnswer(chain record.Token, until time.Time) {
 	h.unanswered[chain] = until
 }
 
-// orphaned reports whether t is of such a chain, and young enough to be written over: like a renewal, that must not be
-// overtaken by the marker of its expiry.
+// orphaned reports whether t belongs to such a chain and is young enough to be overwritten. Like a renewal, that write must not
+// be followed by the expiry marker of what it replaces.
 func (h *holder) orphaned(t record.Token) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// view is what a feed has told. It only tells what is newer.
+// view remembers what a feed has emitted, so that the feed emits only what is newer.
 type view struct {
 	store   *Store
 	bucket  store.Bucket
@@ -29,7 +29,7 @@ type write struct {
 	token    record.Token
 }
 
-// sighting is when a snapshot first showed a revision.
+// sighting is the time at which a snapshot first showed a revision.
 type sighting struct {
 	revision uint64
 	at       time.Time
@@ -39,16 +39,16 @@ func newView(s *Store, b store.Bucket, upTo uint64, emit func(store.Update)) vie
 	return view{store: s, bucket: b, emit: emit, told: map[string]write{}, live: map[string]bool{}, corrupt: map[string]sighting{}, upTo: upTo}
 }
 
-// compare tells what a snapshot shows that was not told yet. The snapshot may have been taken while changes were told,
-// so it says nothing about a key that was told at a revision beyond it. Its error is proof that the store is not the one
-// it was; nothing is told then.
+// compare emits what a snapshot shows and the feed has not emitted yet. The snapshot may have been taken while changes were
+// emitted, so it says nothing about a key that was emitted with a later revision. An error proves that the store was replaced
+// or restored; nothing is emitted then.
 func (f *view) compare(snapshot store.Snapshot) error {
 	there := make(map[string]bool, len(snapshot.Entries))
 	for _, e := range snapshot.Entries {
 		there[e.Key] = true
 		told := f.told[e.Key]
 		if e.Revision < told.revision && told.revision <= snapshot.UpTo || e.Revision == told.revision && e.Token != told.token {
-			// The snapshot is complete up to what was told, so this is no replica that lags.
+			// The snapshot is complete up to what was emitted, so this is not a replica that lags.
 			return fmt.Errorf("%w: %q of bucket %q is at revision %d, but revision %d was read before", ErrRolledBack, e.Key, f.store.cfg.bucket(f.bucket), e.Revision, told.revision)
 		}
 	}
@@ -56,7 +56,7 @@ func (f *view) compare(snapshot store.Snapshot) error {
 		return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo
 	}
 	if f.bucket == store.Assignments && (gone(store.TermKey) || gone(store.PlanKey)) {
-		// Nobody of the group deletes one of them, and a stranger's deletion leaves a marker: the stream was purged.
+		// No worker deletes one of them, and a deletion by somebody else leaves a marker. So the stream was purged.
 		return fmt.Errorf("%w: bucket %q was emptied", ErrRolledBack, f.store.cfg.bucket(f.bucket))
 	}
 	for _, e := range snapshot.Entries {
@@ -73,14 +73,18 @@ func (f *view) compare(snapshot store.Snapshot) error {
 	return nil
 }
 
-// expireCorrupt ends a heartbeat that is no record, whose writer need not have given it a TTL: nobody renews it, and its
-// worker would seem to live for good. The worker's last own heartbeat is older, so after a TTL it is over in any case.
+// expireCorrupt reports a heartbeat that is not a record, or a copy of one, as expired, a TTL after it was first seen. Its writer need
+// not have given it a TTL, and nobody renews it, so its worker would seem to live for good. The worker's own last heartbeat is older,
+// so it is over by then in any case.
 func (f *view) expireCorrupt(entries []store.Entry) {
 	if f.bucket != store.Heartbeats {
 		return
 	}
 	for _, e := range entries {
-		if _, err := record.DecodeHeartbeat(e.Value); e.Kind != store.Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision || !errors.Is(err, ErrCorrupt) {
+		if e.Kind != store.Put || !f.live[e.Key] || f.told[e.Key].revision != e.Revision {
+			continue
+		}
+		if _, err := record.DecodeHeartbeat(e.Value); !e.Endless && !errors.Is(err, ErrCorrupt) {
 			continue
 		}
 		first := f.corrupt[e.Key]
@@ -95,7 +99,7 @@ func (f *view) expireCorrupt(entries []store.Entry) {
 	}
 }
 
-// tell passes an entry on if it is newer than what was told of its key.
+// tell emits an entry if it is newer than what was emitted for its key.
 func (f *view) tell(e store.Entry) {
 	if e.Revision <= f.told[e.Key].revision {
 		return

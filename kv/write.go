@@ -15,13 +15,13 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// What the server refuses a conditional write with. Busy proves nothing: another write of that key is under way.
+// The error codes of a refused conditional write. Busy proves nothing: another write to that key is under way.
 const (
 	codeConflict jetstream.ErrorCode = 10071
 	codeBusy     jetstream.ErrorCode = 10164
 )
 
-// What the server says where there is no room: in memory, on disk, for the account, in the stream.
+// The error codes of a server that has no room: in memory, on disk, for the account, in the stream.
 const (
 	codeAccountFull jetstream.ErrorCode = 10002
 	codeNoMemory    jetstream.ErrorCode = 10028
@@ -33,10 +33,10 @@ func full(code jetstream.ErrorCode) bool {
 	return code == codeStreamFull || code == codeNoStorage || code == codeNoMemory || code == codeAccountFull
 }
 
-// errNotConnected stands for what nats.go says when its buffer for the time without a connection is full, or switched off.
+// errNotConnected replaces the error of nats.go for a reconnect buffer that is full or switched off.
 var errNotConnected = errors.New("not connected to the server")
 
-// plain says in the words of the reader what the client says in its own.
+// plain replaces an error of the client by one in words that a reader of the log knows.
 func plain(err error) error {
 	if errors.Is(err, nats.ErrReconnectBufExceeded) {
 		return errNotConnected
@@ -44,13 +44,14 @@ func plain(err error) error {
 	return err
 }
 
-// errConflict: the condition does not hold. Definitely not done, unless it was done before by ourselves.
+// errConflict says that the condition does not hold. The write is definitely not done, unless an earlier attempt of ours did
+// it.
 var errConflict = errors.New("condition of the write does not hold")
 
-// errBusy is tried again, and is not done in the end.
+// errBusy says that another write of the key is under way. The write is tried again, and is not done if that goes on.
 var errBusy = fmt.Errorf("%w: another write of this key is under way", ErrNotDone)
 
-// outcome translates the error of a request to the store; nothing else of this package looks at error codes.
+// outcome translates the error of a request to the store. Nothing else in this package looks at error codes.
 func outcome(err error) error {
 	var api *jetstream.APIError
 	switch {
@@ -73,10 +74,10 @@ func outcome(err error) error {
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
 
-// errClosed: nothing was sent, and nothing will be.
+// errClosed says that nothing was sent, and nothing will be.
 var errClosed = fmt.Errorf("%w: %w", ErrNotDone, nats.ErrConnectionClosed)
 
-// busyRetries bounds how often a write is repeated that found another one of the same key under way.
+// busyRetries limits how often a write is repeated while another write of the same key is under way.
 const busyRetries = 5
 
 // write publishes a message under a condition and returns its sequence. Its error wraps errConflict, ErrNotDone or
@@ -112,13 +113,13 @@ func (s *Store) put(ctx context.Context, b store.Bucket, key string, value []byt
 	return s.write(ctx, &nats.Msg{Subject: s.subject(b, key), Data: value}, ttl, jetstream.WithExpectLastSequencePerSubject(expect))
 }
 
-// marker is the message that deletes a key. It says PURGE: a DEL that runs out is itself followed by an expiry marker,
-// and the key would seem to end a second time.
+// marker returns the message that deletes a key. It uses PURGE: a DEL marker that expires is followed by an expiry marker, and
+// the key would seem to end a second time.
 func (s *Store) marker(b store.Bucket, key string) *nats.Msg {
 	return &nats.Msg{Subject: s.subject(b, key), Header: nats.Header{"KV-Operation": {"PURGE"}}}
 }
 
-// pause waits for d; it reports false when ctx ended before.
+// pause waits for d. It reports false if ctx ended before.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -130,14 +131,14 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// bound gives a call the end that its caller did not.
+// bound gives a call a deadline if its caller has set none.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, s.cfg.OperationTimeout)
 }
 
-// bounded returns when ctx ends even if f does not. The client writes to the socket while it holds its mutex: on a
-// stalled link a publish can hang there until the connection's FlusherTimeout, whatever its context says. The goroutine
-// ends with that.
+// bounded returns when ctx ends even if f does not. The client writes to the socket while it holds its mutex. On a stalled
+// link, a publish can hang there until the connection's FlusherTimeout, whatever its context says. The goroutine then ends as
+// well.
 func bounded[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type result struct {
 		value T

@@ -31,7 +31,7 @@ func newBuilder(source string) *builder { return &builder{source: source, places
 func (b *builder) add(place, id, weight string) {
 	p := parti.Partition{Keys: strings.Split(id, ".")}
 	if err := strategy.ValidatePartitions([]parti.Partition{p}); err != nil {
-		b.problem(fmt.Errorf("%s: %q is no ID of a partition: %w", place, id, err))
+		b.problem(fmt.Errorf("%s: %q cannot be the ID of a partition: %w", place, id, err))
 		return
 	}
 	if first, twice := b.places[id]; twice {

@@ -33,7 +33,7 @@ const (
 )
 
 // errBehind says that a replica has answered that is behind the leader of the stream.
-var errBehind = errors.New("the replicas of the bucket are behind")
+var errBehind = errors.New("the replica that answered lags behind the leader of the bucket")
 
 // read returns the entries whose keys match a filter. A key that is there all the time is in it, with a value that it had
 // after read was called or that was its last before. Beyond 100,000 keys the leader answers in pages, and that holds only
@@ -137,7 +137,7 @@ func apiPrefix(js jetstream.JetStream) string {
 // complete looks at the end of an answer.
 func complete(m *nats.Msg, upTo uint64) error {
 	if left := m.Header.Get("Nats-Num-Pending"); left != "0" {
-		return fmt.Errorf("read the keys: the answer is cut short, %s are left: are the values weights?", left)
+		return fmt.Errorf("read the keys: the answer is too large, %s keys are left; are the values weights?", left)
 	}
 	known, err := strconv.ParseUint(m.Header.Get("Nats-UpTo-Sequence"), 10, 64)
 	if err != nil {

@@ -17,6 +17,6 @@ func TestAnAnswerOfAReplicaThatIsBehindIsNoList(t *testing.T) {
 	require.NoError(t, complete(end("0", "7"), 7))
 	require.NoError(t, complete(end("0", "8"), 7))
 	require.ErrorIs(t, complete(end("0", "6"), 7), errBehind)
-	require.ErrorContains(t, complete(end("3", "7"), 7), "cut short")
+	require.ErrorContains(t, complete(end("3", "7"), 7), "too large")
 	require.Error(t, complete(end("0", ""), 7))
 }

@@ -72,7 +72,7 @@ func (p *Pools) validate() error {
 	case p.pool == nil:
 		return fmt.Errorf("%w: pool of NewPools is nil, allowed: a function", ErrInvalidOption)
 	case p.grace < 0:
-		return fmt.Errorf("%w: WithPoolGrace is %s, allowed: 0 (they wait as long as it takes) or more", ErrInvalidOption, p.grace)
+		return fmt.Errorf("%w: WithPoolGrace is %s, allowed: 0 (wait without a limit) or more", ErrInvalidOption, p.grace)
 	}
 	return nil
 }

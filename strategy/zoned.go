@@ -65,7 +65,7 @@ func (z *Zoned) AssignPrepared(q Question) (Plan, error) {
 func (z *Zoned) ask(name string, q Question) (Plan, error) {
 	p, err := Ask(z.inner, q)
 	if err == nil && len(p.Waits) > 0 {
-		err = fmt.Errorf("%w: inner of NewZoned lets partitions wait (%s), allowed: a strategy that does not; NewPools goes around NewZoned",
+		err = fmt.Errorf("%w: inner of NewZoned leaves partitions without an owner (%s), allowed: a strategy that does not; put NewZoned inside NewPools",
 			ErrInvalidOption, p.Waits[0].Cause)
 	}
 	if err != nil {

@@ -72,7 +72,7 @@ func (h *handler) act(a Action) http.HandlerFunc {
 		}
 		target, failed := h.target(r, a)
 		if failed == nil {
-			h.log.Info("web: asked over HTTP", "action", string(a), "worker", target.worker, "from", r.RemoteAddr)
+			h.log.Info("web: a request over HTTP", "action", string(a), "worker", target.worker, "from", r.RemoteAddr)
 			failed = h.perform(w, r, a, target)
 		}
 		if failed != nil {
@@ -136,10 +136,10 @@ func (h *handler) target(r *http.Request, a Action) (target, *failure) {
 		}
 	case t.worker == "":
 		return t, fail(http.StatusNotFound,
-			"there is no worker in this process: the handler was made without Options.Manager; name another one with ?worker=")
+			"there is no worker in this process: the handler was made without Options.Manager; name a worker with ?worker=")
 	case h.ask == nil:
 		return t, fail(http.StatusNotImplemented,
-			"%.100q is not the worker of this process: to ask others the handler needs Options.Conn and Options.Observer", t.worker)
+			"%.100q is not the worker of this process: to ask other workers, the handler needs Options.Conn and Options.Observer", t.worker)
 	}
 	return t, nil
 }
@@ -181,7 +181,7 @@ func (h *handler) drain() {
 	}
 	go func() {
 		if err := h.worker.Drain(context.Background()); err != nil {
-			h.log.Warn("web: the drain that was asked for over HTTP has failed", "error", err)
+			h.log.Warn("web: a drain that was requested over HTTP has failed", "error", err)
 		}
 	}()
 }

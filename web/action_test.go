@@ -56,7 +56,7 @@ func TestAnActionNeedsAllowAndARequestThatIsMeant(t *testing.T) {
 	}
 	require.Equal(t, ActionCordon, about)
 	require.Equal(t, []string{"cordon", "cordon", "cordon"}, w.asked)
-	require.Contains(t, log.String(), "asked over HTTP")
+	require.Contains(t, log.String(), "a request over HTTP")
 }
 
 func TestTheWorkerOfThisProcessDoesWhatItIsAskedFor(t *testing.T) {
@@ -74,7 +74,7 @@ func TestTheWorkerOfThisProcessDoesWhatItIsAskedFor(t *testing.T) {
 	}
 	refused("/cordon?session=6", http.StatusConflict, "session 6 of worker-0 is over: it has session 7 now")
 	refused("/cordon?session=last", http.StatusBadRequest, `session is "last"`)
-	refused("/cordon?worker=worker-1", http.StatusNotImplemented, `"worker-1" is not the worker of this process: to ask others the handler needs Options.Conn`)
+	refused("/cordon?worker=worker-1", http.StatusNotImplemented, `"worker-1" is not the worker of this process: to ask other workers, the handler needs Options.Conn`)
 	close(w.done)
 	refused("/drain", http.StatusConflict, "has ended")
 	h.worker = nil

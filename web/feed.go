@@ -114,7 +114,7 @@ func (f *feed) tell(event []byte) {
 		select {
 		case r.events <- event:
 		default:
-			f.log.Warn("web: a reader of /events is too slow, sending it away", "backlog", backlog)
+			f.log.Warn("web: a reader of /events is too slow and is disconnected", "backlog", backlog)
 			f.drop(r)
 		}
 	}

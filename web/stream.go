@@ -37,7 +37,7 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 	reader, first, err := h.feed.join()
 	if err != nil {
-		h.refuse(w, r, http.StatusServiceUnavailable, "no stream can be begun: %s", err)
+		h.refuse(w, r, http.StatusServiceUnavailable, "/events is not available: %s", err)
 		return
 	}
 	defer h.feed.leave(reader)

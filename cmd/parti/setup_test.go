@@ -201,7 +201,7 @@ func TestWhoMayOnlyLookCanLook(t *testing.T) {
 	}
 	got := as("observer", "verify", "--as", "worker", "--storage", "memory")
 	require.Equal(t, exitFailed, got.code)
-	require.Contains(t, got.stdout, `may not publish to "$KV.parti-heartbeat.worker-0", which a worker needs`)
+	require.Contains(t, got.stdout, `may not publish to "$KV.parti-heartbeat.worker-0", and a worker needs that`)
 
 	got = as("observer", "ls")
 	require.Equal(t, exitFailed, got.code)
@@ -229,5 +229,5 @@ func TestWhoMayOnlyLookCanLook(t *testing.T) {
 	require.Contains(t, got.stderr, kv.ErrPermission.Error())
 	got = as("nobody", "verify")
 	require.Equal(t, exitFailed, got.code)
-	require.Contains(t, got.stdout, `may not publish to "$JS.API.STREAM.INFO.KV_parti-stableid", which an observer needs`)
+	require.Contains(t, got.stdout, `may not publish to "$JS.API.STREAM.INFO.KV_parti-stableid", and an observer needs that`)
 }

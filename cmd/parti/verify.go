@@ -214,7 +214,7 @@ func (r report) advice() string {
 		}
 	}
 	for _, m := range r.Missing {
-		line("- the user of this connection may not %s, which %s needs: give it that permission", m, r.who())
+		line("- the user of this connection may not %s, and %s needs that: grant the permission", m, r.who())
 	}
 	for _, l := range r.Leases {
 		ttl := l.TTL

@@ -65,19 +65,19 @@ func TestWhatIfReadsWeightsAndLists(t *testing.T) {
 		require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
 		return name
 	}
-	require.Contains(t, f.ok(t, "-g", "orders", "whatif", "--weights", file("orders.00 5000 # heavy\norders.01 300\n")), "2 partitions weigh something else?")
+	require.Contains(t, f.ok(t, "-g", "orders", "whatif", "--weights", file("orders.00 5000 # heavy\norders.01 300\n")), "the weights of 2 partitions change?")
 	text := f.ok(t, "-g", "orders", "whatif", "--list", file("orders.00\norders.01 300\nnew.1\n"))
-	require.Contains(t, text, "a partition is added, 10 partitions are removed, a partition weighs something else?")
+	require.Contains(t, text, "a partition is added, 10 partitions are removed, the weight of a partition changes?")
 	require.Regexp(t, `(?m)^new\.1 +- +worker-\d +first +it is new in the list$`, text)
 	require.Contains(t, f.ok(t, "-g", "orders", "whatif", "--weight", "orders.03=400", "--add", "x.1=20", "--remove", "orders.04"),
-		"a partition is added, a partition is removed, a partition weighs something else?")
+		"a partition is added, a partition is removed, the weight of a partition changes?")
 }
 
 func TestWhatIfNamesWhatIsWrong(t *testing.T) {
 	f := orders(t)
 	for _, c := range []struct{ args, says string }{
 		{"--workers 5", `--workers: invalid change: workers is "5", allowed: + and a number`},
-		{"--workers +5", "allowed: at most +0, because only so many IDs from worker-0 to worker-2 are free"},
+		{"--workers +5", "allowed: at most +0, because no more IDs from worker-0 to worker-2 are free"},
 		{"--lose worker-7", `"worker-7" is no worker of the group, allowed: worker-0, worker-1, worker-2`},
 		{"--strategy best", `--strategy: strategy: unknown strategy: "best", allowed: sticky`},
 		{"--weights /does/not/exist", "--weights: "},

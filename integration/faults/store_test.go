@@ -4,6 +4,8 @@
 package faults
 
 import (
+	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -115,4 +117,33 @@ func TestABucketThatIsDeletedUnderTheFleetIsSurvived(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestWhatAHookWasShownIsNotGrantedAgainWhereTheRecordsAreGone: nothing but its heartbeat says so until the hook has returned.
+func TestWhatAHookWasShownIsNotGrantedAgainWhereTheRecordsAreGone(t *testing.T) {
+	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
+		f := fleet.New(t, s, 12)
+		var returned, early atomic.Bool
+		slow := f.Start(1, fleet.Handler(func(_ context.Context, added, _ []parti.Partition) error {
+			if len(added) > 0 {
+				<-time.After(8 * time.Second)
+				returned.Store(true)
+			}
+			return nil
+		}))[0]
+		f.Wait(coldStart+5*time.Second, "the hook is called", func() bool { return len(slow.Running()) == 12 })
+		<-time.After(2500 * time.Millisecond) // a heartbeat
+		require.NoError(t, f.JS.DeleteStream(background(), "KV_"+parti.DefaultConfig().KVBuckets.Assignment))
+		f.Checker.Forgot(noticed)
+		stopped := make(chan error, 1)
+		go func() { stopped <- slow.Stop() }()
+		next := f.Start(1, fleet.Config(func(c *parti.Config) { c.ExpectedWorkers = 2 }), fleet.Handler(func(context.Context, []parti.Partition, []parti.Partition) error {
+			early.CompareAndSwap(false, !returned.Load())
+			return nil
+		}))[0]
+		f.Wait(3*time.Second, "the next one leads", func() bool { return f.Leader() == next })
+		require.NoError(t, <-stopped)
+		f.Settle(coldStart + 15*time.Second)
+		require.False(t, early.Load(), "what the first one runs was granted to the next one")
+	})
 }

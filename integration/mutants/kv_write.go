@@ -244,6 +244,42 @@ var written = []mutant{
 		old:  `ripe(s.TTL(e.Bucket)) - age)`,
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
+	{
+		name: "expiring-leadership-deleted", breaks: "The lease of a dead leader is deleted just before the marker of its expiry.",
+		file: "kv/takeover.go",
+		old:  `until, err := s.awaitEnd(ctx, entry)`,
+		new:  `until, err := time.Now(), error(nil)`, likely: "Leadership",
+	},
+	{
+		name: "young-claim-of-the-dead-taken-over", breaks: "A late renewal of a dead process is taken over before the marker of the claim before it.",
+		file: "kv/takeover.go",
+		old:  `_, err = s.awaitEnd(ctx, taken.Entry)`,
+		new:  `_, err = s.Get(ctx, store.StableIDs, id)`, likely: "YoungClaim",
+	},
+	{
+		name: "any-claim-of-the-dead-taken-over", breaks: "A renewal of a dead process that is stored meanwhile is taken over at once.",
+		file: "kv/takeover.go",
+		old:  `return e.Revision == taken.Entry.Revision && time`,
+		new:  `return (e.Revision == taken.Entry.Revision || isDead(e, opts.Dead)) && time`, likely: "YoungClaim",
+	},
+	{
+		name: "endless-entry-awaited", breaks: "A worker waits for the end of an entry that has no lifetime.",
+		file: "kv/takeover.go",
+		old:  `- age); e.Endless {`,
+		new:  `- age); e.Endless && age < 0 {`, likely: "NoLifetime",
+	},
+	{
+		name: "copied-heartbeat-lives", breaks: "A copy of a heartbeat without a lifetime keeps a dead worker alive.",
+		file: "kv/view.go",
+		old:  `!e.Endless && !errors.Is`,
+		new:  `!errors.Is`, likely: "NoLifetime",
+	},
+	{
+		name: "copied-lease-leads", breaks: "A copy of the lease on leadership without a lifetime keeps everyone from leading.",
+		file: "kv/read.go",
+		old:  `(corruptLease(data) || header.Get(jetstream.MsgTTLHeader) == "")`,
+		new:  `corruptLease(data)`, likely: "NoLifetime",
+	},
 
 	// The journal, and who observes.
 	{

@@ -86,6 +86,7 @@ type stage struct {
 	args   []string
 	env    []string
 	within time.Duration // 0 for [patience]
+	lives  bool          // on the store in memory, at random
 }
 
 // fleets are the packages of scenarios. The first one has the simulated lives as well.
@@ -100,7 +101,7 @@ var simulated = []string{"internal/leader", "internal/ledger", "internal/lease",
 // lives is the stage of random lives on the store in memory. A life in which time does not go on is a failure, not a timeout.
 func (l *laboratory) lives() stage {
 	return stage{
-		folder: inMemory, run: "^TestRandomLives", within: 4 * time.Minute,
+		folder: inMemory, run: "^TestRandomLives", within: 4 * time.Minute, lives: true,
 		args: []string{"-lives", fmt.Sprint(l.simulated), "-shrink", "0"}, env: []string{"GOGC=800"},
 	}
 }
@@ -128,13 +129,10 @@ func (l *laboratory) stages(m mutant) []stage {
 		for n := range stages {
 			stages[n].within = time.Minute
 		}
-		stages = append(stages, episodes())
+		stages = append(stages, episodes(), l.lives())
 	}
 	if l.only {
 		return stages
-	}
-	if m.decides() {
-		stages = append(stages, l.lives())
 	}
 	if m.likely != "" {
 		for _, folder := range fleets {
@@ -163,7 +161,8 @@ type laboratory struct {
 	folder    string
 	seeds     int
 	simulated int  // lives on the store in memory
-	only      bool // these and no other tests
+	only      bool // the tests of the rooms that decide, and these lives
+	both      bool // lives are lived whatever the tests notice
 
 	mu      sync.Mutex
 	healthy map[string]bool // by folder and test: whether it passes without a mutant
@@ -174,7 +173,7 @@ func newLaboratory(o options) (*laboratory, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &laboratory{folder: folder, seeds: o.seeds, simulated: max(o.sim, simulatedFew), only: o.sim > 0, healthy: map[string]bool{}}, nil
+	return &laboratory{folder: folder, seeds: o.seeds, simulated: max(o.sim, simulatedFew), only: o.sim > 0, both: o.both, healthy: map[string]bool{}}, nil
 }
 
 func (l *laboratory) close() { _ = os.RemoveAll(l.folder) }
@@ -193,6 +192,9 @@ func (l *laboratory) test(ctx context.Context, m mutant) (result, error) {
 	}
 	r := result{mutant: m}
 	for _, s := range l.stages(m) {
+		if r.broken != nil || r.caught() && (!l.both || !s.lives) {
+			continue
+		}
 		test, timeout, err := l.catches(ctx, room, overlay, s, m.spins)
 		if errors.Is(err, errBroken) {
 			r.broken, err = err, nil
@@ -200,16 +202,12 @@ func (l *laboratory) test(ctx context.Context, m mutant) (result, error) {
 		if err != nil {
 			return result{}, err
 		}
-		r.test, r.timeout = test, cmp.Or(r.timeout, timeout)
-		if r.caught() || r.broken != nil {
-			break
+		if s.lives {
+			r.life, r.lived = test, true
+		} else {
+			r.test = test
 		}
-	}
-	if l.only && r.broken == nil { // whatever has caught it: what lives notice is worth knowing
-		r.lived = true
-		if r.life, _, err = l.catches(ctx, room, overlay, l.lives(), m.spins); err != nil {
-			return result{}, err
-		}
+		r.timeout = cmp.Or(r.timeout, timeout)
 	}
 	r.took = time.Since(began)
 	return r, nil

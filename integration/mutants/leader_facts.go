@@ -200,6 +200,13 @@ var learnt = []mutant{
 		likely: "Drift|Inert",
 	},
 	{
+		name: "applied-what-nobody-wrote", breaks: "A session that has applied a version of a lost store seems to have let go of all that it is asked to.",
+		file:   "internal/leader/roster.go",
+		old:    `f.Applied > newest && l.stage == leading`,
+		new:    `f.Applied < 0 && l.stage == leading`,
+		likely: "Scripts",
+	},
+	{
 		name: "unreadable-record-ignored", breaks: "A new leader grants what is named in a record that it cannot read.",
 		file: "internal/leader/takeover.go",
 		old: `		l.ledger.Unreadable(id)

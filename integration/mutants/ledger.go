@@ -93,6 +93,21 @@ var held = []mutant{
 		new:  `if p.holder != nil && p.epoch < 0 {`,
 	},
 	{
+		name: "shown-not-heard", breaks: "Where the store is emptied, what a session was shown and has not applied yet is granted to others.",
+		file: "internal/ledger/ledger.go",
+		old:  `max(last, w.applied, w.shown)`,
+		new:  `max(last, w.applied)`,
+	},
+	{
+		name: "heartbeats-taken-for-complete", breaks: "Where the store is emptied, only those let go first whose last heartbeat says that they were shown something.",
+		file: "internal/ledger/ledger.go",
+		old: `		default:
+			l.suspect(w, &unread{})
+			l.touchWorker(w)
+`,
+		new: ``,
+	},
+	{
 		name: "version-not-restored", breaks: "Versions do not go on above those of the records.",
 		file: "internal/ledger/ledger.go",
 		old: `	l.version = max(l.version, r.Version)

@@ -3,12 +3,14 @@
 
 // Mutants puts bugs into the library, one at a time, and looks whether the tests notice:
 //
-//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n] [-required n] [-write]
+//	go run ./integration/mutants [-run pattern] [-list] [-j n] [-seeds n] [-sim n [-both]] [-required n] [-write]
 //
 // Run it in the root of the module. The tree is not touched: each mutated file lies in a temporary directory, and
 // `go test -overlay` takes it for the original. The tests of the mutated package come first, then those of the library,
 // then all scenarios of the fleet, and at last simulated lives. Those of the rooms that decide meet lives on the store in
-// memory after the tests of their package; with -sim n they meet nothing but so many of these lives.
+// memory after the tests of their package; with -sim n they meet nothing else, and with -both these lives whatever the tests say.
+//
+// With -write each verdict goes into the table of docs/verification.md.
 //
 // A mutant is caught by a test that fails with it and passes without it. A test that does not end with it catches only a
 // mutant that is marked as one that spins; other timeouts are counted by themselves. One that does not compile, or whose text is not
@@ -36,13 +38,14 @@ func main() {
 	show := flag.Bool("list", false, "list the mutants and run none; texts that are stale are named")
 	workers := flag.Int("j", 1, "mutants at a time")
 	seeds := flag.Int("seeds", 60, "simulated lives for those that no other test catches; 0 for none")
-	sim := flag.Int("sim", 0, "only the mutants of the rooms that decide: their tests, and so many lives on the store in memory whatever those say")
+	sim := flag.Int("sim", 0, "only the mutants of the rooms that decide: their tests, and for what these do not notice so many lives on the store in memory")
+	both := flag.Bool("both", false, "with -sim: live the lives with what the tests notice as well")
 	required := flag.Int("required", 0, "how many must be caught; 0 for all but those known to be equivalent")
 	write := flag.Bool("write", false, "put each verdict into the table of "+page)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *sim, *required, *write})
+	code, err := mutate(ctx, os.Stdout, options{*run, *show, *workers, *seeds, *sim, *both, *required, *write})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 2
@@ -57,6 +60,7 @@ type options struct {
 	workers  int
 	seeds    int
 	sim      int
+	both     bool
 	required int
 	write    bool
 }
@@ -77,32 +81,48 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 		}
 		return 0, nil
 	}
+	began := time.Now()
 	results, err := runAll(ctx, chosen, o)
 	if err != nil {
 		return 0, err
 	}
 	report(out, results)
-	caught, timeouts, equivalent := 0, 0, 0
-	for _, r := range results {
-		switch {
-		case r.broken != nil:
-			err = errors.Join(err, fmt.Errorf("mutant %s: %w", r.mutant.name, r.broken))
-		case r.caught():
-			caught++
-		case r.timeout != "":
-			timeouts++
-		case r.mutant.equivalent != "":
-			equivalent++
-		}
-	}
-	if o.required == 0 {
-		o.required = len(results) - equivalent
-	}
-	fmt.Fprintf(out, "\n%d of %d caught, %d timed out and not caught, %d cannot be; required: %d\n", caught, len(results), timeouts, equivalent, o.required)
-	if caught < o.required {
+	n := count(results)
+	required := cmp.Or(o.required, len(results)-n.equivalent)
+	fmt.Fprintf(out, "\n%d of %d caught, %d by tests, %d by lives on the store in memory; %d timed out and not caught, %d cannot be; required: %d; took %s\n",
+		n.caught, len(results), n.tests, n.lives, n.timeouts, n.equivalent, required, time.Since(began).Round(time.Second))
+	if n.caught < required {
 		code = 1
 	}
-	return code, err
+	return code, n.broken
+}
+
+// counts are how many mutants were caught by what, and how many were not.
+type counts struct {
+	caught, tests, lives, timeouts, equivalent int
+	broken                                     error
+}
+
+func count(results []result) (n counts) {
+	for _, r := range results {
+		if r.test != "" {
+			n.tests++
+		}
+		if r.life != "" {
+			n.lives++
+		}
+		switch {
+		case r.broken != nil:
+			n.broken = errors.Join(n.broken, fmt.Errorf("mutant %s: %w", r.mutant.name, r.broken))
+		case r.caught():
+			n.caught++
+		case r.timeout != "":
+			n.timeouts++
+		case r.mutant.equivalent != "":
+			n.equivalent++
+		}
+	}
+	return n
 }
 
 func choose(pattern string, decide bool) ([]mutant, error) {
@@ -147,7 +167,7 @@ func runAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
 					cancel(fmt.Errorf("mutant %s: %w", chosen[n].name, err))
 					return
 				}
-				fmt.Fprintf(os.Stderr, "%3d/%d %-34s %s; %s (%s)\n", n+1, len(chosen), r.mutant.name, r.verdict(), cmp.Or(r.life, "no life"), r.took.Round(time.Second))
+				fmt.Fprintf(os.Stderr, "%3d/%d %-34s %s (%s)\n", n+1, len(chosen), r.mutant.name, r.verdicts(verdicts{}), r.took.Round(time.Second))
 				results[n] = r
 				if o.write && r.broken == nil {
 					if err := l.writes(r); err != nil {

@@ -19,6 +19,8 @@ const heading = "| mutant | what is broken | caught by | broken in |\n| --- | --
 // verdicts are the last two cells of a row.
 type verdicts struct{ test, life string }
 
+func (v verdicts) String() string { return strings.TrimSuffix(v.test+"; "+v.life, "; ") }
+
 func (r result) verdicts(before verdicts) verdicts {
 	v := verdicts{r.verdict(), before.life}
 	if r.lived {

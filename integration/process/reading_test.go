@@ -105,6 +105,15 @@ func (r *readers) said() (lines []string) {
 	return lines
 }
 
+// neverDoubtedAStream checks that nobody took a stream for another one, or for one that cannot be used.
+func (r *readers) neverDoubtedAStream() {
+	r.t.Helper()
+	said := strings.Join(r.said(), "\n")
+	for _, err := range []error{consume.ErrStream, consume.ErrStreamChanged} {
+		require.NotContains(r.t, said, err.Error())
+	}
+}
+
 // readStreams is the process of a worker.
 func readStreams(text string) error {
 	var s readerSetup

@@ -41,6 +41,7 @@ type (
 		Worker   string
 		Session  uint64
 		Applied  int64    // version
+		Shown    int64    // version, where it is newer than that; see [record.Heartbeat]
 		Holding  []string // partitions whose handlers have not returned, sorted; see [record.Heartbeat]
 		Capacity int64
 		Labels   map[string]string

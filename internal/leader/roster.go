@@ -186,6 +186,10 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 		r.live[f.Worker] = known
 	}
 	l.ledger.SessionSeen(f.Worker, f.Session, f.Applied, f.Holding...)
+	l.ledger.SessionShown(f.Worker, f.Session, f.Shown)
+	if newest := l.ledger.Version() + 1; max(f.Applied, f.Shown) > newest && l.stage == leading && l.draft.planned { // the next may just be stored
+		l.ledger.Forgotten(newest, now.UnixMilli())
+	}
 	l.topo.Seen(now, f.Worker)
 	if !ok || known.leaving != f.Leaving {
 		l.topo.Leaving(now, f.Worker, f.Leaving)

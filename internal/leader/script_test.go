@@ -33,7 +33,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	emptied                    somebody empties the store of the assignments
 //	garbage a                  the record of a worker cannot be read
 //	lead a/7                   a leader begins, in that session
-//	up a/7 b/8                 they live and beat; more words on the line: leaving cordoned failed deaf behind stuck=what old capacity=50
+//	up a/7 b/8                 they live and beat; more words on the line: leaving cordoned failed deaf behind stuck=what old capacity=50 shown=7 applied=9
 //	down a, leave a            they die, leave cleanly
 //	is a leaving               what a heartbeat says from now on, as for up; "is a" takes it back
 //	garble a                   somebody overwrites a heartbeat
@@ -303,7 +303,7 @@ func (p *player) describe(t *testing.T, verb string, args []string) {
 		} else if m := p.members[a]; verb == "is" && m != nil {
 			those = append(those, m)
 			names = append(names, a)
-			m.leaving, m.cordoned, m.failed, m.deaf, m.capacity, m.reads, m.stuck = false, false, false, false, 0, record.Newest, nil
+			m.leaving, m.cordoned, m.failed, m.deaf, m.capacity, m.reads, m.stuck, m.shown = false, false, false, false, 0, record.Newest, nil, 0
 		} else {
 			say = append(say, a)
 		}
@@ -326,8 +326,12 @@ func (p *player) describe(t *testing.T, verb string, args []string) {
 				m.stuck = append(m.stuck, value)
 			case "deaf":
 				m.deaf = true
+			case "applied":
+				m.applied = number(t, value)
 			case "old":
 				m.reads = record.Oldest
+			case "shown": // and not applied yet
+				m.shown = number(t, value)
 			case "capacity":
 				m.capacity = number(t, value)
 			default:

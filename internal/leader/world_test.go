@@ -30,7 +30,7 @@ var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // member is a worker of the world: it beats, and obeys its records, unless it is told not to.
 type member struct {
 	session           uint64
-	applied           int64
+	applied, shown    int64
 	heard             time.Time
 	deaf, silent      bool
 	behind            bool
@@ -385,7 +385,7 @@ func (w *world) leave(id string) {
 
 func (w *world) asBeat(id string, m *member) *Beat {
 	return &Beat{
-		Worker: id, Session: m.session, Applied: m.applied, Capacity: m.capacity, Cordoned: m.cordoned, Leaving: m.leaving, Failed: m.failed,
+		Worker: id, Session: m.session, Applied: m.applied, Shown: m.shown, Capacity: m.capacity, Cordoned: m.cordoned, Leaving: m.leaving, Failed: m.failed,
 		Reads: m.reads, Stuck: m.stuck, Stored: m.heard,
 	}
 }

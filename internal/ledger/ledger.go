@@ -118,6 +118,7 @@ type worker struct {
 	number  uint64 // the highest session seen
 	ended   uint64 // the highest that has ended
 	applied int64
+	shown   int64    // the newest version that its user was shown; see [record.Heartbeat]
 	holding []string // what it has been asked to let go and still runs, sorted; by the heartbeat of applied
 	member  bool
 	leaving bool // it announced that it will not come back: it is granted nothing that a member can have that stays
@@ -151,23 +152,40 @@ func (l *Ledger) Unreadable(id string) {
 	w := l.worker(id)
 	l.suspect(w, &unread{})
 	l.touchWorker(w)
+	for _, p := range w.held {
+		p.sure = false
+		l.touch(p)
+	}
 }
 
-// Forgotten says up to which version the store knows everything, when all live sessions have been seen. One that has applied more
-// holds what no record names any more: somebody emptied the store, or put an older copy in its place. What its record names it may
-// have let go since, for another such session. So it is asked to let go of that. Versions go on above what it has applied, and
+// Forgotten says up to which version the store knows everything, when all live sessions have been seen. Where one of them was shown
+// more, somebody emptied the store, or put an older copy in its place. Then that one holds what no record names any more, and what its
+// record names it may have let go since, for another such session. So it is asked to let go of that. Any other session may have been
+// granted something since its last heartbeat, beside what its record names. Versions go on above everything that they were shown, and
 // above the given one.
 func (l *Ledger) Forgotten(newest, above int64) {
-	found := false
+	last := newest
+	for _, w := range l.workers {
+		if w.alive() {
+			last = max(last, w.applied, w.shown)
+		}
+	}
+	if last == newest {
+		return
+	}
+	l.version = max(l.version, last, above) // what they are asked to acknowledge is newer than anything they have
 	for id, w := range l.workers {
-		if w.alive() && w.applied > newest {
-			l.version = max(l.version, w.applied, above) // what it is asked to acknowledge is newer than anything it has
+		switch {
+		case !w.alive():
+		case max(w.applied, w.shown) > newest:
 			l.Unreadable(id)
-			found = true
+		default:
+			l.suspect(w, &unread{})
+			l.touchWorker(w)
 		}
 	}
 	for _, p := range l.parts {
-		p.sure = p.sure && (!found || p.holder != nil) // the session that had it since may have let it go as well
+		p.sure = p.sure && p.holder != nil // the session that had it since may have let it go as well
 	}
 }
 
@@ -177,10 +195,6 @@ func (l *Ledger) suspect(w *worker, u *unread) {
 		l.waiting++
 	}
 	w.unread = u
-	for _, p := range w.held {
-		p.sure = false
-		l.touch(p)
-	}
 }
 
 // known: the worker holds nothing that is not booked, if it may have until now.

@@ -28,6 +28,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	members a b
 //	seen a/7@3, ended a/7      a session lives and has applied a version; is over
 //	seen a/7@3-p1,p2           it lives and has applied a version, but is still holding these
+//	shown a/7@4                what it may run already, and has not applied
 //	leaving a, staying a       a worker announces that it leaves; a later session of its stays
 //	unreadable a               the record of a worker cannot be read
 //	forgotten 7                what is stored is not newer than this version
@@ -123,6 +124,9 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 			worker, n, applied := sessionOf(t, a)
 			p.ledger.SessionSeen(worker, n, applied, strings.FieldsFunc(holding, func(r rune) bool { return r == ',' })...)
 		}
+	case "shown":
+		worker, n, version := sessionOf(t, args[0])
+		p.ledger.SessionShown(worker, n, version)
 	case "ended":
 		for _, a := range args {
 			worker, n, _ := sessionOf(t, a)

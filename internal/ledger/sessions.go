@@ -37,6 +37,17 @@ func (l *Ledger) SessionSeen(id string, number uint64, applied int64, holding ..
 	}
 }
 
+// SessionShown says that a session may run what a version grants that it has not applied yet; 0 for none.
+func (l *Ledger) SessionShown(id string, number uint64, version int64) {
+	w := l.worker(id)
+	if number != w.number || version <= w.shown {
+		return
+	}
+	if w.shown = version; w.unread != nil {
+		l.version = max(l.version, version)
+	}
+}
+
 // letGo reports whether the worker, as far as it was heard, runs a partition no more that it has been asked to let go.
 func (w *worker) letGo(p *part) bool {
 	if w.applied < p.since {
@@ -64,7 +75,7 @@ func (l *Ledger) acknowledgeUnread(w *worker) {
 
 func (l *Ledger) sessionBegins(w *worker, number uint64) {
 	replaced := w.number > 0
-	w.number, w.applied, w.holding = number, 0, nil
+	w.number, w.applied, w.shown, w.holding = number, 0, 0, nil
 	l.end(w, number-1)
 	if replaced {
 		l.known(w)

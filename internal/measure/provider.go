@@ -40,7 +40,7 @@ func (i *instruments) make(meter metric.Meter) {
 		i.meter.contain(func() {
 			observable, err := i.makeOne(meter, what)
 			if err != nil {
-				i.meter.cfg.Logger.Warn("an instrument was not made; it measures nothing", "instrument", what.Name, "error", err)
+				i.meter.cfg.Logger.Warn("an instrument could not be made; its metric is missing", "instrument", what.Name, "error", err)
 			} else if observable != nil {
 				gauges = append(gauges, observable)
 			}
@@ -48,7 +48,7 @@ func (i *instruments) make(meter metric.Meter) {
 	}
 	taken, err := meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error { return i.meter.observe(ctx, o, i) }, gauges...)
 	if err != nil {
-		i.meter.cfg.Logger.Warn("the gauges measure nothing", "error", err)
+		i.meter.cfg.Logger.Warn("the gauges could not be registered; their metrics are missing", "error", err)
 		return
 	}
 	i.taken = taken
@@ -96,7 +96,7 @@ func (i *instruments) end() {
 	if i.taken != nil {
 		i.meter.contain(func() {
 			if err := i.taken.Unregister(); err != nil {
-				i.meter.cfg.Logger.Warn("the gauges of a worker that has ended stay", "error", err)
+				i.meter.cfg.Logger.Warn("the gauges of a worker that has ended could not be removed", "error", err)
 			}
 		})
 	}

@@ -32,6 +32,7 @@ type (
 		Prior  *store.Lease // claimer: the claim of the session before; nil for none
 
 		Anew     bool      // heartbeat: the session before ended in a panic
+		Shown    int64     // heartbeat: the version by which partitions run that are kept from the session before; 0 for none
 		Standing Standing  // heartbeat
 		Begun    time.Time // heartbeat: when the claim was sent
 
@@ -70,6 +71,8 @@ type (
 
 	// Beat has a heartbeat sent that serves a fence: Heard.
 	Beat struct{ Fence store.Fence }
+	// Announce has the next heartbeat say which version the user is being shown.
+	Announce struct{ Version int64 }
 	// Acknowledge has the heartbeat carry a position, at once where somebody waits.
 	Acknowledge struct {
 		Position record.Position
@@ -189,6 +192,7 @@ func (*Trust) effect()       {}
 func (*Carry) effect()       {}
 func (*Rejoin) effect()      {}
 func (*Beat) effect()        {}
+func (*Announce) effect()    {}
 func (*Acknowledge) effect() {}
 func (*Recount) effect()     {}
 func (*Reads) effect()       {}

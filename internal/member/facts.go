@@ -79,6 +79,8 @@ type (
 	}
 	// Vacated says that the leader has nothing recorded for this worker any more; or that this is over.
 	Vacated struct{ Is bool }
+	// Showing says that the user is being shown this worker's record of that version.
+	Showing struct{ Version int64 }
 	// Applied says that this worker's record of that position is in force. Awaited says that somebody waits for it.
 	Applied struct {
 		Position record.Position
@@ -160,6 +162,7 @@ func (*SightLost) fact()   {}
 func (*PositionMet) fact() {}
 func (*PhaseMet) fact()    {}
 func (*Vacated) fact()     {}
+func (*Showing) fact()     {}
 func (*Applied) fact()     {}
 func (*FormatMet) fact()   {}
 func (*Damped) fact()      {}

@@ -93,6 +93,7 @@ type Member struct {
 	failed    bool   // the session before ended in a panic
 	carrying  bool   // keep-serving: the trust is over, the partitions stay
 	carried   uint64 // the session that they are of
+	shown     int64  // the newest version by which something may run
 	standing  Standing
 	opens     bool          // the store is being opened
 	opening   time.Duration // the pause before it is tried again
@@ -207,6 +208,8 @@ func (m *Member) noteGroup(now time.Time, f Fact) {
 	case *Vacated:
 		m.session.vacated = f.Is
 		m.leaveIfDrained(now)
+	case *Showing:
+		m.showing(f.Version)
 	case *Applied:
 		m.assignmentApplied(now, f)
 	case *FormatMet:

@@ -37,6 +37,9 @@ func (e *Spawn) String() string {
 		}
 	case Heartbeat:
 		text += either(e.Anew, ", after a panic", "") + e.Standing.String()
+		if e.Shown > 0 {
+			text += fmt.Sprintf(", shown version %d", e.Shown)
+		}
 	case Elector:
 		text += fmt.Sprintf(", above term %d", e.Floor.Term)
 	case Follower:
@@ -73,6 +76,8 @@ func (e *Rejoin) String() string {
 }
 
 func (e *Beat) String() string { return fmt.Sprintf("beat for term %d", e.Fence.Term) }
+
+func (e *Announce) String() string { return fmt.Sprintf("announce version %d", e.Version) }
 
 func (e *Acknowledge) String() string {
 	return fmt.Sprintf("acknowledge version %d", e.Position.Version) + either(e.Now, " at once", "")

@@ -41,6 +41,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	fence, sight               the calculator has lost its fence; it does not see the heartbeats
 //	meet 3 5                   the follower meets a position
 //	phase rebalancing          the leader's
+//	show 5                     the user is being shown a record
 //	apply 5, apply 5 now       a record is in force; somebody waits for it
 //	vacated, recorded          what the leader has recorded for the worker: nothing; something
 //	damped 2m                  the leader gives the worker nothing
@@ -245,6 +246,8 @@ func (p *player) report(t *testing.T, verb string, args []string) {
 		p.from(Follower, &PositionMet{at(number(t, first), int64(number(t, args[1])))})
 	case "phase":
 		p.from(Follower, &PhaseMet{Phase: record.Phase(first), Reads: record.Newest})
+	case "show":
+		p.from(Follower, &Showing{int64(number(t, first))})
 	case "apply":
 		p.from(Follower, &Applied{at(1, int64(number(t, first))), len(args) > 1})
 	case "vacated", "recorded":

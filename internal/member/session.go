@@ -29,12 +29,15 @@ func (m *Member) claimed(now time.Time, f *Claimed) {
 	m.session = session{id: f.Lease.Key, number: f.Number, claim: f.Lease}
 	m.prior, m.previous, m.applied, m.claimErr = nil, f.Lease.Key, false, nil
 	m.do(&Begin{f.Lease.Key, f.Number, m.carrying})
+	if !m.carrying {
+		m.shown = 0
+	}
 	m.awaited(now, waitsForID)
 	m.fire(fsm.EventClaimed)
 	if m.cfg.Standby {
 		m.armStartup(now)
 	}
-	m.spawn(&Spawn{Kind: Heartbeat, Anew: m.failed, Standing: m.standing, Begun: f.Lease.Sent})
+	m.spawn(&Spawn{Kind: Heartbeat, Anew: m.failed, Standing: m.standing, Begun: f.Lease.Sent, Shown: m.shown})
 	m.complain()
 	if m.cfg.Handled && !m.lives[Host] {
 		m.spawn(&Spawn{Kind: Host})
@@ -187,6 +190,15 @@ func (m *Member) meet(p record.Position) {
 	if p.Term > m.highest.Term {
 		m.highest.Term = p.Term
 		m.tellElector(&SawTerm{p.Term})
+	}
+}
+
+// showing has the heartbeat say what may run from now on. A leader whose store has lost the records has nothing else to know it by
+// until the hook has returned, which can take long.
+func (m *Member) showing(version int64) {
+	if version > m.shown {
+		m.shown = version
+		m.tellHeartbeat(&Announce{version})
 	}
 }
 

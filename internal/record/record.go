@@ -48,6 +48,9 @@ type Heartbeat struct {
 	// of them, sorted. A heartbeat that has any is of format [FormatHolding], because who ignores the list would give them
 	// to others while they run.
 	Holding []string `json:"holding,omitempty"`
+	// Shown is the newest version that the user was shown, or is being shown, where that is newer than what is applied; 0 where
+	// it is not. What that version grants may run already: only a store that lost its records needs to know.
+	Shown int64 `json:"shown,omitempty"`
 	// Starting are some of those that are granted and not begun yet, sorted.
 	Starting []string `json:"starting,omitempty"`
 	// Cordoned says that the worker takes nothing new.

@@ -36,6 +36,7 @@ type connection struct {
 	acked    map[record.Token]time.Time // when the last acknowledged write of each was sent
 	sent     [store.Buckets]time.Time   // when the last acknowledged write of any hold was
 	planSeen uint64
+	reads    int  // the newest format that it reads and writes
 	ice      *ice // nil for a process that is never frozen
 }
 
@@ -47,7 +48,7 @@ func (c *client) late(by time.Time) bool { return !c.now.Before(by) || c.over !=
 
 func newClient(l *Loop, id model.Client, name string, cfg Config) *client {
 	return &client{connection: &connection{
-		Loop: l, id: id, name: name, timeout: cfg.Member.OperationTimeout, orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
+		Loop: l, id: id, name: name, reads: record.Newest, timeout: cfg.Member.OperationTimeout, orphans: map[record.Token]time.Time{}, acked: map[record.Token]time.Time{},
 		ttl: [store.Buckets]time.Duration{
 			store.StableIDs: cfg.Member.WorkerIDTTL, store.Election: cfg.LeaderTTL, store.Heartbeats: cfg.Member.HeartbeatTTL,
 		},
@@ -191,7 +192,7 @@ func (c *client) get(b store.Bucket, key string, by time.Time, done func(store.E
 		case e.Outcome == model.Applied && e.None:
 			done(store.Entry{}, store.ErrNotFound)
 		case e.Outcome == model.Applied:
-			done(e.Entry, nil)
+			done(c.known(e.Entry), nil)
 		case c.now.Sub(asked) < 100*time.Millisecond: // it was not even sent
 			done(store.Entry{}, fmt.Errorf("%w: read %s %q", store.ErrNotDone, b, key))
 		default:

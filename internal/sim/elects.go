@@ -109,6 +109,7 @@ func newFollower(k *child, e *member.Spawn) {
 			k.say(effect)
 			switch e := effect.(type) {
 			case *member.FollowingShow:
+				k.from(&member.Showing{Version: e.Record.Version})
 				k.client.After(0, func() { k.show(e, func(served *member.FollowingServed) { step(served) }) })
 			case *member.FollowingCompare:
 				k.lists(func(_ []strategy.Partition, _ uint64, err error) { step(&member.FollowingCompared{Err: err}) })

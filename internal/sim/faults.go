@@ -82,6 +82,7 @@ var faults = []fault{
 	{"one way", (*Fleet).deafens},
 	{"strategy fails", (*Fleet).maddens},
 	{"strategy fails", (*Fleet).maddens},
+	{"another release", (*Fleet).foreign},
 }
 
 // fault does one thing to the fleet. Zero is nothing.
@@ -125,6 +126,7 @@ func (f *Fleet) characters() {
 	if f.Draw(4) == 1 {
 		f.cfg.Topology.ExpectedWorkers = 2 + f.Draw(6)
 	}
+	f.mixed = f.Draw(4) == 1
 }
 
 // calms ends every fault.
@@ -139,6 +141,7 @@ func (f *Fleet) calms() {
 		w.Become(Mood{Takes: w.cfg.Hook})
 		w.edition = len(f.source.editions) - 1 // every rollout is done
 	}
+	f.upgrades()
 	f.Start()
 	f.revives()
 	f.refreshes(time.Second)

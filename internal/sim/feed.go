@@ -225,7 +225,7 @@ func (f *feed) tell(e store.Entry) {
 	if f.bucket == store.Assignments && e.Key == store.PlanKey {
 		f.planSeen = max(f.planSeen, e.Revision)
 	}
-	u := store.Update{Kind: store.UpdatePut, Entry: e, UpTo: e.Revision}
+	u := store.Update{Kind: store.UpdatePut, Entry: f.known(e), UpTo: e.Revision}
 	switch e.Kind {
 	case store.Put:
 		f.live[e.Key] = true

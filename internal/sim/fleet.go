@@ -34,6 +34,7 @@ type Fleet struct {
 	block    int // of the script
 	rules    []func(*Fleet) error
 	source   source
+	mixed    bool        // processes are of more than one release
 	calm     bool        // no fault begins any more
 	copy     *model.Copy // of the store
 	emptied  bool        // of the assignments
@@ -111,7 +112,7 @@ func (f *Fleet) Restart(w *Worker) *Worker {
 func (f *Fleet) start(cfg Config) *Worker {
 	f.clients++
 	w := newWorker(f, cfg, fmt.Sprintf("process-%d", f.clients), int(f.clients))
-	w.client.ice = &ice{}
+	w.client.ice, w.client.reads = &ice{}, f.release()
 	w.edition = len(f.source.editions) - 1
 	f.Workers = append(f.Workers, w)
 	f.After(0, func() { w.asks(&member.Began{}) })

@@ -67,17 +67,26 @@ func TestTheJudgeOfSleepers(t *testing.T) {
 	require.Contains(t, f.Broken[1], "no fence refuses it")
 }
 
-// TestARecordOfAnotherReleaseEndsWhoeverLeadsAndIsLeftAlone: nobody leads until it is taken back, and what runs goes on to run.
+// TestARecordOfAnotherReleaseEndsWhoeverLeadsAndIsLeftAlone: nobody leads until it is taken back, and what runs goes on to run. Whoever
+// leads already reads the term and no other of these records, so another worker is to lead.
 func TestARecordOfAnotherReleaseEndsWhoeverLeadsAndIsLeftAlone(t *testing.T) {
-	f := healthy(t, 4, 60)
-	before := f.owners()
-	f.stranger.outdate(store.Assignments, store.TermKey, f.Now().Add(time.Second), func(e store.Entry) { f.outdated[store.TermKey] = e })
-	f.Run(f.Now().Add(20 * time.Second))
-	require.Zero(t, f.Leaders())
-	require.Equal(t, before, f.owners())
-	f.cures()
-	f.Run(f.Now().Add(20 * time.Second))
-	require.Equal(t, 1, f.Leaders())
-	require.Equal(t, before, f.owners())
-	require.Empty(t, f.Broken)
+	for _, key := range []string{store.TermKey, store.PlanKey, "worker-1"} {
+		f := healthy(t, 4, 60)
+		f.stranger.outdate(store.Assignments, key, f.Now().Add(time.Second), func(e store.Entry) { f.outdated[key] = e })
+		if key != store.TermKey {
+			f.leader().Crash()
+		}
+		before := f.owners()
+		f.Run(f.Now().Add(20 * time.Second))
+		require.Zero(t, f.Leaders(), key)
+		require.Equal(t, before, f.owners(), key)
+		f.cures()
+		f.Run(f.Now().Add(30 * time.Second))
+		require.Equal(t, 1, f.Leaders(), key)
+		for p, owner := range before {
+			require.Equal(t, owner, f.owners()[p], "%s: %s moved", key, p)
+		}
+		require.Zero(t, f.Missing(), key)
+		require.Empty(t, f.Broken, key)
+	}
 }

@@ -32,6 +32,8 @@ type beat struct {
 	applied int64
 	holding []string
 	gone    bool
+	reads   int       // the newest format that its worker reads
+	since   time.Time // when the first one of the session was stored
 }
 
 // tenancy is a grant that is stored.
@@ -70,7 +72,7 @@ func (j *judge) stored(e store.Entry) {
 		j.beat(e)
 	case e.Bucket == store.StableIDs && e.Kind == store.Deleted:
 		j.released(e, "claim")
-	case e.Bucket != store.Assignments, e.Kind != store.Put:
+	case e.Bucket != store.Assignments, e.Kind != store.Put, e.Format > record.Newest:
 	case e.Key == store.TermKey:
 		if t, err := store.Decode(e, record.DecodeTerm); err == nil {
 			if t.Number <= j.term && !j.reused {
@@ -92,8 +94,20 @@ func (j *judge) stored(e store.Entry) {
 		}
 	default:
 		if a, err := store.Decode(e, record.DecodeAssignment); err == nil {
+			j.readable(e)
 			j.ofTerm("record of "+a.Worker, a.Term)
 			j.assigned(a)
+		}
+	}
+}
+
+// readable judges a record that is stored for everybody: each worker reads it that the leader has long heard of.
+func (j *judge) readable(e store.Entry) {
+	known := e.Created.Add(-j.fleet.cfg.Member.HeartbeatTTL - j.fleet.cfg.Member.OperationTimeout)
+	for _, b := range j.beats { // in any order: each says the same
+		if !b.gone && e.Format > b.reads && b.since.Before(known) {
+			j.fleet.breaks("upgrade: %q is stored in format %d and somebody reads only format %d", e.Key, e.Format, b.reads)
+			return
 		}
 	}
 }
@@ -133,7 +147,11 @@ func (j *judge) beat(e store.Entry) {
 	case h.Session < last.session && !j.reused && !j.fleet.upheaved():
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
-		j.beats[e.Key] = beat{session: h.Session, applied: h.Applied.Version, holding: h.Holding}
+		b := beat{h.Session, h.Applied.Version, h.Holding, false, max(h.Reads, record.Oldest), last.since}
+		if h.Session != last.session || last.gone {
+			b.since = e.Created
+		}
+		j.beats[e.Key] = b
 	}
 }
 

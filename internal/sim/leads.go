@@ -166,6 +166,9 @@ func restored(snapshot store.Snapshot, err error) leader.Fact {
 				found.Unreadable = append(found.Unreadable, e.Key)
 			}
 		}
+		if f := unknown(err); f != nil {
+			return f
+		}
 		if err != nil {
 			found.Problems = append(found.Problems, fmt.Errorf("restore %s: %w", e.Key, err))
 		}
@@ -178,11 +181,14 @@ func heartbeatFact(u store.Update) leader.Fact {
 	switch u.Kind {
 	case store.UpdatePut:
 		h, err := store.Decode(u.Entry, record.DecodeHeartbeat)
+		if f := unknown(err); f != nil {
+			return f
+		}
 		if err != nil {
 			return &leader.Garbled{Worker: u.Entry.Key, Revision: u.Entry.Revision, Stored: u.Entry.Created, Err: err}
 		}
 		return &leader.Beat{
-			Worker: u.Entry.Key, Session: h.Session, Applied: h.Applied.Version, Holding: h.Holding, Capacity: h.Capacity, Labels: h.Labels,
+			Worker: u.Entry.Key, Session: h.Session, Applied: h.Applied.Version, Shown: h.Shown, Holding: h.Holding, Capacity: h.Capacity, Labels: h.Labels,
 			Cordoned: h.Cordoned, Leaving: h.Leaving, Failed: h.Failed, Stuck: h.Stuck, Reads: h.Reads, Stored: u.Entry.Created,
 		}
 	case store.UpdateSynced:

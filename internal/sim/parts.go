@@ -171,13 +171,17 @@ type heartbeat struct {
 	anew     bool
 	lease    store.Lease
 	applied  record.Position
+	shown    int64           // the newest version that the user was shown
+	told     record.Position // what of applied the last heartbeat has told
+	listed   []string        // what that one listed
+	reads    int             // the newest format that everybody in the group reads
 	stuck    []string
 	asked    *store.Fence
 	question uint64
 }
 
 func newHeartbeat(k *child, e *member.Spawn) {
-	h := &heartbeat{holding: holding{child: k, next: func() {}}, id: k.session.Worker, session: k.session.Number, anew: e.Anew}
+	h := &heartbeat{holding: holding{child: k, next: func() {}}, id: k.session.Worker, session: k.session.Number, anew: e.Anew, shown: e.Shown}
 	k.heartbeat = h
 	h.write, h.ends = h.send, func(err error) { k.lost(fmt.Errorf("heartbeat of %s: %w", h.id, err)) }
 	begun := e.Begun
@@ -201,9 +205,10 @@ func (h *heartbeat) hurry() (request uint64) {
 
 func (h *heartbeat) send(limit time.Duration) {
 	r := record.Heartbeat{
-		Session: h.session, Applied: h.applied, Cordoned: h.standing.Cordoned, Leaving: h.standing.Leaving, Failed: h.anew, Stuck: h.stuck,
-		Capacity: 1, Holding: h.user.holding(),
+		Session: h.session, Cordoned: h.standing.Cordoned, Leaving: h.standing.Leaving, Failed: h.anew, Stuck: h.stuck,
+		Capacity: 1,
 	}
+	h.tells(&r)
 	sent := func(l store.Lease, err error) {
 		if h.over() {
 			return

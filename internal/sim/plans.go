@@ -93,7 +93,9 @@ func (c *client) writePlan(f store.Fence, w store.PlanWrite, by time.Time, done 
 	chain := c.chain()
 	var messages []model.Message
 	for _, a := range w.Assignments {
-		messages = append(messages, c.message(a.Worker, c.next(chain), a, 0))
+		m := c.message(a.Worker, c.next(chain), a, 0)
+		m.Format = c.packed(len(a.Owned)+len(a.Releasing), w.Format)
+		messages = append(messages, m)
 	}
 	for _, worker := range w.Remove {
 		messages = append(messages, model.Message{Key: worker, Kind: store.Deleted, TTL: time.Hour})

@@ -21,38 +21,49 @@ func isDead(e store.Entry, dead []record.Token) bool { return slices.ContainsFun
 
 // claimOne claims the preferred ID.
 func (c *client) claimOne(id string, r record.Claim, o store.ClaimOptions, by time.Time, done func(store.Lease, error)) {
-	c.acquire(store.StableIDs, id, r, c.now.Add(c.patience(by)), c.mine(o), func(l store.Lease, err error) {
+	last := uint64(0)
+	var tried func(l store.Lease, err error)
+	tried = func(l store.Lease, err error) {
 		var taken *store.TakenError
-		if !errors.As(err, &taken) {
+		switch {
+		case !errors.As(err, &taken), taken.Entry.Revision == last:
 			done(l, err)
 			return
-		}
-		if c.awaits(taken.Entry, o) {
+		case c.awaits(taken.Entry, o):
 			done(store.Lease{}, notExpired(taken.Entry))
 			return
 		}
-		c.sessionOver(taken.Entry, o, by, func(until time.Time, err error) {
-			if err != nil || !c.now.Before(until) {
-				if err == nil {
-					err = taken
-				}
+		last = taken.Entry.Revision
+		then := done
+		if isDead(taken.Entry, o.Dead) {
+			then = tried // a renewal of the dead process may still have been on its way
+		}
+		c.takeOver(taken, r, o, by, then)
+	}
+	c.acquire(store.StableIDs, id, r, c.now.Add(c.patience(by)), c.mine(o), tried)
+}
+
+// takeOver takes over a claim whose session is over.
+func (c *client) takeOver(taken *store.TakenError, r record.Claim, o store.ClaimOptions, by time.Time, done func(store.Lease, error)) {
+	c.sessionOver(taken.Entry, o, by, func(until time.Time, err error) {
+		if err != nil || !c.now.Before(until) {
+			if err == nil {
+				err = taken
+			}
+			done(store.Lease{}, err)
+			return
+		}
+		c.awaitDead(taken.Entry, o.Dead, by, func(err error) {
+			if err != nil {
 				done(store.Lease{}, err)
 				return
 			}
-			c.awaitHeartbeat(id, o.Dead, by, func(err error) {
-				if err != nil {
-					done(store.Lease{}, err)
-					return
+			over := func(e store.Entry) bool { return e.Revision == taken.Entry.Revision && c.now.Before(until) }
+			c.acquire(store.StableIDs, taken.Entry.Key, r, by, over, func(l store.Lease, err error) {
+				if err == nil && !c.now.Before(until) {
+					l, err = store.Lease{}, store.ErrLate
 				}
-				over := func(e store.Entry) bool {
-					return (e.Revision == taken.Entry.Revision || isDead(e, o.Dead)) && c.now.Before(until)
-				}
-				c.acquire(store.StableIDs, id, r, by, over, func(l store.Lease, err error) {
-					if err == nil && !c.now.Before(until) {
-						l, err = store.Lease{}, store.ErrLate
-					}
-					done(l, err)
-				})
+				done(l, err)
 			})
 		})
 	})
@@ -111,20 +122,27 @@ func (c *client) ends(b store.Bucket, key string, at uint64, by time.Time, done 
 	c.put(b, m, model.Condition{Revision: at}, by, func(_ uint64, err error) { done(err) })
 }
 
-// awaitHeartbeat waits until the heartbeat of a dead process can be written over.
-func (c *client) awaitHeartbeat(id string, dead []record.Token, by time.Time, done func(error)) {
-	if len(dead) == 0 {
+// awaitDead waits until the heartbeat and the claim of a dead process can be written over.
+func (c *client) awaitDead(claim store.Entry, dead []record.Token, by time.Time, done func(error)) {
+	if !isDead(claim, dead) {
 		done(nil)
 		return
 	}
-	c.get(store.Heartbeats, id, by, func(e store.Entry, err error) {
+	awaitClaim := func() { c.awaitEnd(claim, by, func(_ time.Time, err error) { done(err) }) }
+	c.get(store.Heartbeats, claim.Key, by, func(e store.Entry, err error) {
 		switch {
 		case errors.Is(err, store.ErrNotFound), err == nil && (e.Kind != store.Put || !isDead(e, dead)):
-			done(nil)
+			awaitClaim()
 		case err != nil:
 			done(err)
 		default:
-			c.awaitEnd(e, by, func(_ time.Time, err error) { done(err) })
+			c.awaitEnd(e, by, func(_ time.Time, err error) {
+				if err != nil {
+					done(err)
+					return
+				}
+				awaitClaim()
+			})
 		}
 	})
 }
@@ -135,9 +153,17 @@ func (c *client) endLeadership(dead []record.Token, by time.Time) {
 		if err != nil || e.Kind != store.Put || !isDead(e, dead) {
 			return
 		}
-		c.ends(store.Election, store.LeaderKey, e.Revision, by, func(err error) {
-			if errors.Is(err, errRefused) {
+		c.awaitEnd(e, by, func(until time.Time, err error) {
+			switch {
+			case err != nil:
+			case until.IsZero():
 				c.endLeadership(dead, by)
+			default:
+				c.ends(store.Election, store.LeaderKey, e.Revision, by, func(err error) {
+					if errors.Is(err, errRefused) {
+						c.endLeadership(dead, by)
+					}
+				})
 			}
 		})
 	})

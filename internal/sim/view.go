@@ -81,6 +81,9 @@ func (c *client) list(b store.Bucket, keys []string, atLeast uint64, by time.Tim
 				again(fmt.Errorf("%w: the answer is complete up to sequence %d, allowed: %d or later", store.ErrNotDone, e.Revision, atLeast))
 			default:
 				slices.SortFunc(e.Entries, func(x, y store.Entry) int { return cmp.Compare(x.Key, y.Key) })
+				for i := range e.Entries {
+					e.Entries[i] = c.known(e.Entries[i])
+				}
 				done(store.Snapshot{Entries: e.Entries, UpTo: e.Revision}, nil)
 			}
 		})

@@ -197,6 +197,10 @@ func (w *Worker) instruct(effect member.Effect) {
 		fence := e.Fence
 		w.proofAt = w.client.now
 		w.beats(func(h *heartbeat) { h.asked, h.question = &fence, h.hurry() })
+	case *member.Reads:
+		w.beats(func(h *heartbeat) { h.reads = e.Format })
+	case *member.Announce:
+		w.beats(func(h *heartbeat) { h.shown = max(h.shown, e.Version) })
 	case *member.Acknowledge:
 		w.beats(func(h *heartbeat) {
 			h.applied = e.Position

@@ -9,5 +9,5 @@ import "errors"
 
 // local refuses what cannot be told apart.
 func local(string) error {
-	return errors.New("on this operating system a local file system cannot be told from a network file system")
+	return errors.New("on this operating system Parti cannot tell a local file system from a network file system")
 }

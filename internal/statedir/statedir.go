@@ -29,7 +29,7 @@ var (
 	// ErrUnusable says that the directory cannot be used: it is not on a local file system, or cannot be written.
 	ErrUnusable  = errors.New("state directory cannot be used")
 	errClosed    = errors.New("state directory is closed") // whoever holds the lock now owns the file
-	errOtherLock = errors.New("it was written under another lock: before a reboot, on another machine, or in the directory that this one is a copy of")
+	errOtherLock = errors.New("it was written under another lock: before a reboot, on another machine, or in the directory from which this one was copied")
 	errNotLocked = errors.New("state directory is not locked") // a bug of ours
 )
 
@@ -143,7 +143,7 @@ func (s State) check() error {
 	}
 	for _, h := range s.Holders {
 		if len(h) < shortest || strings.IndexByte(h, '/') != len(h)-1 {
-			return fmt.Errorf("%q is no holder", h)
+			return fmt.Errorf("%q is not a holder", h)
 		}
 	}
 	return nil

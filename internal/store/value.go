@@ -65,6 +65,7 @@ type Entry struct {
 	Kind     Kind
 	Token    record.Token // of the write; "" for markers
 	Format   int          // in which the record is stored; 0 for markers and for what is no record
+	Endless  bool         // it is stored without a lifetime where every entry has one: it never expires, and no worker wrote it
 	Record   any          // what Value says, from a store that keeps records instead of bytes; nil from any other. See [Decode].
 }
 

@@ -60,7 +60,7 @@ var kinds = map[Kind]kind{
 		facts: named(
 			member.Began{}, member.Opened{}, member.Claimed{}, member.Unclaimed{}, member.Renewed{}, member.Heard{}, member.Missed{}, member.Lost{},
 			member.LeaderSeen{}, member.Elected{}, member.Deposed{}, member.FenceLost{}, member.SightLost{}, member.PositionMet{}, member.PhaseMet{},
-			member.Vacated{}, member.Applied{}, member.FormatMet{}, member.Damped{}, member.Survived{}, member.HookDone{}, member.Deleted{},
+			member.Vacated{}, member.Showing{}, member.Applied{}, member.FormatMet{}, member.Damped{}, member.Survived{}, member.HookDone{}, member.Deleted{},
 			member.Failed{}, member.Stopped{}, member.LeaveAsked{}, member.DrainAsked{}, member.CordonAsked{}, member.Held{}, member.CallBegan{},
 			member.CallEnded{}, member.Awaits{}, member.Awaited{}, member.Interrupted{}, member.Ticked{},
 		),

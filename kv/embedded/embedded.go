@@ -21,19 +21,20 @@ import (
 // RandomPort lets the system choose the port, see [WithPort].
 const RandomPort = server.RANDOM_PORT
 
-// readyIn bounds the wait for a server that needs a few milliseconds.
+// readyIn limits the wait for a server that usually needs a few milliseconds.
 const readyIn = 10 * time.Second
 
 // Option is a setting of [Start].
 type Option func(*server.Options)
 
-// WithPort listens on a port of the loopback interface; [RandomPort] takes a free one. Without it no port is opened.
+// WithPort makes the server listen on a port of the loopback interface. [RandomPort] takes a free one. Without this option the
+// server opens no port.
 func WithPort(port int) Option {
 	return func(o *server.Options) { o.DontListen, o.Host, o.Port = false, "127.0.0.1", port }
 }
 
-// WithStoreDir keeps the streams in a directory that outlives the server. Without it they are in a temporary directory,
-// removed by [Server.Shutdown].
+// WithStoreDir keeps the streams in a directory that outlives the server. Without this option they are in a temporary
+// directory, which [Server.Shutdown] removes.
 func WithStoreDir(dir string) Option {
 	return func(o *server.Options) { o.StoreDir = dir }
 }
@@ -77,7 +78,7 @@ func Start(opts ...Option) (*Server, error) {
 	return s, nil
 }
 
-// URL returns the address of the server, "" when it has no port.
+// URL returns the address of the server, or "" if it has no port.
 func (s *Server) URL() string {
 	if s.nats.Addr() == nil {
 		return ""
@@ -85,7 +86,7 @@ func (s *Server) URL() string {
 	return s.nats.ClientURL()
 }
 
-// Connect opens a connection inside the process, without a socket.
+// Connect returns a connection inside the process, without a socket.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 	nc, err := nats.Connect("", append(opts[:len(opts):len(opts)], nats.InProcessServer(s.nats))...)
 	if err != nil {
@@ -97,7 +98,7 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 // NATS returns the server itself.
 func (s *Server) NATS() *server.Server { return s.nats }
 
-// Shutdown stops the server and waits for its end. Calling it twice does nothing more.
+// Shutdown stops the server and returns when it has ended. A second call does nothing.
 func (s *Server) Shutdown() {
 	s.once.Do(func() {
 		s.nats.Shutdown()

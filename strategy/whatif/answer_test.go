@@ -20,7 +20,7 @@ func TestWhatCannotChangeIsNamed(t *testing.T) {
 	f.IDs.Max = 4
 	for want, c := range map[string]whatif.Change{
 		`"worker-9" is no worker of the group, allowed: worker-0, worker-1, worker-2`: {Lose: []string{"worker-9"}},
-		`allowed: at most +2, because only so many IDs from worker-0 to worker-4`:     {Join: 3},
+		`allowed: at most +2, because no more IDs from worker-0 to worker-4`:          {Join: 3},
 		`Join is -1, allowed: 0 or more`:                                              {Join: -1},
 		`add names "topic.0003"`:                                                      {Add: []strategy.Partition{{Keys: []string{"topic", "0003"}}}},
 		`"x" is no partition of the group, allowed: one of the 10`:                    {Remove: []string{"x"}},
@@ -89,7 +89,7 @@ func TestAChangeIsReadFromText(t *testing.T) {
 		Add: []strategy.Partition{{Keys: []string{"b", "1"}}, {Keys: []string{"b", "2"}, Weight: 70}}, Remove: []string{"a.3"},
 	}, c)
 	require.Equal(t, "3 workers crash (worker-1, worker-2, worker-3), worker-4 drains, worker-5 stops, 5 workers join, 2 partitions are added, "+
-		"a partition is removed, 2 partitions weigh something else, another strategy plans", c.String())
+		"a partition is removed, the weights of 2 partitions change, another strategy plans", c.String())
 	for name, value := range map[string]string{
 		"workers": "5", "capacity": "0", "label": "zone", "weight": "a", "remove": "a=1", "add": "a=x", "what": "ever",
 	} {

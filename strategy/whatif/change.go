@@ -50,7 +50,7 @@ func (c *Change) Set(name, value string) error {
 	case "workers":
 		c.Join, err = strconv.Atoi(value)
 		if !strings.HasPrefix(value, "+") || err != nil {
-			return fmt.Errorf("%w: workers is %q, allowed: + and a number; name those that go: lose, drain or stop", ErrInvalidChange, value)
+			return fmt.Errorf("%w: workers is %q, allowed: + and a number; to remove workers, name them with lose, drain or stop", ErrInvalidChange, value)
 		}
 	case "capacity":
 		c.Capacity, err = number(name, value)
@@ -230,7 +230,7 @@ func (c Change) String() string {
 	add(c.Join, "a worker joins", "%d workers join")
 	add(len(c.Add), "a partition is added", "%d partitions are added")
 	add(len(c.Remove), "a partition is removed", "%d partitions are removed")
-	add(len(c.Weights), "a partition weighs something else", "%d partitions weigh something else")
+	add(len(c.Weights), "the weight of a partition changes", "the weights of %d partitions change")
 	if c.Strategy != nil {
 		parts = append(parts, "another strategy plans")
 	}

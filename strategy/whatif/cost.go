@@ -30,7 +30,7 @@ func (p *planner) ownerless() []Ownerless {
 	least, typical, most, why := p.detection()
 	add("crash", counts[lost], least, typical, most, why)
 	window := p.fleet.Timing.PlannedScaleWindow
-	add("stop", counts[stopped], window, window, window, "after a clean stop a worker may come back for PlannedScaleWindow")
+	add("stop", counts[stopped], window, window, window, "after a clean stop the leader waits PlannedScaleWindow for the worker to come back")
 	add("handoff", handed, 0, 0, 0,
 		"the next owner begins as soon as the handler of the one before has returned: some round trips to the store")
 	return out
@@ -48,7 +48,7 @@ func (p *planner) detection() (least, typical, most time.Duration, why string) {
 	}
 	if p.massLoss() {
 		add(t.HeartbeatTTL)
-		why += "; so many at once look like a fault of the store, so that the leader waits for HeartbeatTTL once more"
+		why += "; so many losses at once look like a fault of the store, so the leader waits for another HeartbeatTTL"
 	}
 	return least, typical, most, why
 }

@@ -99,7 +99,7 @@ func (f *Fleet) free(n int) ([]string, error) {
 		}
 	}
 	if len(ids) < n {
-		return nil, fmt.Errorf("%w: workers is +%d, allowed: at most +%d, because only so many IDs from %s to %s are free", ErrInvalidChange, n, len(ids),
+		return nil, fmt.Errorf("%w: workers is +%d, allowed: at most +%d, because no more IDs from %s to %s are free", ErrInvalidChange, n, len(ids),
 			f.IDs.ID(f.IDs.Min), f.IDs.ID(f.IDs.Max))
 	}
 	return ids, nil

@@ -60,14 +60,14 @@ func (p *planner) notes(a Answer) []string {
 		say("%s of the plan have no owner now. No record names them, so this answer leaves them out.", count(p.fleet.Unseen, "partition"))
 	}
 	if p.fleet.Moving > 0 {
-		say("%s on the way to another worker now. This answer counts what moves as its present owner's.", are(p.fleet.Moving, "partition"))
+		say("%s on the way to another worker now. This answer counts them for their present owners.", are(p.fleet.Moving, "partition"))
 	}
 	if p.mildly {
 		say("The weights alone move nothing: the fullest worker has %.3f times its fair share, and the leader plans again from %.3f on"+
 			" (MinRebalanceThreshold %g).", a.After.Imbalance, a.After.LeastImbalance*(1+t.MinRebalanceThreshold), t.MinRebalanceThreshold)
 	}
 	if p.change.Strategy != nil && len(a.Moves) > 0 {
-		say("Nothing moves because the workers are started with another strategy. It shows with the next plan that may move partitions.")
+		say("Starting the workers with another strategy moves nothing by itself. The next plan that may move partitions uses it.")
 	}
 	if len(p.joining) > 0 && len(p.members) > 0 {
 		say("Workers that join get their share after PlannedScaleWindow (%s), or later, if RebalanceCooldown is not over.", t.PlannedScaleWindow)

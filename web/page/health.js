@@ -4,6 +4,7 @@ import { byID, el, say } from "./dom.js";
 import { count, lasting, many, time } from "./words.js";
 
 const names = ["Leader", "Term", "Version", "Phase", "Workers", "Partitions", "No owner", "Store"];
+const versions = "It grows with each plan. A new leader goes on above its clock in milliseconds: only the order of versions means something.";
 
 export class Health {
   constructor() {
@@ -11,6 +12,7 @@ export class Health {
     for (const name of names) {
       const value = el("dd", {}, "–");
       this.values.set(name, value);
+      if (name === "Version") value.title = versions;
       byID("facts").append(el("div", {}, el("dt", {}, name), value));
     }
   }
