@@ -82,7 +82,7 @@ func TestAHookThatHangsWhileItAddsIsToldByItsWorkerAndByTheLeader(t *testing.T) 
 		require.Equal(t, 2, told(leader, nil, first), "both name the partition")
 		require.NoError(t, leader.Manager.Healthy(), "nothing is wrong with the leader")
 
-		<-time.After(20 * time.Minute)
+		<-time.After(5 * time.Minute)
 		require.Equal(t, 1, told(stuck, parti.ErrStuck, ""), "not again and again")
 		require.Equal(t, 2, told(leader, nil, id))
 		close(g.open)
