@@ -5,5 +5,5 @@
 
 package fleet
 
-// raceDetector is whether the program was built with it.
-const raceDetector = false
+// RaceDetector is whether the program was built with the race detector.
+const RaceDetector = false

@@ -5,5 +5,5 @@
 
 package fleet
 
-// raceDetector is whether the program was built with it.
-const raceDetector = true
+// RaceDetector is whether the program was built with the race detector.
+const RaceDetector = true

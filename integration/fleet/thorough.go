@@ -16,7 +16,7 @@ func Some[E any](all []E, first, n int) []E {
 	if Thorough() {
 		return all
 	}
-	if raceDetector {
+	if RaceDetector {
 		n = len(all)
 	}
 	var some []E
