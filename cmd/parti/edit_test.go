@@ -135,8 +135,11 @@ func bridged(t *testing.T) (leaf *fleet, hubs, leafs jetstream.KeyValue) {
 	leaf, leafs = start("leaf", func(o *server.Options) {
 		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: fmt.Sprintf("127.0.0.1:%d", v.LeafNode.Port)}}}}
 	})
-	require.Eventually(t, func() bool {
-		return hub.server.NATS().NumLeafNodes() == 1 && leaf.server.NATS().NumLeafNodes() == 1
+	beyond, err := jetstream.NewWithDomain(leaf.js.Conn(), "hub")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // the leaf learns what the hub listens to some time after the two are connected
+		_, err := beyond.AccountInfo(t.Context())
+		return err == nil && hub.server.NATS().NumLeafNodes() == 1 && leaf.server.NATS().NumLeafNodes() == 1
 	}, 10*time.Second, 5*time.Millisecond)
 	return leaf, hubs, leafs
 }

@@ -202,7 +202,7 @@ var learnt = []mutant{
 	{
 		name: "applied-what-nobody-wrote", breaks: "A session that has applied a version of a lost store seems to have let go of all that it is asked to.",
 		file:   "internal/leader/roster.go",
-		old:    `f.Applied > newest && l.stage == leading`,
+		old:    `max(f.Applied, f.Shown) > newest && l.stage == leading`,
 		new:    `f.Applied < 0 && l.stage == leading`,
 		likely: "Scripts",
 	},
