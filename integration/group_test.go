@@ -309,7 +309,7 @@ func TestANamingSchemeIsChangedByAHigherVersion(t *testing.T) {
 		require.EqualValues(t, 2, storedPlan(t, f).SourceVersion)
 		late := f.Start(1, lists(before))[0]
 		require.ErrorIs(t, late.Begun(), parti.ErrForeignGroup)
-		require.ErrorContains(t, late.Begun(), "under version 1, and those of the group have version 2")
+		require.ErrorContains(t, late.Begun(), "with version 1, while the group's list has version 2")
 		same := f.Start(1, lists(edition{"other", 0, 3, 2}))[0]
 		require.ErrorIs(t, same.Begun(), parti.ErrForeignGroup, "the same version is no higher one")
 		f.Settle(time.Second)
