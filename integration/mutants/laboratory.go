@@ -91,7 +91,7 @@ type stage struct {
 }
 
 // fleets are the packages of scenarios. The first one has the simulated lives as well.
-var fleets = []string{"integration", "integration/faults"}
+var fleets = []string{"integration", "integration/faults", "integration/deployment"}
 
 // inMemory is the package of lives on the store in memory.
 const inMemory = "internal/sim"
