@@ -74,10 +74,10 @@ func TestAnEditSaysWhatItHasDone(t *testing.T) {
 	got := f.cli(t, "partitions", "add", "--bucket", "list", "new", "x=3")
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.stdout, "new")
-	require.Contains(t, got.stderr, "x: it is there already, with weight 2; parti partitions weigh changes that (1 of 2 partitions are done)")
+	require.Contains(t, got.stderr, "x: it exists already, with weight 2; to change the weight, use parti partitions weigh (1 of 2 partitions are done)")
 	got = f.cli(t, "partitions", "weigh", "--bucket", "list", "nope=3")
 	require.Equal(t, exitFailed, got.code)
-	require.Contains(t, got.stderr, "nope: it is not there; parti partitions add adds it")
+	require.Contains(t, got.stderr, "nope: it does not exist; to add it, use parti partitions add")
 
 	require.Equal(t, []result{{"in", "added", "", ""}}, do("add", "--bucket", "list", "--under", "deep", "in"))
 	_, err = bucket.Get(t.Context(), "deep.in")
@@ -265,5 +265,5 @@ func TestAnEditThatIsOvertakenDecidesAnew(t *testing.T) {
 	require.NoError(t, err)
 	ed := editor{bucket: "list", js: &overtaken{JetStream: f.js, before: func() { require.NoError(t, bucket.Delete(t.Context(), "x")) }}}
 	_, err = ed.apply(t.Context(), edit{"x", "6"}, weighing)
-	require.ErrorContains(t, err, "it is not there", "what was removed meanwhile does not come back")
+	require.ErrorContains(t, err, "it does not exist", "what was removed meanwhile does not come back")
 }
