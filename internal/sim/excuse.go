@@ -40,14 +40,14 @@ func (f *Fleet) renumbered() bool {
 }
 
 // upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or its claim.
-// Until then no rule keeps others from what it has. Of a moment later are those that begin with a write that was under way: revisions are
-// used again.
+// Until then no rule keeps others from what it has. After a restore the claim may be the first to say so, because revisions are used
+// again: a heartbeat may find the one that it asks for. Of a moment later are sessions that begin with a write that was under way.
 func (f *Fleet) upheld(w *Worker) bool {
 	before := func(upheaval time.Time, known time.Duration) bool {
 		return f.within(known, upheaval) && w.begun.Sub(upheaval) < f.cfg.Member.OperationTimeout
 	}
 	beats, claims := f.cfg.Member.HeartbeatTTL, f.cfg.Member.WorkerIDTTL
-	return before(f.excuses.restored, beats) || before(f.excuses.emptied[store.Heartbeats], beats) || before(f.excuses.emptied[store.StableIDs], claims)
+	return before(f.excuses.restored, claims) || before(f.excuses.emptied[store.Heartbeats], beats) || before(f.excuses.emptied[store.StableIDs], claims)
 }
 
 // anew says that an epoch is low because the group has begun anew: it is the first of its partition since somebody emptied the
