@@ -61,7 +61,7 @@ func Example() {
 	hooks := parti.Hooks{OnAssignmentChanged: func(_ context.Context, added, removed []parti.Partition) error {
 		epochs := worker.Assignment().Epochs // of each partition: what to fence with
 		for _, p := range added {
-			fmt.Println("begin", p.ID(), "under epoch", epochs[p.ID()])
+			fmt.Println("begin", p.ID(), "under an epoch:", epochs[p.ID()] > 0)
 		}
 		for _, p := range removed {
 			fmt.Println("end", p.ID()) // when this hook has returned, another worker may begin
@@ -88,8 +88,8 @@ func Example() {
 	}
 	fmt.Println(worker.State())
 	// Output:
-	// begin orders.eu under epoch 1
-	// begin orders.us under epoch 1
+	// begin orders.eu under an epoch: true
+	// begin orders.us under an epoch: true
 	// worker-0 has joined
 	// end orders.eu
 	// end orders.us

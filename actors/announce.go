@@ -11,7 +11,7 @@ import (
 	"github.com/parti-go/parti/internal/member"
 )
 
-// This file is how a manager tells the user, the log and whoever looks what its member says.
+// This file passes what the member says on to the user, to the log, and to those who read the View.
 
 func (m *manager) announce(effect member.Effect) {
 	view := m.life.view
@@ -52,7 +52,7 @@ func (m *manager) announce(effect member.Effect) {
 	}
 }
 
-// fire makes a step of the state machine and tells everybody. An event the table does not allow is a bug of ours.
+// fire makes a step of the state machine and announces it. An event that the table does not allow is a bug of ours.
 func (m *manager) fire(e *member.Fire) {
 	from, to, err := m.machine.Fire(e.Event)
 	if err != nil {
@@ -69,7 +69,7 @@ func (m *manager) fire(e *member.Fire) {
 	}
 }
 
-// problem reports what was survived.
+// problem reports an error that the worker survives.
 func (m *manager) problem(err error) {
 	if err == nil {
 		return
@@ -92,7 +92,7 @@ func (m *manager) tellUser(err error) {
 	})
 }
 
-// publish hands an event to the system's subscribers. They run on this goroutine: one that panics is contained.
+// publish passes an event to the system's subscribers. They run on this goroutine, so a panic of one is contained.
 func (m *manager) publish(event any) {
 	m.problem(contain("subscriber", func() error {
 		m.events().Publish(event)

@@ -19,8 +19,8 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// calculator leads: it lives as long as one term. What it does is decided by a [leader.Leader]: this actor hands facts to
-// that value, and does what comes out.
+// calculator is the shell around a [leader.Leader]. It lives as long as one term, passes facts to that value, and performs the
+// effects that come out.
 type calculator struct {
 	*guard
 	report     func(reported)
@@ -114,8 +114,8 @@ func (c *calculator) step(f leader.Fact) {
 	}
 }
 
-// awaitSource begins to wait for the source. It has OperationTimeout each time, and the leader reports that it has not
-// answered in time. Here it counts from the first question, until there is an answer, which an error is as well.
+// awaitSource begins to wait for the source. Each listing may take OperationTimeout, and the leader reports a listing that
+// takes longer. This wait counts from the first question until there is an answer; an error is an answer as well.
 func (c *calculator) awaitSource() {
 	now := time.Now()
 	c.report(&awaits{
@@ -124,7 +124,7 @@ func (c *calculator) awaitSource() {
 	})
 }
 
-// perform does what the leader decided. What takes long runs on a goroutine, and its outcome comes back as a fact.
+// perform runs the effects of the leader. An effect that takes long runs on a goroutine, and its outcome comes back as a fact.
 func (c *calculator) perform(effects []leader.Effect) {
 	for _, effect := range effects {
 		if c.log.Enabled(c.ctx, slog.LevelDebug) {
@@ -187,7 +187,7 @@ func (c *calculator) answer(e *leader.Answer) {
 	}
 }
 
-// end hands the end of the term to those who decide what comes next.
+// end passes the end of the term to the actors that decide what follows.
 func (c *calculator) end(e *leader.End) {
 	c.report(map[leader.Reason]reported{
 		leader.FenceLost: &fenceLost{c.fence, e.Err}, leader.RolledBack: &sessionLost{e.Err},
@@ -195,7 +195,7 @@ func (c *calculator) end(e *leader.End) {
 	}[e.Reason])
 }
 
-// write stores a version of the plan. Whatever is not definitely refused ends the term.
+// write stores a version of the plan. Any failure that is not a definite refusal ends the term.
 func (c *calculator) write(ctx context.Context, e *leader.Write) *leader.Written {
 	ctx, cancel := context.WithTimeout(ctx, c.set.Store.OperationTimeout)
 	defer cancel()
@@ -205,7 +205,7 @@ func (c *calculator) write(ctx context.Context, e *leader.Write) *leader.Written
 	return &leader.Written{ID: e.ID, Outcome: outcome(err), Err: err}
 }
 
-// outcome says what became of a write. Of one that nobody answered everything may be stored, or a part, or nothing.
+// outcome classifies the result of a write. If a write got no answer, all of it may be stored, or a part, or nothing.
 func outcome(err error) leader.Outcome {
 	switch {
 	case err == nil:

@@ -19,12 +19,12 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// claimer wins an ID for a new session and keeps its claim alive.
+// claimer claims an ID for a new session and keeps the claim alive.
 //
-// An ID is ours when our claim is stored, and as long as each renewal is acknowledged before the trust in the one
-// before has ended. The session's number is the revision of its claim. A worker that rejoins prefers the ID it had: its
-// own claim, still trusted, it takes over by revision; one that is not trusted any more it lets expire and claims anew.
-// For an ID that is taken it waits up to PreferredIDWait, see identity.go.
+// The worker has an ID from the moment when its claim is stored, as long as each renewal is acknowledged before the trust in
+// the one before has ended. The session's number is the revision of its claim. A worker that rejoins prefers its last ID. If
+// its own claim is still trusted, it takes the claim over by revision; otherwise it waits until the claim has expired and
+// claims again. If somebody else has the ID, the worker waits up to PreferredIDWait, see identity.go.
 type claimer struct {
 	*guard
 	report func(reported)
@@ -59,17 +59,17 @@ type (
 		err   error
 	}
 	keepDue struct{}
-	// legacyFailed is reported and changes nothing.
+	// legacyFailed is an error that is reported and has no other effect.
 	legacyFailed struct{ err error }
 )
 
 // expiryLag is how late the store may be to drop an expired entry.
 const expiryLag = 300 * time.Millisecond
 
-// wakeJitter spreads those who wait for an ID and all see it come free.
+// wakeJitter spreads the attempts of workers that wait for an ID and all see it come free.
 const wakeJitter = 10 * time.Millisecond
 
-// reopenAfter failed attempts the store is opened anew: a bucket may be gone.
+// reopenAfter is the number of failed attempts after which the store is opened again, because a bucket may be gone.
 const reopenAfter = 10
 
 func newClaimer(g *guard, report func(reported), set Settings, buckets *kv.Store, prefer string, prior *store.Lease, l legacy) body {
@@ -85,7 +85,7 @@ func (c *claimer) started() {
 		c.claim()
 		return
 	}
-	// Until our own dead claim has expired the ID we had is taken, and any other would move our partitions.
+	// Until our own dead claim has expired, our last ID is taken, and any other ID would move our partitions.
 	expired := c.prior.Sent.Add(c.prior.TTL + expiryLag)
 	c.after(time.Until(expired), &claimDue{})
 }
@@ -135,7 +135,7 @@ func (c *claimer) claim() {
 	})
 }
 
-// settleLegacy does what is left to do for the process before, beside the first heartbeat, which must not wait for it.
+// settleLegacy finishes the work for the previous process. It runs beside the first heartbeat, which must not wait for it.
 func (c *claimer) settleLegacy(id string) {
 	left := c.legacy
 	c.run(func(ctx context.Context) any {
@@ -162,7 +162,7 @@ func (c *claimer) claimMade(msg *claimMade) {
 		c.proceed()
 	case isCanceled(c.ctx, msg.err):
 	case msg.lease.Revision != 0:
-		// The ID is ours, and not yet known how to number the session: the next attempt takes the claim over.
+		// The ID is ours, but the number of the session is not known yet. The next attempt takes the claim over.
 		c.prior, c.prefer = &msg.lease, msg.lease.Key
 		c.report(&unclaimed{fmt.Errorf("claim %s: %w", msg.lease.Key, msg.err)})
 		c.attempts++
@@ -198,7 +198,7 @@ func (c *claimer) updated(u store.Update) {
 	switch {
 	case c.lease != nil:
 	case u.Kind == store.UpdateSynced:
-		// What came free between the attempt and the snapshot was announced by nobody.
+		// Nobody announced what came free between the attempt and the snapshot.
 		c.claim()
 	case u.Kind != store.UpdatePut:
 		c.freed = true
@@ -208,14 +208,14 @@ func (c *claimer) updated(u store.Update) {
 	}
 }
 
-// keeping is how a claim is kept.
+// keeping returns the rules for renewing a claim.
 func (c *claimer) keeping() lease.Config {
 	ttl, pause := c.set.Store.WorkerIDTTL, 200*time.Millisecond
 	limit := min(c.set.Store.OperationTimeout, ttl/6)
 	return lease.Config{TTL: ttl, Interval: ttl / 3, Pause: pause, LongestPause: pause, Shortest: limit, Longest: limit}
 }
 
-// proceed does what the hold says.
+// proceed does what the hold decides.
 func (c *claimer) proceed() {
 	switch next := c.hold.Next(time.Now()).(type) {
 	case *lease.Write:
@@ -254,5 +254,5 @@ func (c *claimer) kept(msg *claimKept) {
 	c.proceed()
 }
 
-// ranOut says that a lease was not renewed in time, as the store would say it.
+// ranOut returns the error of a lease that was not renewed in time, in the words of the store.
 func ranOut(l store.Lease) error { return fmt.Errorf("renew %s %q: %w", l.Bucket, l.Key, kv.ErrLate) }

@@ -20,12 +20,12 @@ import (
 
 const kindDesk = "desk"
 
-// desk takes what its worker is asked from outside, and answers. It listens while a session lasts: until its heartbeat or its
-// claim is about to be deleted, or it is fenced. It does nothing itself. The manager is asked as by the user, and a drain is
-// answered when the tree has ended, see [life.farewell].
+// desk takes requests from outside to this worker, and answers them. It listens during a session: until the worker's heartbeat
+// or claim is about to be deleted, or until the worker is fenced. It performs nothing itself. It asks the manager as the user
+// would. A drain is answered when the tree has ended, see [life.farewell].
 //
-// Only the holder of an ID may speak under it. So everything that is sent is sent only while the session may speak, and that is
-// looked at just before: a worker that was frozen does nothing of what it was asked meanwhile.
+// Only the holder of an ID may speak under it. So the desk checks just before each message that the session may still speak. A
+// worker that was frozen ignores the requests that it got meanwhile.
 type desk struct {
 	*guard
 	set  Settings
@@ -41,20 +41,20 @@ type desk struct {
 	queued  atomic.Int64 // requests on their way here
 }
 
-// errand is one request. Asked again it is the same.
+// errand is one request. A repeated request is the same errand.
 type errand struct {
 	reply  string
 	action control.Action
 }
 
-// undertaking is what is known of an errand that is under way.
+// undertaking is the state of an errand that is under way.
 type undertaking struct {
 	asked time.Time // when it was asked for last
 	round uint64    // of a cordon: the number under which the manager was asked
 	lists bool      // of a refresh: the one under way is for it
 }
 
-// asker is who waits for the end of a drain.
+// asker is a client that waits for the end of a drain.
 type asker struct {
 	reply   string
 	session session
@@ -62,15 +62,17 @@ type asker struct {
 }
 
 const (
-	// mostErrands are under way at a time, and as many are on their way. Who asks beyond that is told so.
+	// mostErrands limits how many errands are under way, and how many requests are in the queue. A request beyond that is
+	// refused.
 	mostErrands = 100
-	// errandTick is how often the askers are told how the worker stands.
+	// errandTick is the time between two progress reports to the clients.
 	errandTick = time.Second
-	// errandLasts is how long an errand is kept that is not asked for again. The client asks every twenty seconds at least.
+	// errandLasts is how long an errand is kept after its last request. The client repeats a request every twenty seconds at
+	// least.
 	errandLasts = 90 * time.Second
-	// deskPause is how long a desk that has failed stays closed. Whoever asks waits for longer.
+	// deskPause is how long a desk that has failed stays closed. A client waits longer than that.
 	deskPause = time.Second
-	// farewellTime bounds the last answers.
+	// farewellTime limits the time for the last answers.
 	farewellTime = 2 * time.Second
 )
 
@@ -148,7 +150,7 @@ func (d *desk) receive(_ actor.Context, message any) {
 	}
 }
 
-// attend begins to listen as the holder of an ID.
+// attend starts to listen for the holder of an ID.
 func (d *desk) attend(msg *attend) {
 	d.dismiss()
 	d.session, d.store = msg.session, msg.store
@@ -172,14 +174,14 @@ func (d *desk) attend(msg *attend) {
 	})
 }
 
-// dismiss ends the listening. What is not done yet nobody is told of: another session may hold the ID.
+// dismiss stops listening. Clients of unfinished errands get no answer, because another session may hold the ID.
 func (d *desk) dismiss() {
 	d.leave()
 	d.leave = func() {}
 	d.session, d.errands, d.lists = session{}, map[errand]*undertaking{}, false
 }
 
-// unheard says that nobody can ask this worker for anything, once in the life of a tree: the worker does without.
+// unheard logs, once in the life of a tree, that nobody can send requests to this worker. The worker works without them.
 func (d *desk) unheard(err error) {
 	level := slog.LevelWarn
 	if d.life.unheard.Swap(true) {
@@ -191,7 +193,7 @@ func (d *desk) unheard(err error) {
 // speaks reports whether the session may say anything under its ID.
 func (s session) speaks() bool { return s.number != 0 && !s.trust.silent.Load() && s.trust.valid() }
 
-// progress is how the worker stands.
+// progress returns the state of the worker for an answer.
 func (d *desk) progress(s session) control.Progress {
 	view := d.life.view
 	status := view.status.Load()
@@ -203,7 +205,7 @@ func (d *desk) progress(s session) control.Progress {
 
 func (d *desk) leaving() bool { return d.life.view.status.Load().State == fsm.Shutdown }
 
-// requested takes up one request.
+// requested handles one request.
 func (d *desk) requested(msg *requested) {
 	s := d.session
 	if msg.session != s.number || !s.speaks() {
@@ -231,7 +233,7 @@ func (d *desk) requested(msg *requested) {
 	}
 }
 
-// refuse says why something is not done.
+// refuse returns the reason why a request is refused; nil if it is not.
 func (d *desk) refuse(e errand, r control.Request) error {
 	_, known := d.errands[e]
 	switch s := d.session; {
@@ -245,7 +247,7 @@ func (d *desk) refuse(e errand, r control.Request) error {
 	return nil
 }
 
-// undertake has something done. Who asks again is told that it is under way.
+// undertake starts to do what a request asks for. A repeated request is answered with the progress.
 func (d *desk) undertake(e errand, r control.Request) {
 	if a, known := d.errands[e]; known {
 		a.asked = time.Now()
@@ -269,7 +271,7 @@ func (d *desk) undertake(e errand, r control.Request) {
 	}
 }
 
-// tick tells the askers how the worker stands.
+// tick reports the progress to the clients.
 func (d *desk) tick() {
 	if d.leaving() {
 		d.settle(fmt.Errorf("%w: session %d of %s is ending", control.ErrLeaving, d.session.number, d.session.id), func(e errand, _ *undertaking) bool {

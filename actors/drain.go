@@ -3,22 +3,22 @@
 
 package actors
 
-// This file is what the children of a manager know of drains and cordons: what the heartbeat says of its worker, and how the
-// follower finds out that nothing of it is recorded any more.
+// This file is the part of the manager's children in drains and cordons. The heartbeat announces them, and the follower finds
+// out when no record names a partition of the worker any more.
 
-// standing is what a worker says of itself that can change while it lives.
+// standing is what a worker announces about itself and can change while it lives.
 type standing struct {
 	leaving  bool // it drains: it will not come back
 	cordoned bool // it takes nothing new
 }
 
-// stand (heartbeat): tell this from now on, at once.
+// stand (heartbeat): announce this from now on, at once.
 type stand struct {
 	late
 	standing
 }
 
-// attest (heartbeat): say when a heartbeat is stored that tells the standing of this moment. One that is stored may do.
+// attest (heartbeat): report when a stored heartbeat announces the present standing. An earlier one will do if it does.
 type attest struct {
 	late
 	round uint64
@@ -29,12 +29,12 @@ type standingTold struct{ round uint64 }
 
 func (*standingTold) reported() {}
 
-// vacated (follower): the leader has nothing recorded for this worker any more; or that is over.
+// vacated (follower): no record names a partition of this worker any more, or one names some again.
 type vacated struct{ is bool }
 
 func (*vacated) reported() {}
 
-// stand takes over what the heartbeat says of its worker.
+// stand notes what the heartbeat announces about its worker.
 func (h *heartbeat) stand(s standing) {
 	if h.standing != s {
 		h.standing = s
@@ -42,7 +42,7 @@ func (h *heartbeat) stand(s standing) {
 	}
 }
 
-// attest says that the present standing is stored. What was asked for before is then, or was taken back.
+// attest reports that the present standing is stored. So every earlier request is stored, or was taken back.
 func (h *heartbeat) attest() {
 	if h.lease.Revision == 0 || !h.hold.Settled(h.stood) {
 		return

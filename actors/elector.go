@@ -17,8 +17,8 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// elector is the shell around an [member.Election]: it follows the lease on leadership, does what the election decides, and
-// hands the outcomes back.
+// elector is the shell around a [member.Election]: it follows the lease on leadership, performs what the election decides, and
+// passes the outcomes back.
 type elector struct {
 	*guard
 	report   func(reported)
@@ -51,7 +51,7 @@ func (e *elector) started() {
 	feed(e.guard, e.report, e.store, store.Election, []string{store.LeaderKey}, 0, func(u store.Update) any { return &member.ElectionUpdate{Update: u} })
 }
 
-// stopping leaves no lease to be shown: it is released, or expires.
+// stopping clears the measured lease: it is released, or expires.
 func (e *elector) stopping(bool) {
 	e.tape.Close()
 	e.set.measures.follows()
@@ -95,7 +95,7 @@ func (e *elector) measure(f member.ElectionFact) {
 	}
 }
 
-// perform does what the election decided.
+// perform runs the effects of the election.
 func (e *elector) perform(effects []member.ElectionEffect) {
 	for _, effect := range effects {
 		switch f := effect.(type) {
@@ -162,12 +162,13 @@ func (e *elector) newTerm(f *member.ElectionNewTerm) {
 	})
 }
 
-// record is what the lease says. Everyone follows its renewals, so that they can also tell whether somebody has missed a plan.
+// record returns the record of the lease. All workers follow its renewals, so it also shows them whether they have missed a
+// plan.
 func (e *elector) record() record.Leader {
 	return record.Leader{Worker: e.id, Session: e.session, Since: time.Now(), Plan: e.store.PlanSeen()}
 }
 
-// beginTerm stores the next term, and only while the lease is trusted.
+// beginTerm stores the next term, but only while the lease is trusted.
 func (e *elector) beginTerm(ctx context.Context, hold store.Lease, floor uint64) (store.Fence, error) {
 	valid := func() bool { return time.Now().Before(hold.TrustedUntil()) }
 	fence, err := e.store.BeginTerm(ctx, record.Term{Worker: e.id, Session: e.session}, floor, valid)
@@ -196,9 +197,9 @@ func (e *elector) release(hold store.Lease) {
 	})
 }
 
-// feed follows a bucket on a goroutine of the guard until stop is called, and tells what wrap makes of each update, nil for
-// nothing; when it ends for another reason it tells feedEnded. A feed that sees nothing reports a wait; report is nil for a
-// leader's, which decides about that itself.
+// feed follows a bucket on a goroutine of the guard until stop is called. It sends the actor what wrap makes of each update,
+// except nil. If it ends for another reason, it sends feedEnded. A feed that sees nothing reports a wait. report is nil for a
+// leader, which decides about that itself.
 func feed(g *guard, report func(reported), buckets *kv.Store, b store.Bucket, keys []string, atLeast uint64, wrap func(store.Update) any) (stop func()) {
 	ctx, cancel := context.WithCancel(g.ctx)
 	g.run(func(context.Context) any {

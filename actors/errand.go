@@ -13,9 +13,9 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// This file is how a desk has done what it is asked, and hears that it is.
+// This file is how a desk gets requests done, and learns that they are done.
 
-// drain asks for a drain. Several requests are one: the earliest bound counts.
+// drain asks the manager for a drain. Several requests count as one, and the earliest limit holds.
 func (d *desk) drain(within time.Duration) {
 	drain := &drainAsked{}
 	if within > 0 {
@@ -24,7 +24,7 @@ func (d *desk) drain(within time.Duration) {
 	d.ask(drain)
 }
 
-// cordon asks for a cordon, or takes it back. Whoever waits for the opposite waits in vain.
+// cordon asks the manager for a cordon, or takes it back. Errands for the opposite end with an error.
 func (d *desk) cordon(e errand) {
 	d.settle(fmt.Errorf("%w: a later request asked for %s", control.ErrSuperseded, e.action), func(other errand, _ *undertaking) bool {
 		return isCordon(other.action) && other.action != e.action
@@ -34,7 +34,7 @@ func (d *desk) cordon(e errand) {
 	d.ask(&cordonAsked{on: e.action == control.Cordon, round: round})
 }
 
-// attested answers those whose standing is stored by now. The worker itself may have taken it back before.
+// attested answers the errands whose standing is stored by now. The worker's own process may have taken it back before.
 func (d *desk) attested(round uint64) {
 	stands := control.Uncordon
 	if d.life.view.status.Load().Cordoned {
@@ -47,8 +47,8 @@ func (d *desk) attested(round uint64) {
 
 func isCordon(a control.Action) bool { return a == control.Cordon || a == control.Uncordon }
 
-// refresh asks the leader, unless it is asked already: what is asked meanwhile waits for the next time, because the list may
-// have changed after it was listed.
+// refresh asks the leader, unless a request is under way. Requests that come meanwhile wait for the next one, because the list
+// may have changed after it was read.
 func (d *desk) refresh() {
 	if d.lists {
 		return
@@ -84,7 +84,8 @@ func (d *desk) refreshed(err error) {
 	d.refresh()
 }
 
-// drop forgets the errands that nobody has asked for since a time: whoever did has gone, or asks anew. Nothing is taken back.
+// drop removes the errands that nobody has asked for since a time. Their clients have gone, or ask again. Nothing is taken
+// back.
 func (d *desk) drop(since time.Time) {
 	for e, a := range d.errands {
 		if !a.asked.After(since) {
@@ -94,7 +95,7 @@ func (d *desk) drop(since time.Time) {
 	}
 }
 
-// settle answers for good those that done picks.
+// settle gives the errands that done selects their last answer.
 func (d *desk) settle(err error, done func(e errand, a *undertaking) bool) {
 	for e, a := range d.errands {
 		if done(e, a) {

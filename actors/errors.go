@@ -13,14 +13,14 @@ import (
 
 // Errors that a worker reports through Hooks.OnError or ends with.
 var (
-	// ErrGivingUp says that actors of the tree failed too often in too short a time. It wraps the last cause and is
-	// what a supervisor of the tree is asked to decide about: Restart and Stop are safe answers, Resume is not.
+	// ErrGivingUp says that actors of the tree failed too often in too short a time. It wraps the last cause. The supervisor of
+	// the tree has to decide about it: Restart and Stop are safe answers, Resume is not.
 	ErrGivingUp = member.ErrGivingUp
 	// ErrPanic wraps what an actor of the tree panicked with.
 	ErrPanic = member.ErrPanic
 	// ErrHookPanic wraps what a hook panicked with. The hook counts as returned.
 	ErrHookPanic = errors.New("hook panicked")
-	// ErrHookFailed wraps the error a hook returned. The change it was told of stands.
+	// ErrHookFailed wraps the error that a hook returned. The change that the hook was called for stands.
 	ErrHookFailed = errors.New("hook returned an error")
 	// ErrHandlerFailed wraps what the handler of a partition returned or panicked with. It is called again after a backoff.
 	ErrHandlerFailed = errors.New("partition handler failed")
@@ -34,11 +34,11 @@ var (
 	ErrFenced = member.ErrFenced
 	// ErrHandoffTimeout says, on the leader, that a worker has not let partitions go within HandoffTimeout.
 	ErrHandoffTimeout = leader.ErrHandoffTimeout
-	// ErrFlapping says, on the leader and on the worker, that the worker fails again and again and is given nothing for a while.
+	// ErrFlapping says, on the leader and on the worker, that the worker fails again and again and gets nothing for a while.
 	ErrFlapping = leader.ErrFlapping
-	// ErrUnplaced says, on the leader, that the strategy may give partitions to none of the workers.
+	// ErrUnplaced says, on the leader, that the strategy allows no worker for some partitions.
 	ErrUnplaced = leader.ErrUnplaced
-	// ErrBlind says, on the leader, that it does not see the heartbeats and leaves the lead to others.
+	// ErrBlind says, on the leader, that it does not see the heartbeats and stops leading.
 	ErrBlind = leader.ErrBlind
 	// ErrForeignGroup says that source and group have no partition in common. It also ends a start.
 	ErrForeignGroup = leader.ErrForeignGroup
@@ -48,8 +48,8 @@ var (
 	ErrSourceShrunk = leader.ErrSourceShrunk
 	// ErrNoLeader says that no leader was seen for ElectionTimeout.
 	ErrNoLeader = errors.New("no leader elected")
-	// ErrStuck says that something is waited for past its deadline. None of the others says that: they name what failed, and
-	// here nothing has. An error wraps it beside the one that names the cause, if there is one.
+	// ErrStuck says that the worker has waited for something past its deadline. The other errors name what failed; ErrStuck says
+	// that nothing has failed so far. An error wraps it together with the error that names the cause, if there is one.
 	ErrStuck = leader.ErrStuck
 	// ErrConnectionClosed says that the NATS connection was closed for good.
 	ErrConnectionClosed = errors.New("connection to the store is closed")
@@ -59,15 +59,15 @@ var (
 	// ErrSourceFailed says that the partition source returned an error, an invalid list or an empty one. The last good
 	// list stays in force.
 	ErrSourceFailed = errors.New("partition source failed")
-	// ErrStrategyFailed says that the strategy returned an error, panicked, answered with an impossible plan or not within
-	// OperationTimeout. What has an owner stays with it, and Sticky places what has none.
+	// ErrStrategyFailed says that the strategy returned an error or an impossible plan, panicked, or did not answer within
+	// OperationTimeout. Partitions with an owner stay with it, and Sticky places the others.
 	ErrStrategyFailed = errors.New("strategy failed")
 	// ErrStartupTimeout says that no first assignment was applied within StartupTimeout.
 	ErrStartupTimeout = member.ErrStartupTimeout
 	// ErrNotJoined says that the worker is not in the group: not yet, or not any more.
 	ErrNotJoined = errors.New("worker has not joined the group")
-	// ErrShutdownTimeout says that a clean leave was not done within ShutdownTimeout: what is left in the store expires
-	// with its TTL.
+	// ErrShutdownTimeout says that a clean leave took longer than ShutdownTimeout. Entries that are left in the store expire
+	// with their TTLs.
 	ErrShutdownTimeout = errors.New("clean leave took too long")
 	// ErrDrainIncomplete says that a drain had to end before everything was handed over.
 	ErrDrainIncomplete = errors.New("drain not complete")
@@ -75,7 +75,7 @@ var (
 	ErrStateDirInUse = statedir.ErrInUse
 	// ErrStateDir says that the StateDir cannot be used: it is not on a local file system, or cannot be written.
 	ErrStateDir = statedir.ErrUnusable
-	// ErrNewerFormat says that a record in the store was written by a release this one does not know. The worker does
-	// not lead and takes nothing up while such a record is there.
+	// ErrNewerFormat says that a record in the store was written by a release that this one does not know. While such a record
+	// is there, the worker does not lead and takes nothing up.
 	ErrNewerFormat = member.ErrNewerFormat
 )

@@ -12,14 +12,14 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// This file is how a worker answers what it was asked from outside: while it lives, and last of all those who asked it to drain.
+// This file is how a worker answers requests from outside: while it lives, and last of all the requests for a drain.
 
-// say is the last answer to an errand; err is nil where it is done.
+// say sends the last answer to an errand. err is nil if the errand is done.
 func (d *desk) say(e errand, err error) {
 	d.send(e, control.Outcome(e.action, d.progress(d.session), err))
 }
 
-// report tells an asker how the worker stands.
+// report sends a client the state of the worker.
 func (d *desk) report(e errand, p control.Progress) {
 	d.send(e, control.Answer{Action: e.action, Worker: p.Worker, Session: p.Session, Progress: p})
 }
@@ -32,14 +32,14 @@ func (d *desk) send(e errand, a control.Answer) {
 	})
 }
 
-// answer sends an answer, unless the session has lost its voice. Who asked asks again if it does not arrive.
+// answer sends an answer, unless the session may no longer speak. If the answer does not arrive, the client asks again.
 func (d *desk) answer(s session, buckets *kv.Store, reply string, a control.Answer) {
 	if s.speaks() {
 		_ = buckets.AnswerControl(reply, a.Encode())
 	}
 }
 
-// await notes who waits for the end of a drain.
+// await notes a client that waits for the end of a drain.
 func (l *life) await(who asker) {
 	for {
 		before := l.askers.Load()
@@ -53,7 +53,7 @@ func (l *life) await(who asker) {
 	}
 }
 
-// disregard takes back what await has noted.
+// disregard removes what await has noted.
 func (l *life) disregard(reply string, session uint64) {
 	for {
 		before := l.askers.Load()
@@ -71,8 +71,8 @@ func (l *life) disregard(reply string, session uint64) {
 	}
 }
 
-// farewell tells those who asked for a drain how it has ended. They are told before the tree is known to have ended: the user
-// may close the connection then.
+// farewell tells the clients that asked for a drain how it has ended. It does so before the end of the tree is announced,
+// because the user may close the connection then.
 func (l *life) farewell() {
 	askers := l.askers.Swap(nil)
 	if askers == nil {
@@ -96,7 +96,7 @@ func (l *life) farewell() {
 	wait(ctx, told)
 }
 
-// drained says what a drain has come to.
+// drained returns the result of a drain.
 func (l *life) drained() error {
 	left, cause := l.view.undrained.Load(), l.view.Err()
 	switch {
@@ -108,7 +108,7 @@ func (l *life) drained() error {
 	return cause
 }
 
-// endedBy is an error that is followed by why the worker ended, if there is a reason.
+// endedBy returns an error with the reason why the worker ended after it, if there is one.
 func endedBy(cause error, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
 	if cause != nil {

@@ -17,8 +17,8 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// follower is the shell around a [member.Following]: it follows the term, the plan and this worker's record, has the runner
-// show the user what the following decides, and hands the outcomes back.
+// follower is the shell around a [member.Following]. It follows the term, the plan and this worker's record, makes the runner
+// show the user what the following decides, and passes the outcomes back.
 type follower struct {
 	*guard
 	report    func(reported)
@@ -67,7 +67,7 @@ func (f *follower) step(fact member.FollowingFact) {
 	}
 }
 
-// perform does what the following decided.
+// perform runs the effects of the following.
 func (f *follower) perform(effect member.FollowingEffect) {
 	switch e := effect.(type) {
 	case *member.FollowingShow:
@@ -102,7 +102,7 @@ func (f *follower) perform(effect member.FollowingEffect) {
 	}
 }
 
-// show has the runner bring about what the record says.
+// show makes the runner carry out what the record says.
 func (f *follower) show(e *member.FollowingShow) {
 	f.runner.become(request{
 		ctx: f.session.tenure.ctx, tenure: f.session.tenure, session: f.session.number, worker: f.session.id, target: target(e.Record),
@@ -123,7 +123,7 @@ func served(err error) *member.FollowingServed {
 	}
 }
 
-// target is what the record grants.
+// target returns what the record grants.
 func target(rec record.Assignment) map[string]holding {
 	target := make(map[string]holding, len(rec.Owned))
 	for _, o := range rec.Owned {
@@ -132,7 +132,7 @@ func target(rec record.Assignment) map[string]holding {
 	return target
 }
 
-// why is the reason for which a record takes a partition away.
+// why returns the reason for which a record takes a partition away.
 func why(rec record.Assignment) func(partition string) error {
 	unlisted := map[string]bool{}
 	for _, r := range rec.Releasing {

@@ -35,8 +35,8 @@ func checkSource(ctx context.Context, set Settings, buckets *kv.Store) (leader.E
 	return own.Edition(), checkGroup(ctx, buckets, own)
 }
 
-// checkGroup is [ErrForeignGroup] where the list and what the group divides have nothing in common. The records are read
-// only where the plan was made for another list. A plan that cannot be read is for others to report.
+// checkGroup returns [ErrForeignGroup] if the list and the group have no partition in common. It reads the records only if the
+// plan was made for another list. A plan that cannot be read is left for others to report.
 func checkGroup(ctx context.Context, buckets *kv.Store, own *leader.Listing) error {
 	e, err := buckets.Get(ctx, store.Assignments, store.PlanKey)
 	if errors.Is(err, kv.ErrNotFound) {

@@ -30,10 +30,10 @@ type body interface {
 	stopping(restarts bool)
 }
 
-// guard is the thin layer between protoactor and every actor of the tree. It gives an incarnation an epoch, a context,
-// timers and I/O goroutines whose outcomes come back as messages of that epoch only, and it closes three holes of the
-// actor library: a panic while stopping neither revives an actor nor hangs its parent, a stopped actor stays stopped,
-// and done is closed only after everything the actor started has ended.
+// guard is the thin layer between protoactor and every actor of the tree. It gives an incarnation an epoch, a context, timers,
+// and I/O goroutines whose outcomes come back only as messages of that epoch. It also closes three holes of the actor library:
+// a panic during the stop neither revives an actor nor hangs its parent; a stopped actor stays stopped; and done is closed only
+// after everything that the actor started has ended.
 type guard struct {
 	kind   string
 	worker string
@@ -62,7 +62,7 @@ type dated struct {
 	message any
 }
 
-// late marks a message that may well come after the end of its receiver, which is nothing to log.
+// late marks a message that may arrive after the end of its receiver. Then it is not logged.
 type late struct{}
 
 // IgnoreDeadLetterLogging implements actor.IgnoreDeadLetterLogging.
@@ -77,7 +77,7 @@ type fired struct {
 // stray is a panic of an I/O goroutine on its way to its actor.
 type stray struct{ err *panicError }
 
-// panicError is what the supervisor of a panicked actor is given.
+// panicError is the reason that the supervisor of a panicked actor gets.
 type panicError struct {
 	Kind  string // of the actor, or of the hook
 	Value any
@@ -149,7 +149,7 @@ func (g *guard) tap(message any) {
 	}
 }
 
-// protect lets a panic go on to the supervisor, with its stack.
+// protect passes a panic on to the supervisor, with its stack.
 func (g *guard) protect(f func()) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -177,7 +177,7 @@ func (g *guard) receiveEnded(ctx actor.Context) {
 	}
 }
 
-// end is the first half of stopping: nothing new is started, what runs is told to end.
+// end is the first half of stopping. Nothing new is started, and everything that runs is asked to end.
 func (g *guard) end(restarts bool) {
 	if g.ended {
 		return
@@ -213,8 +213,8 @@ func (g *guard) finish() {
 // tell sends a message to this incarnation. It may be called from any goroutine after started.
 func (g *guard) tell(message any) { g.root.Send(g.self, &dated{epoch: g.epoch, message: message}) }
 
-// after tells this incarnation the message when d has passed. The returned function stops it; a message on its way is
-// not stopped, so a receiver compares generations where that matters.
+// after sends this incarnation the message when d has passed. The returned function stops the timer. It does not stop a message
+// on its way, so a receiver compares generations if that matters.
 func (g *guard) after(d time.Duration, message any) (stop func()) {
 	if g.ended {
 		return func() {}
@@ -228,7 +228,7 @@ func (g *guard) after(d time.Duration, message any) (stop func()) {
 	}
 }
 
-// at tells this incarnation the message at a time, or up to a spread later; never where that is the zero time.
+// at sends this incarnation the message at a time, or up to a spread later. For the zero time it never does.
 func (g *guard) at(t time.Time, spread time.Duration, message any) (stop func()) {
 	if t.IsZero() {
 		return func() {}
@@ -236,8 +236,8 @@ func (g *guard) at(t time.Time, spread time.Duration, message any) (stop func())
 	return g.after(time.Until(t)+rand.N(spread+1), message)
 }
 
-// run does blocking work on a goroutine of its own with the incarnation's context and tells the outcome, unless that is
-// nil. A panic of the work is a panic of the actor.
+// run does blocking work on a goroutine of its own with the incarnation's context, and sends the outcome to the actor, unless
+// that is nil. A panic of the work is a panic of the actor.
 func (g *guard) run(work func(ctx context.Context) any) {
 	if g.ended {
 		return
@@ -263,7 +263,7 @@ type escalation struct{ err error }
 func (e *escalation) Error() string { return e.err.Error() }
 func (e *escalation) Unwrap() error { return e.err }
 
-// isCanceled tells an outcome that only says that its actor has ended.
+// isCanceled reports whether an outcome only says that its actor has ended.
 func isCanceled(ctx context.Context, err error) bool {
 	return err == nil || ctx.Err() != nil || errors.Is(err, context.Canceled)
 }

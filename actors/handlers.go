@@ -26,19 +26,19 @@ type Handling struct {
 
 func (h Handling) used() bool { return h.Run != nil || h.Props != nil }
 
-// unsettled is what a worker runs beyond, or not yet according to, the record that it has applied. Both lists are sorted.
+// unsettled lists how the running partitions differ from the record that the worker has applied. Both lists are sorted.
 type unsettled struct {
 	// Holding are the partitions that were taken away and whose handlers have not returned yet.
 	Holding []string
-	// Starting are those that are granted and not begun, because a handler of an earlier epoch has not returned yet.
+	// Starting are the partitions that are granted and not begun, because a handler of an earlier epoch has not returned yet.
 	Starting []string
 }
 
-// handlers keeps the book of the handlers that run. It is a part of the runner, and used on the runner's goroutine only.
+// handlers keeps account of the running handlers. It is a part of the runner, and only the runner's goroutine uses it.
 //
-// A handler counts as running from before its actor is asked to run it until that actor has stopped and the handler's
-// goroutine has ended. Two handlers of one partition never run at once in one worker, whatever sessions they belong to:
-// the later one waits.
+// A handler counts as running from the moment before its actor is asked to run it, until that actor has stopped and the
+// handler's goroutine has ended. Two handlers of one partition never run at the same time in one worker, whatever sessions they
+// belong to: the later one waits.
 type handlers struct {
 	used    bool
 	warrant *warrant
@@ -60,8 +60,8 @@ type handlers struct {
 	trusted  func() bool
 }
 
-// briefly is how long an acknowledgement waits for the handlers that it is about. Most return at once, and then one
-// heartbeat says everything; the others are listed in it as held.
+// briefly is how long an acknowledgement waits for the handlers of its partitions. Most return at once, and then one heartbeat
+// reports everything. That heartbeat lists the others as held.
 const briefly = 20 * time.Millisecond
 
 func newHandlers(used bool, s *warrant, poke func(*actor.PID)) *handlers {
@@ -71,7 +71,7 @@ func newHandlers(used bool, s *warrant, poke func(*actor.PID)) *handlers {
 	}
 }
 
-// begins reports whether a target has what is not run yet.
+// begins reports whether a target has partitions whose handlers do not run yet.
 func (h *handlers) begins(target map[string]holding) bool {
 	for id, want := range target {
 		if o := h.runs[id]; h.used && (o == nil || o.epoch != want.epoch) {
@@ -81,7 +81,7 @@ func (h *handlers) begins(target map[string]holding) bool {
 	return false
 }
 
-// become has run what target lists, and tells to end what it does not.
+// become starts the handlers of what target lists, and asks the others to end.
 func (h *handlers) become(q request) {
 	if !h.used {
 		return
@@ -110,13 +110,14 @@ func (h *handlers) become(q request) {
 			h.waiting[id] = want
 			continue
 		}
+		delete(h.waiting, id) // it waited for the trust alone
 		begin = append(begin, h.own(id, want))
 	}
 	h.begin(begin)
 }
 
-// cause is why an ownership ends. What is left of an earlier session, which keep-serving has carried over, may be another
-// worker's by now, and nobody waits until it is let go.
+// cause returns why an ownership ends. A partition that keep-serving has carried over from an earlier session may belong to
+// another worker by now, and nobody waits until it is let go.
 func (h *handlers) cause(q request, o *Ownership) error {
 	if !q.everything && q.session != o.session {
 		o.cancelHeld(ErrFenced)
@@ -150,7 +151,7 @@ func (h *handlers) begin(those []*Ownership) {
 	}
 }
 
-// hosted has a host begin what was granted before it was there.
+// hosted makes a host begin what was granted before the host was there.
 func (h *handlers) hosted() {
 	if !h.homeless || h.host.Load() == nil {
 		return
@@ -181,7 +182,7 @@ func (h *handlers) revoke(id string, o *Ownership, cause error) {
 	}
 }
 
-// ended books the end of a handler, and begins the one that waits for it.
+// ended notes the end of a handler, and begins the one that waits for it.
 func (h *handlers) ended(o *Ownership) {
 	id := o.partition.ID()
 	o.cancel(ErrStopping) // its actor was stopped, if it was not told to end
@@ -198,7 +199,7 @@ func (h *handlers) ended(o *Ownership) {
 	}
 }
 
-// allEnded books the end of a handler, and of all others that have ended by now.
+// allEnded notes the end of a handler, and of all others that have ended by now.
 func (h *handlers) allEnded(o *Ownership) {
 	for h.ended(o); ; h.ended(o) {
 		select {
@@ -209,7 +210,7 @@ func (h *handlers) allEnded(o *Ownership) {
 	}
 }
 
-// retry begins what waited for an end that came while the trust seemed to be over.
+// retry begins the handlers that could not begin at the end of an earlier one because the trust seemed to be over.
 func (h *handlers) retry() {
 	var begin []*Ownership
 	for id, want := range h.waiting {
@@ -221,7 +222,7 @@ func (h *handlers) retry() {
 	h.begin(begin)
 }
 
-// stalled reports whether something waits for trust alone.
+// stalled reports whether a handler waits for nothing but trust.
 func (h *handlers) stalled() bool {
 	for id := range h.waiting {
 		if h.ending[id] == nil {
@@ -245,7 +246,7 @@ func (h *handlers) note() {
 	h.held.Store(now)
 }
 
-// tell publishes what is held and tells whoever asked for that, if it is another than was told last.
+// tell publishes what is held, and passes it on if it has changed since the last time.
 func (h *handlers) tell() {
 	h.note()
 	now := h.Held()
@@ -266,7 +267,7 @@ func (h *handlers) Held() unsettled {
 	return unsettled{}
 }
 
-// settle waits until the handlers that were told to end have returned: briefly, or until a channel is closed if there is one.
+// settle waits until the handlers that must end have returned. It waits briefly, or until a channel is closed if there is one.
 // Another request ends the wait as well.
 func (h *handlers) settle(until <-chan struct{}, another func() bool, asked chan struct{}) error {
 	var brief <-chan time.Time

@@ -17,8 +17,8 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// heartbeat keeps the worker's entry in the heartbeat bucket alive and carries its acknowledgements. When it is written is
-// the decision of a [lease.Hold].
+// heartbeat keeps the worker's entry in the heartbeat bucket alive, and carries its acknowledgements. A [lease.Hold] decides
+// when to write the entry.
 type heartbeat struct {
 	*guard
 	begun   time.Time // when the claim was sent that began the session
@@ -54,7 +54,7 @@ type (
 	}
 )
 
-// The pauses after failed heartbeats grow, and stay short: after a short outage there is not much trust left.
+// The pauses after failed heartbeats grow, but stay short, because after a short outage not much trust is left.
 const (
 	firstRetry   = 100 * time.Millisecond
 	longestRetry = 250 * time.Millisecond
@@ -107,13 +107,14 @@ func (h *heartbeat) receive(_ actor.Context, message any) {
 	}
 }
 
-// keeping is how a heartbeat is kept. The first one must have been acknowledged while it can be trusted, counted from the
-// claim: one whose answer was lost is stored, and expires. The leader then takes the session for over, and what is over must
-// not be begun again under the same number. So do those who want the ID of a claim that is older than HeartbeatTTL.
+// keeping returns the rules for renewing a heartbeat. The first heartbeat must be acknowledged while it can be trusted, counted
+// from the claim. If its answer is lost, it is stored and then expires. The leader then considers the session over, and a
+// session that is over must not begin again under the same number. Workers that want the ID of a claim older than HeartbeatTTL
+// also consider it over.
 //
-// An answer may come later than the next heartbeat is due: how long it takes says nothing about how often one is wanted. But
-// a write that nobody answers must leave time for another before the trust ends, so it has not more than a quarter of
-// HeartbeatTTL, of which three are the trust.
+// An answer may come later than the next heartbeat is due, because the interval does not depend on how long an answer takes.
+// But a write without an answer must leave time for another before the trust ends. So it gets a quarter of HeartbeatTTL at
+// most; the trust lasts three quarters.
 func (h *heartbeat) keeping() lease.Config {
 	interval, ttl := h.set.Topology.HeartbeatInterval, h.set.Store.HeartbeatTTL
 	return lease.Config{
@@ -121,14 +122,14 @@ func (h *heartbeat) keeping() lease.Config {
 	}
 }
 
-// hurry sends now, or as soon as the write under way is over.
+// hurry sends a heartbeat now, or as soon as the present write is over.
 func (h *heartbeat) hurry() (request uint64) {
 	request = h.hold.Hurry(time.Now())
 	h.proceed()
 	return request
 }
 
-// proceed does what the hold says.
+// proceed does what the hold decides.
 func (h *heartbeat) proceed() {
 	switch next := h.hold.Next(time.Now()).(type) {
 	case *lease.Write:
@@ -143,7 +144,7 @@ func (h *heartbeat) proceed() {
 	}
 }
 
-// why is the error with which the hold has ended.
+// why returns the error with which the hold has ended.
 func (h *heartbeat) why(err error) error {
 	switch {
 	case err != nil:
@@ -169,12 +170,12 @@ func (h *heartbeat) send(limit time.Duration) {
 	})
 }
 
-// mostHeld is how many partitions a heartbeat lists as held at most.
+// mostHeld is the largest number of held partitions in a heartbeat.
 const mostHeld = 1000
 
-// record is what the next heartbeat says. What is held is read after what is applied is known, so it is complete for that.
-// Where the list is too long, or somebody could not read it, the worker acknowledges nothing new until it is short enough:
-// nothing that is held is free.
+// record returns the next heartbeat. It reads the held partitions after the applied version, so the list is complete for that
+// version. If the list is too long, or a worker of the group cannot read it, the worker acknowledges nothing new until the list
+// is short enough. Otherwise a held partition would count as free.
 func (h *heartbeat) record() record.Heartbeat {
 	held := h.held()
 	if len(held.Holding) == 0 || len(held.Holding) <= mostHeld && h.reads >= record.FormatHolding {
@@ -227,7 +228,7 @@ func (h *heartbeat) sent(msg *beatSent) {
 	h.proceed()
 }
 
-// answer is the question that the write which was just acknowledged answers, if any.
+// answer returns the question that the acknowledged write has just answered, if there is one.
 func (h *heartbeat) answer() (asked *store.Fence) {
 	if h.asked != nil && h.hold.Settled(h.question) {
 		asked, h.asked = h.asked, nil

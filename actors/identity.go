@@ -16,10 +16,10 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// This file is about the identity of a worker beyond its process and its session: what the process before left in the
-// StateDir, and how an ID is waited for that is still taken.
+// This file is about the identity of a worker beyond its process and its session: what the previous process left in the
+// StateDir, and how a worker waits for an ID that is still taken.
 
-// legacy is what the process before, which is dead, has left. The zero value is what there is without a StateDir.
+// legacy is what the previous process, which is dead, has left. It is zero without a StateDir.
 type legacy struct {
 	worker string         // its ID; "" for none
 	dead   []record.Token // the beginnings of the tokens of what it wrote
@@ -38,9 +38,9 @@ func (m *manager) lockState() error {
 	return err
 }
 
-// inherit says in the StateDir, before anything is claimed, under which name this process writes to the store, and returns
-// what the process before has left there. It blocks. Only a worker that starts needs a directory that can be written:
-// without it the next process waits until everything has expired.
+// inherit writes into the StateDir, before anything is claimed, under which name this process writes to the store. It returns
+// what the previous process has left there. It blocks. Only a worker that starts needs a directory that can be written. Without
+// it, the next process waits until everything has expired.
 func (m *manager) inherit(buckets *kv.Store, running bool) (legacy, error) {
 	dir := m.life.state
 	if dir == nil {
@@ -70,8 +70,8 @@ func (m *manager) opened(buckets *kv.Store, own leader.Edition, err error, runni
 	return &opened{buckets, own, left, err}
 }
 
-// claimed ends what the process before has left, once its ID is claimed, and writes down the ID. It blocks. What fails here
-// costs time after the next crash, and nothing else: the lease on leadership expires, and the file proves less.
+// claimed ends what the previous process has left, once its ID is claimed, and writes down the ID. It blocks. A failure here
+// only costs time after the next crash: the lease on leadership expires by itself, and the file proves less.
 func (l legacy) claimed(ctx context.Context, buckets *kv.Store, id string) error {
 	var err error
 	if len(l.dead) > 0 {
@@ -90,10 +90,10 @@ type wish struct {
 	retry   func() // stops the timer of the next attempt; nil before the first
 }
 
-// wishFreed: what is in the way of the preferred ID has changed.
+// wishFreed: the claim or the heartbeat of the preferred ID has changed.
 type wishFreed struct{}
 
-// wishPause is the time between two looks at a preferred ID of which nothing is heard.
+// wishPause is the time between two attempts on a preferred ID without any news of it.
 const wishPause = time.Second
 
 // insists reports whether only the preferred ID will do.
@@ -112,7 +112,7 @@ func (c *claimer) insists() bool {
 }
 
 // preferredTaken goes on waiting for the preferred ID: for its release or its expiry, for the end of its heartbeat, and until
-// its claim has not changed for HeartbeatTTL. A claim of a process that is dead is waited for until it has expired.
+// its claim has not changed for HeartbeatTTL. For the claim of a dead process the worker waits until the claim has expired.
 func (c *claimer) preferredTaken(taken *store.TakenError) {
 	claim, now := taken.Entry, time.Now()
 	if p := c.prior; p != nil && claim.Key == p.Key && claim.Revision > p.Revision && !claim.Token.Of(p.Chain) {
@@ -145,7 +145,7 @@ func (c *claimer) preferredTaken(taken *store.TakenError) {
 	c.wish.retry = c.after(wait, &claimDue{})
 }
 
-// watchPreferred hears of the end of the claim and of the heartbeat that are in the way.
+// watchPreferred watches for the end of the claim and of the heartbeat that are in the way.
 func (c *claimer) watchPreferred() {
 	stops := make([]func(), 0, 2)
 	for _, b := range []store.Bucket{store.StableIDs, store.Heartbeats} {

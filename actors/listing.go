@@ -10,9 +10,9 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// list asks the source for at most OperationTimeout, and explains what is wrong with the answer. A panic of the source is an error. The version is asked
-// for first: a list that is newer than its version says is taken for what it was before, and listed again by whoever
-// changed it; the reverse would pass an old list off as new.
+// list calls the source for at most OperationTimeout, and explains what is wrong with its answer. A panic of the source is an
+// error. The version is read first. So a list that is newer than its version counts as the older list, and is listed again when
+// the source reports its change. The reverse order would make an old list look new.
 func list(ctx context.Context, set Settings) (partitions []strategy.Partition, version uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, set.Store.OperationTimeout)
 	defer cancel()

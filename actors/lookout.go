@@ -15,7 +15,7 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// This file is how a calculator looks: it turns what the store and the source answer into facts.
+// This file turns the answers of the store and of the source into facts for the leader.
 
 // read reads what earlier leaders stored, complete up to this term.
 func (c *calculator) read(ctx context.Context) any {
@@ -67,7 +67,7 @@ func (c *calculator) list(ctx context.Context) any {
 	return &leader.Listed{List: prepared}
 }
 
-// heartbeatFact is what an update of the heartbeats says.
+// heartbeatFact returns the fact in an update of the heartbeats.
 func heartbeatFact(u store.Update) any {
 	switch u.Kind {
 	case store.UpdatePut:
@@ -99,7 +99,7 @@ func beatFact(e store.Entry) leader.Fact {
 	}
 }
 
-// lookUp finds out how workers went that are not there.
+// lookUp finds out how absent workers left.
 func lookUp(ctx context.Context, buckets *kv.Store, workers []string) *leader.LookedUp {
 	found := &leader.LookedUp{Left: map[string]time.Time{}}
 	for _, id := range workers {

@@ -17,15 +17,16 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// Kinds of actors that a [member.Member] does not name, or that are named elsewhere as well. A kind is also the stem of a name.
+// The kinds of actors that a [member.Member] does not name, or that are also named elsewhere. The names of actors begin with
+// their kinds.
 const (
 	kindManager   = "manager"
 	kindHost      = string(member.Host)
 	kindPartition = "partition" // children of the host
 )
 
-// manager is the root of a worker's tree. What a worker does, session after session, is decided by a [member.Member]: this
-// actor hands facts to that value, and does what comes out. It owns the children, and what outlives them.
+// manager is the root of a worker's tree. A [member.Member] decides what the worker does, session after session. This actor
+// passes facts to that value, and performs the effects that come out. It owns the children, and everything that outlives them.
 type manager struct {
 	*guard
 	set     Settings
@@ -157,7 +158,7 @@ func (m *manager) receive(ctx actor.Context, message any) {
 	}
 }
 
-// step hands a fact over and does what follows. What an effect answers at once is a fact that comes next.
+// step passes a fact to the member and performs the effects. If an effect has an answer at once, it is the next fact.
 func (m *manager) step(f member.Fact) {
 	m.facts = append(m.facts, f)
 	if m.steps {
@@ -176,7 +177,7 @@ func (m *manager) step(f member.Fact) {
 	}
 }
 
-// reportReceived drops what an earlier child says.
+// reportReceived handles the report of a child. It drops the report of an earlier child.
 func (m *manager) reportReceived(r *report) {
 	if c := m.children[member.Kind(r.kind)]; c != nil && c.tag == r.tag {
 		if a, is := r.message.(*standingTold); is {
@@ -187,7 +188,7 @@ func (m *manager) reportReceived(r *report) {
 	}
 }
 
-// factOf is what a child reports, as a fact.
+// factOf returns the report of a child as a fact.
 func factOf(by member.Kind, message reported) member.Fact {
 	switch msg := message.(type) {
 	case *claimed:
@@ -238,12 +239,12 @@ func factOf(by member.Kind, message reported) member.Fact {
 	return nil
 }
 
-// held is which handlers have not returned.
+// held returns the partitions whose handlers have not returned.
 func (m *manager) held() member.Fact {
 	return &member.Held{Holding: m.life.runner.handlers.Held().Holding}
 }
 
-// childHasFailed passes on that a child has panicked, and says so in the log.
+// childHasFailed passes on that a child has panicked, and logs it.
 func (m *manager) childHasFailed(f *childFailed) {
 	if c := m.children[member.Kind(f.kind)]; c != nil && c.tag == f.tag {
 		delete(m.children, c.kind)
@@ -256,7 +257,7 @@ func (m *manager) childHasFailed(f *childFailed) {
 	}
 }
 
-// gaveUp passes on that everything is given up. Whoever was asked to do that before has nothing left to do either.
+// gaveUp passes on that everything is given up. This also completes earlier requests to give everything up.
 func (m *manager) gaveUp(msg *gaveUp) {
 	for id := range m.giving {
 		if id <= msg.generation {

@@ -14,8 +14,8 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// measures is what a worker measures. The actors write it, each its own part, and the meter's provider reads it on a goroutine
-// of its own. A worker without a meter has it as well: it is small, and nobody has to ask.
+// measures holds what a worker measures. Each actor writes its own part, and the meter's provider reads all of it on a
+// goroutine of its own. A worker without a meter has it as well, because it is small and the actors need not check.
 type measures struct {
 	meter      *measure.Meter
 	view       *View
@@ -23,7 +23,7 @@ type measures struct {
 	leadership atomic.Pointer[time.Time]    // until when the lease on leadership is trusted; nil for none
 }
 
-// beginMeasures begins to measure a worker. Its life ends it.
+// beginMeasures starts to measure a worker. The end of the worker's life stops it.
 func beginMeasures(set Settings, view *View) *measures {
 	m := &measures{view: view}
 	states := make([]string, 0, len(fsm.States()))
@@ -36,7 +36,7 @@ func beginMeasures(set Settings, view *View) *measures {
 	return m
 }
 
-// read is the present values of the gauges. It takes no lock, and costs the same however much the worker owns.
+// read returns the present values of the gauges. It takes no lock, and its cost does not grow with the number of partitions.
 func (m *measures) read() measure.Reading {
 	s := m.view.Present()
 	r := measure.Reading{
@@ -49,26 +49,26 @@ func (m *measures) read() measure.Reading {
 	return r
 }
 
-// measured takes what a leader has measured.
+// measured records what a leader has measured.
 func (m *measures) measured(e *leader.Measure) {
 	m.lead.Store(&measure.Lead{Unowned: e.Unowned, Pending: e.Pending})
 	m.meter.Moved(measure.Moved{Handoffs: e.Handoffs, Ownerless: e.Ownerless, Moves: e.Moves})
 }
 
-// leads says until when a lease on leadership is trusted that was just won.
+// leads sets until when a newly won lease on leadership is trusted.
 func (m *measures) leads(until time.Time) { m.leadership.Store(&until) }
 
-// leadsOn says until when it is trusted after a renewal. The answer to one may come when the lease is given up already.
+// leadsOn sets until when the lease is trusted after a renewal. The answer to a renewal may come after the lease was given up.
 func (m *measures) leadsOn(until time.Time) {
 	if m.leadership.Load() != nil {
 		m.leadership.Store(&until)
 	}
 }
 
-// follows says that there is no such lease any more.
+// follows clears the lease.
 func (m *measures) follows() { m.leadership.Store(nil) }
 
-// beaten measures a heartbeat that was answered, or has failed.
+// beaten measures a heartbeat that was answered or has failed.
 func (m *measures) beaten(took time.Duration, err error) {
 	failure := ""
 	if err != nil {
@@ -77,7 +77,8 @@ func (m *measures) beaten(took time.Duration, err error) {
 	m.meter.Heartbeat(took, failure)
 }
 
-// renewed measures how much was left of the trust in a heartbeat when this one was acknowledged. The trust in both is as long.
+// renewed measures how much trust in the last heartbeat was left when this one was acknowledged. Both are trusted for the same
+// time.
 func (m *measures) renewed(left time.Duration, l store.Lease) {
 	m.meter.Renewed(max(0, left.Seconds()/l.TrustedUntil().Sub(l.Sent).Seconds()))
 }
@@ -87,8 +88,8 @@ func (m *measures) failed(err error) { m.meter.Failed(sentinelOf(err)) }
 // otherError is the name of an error that wraps no sentinel.
 const otherError = "_OTHER"
 
-// sentinelOf names the sentinel that an error wraps, as it is named in the root package. Of several it is the one that says
-// most about what follows for the worker, so that each error counts once.
+// sentinelOf returns the root package's name of the sentinel that an error wraps. If there are several, it returns the one that
+// says most about the consequences for the worker, so that each error counts once.
 func sentinelOf(err error) string {
 	for _, s := range sentinels() {
 		if errors.Is(err, s.err) {

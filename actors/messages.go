@@ -12,23 +12,23 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Messages that the root of the tree, the manager, takes from outside.
+// The messages that the root of the tree, the manager, takes from outside.
 type (
 	// GetStatus asks the manager for a Status; it responds with a *Status.
 	GetStatus struct{}
-	// Leave asks the manager for a clean leave: everything is given up, the worker's entries are deleted from the
-	// store, and the tree stops. A tree that is stopped without it leaves its entries to expire.
+	// Leave asks the manager for a clean leave: it gives everything up, deletes the worker's entries from the store, and stops
+	// the tree. A tree that is stopped without a Leave does not delete its entries; they expire.
 	Leave struct{ late }
-	// Drain asks the manager to leave for good without a pause in the work: the leader hands everything over while the
-	// worker goes on, and once it has nothing left the worker leaves as on Leave. A drain that nobody can take over from
-	// goes on until a Leave comes.
+	// Drain asks the manager to leave for good without a pause in the work. The leader hands everything over while the worker
+	// goes on working. When the worker has nothing left, it leaves as on Leave. If no other worker can take over, the drain goes
+	// on until a Leave comes.
 	Drain struct{ late }
-	// Cordon asks the manager that the worker takes nothing new from now on.
+	// Cordon asks the manager to take nothing new from now on.
 	Cordon struct{ late }
-	// Uncordon asks the manager that the worker takes new partitions again.
+	// Uncordon asks the manager to take new partitions again.
 	Uncordon struct{ late }
-	// Refresh asks the group's leader, wherever it is, to list its source again; the manager responds with a *Refreshed
-	// when that is done or OperationTimeout is over.
+	// Refresh asks the group's leader, in whatever process it is, to list its source again. The manager responds with a
+	// *Refreshed when that is done or OperationTimeout is over.
 	Refresh struct{}
 	// Refreshed is the outcome of a Refresh.
 	Refreshed struct{ Err error }
@@ -55,7 +55,8 @@ type (
 	}
 )
 
-// What children report to the manager. A report carries the child's tag, so that one of an earlier child is dropped.
+// The reports of children to the manager. A report carries the child's tag, so that the manager drops the report of an earlier
+// child.
 type report struct {
 	kind    string
 	tag     uint64
@@ -82,7 +83,7 @@ type (
 	}
 	beatMissed struct{ err error }
 
-	// sessionLost: the store or our own clock says that this session is over.
+	// sessionLost: the store, or this worker's own clock, says that this session is over.
 	sessionLost struct{ err error }
 
 	leaderSeen struct{}
@@ -98,7 +99,7 @@ type (
 	}
 	// showing: the user is being shown the worker's record of this version.
 	showing struct{ version int64 }
-	// applied: the worker's record of this position is in force. acknowledge says that someone waits for it.
+	// applied: the worker's record of this position is in force. acknowledge is true if somebody waits for it.
 	applied struct {
 		position    record.Position
 		acknowledge bool
@@ -113,11 +114,11 @@ type (
 	}
 	// sightLost: the calculator does not see the heartbeats any more.
 	sightLost struct{ err error }
-	// held: the leader gives this worker nothing for a while.
+	// held: the leader gives this worker nothing until a time.
 	held struct{ until time.Time }
-	// foreignMet: what the leader gives this worker, which has just started, is another application's.
+	// foreignMet: the leader gives this worker, which has just started, the partitions of another application.
 	foreignMet struct{ err error }
-	// problem is survived and reported.
+	// problem is an error that the worker survives and reports.
 	problem struct{ err error }
 )
 
@@ -141,7 +142,7 @@ func (*held) reported()         {}
 func (*foreignMet) reported()   {}
 func (*problem) reported()      {}
 
-// What the manager asks of its children.
+// The requests of the manager to its children.
 type (
 	// beatNow (heartbeat): the next heartbeat is sent after this, and says which fence it serves.
 	beatNow struct {
@@ -150,7 +151,7 @@ type (
 	}
 	// announce (heartbeat): the user is being shown this version.
 	announce struct{ version int64 }
-	// position (heartbeat): carry this acknowledgement; at once where someone waits.
+	// position (heartbeat): carry this acknowledgement; at once if somebody waits for it.
 	position struct {
 		late
 		record.Position
@@ -166,7 +167,7 @@ type (
 		format int
 	}
 
-	// stuck (heartbeat): say this of what is waited for past its deadline, from now on.
+	// stuck (heartbeat): report these waits past their deadlines from now on.
 	stuck struct {
 		late
 		lines []string
@@ -191,7 +192,7 @@ type (
 
 // What the manager tells itself.
 type (
-	// gaveUp: everything is given up that was asked for under this number.
+	// gaveUp: everything that was asked for under this number is given up.
 	gaveUp       struct{ generation uint64 }
 	hookReported struct{ err error }
 )

@@ -9,9 +9,10 @@ import (
 	"sync/atomic"
 )
 
-// notifier calls the hooks that only inform, OnStateChanged and OnError, each on a goroutine of its own so that a slow
-// one delays nothing. A queue holds notifierDepth calls; when it is full the newest is dropped and counted: the log says so when the first is dropped, and how many there were once
-// there is room again. A call that lasts longer than HandoffTimeout is a wait, see watch.
+// notifier calls the hooks that only inform, OnStateChanged and OnError. Each call runs on a goroutine of its own, so a slow
+// hook delays nothing. A queue holds notifierDepth calls. If it is full, the newest call is dropped. The log says so at the
+// first dropped call, and says how many there were once there is room again. A call that lasts longer than HandoffTimeout is a
+// wait, see watch.
 type notifier struct {
 	log     *slog.Logger
 	calls   chan notice
@@ -56,5 +57,5 @@ func (n *notifier) notify(hook string, call func(ctx context.Context)) {
 	}
 }
 
-// close lets the queued calls end. ended is closed when they have.
+// close ends the notifier after the queued calls. ended is closed then.
 func (n *notifier) close() { close(n.calls) }

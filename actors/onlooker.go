@@ -12,8 +12,8 @@ import (
 	"github.com/parti-go/parti/internal/leader"
 )
 
-// onlooker calls the Watch of the user's source. It outlives terms: nothing can stop a Watch that does not return, but a
-// worker never begins a second one beside it.
+// onlooker calls the Watch of the user's source. It outlives terms: nothing can stop a Watch that does not return, but a worker
+// never begins a second one beside it.
 type onlooker struct {
 	watch   func(ctx context.Context, changed func()) error
 	grace   time.Duration // that a Watch has to return after its term, before that is reported
@@ -21,16 +21,16 @@ type onlooker struct {
 }
 
 const (
-	// A Watch that ended is begun again after a pause that grows from the first to the last of these. One that lasted for
-	// longer than the last has worked.
+	// The pause before a Watch is called again grows from the first to the last of these. A Watch that lasted longer than the
+	// last counts as one that worked.
 	rewatchFirst = time.Second
 	rewatchMost  = 30 * time.Second
 )
 
-// watchFailed says that the source is not watched for the moment. It is news.
+// watchFailed says that the source is not watched at this moment.
 type watchFailed struct{ err error }
 
-// newOnlooker is nil for a source that cannot be watched.
+// newOnlooker returns nil for a source that cannot be watched.
 func newOnlooker(watch func(context.Context, func()) error, grace time.Duration) *onlooker {
 	if watch == nil {
 		return nil
@@ -38,8 +38,8 @@ func newOnlooker(watch func(context.Context, func()) error, grace time.Duration)
 	return &onlooker{watch: watch, grace: grace, running: make(chan struct{}, 1)}
 }
 
-// keep has the source watched until ctx ends. It tells what failed once, until a Watch has worked or fails differently.
-// What changes between two Watches nobody has told, so that a list is asked for when the next one begins.
+// keep makes sure that the source is watched until ctx ends. It reports a failure once, until a Watch has worked or fails
+// differently. Nobody reports the changes between two calls of Watch, so keep asks for a listing when the next call begins.
 func (o *onlooker) keep(ctx context.Context, changed func(), tell, late func(message any)) {
 	told := ""
 	for pause := rewatchFirst; ; pause = min(2*pause, rewatchMost) {
@@ -86,8 +86,8 @@ func (o *onlooker) begin(ctx context.Context, tell func(message any)) bool {
 	}
 }
 
-// once calls Watch, and returns when it has ended or ctx has. A Watch that then runs on is reported if it has not returned
-// within the grace.
+// once calls Watch, and returns when Watch has returned or ctx has ended. It reports a Watch that has not returned within the
+// grace after that.
 func (o *onlooker) once(ctx context.Context, changed func(), late func(message any)) error {
 	ended := make(chan error, 1)
 	go func() {
@@ -116,8 +116,8 @@ func (o *onlooker) once(ctx context.Context, changed func(), late func(message a
 	return ctx.Err()
 }
 
-// watchSource has the source watched for as long as the term lasts. However often the source says that it has changed, one
-// message is under way at a time.
+// watchSource watches the source as long as the term lasts. However often the source reports a change, only one message is
+// under way at a time.
 func (c *calculator) watchSource() {
 	if c.set.onlooker == nil {
 		return

@@ -16,9 +16,9 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// This file is what a manager does with the store itself: it opens it, and passes questions on.
+// This file is the manager's work with the store itself: it opens the store, and passes questions on.
 
-// opened is what opening the store has come to.
+// opened is the result of opening the store.
 type opened struct {
 	store  *kv.Store
 	own    leader.Edition // of what the source lists; zero where it was not asked
@@ -28,8 +28,8 @@ type opened struct {
 
 type connClosed struct{}
 
-// open opens the store, which also makes anew what somebody deleted. The first time it lists the source as well, and
-// compares the list with what the group divides, so that what is wrong with any of them is the error of the start.
+// open opens the store, and creates again what somebody has deleted. The first time it also lists the source, and compares the
+// list with the list of the group. So a mistake in any of them is the error of the start.
 func (m *manager) open(e *member.Open) {
 	before, running := m.store, e.Running
 	m.run(func(ctx context.Context) any {
@@ -49,8 +49,8 @@ func (m *manager) open(e *member.Open) {
 	})
 }
 
-// advised adds to an error which command shows more. The error names the first thing that is wrong; the command lists all, and
-// what to do about each.
+// advised adds to an error the name of the command that shows more. The error names the first problem; the command lists all of
+// them, and what to do about each.
 func advised(err error) error {
 	if errors.Is(err, kv.ErrPermission) || errors.Is(err, kv.ErrBucketMismatch) {
 		return fmt.Errorf("%w (the command parti verify --as worker shows all that is wrong)", err)
@@ -58,7 +58,7 @@ func advised(err error) error {
 	return err
 }
 
-// use takes the store into use that was opened last.
+// use starts to use the store that was opened last.
 func (m *manager) use() {
 	m.store, m.legacy = m.found.store, m.found.legacy
 	if m.found.own != (leader.Edition{}) {
@@ -101,7 +101,7 @@ func (m *manager) watchConnection() {
 	})
 }
 
-// transient tells a store that does not answer from one that says no.
+// transient reports whether the store did not answer, as opposed to a store that refused.
 func transient(err error) bool {
 	return !errors.Is(err, ErrSourceFailed) &&
 		(errors.Is(err, kv.ErrUnknown) || errors.Is(err, kv.ErrNotDone) || errors.Is(err, context.DeadlineExceeded))

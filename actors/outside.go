@@ -12,10 +12,10 @@ import (
 	"github.com/parti-go/parti/internal/member"
 )
 
-// This file is what a manager has to do with its desk, where the worker is asked from outside.
+// This file is the manager's work with its desk, which takes requests from outside.
 
-// openDesk begins to take requests from outside, unless the user wants none. The desk is no part of what the member decides
-// about: nothing that a worker does depends on it.
+// openDesk starts to take requests from outside, unless the user has switched them off. The member does not know about the
+// desk, because nothing that a worker does depends on it.
 func (m *manager) openDesk() {
 	if m.set.Uncontrolled || m.ctx.Err() != nil {
 		return
@@ -37,13 +37,13 @@ func (m *manager) openDesk() {
 	}
 }
 
-// deskFailed opens the desk again after a pause. Whoever waits asks again. A desk that fails costs the worker nothing else.
+// deskFailed opens the desk again after a pause. Clients repeat their requests. The failure of a desk has no other effect.
 func (m *manager) deskFailed(err error) {
 	m.step(&member.Survived{Err: err})
 	m.after(deskPause, &deskDue{})
 }
 
-// asked does what the desk passes on.
+// asked does what the desk asks for.
 func (m *manager) asked(message any) {
 	switch msg := message.(type) {
 	case *deskDue:
@@ -59,8 +59,8 @@ func (m *manager) asked(message any) {
 	}
 }
 
-// hush takes the voice of a session that is over, or about to be: before its entries are deleted, because the next session of
-// the ID may begin then.
+// hush stops a session that is over, or about to be, from speaking. This happens before its entries are deleted, because the
+// next session of the ID may begin then.
 func (m *manager) hush() {
 	if m.session.trust != nil {
 		m.session.trust.silent.Store(true)
@@ -68,10 +68,10 @@ func (m *manager) hush() {
 	m.tellChild(kindDesk, &dismiss{})
 }
 
-// forget gives up those who wait for the end of a drain that this session does not live to see.
+// forget drops the clients that wait for the end of a drain which this session does not live to see.
 func (m *manager) forget() {
 	m.hush()
-	// The mark comes first: the desk may note an asker after the list was emptied.
+	// The mark is set first, because the desk may note a client after the list was emptied.
 	if m.session.trust != nil {
 		m.session.trust.forgotten.Store(true)
 	}

@@ -14,10 +14,10 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// Ownership is one partition in the hands of a handler. It has one epoch for ever: a partition under a new epoch is a new
-// Ownership and a new call of the handler.
+// Ownership is one partition in the hands of a handler. Its epoch never changes: for a partition under a new epoch, the handler
+// is called again with a new Ownership.
 //
-// All methods may be called from any goroutine.
+// You may call all methods from any goroutine.
 type Ownership struct {
 	partition strategy.Partition
 	epoch     int64
@@ -38,8 +38,9 @@ type Ownership struct {
 	failure  atomic.Pointer[error] // the last
 }
 
-// The stages of an Ownership on its way to its actor. The one who leaves asked decides: the actor that takes it runs the
-// handler, and tells when it has ended; the runner that voids it knows that no handler was, or will be, called.
+// The stages of an Ownership on its way to its actor. Whoever moves it out of the stage asked decides. If the actor takes it,
+// the actor runs the handler and reports its end. If the runner voids it, the runner knows that no handler was or will be
+// called.
 const (
 	asked int32 = iota
 	taken
@@ -74,7 +75,7 @@ func (o *Ownership) Valid() error {
 // ShutdownTimeout.
 func (o *Ownership) Held() context.Context { return o.held }
 
-// enter notes how the handler stands; what has been told to end is stopping, whatever it did before.
+// enter notes the phase of the handler. A handler that was asked to end is stopping, whatever it did before.
 func (o *Ownership) enter(p Phase) { o.phase.Store(&p) }
 
 func (o *Ownership) stands() Phase {
@@ -84,7 +85,7 @@ func (o *Ownership) stands() Phase {
 	return *o.phase.Load()
 }
 
-// describe says how the handler stands. A nil Ownership waits for the one before it.
+// describe returns the status of the handler. A nil Ownership waits for the one before it.
 func (o *Ownership) describe(p *PartitionStatus) {
 	if o == nil {
 		return
@@ -95,7 +96,8 @@ func (o *Ownership) describe(p *PartitionStatus) {
 	}
 }
 
-// warrant is by what a worker may act for what it owns: the trust in its present session, or the choice to go on without.
+// warrant is what allows a worker to act for its partitions: the trust in its present session, or the setting to go on without
+// it.
 type warrant struct {
 	trust    atomic.Pointer[trust]
 	draining atomic.Bool // what is taken away is taken because this worker leaves
@@ -107,8 +109,8 @@ func (s *warrant) trusted() bool {
 	return s.carried.Load() || t != nil && t.valid()
 }
 
-// tenure is how long a session's partitions may be worked on: ctx is what hooks and handlers work under, held ends when
-// nothing may be done for them any more. A session that keeps the partitions of the one before keeps its tenure.
+// tenure is the time in which a session's partitions may be worked on. ctx is the context of hooks and handlers; held ends when
+// nothing may be done for the partitions any more. A session that keeps the partitions of the one before also keeps its tenure.
 type tenure struct {
 	ctx, held          context.Context
 	cancel, cancelHeld context.CancelCauseFunc
@@ -121,14 +123,14 @@ func newTenure() *tenure {
 	return t
 }
 
-// wind tells hooks and handlers to end. They may finish what they have begun.
+// wind asks hooks and handlers to end. They may finish what they have begun.
 func (t *tenure) wind(cause error) {
 	if t != nil {
 		t.cancel(cause)
 	}
 }
 
-// end tells hooks and handlers that nothing may be done any more.
+// end tells hooks and handlers to do nothing more.
 func (t *tenure) end(cause error) {
 	if t != nil {
 		t.cancel(cause)

@@ -15,8 +15,8 @@ import (
 	"github.com/parti-go/parti/internal/measure"
 )
 
-// host is the parent of the partition actors of one worker. It only begins them: which ones, and when they end, the runner
-// decides.
+// host is the parent of the partition actors of one worker. It only spawns them. The runner decides which ones, and when they
+// end.
 type host struct {
 	*guard
 	set    Settings
@@ -62,7 +62,7 @@ func (h *host) started() {
 	poke(h.runner.asked)
 }
 
-// stopping leaves the place to the next host, which may have taken it already.
+// stopping makes room for the next host, which may be there already.
 func (h *host) stopping(bool) { h.runner.handlers.host.CompareAndSwap(&h.send, nil) }
 
 func (h *host) receive(_ actor.Context, message any) {
@@ -90,8 +90,8 @@ func (h *host) begin(o *Ownership) {
 // housekeeper is the guard of the host, which answers for the partition actors.
 type housekeeper struct{ *guard }
 
-// HandleFailure implements actor.SupervisorStrategy. A partition actor contains what is the user's, so what it panics with is
-// a bug of ours: everything is given up, as with any actor that knows what is held.
+// HandleFailure implements actor.SupervisorStrategy. A partition actor contains the failures of the user's code, so its own
+// panic is a bug of ours. Everything is given up, as with any actor that knows what is held.
 func (s *housekeeper) HandleFailure(_ *actor.ActorSystem, children actor.Supervisor, who *actor.PID,
 	_ *actor.RestartStatistics, reason, _ any,
 ) {
@@ -102,8 +102,8 @@ func (s *housekeeper) HandleFailure(_ *actor.ActorSystem, children actor.Supervi
 }
 
 // partition runs the handler of one partition, under one epoch. The handler is a function on a goroutine of its own, or an
-// actor of the user's. What fails is begun again after a pause, until the ownership ends; then this actor ends as soon as
-// the handler has.
+// actor of the user's. A handler that fails is called again after a pause, until the ownership ends. Then this actor ends as
+// soon as the handler has returned.
 type partition struct {
 	*guard
 	how    *Handling
@@ -123,7 +123,7 @@ type (
 	againDue struct{}
 )
 
-// errGoexit is what a handler is said to have failed with that ended its goroutine.
+// errGoexit is the failure of a handler that ended its goroutine.
 var errGoexit = errors.New("it ended its goroutine")
 
 func (p *partition) started() {
@@ -149,7 +149,7 @@ func (p *partition) receive(_ actor.Context, message any) {
 	}
 }
 
-// begin has the handler run, unless the ownership is over.
+// begin calls the handler, unless the ownership is over.
 func (p *partition) begin() {
 	if p.o.ctx.Err() != nil {
 		p.root.Stop(p.self)
@@ -170,7 +170,7 @@ func (p *partition) begin() {
 	}
 }
 
-// runHandler calls the user's function on a goroutine whose end this actor's end waits for.
+// runHandler calls the user's function on a goroutine. This actor does not end before that goroutine.
 func (p *partition) runHandler() {
 	p.io.Add(1)
 	go func() {
@@ -209,7 +209,7 @@ func (p *partition) revoked() {
 	}
 }
 
-// ended goes on after the handler has returned.
+// ended handles the return of the handler.
 func (p *partition) ended(err error) {
 	p.working = false
 	if p.o.ctx.Err() != nil {
@@ -244,7 +244,7 @@ type caretaker struct {
 	partition *partition
 }
 
-// HandleFailure implements actor.SupervisorStrategy. The user's actor is stopped, and begun anew after a pause.
+// HandleFailure implements actor.SupervisorStrategy. It stops the user's actor, which is spawned again after a pause.
 func (s *caretaker) HandleFailure(_ *actor.ActorSystem, children actor.Supervisor, who *actor.PID,
 	_ *actor.RestartStatistics, reason, _ any,
 ) {

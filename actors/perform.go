@@ -17,8 +17,8 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// This file is how a manager does what its member decides. What takes long runs on a goroutine, and its outcome comes back as
-// a fact.
+// This file performs what the member decides. An effect that takes long runs on a goroutine, and its outcome comes back as a
+// fact.
 
 func (m *manager) perform(effect member.Effect) {
 	switch e := effect.(type) {
@@ -72,7 +72,7 @@ func (m *manager) perform(effect member.Effect) {
 	}
 }
 
-// instruct tells the children what concerns them.
+// instruct sends the children the effects that concern them.
 func (m *manager) instruct(effect member.Effect) {
 	switch e := effect.(type) {
 	case *member.Beat:
@@ -133,7 +133,7 @@ func (m *manager) spawn(e *member.Spawn) {
 	m.children[e.Kind] = c
 }
 
-// builder makes a child's body. It reads what is the manager's at once, not when the child is made.
+// builder returns a function that makes a child's body. It reads the manager's fields at once, not when the child is made.
 func (m *manager) builder(e *member.Spawn) func(*guard, func(reported)) body {
 	set, buckets, s, left, l := m.set, m.store, m.session, m.legacy, m.life
 	switch e.Kind {
@@ -184,13 +184,13 @@ func (m *manager) stopChild(kind member.Kind) {
 	}
 }
 
-// giving is a hook and handlers that give everything up.
+// giving is a request to the hook and the handlers to give everything up.
 type giving struct {
 	hurry   context.CancelFunc // ends the context of the hook
 	abandon context.CancelFunc // ends the wait for handlers that do not return
 }
 
-// nothing is the request to hold nothing any more.
+// nothing returns the request to hold nothing any more.
 func (m *manager) nothing(ctx context.Context, why error) request {
 	return request{ctx: ctx, everything: true, trusted: func() bool { return false }, why: because(why), done: func(error) {}}
 }
@@ -222,7 +222,7 @@ func (m *manager) wakeAt(at time.Time) {
 	}
 }
 
-// finish stops the tree, or hands the decision to the supervisor above.
+// finish stops the tree, or passes the decision to the supervisor above.
 func (m *manager) finish(e *member.End) {
 	m.wake()
 	m.hasty = e.Hasty

@@ -15,7 +15,7 @@ import (
 	"github.com/parti-go/parti/internal/statedir"
 )
 
-// life is what outlives a restart of the manager: what the user has been told, and who tells it.
+// life outlives a restart of the manager. It knows what the user has been told, and who tells the user.
 type life struct {
 	view       *View
 	runner     *runner
@@ -36,9 +36,8 @@ type life struct {
 	leaveBy    time.Time               // when a leave must be done, for hooks and deletions alike; zero while nobody leaves
 }
 
-// New returns the props of one worker's tree and the view of it. They are for one actor: spawn them once. The actor may
-// be restarted by its supervisor: it then gives up what the user still holds and begins anew. It does not survive
-// Resume after an escalation.
+// New returns the props of one worker's tree, and the view of it. They are for one actor: spawn them once. If the supervisor
+// restarts the actor, it gives up what the user still holds and begins again. It does not survive Resume after an escalation.
 func New(set Settings) (*actor.Props, *View) {
 	view := newView()
 	view.Begin(set.Cordoned)
@@ -70,9 +69,9 @@ func New(set Settings) (*actor.Props, *View) {
 	return props, view
 }
 
-// end closes the life of a tree that has stopped: the user is told to let go of what it still holds before others may take
-// it over, and the notices that are queued are delivered. After a leave there is as much time for that as the leave has
-// left, and a little more for what needs no time; otherwise limit.
+// end closes the life of a tree that has stopped. It makes the user let go of everything before other workers may take over,
+// and delivers the queued calls of hooks. After a leave it may take the time that is left for the leave, and a little more for
+// what needs no time; otherwise limit.
 func (l *life) end(limit time.Duration) {
 	until := time.Now().Add(limit)
 	if !l.leaveBy.IsZero() {
@@ -107,7 +106,7 @@ func (l *life) end(limit time.Duration) {
 	close(l.view.done)
 }
 
-// closeState gives the StateDir back. A disk that hangs keeps nobody from ending: then the lock goes with the process.
+// closeState releases the StateDir. A disk that hangs does not delay the end: the lock is then released with the process.
 func (l *life) closeState(limit time.Duration) {
 	if l.state == nil {
 		return
@@ -122,7 +121,7 @@ func (l *life) closeState(limit time.Duration) {
 	}
 }
 
-// wait reports whether it ended before ctx did.
+// wait waits for ended or for the end of ctx, and reports whether ended came first.
 func wait(ctx context.Context, ended <-chan struct{}) bool {
 	select {
 	case <-ended:

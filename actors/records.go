@@ -9,7 +9,7 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// named is the partition that an ID names.
+// named returns the partition that an ID names.
 func named(id string, weight int64) strategy.Partition {
 	return strategy.Partition{Keys: strings.Split(id, "."), Weight: weight}
 }

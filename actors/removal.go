@@ -18,8 +18,8 @@ import (
 	"github.com/parti-go/parti/kv"
 )
 
-// This file is how a worker's entries leave the store. The store's own book says what may be there, unanswered writes
-// included, so it does not matter which actor wrote an entry, or whether that actor lived to hear the answer.
+// This file removes a worker's entries from the store. The store's own book lists every entry that may be there, including
+// writes without an answer. So it does not matter which actor wrote an entry, or whether that actor got the answer.
 
 const (
 	removalAttempt = 2 * time.Second // bounds one attempt to delete an entry
@@ -27,8 +27,8 @@ const (
 	removalMost    = 500 * time.Millisecond // between two attempts
 )
 
-// remove deletes what the worker has in a bucket, and tries until nothing of that is left. What the next session stores there
-// is never touched.
+// remove deletes what the worker has in a bucket, and tries until nothing of that is left. It never touches what the next
+// session stores there.
 func (m *manager) remove(e *member.Delete) {
 	deleted := &member.Deleted{ID: e.ID, Bucket: e.Bucket}
 	var own []store.Lease
@@ -55,8 +55,8 @@ func (m *manager) remove(e *member.Delete) {
 	})
 }
 
-// removeAll deletes what is left of own, again and again. It ends when nothing of that is left, and where trying again is
-// in vain: the connection is closed for good.
+// removeAll deletes what is left of own, again and again. It ends when nothing is left, or when the connection is closed for
+// good, so that another attempt is in vain.
 func removeAll(ctx context.Context, buckets *kv.Store, own []store.Lease) {
 	for pause := removalFirst; ctx.Err() == nil; pause = min(2*pause, removalMost) {
 		var closed bool
@@ -87,13 +87,13 @@ func release(ctx context.Context, buckets *kv.Store, hold store.Lease) error {
 	return buckets.Release(ctx, hold)
 }
 
-// kindOf is the kind of a child by its name.
+// kindOf returns the kind of a child from its name.
 func kindOf(name string) member.Kind {
 	kind, _, _ := strings.Cut(name[strings.LastIndexByte(name, '/')+1:], "-")
 	return member.Kind(kind)
 }
 
-// some names the first of many.
+// some names the first few of many partitions.
 func some(names []string) string {
 	const most = 5
 	if more := len(names) - most; more > 0 {
@@ -102,7 +102,7 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// leftovers says what of a worker that has ended is still there, nil for nothing.
+// leftovers returns an error that names what an ended worker has left; nil for nothing.
 func (l *life) leftovers(timeout time.Duration) error {
 	var left []string
 	if buckets := l.view.Store(); buckets != nil {

@@ -16,12 +16,11 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// runner calls OnAssignmentChanged, and has handlers run and end. It is one goroutine that outlives sessions and restarts
-// of the actors, because it is the one that remembers what the user has been told and what still runs: whoever takes over,
-// nothing stays told and forgotten.
+// runner calls OnAssignmentChanged, and makes handlers start and end. It is one goroutine that outlives sessions and restarts
+// of the actors, because it remembers what the user has been told and what still runs. So no change of the actors loses that.
 //
-// Concurrency: calls are made one at a time in the order asked. become never blocks, however long a hook takes: a request
-// that is still waiting is dropped where a later one makes it pointless, see waiting.
+// Concurrency: calls are made one at a time, in the order of the requests. become never blocks, however long a hook takes. A
+// waiting request is dropped if a later one makes it pointless, see waiting.
 type runner struct {
 	hook    func(ctx context.Context, added, removed []strategy.Partition) error
 	view    *View
@@ -54,32 +53,32 @@ type request struct {
 	worker  string
 	// target is everything that shall be held afterwards.
 	target map[string]holding
-	// everything says that all is given up; target is empty.
+	// everything is true if all partitions are given up; target is empty.
 	everything bool
-	// shrink says that target grants nothing: it only takes away what it does not list.
+	// shrink is true if target grants nothing, and only takes away what it does not list.
 	shrink bool
 	// position and lifecycle describe the plan that the target comes from. A zero position leaves them as they are.
 	position  record.Position
 	lifecycle record.Lifecycle
-	// trusted is asked just before the user is told of anything new.
+	// trusted is called just before the user hears of anything new.
 	trusted func() bool
-	// why is the cause with which the handler of a partition is told to end.
+	// why returns the cause with which the context of a partition's handler ends.
 	why func(partition string) error
 	// until ends the wait for handlers that do not return; nil waits only briefly for them.
 	until <-chan struct{}
 	done  func(error)
 }
 
-// because is the same cause for every partition.
+// because returns the same cause for every partition.
 func because(cause error) func(string) error { return func(string) error { return cause } }
 
-// waiting is the queue of requests, at most two: one that gives everything up, then one of a follower.
+// waiting is the queue of requests. It has at most two: one that gives everything up, and then one of a follower.
 //
-// The last word counts. A request that gives everything up makes all before it pointless. A follower has one request under
-// way, so one that waits while another follower asks is that of a session that is over. No release is lost with it:
-// nobody is left to acknowledge it, and the user is told the difference to the later target.
+// The last request counts. A request that gives everything up makes all earlier ones pointless. A follower has one request
+// under way, so a request that still waits when another follower asks belongs to a session that is over. No release is lost
+// with it: nobody is left to acknowledge it, and the user is told the difference to the later target.
 //
-// It is a channel with one place, in which the requests are while nobody changes them.
+// It is a channel with one place, which holds the requests while nobody changes them.
 type waiting chan []request
 
 func newWaiting() waiting {
@@ -88,7 +87,7 @@ func newWaiting() waiting {
 	return w
 }
 
-// push adds a request and returns those that it supersedes.
+// push adds a request, and returns those that it replaces.
 func (w waiting) push(q request) (superseded []request) {
 	var keep []request
 	for _, before := range <-w {
@@ -111,19 +110,19 @@ func (w waiting) pop() (q request, ok bool) {
 	return q, ok
 }
 
-// any reports whether a request waits of which that is true.
+// any reports whether is returns true for a waiting request.
 func (w waiting) any(is func(request) bool) bool {
 	requests := <-w
 	w <- requests
 	return slices.ContainsFunc(requests, is)
 }
 
-// untrustedRetry is the pause before it is looked again whether the trust is back.
+// untrustedRetry is the pause before the runner checks again whether the trust is back.
 const untrustedRetry = 100 * time.Millisecond
 
 var errUntrusted = errors.New("trust ended before the hook was called")
 
-// errSuperseded says that the user was not told, because a later request came before.
+// errSuperseded says that the hook was not called, because a later request came before.
 var errSuperseded = errors.New("a later request came before the hook was called")
 
 func newRunner(h Hooks, handlers *handlers, view *View, publish func(*AssignmentChanged)) *runner {
@@ -136,8 +135,8 @@ func newRunner(h Hooks, handlers *handlers, view *View, publish func(*Assignment
 	return r
 }
 
-// become asks for a change; done is called when the hook has returned, or at once with errSuperseded when a later request
-// takes the place of this one. done must not block.
+// become requests a change. done is called when the hook has returned, or at once with errSuperseded if a later request takes
+// the place of this one. done must not block.
 func (r *runner) become(q request) {
 	for _, before := range r.queue.push(q) {
 		before.done(errSuperseded)
@@ -178,7 +177,7 @@ func (r *runner) serveAll() {
 	}
 }
 
-// handlerEnded tells that the handler of a partition has ended.
+// handlerEnded reports that the handler of a partition has ended.
 func (r *runner) handlerEnded(o *Ownership) {
 	select {
 	case r.handlers.over <- o:
@@ -186,9 +185,9 @@ func (r *runner) handlerEnded(o *Ownership) {
 	}
 }
 
-// another reports whether a request waits for which the handlers of this one are not waited for any longer. One that gives
-// everything up is superseded only by another of its kind: a follower that was still at work when its session ended may ask
-// for something, and tells nobody that everything is given up.
+// another reports whether a request waits that ends the wait for the handlers of this one. Only another request of its kind
+// replaces one that gives everything up: a follower that was still at work when its session ended may ask for something, but
+// does not report that everything is given up.
 func (r *runner) another(q request) func() bool {
 	return func() bool { return r.queue.any(func(next request) bool { return q.until == nil || next.everything }) }
 }
@@ -220,7 +219,7 @@ func (r *runner) serve(q request) error {
 	return err
 }
 
-// tellUser calls the hook, unless there is nothing to tell. Handlers that end meanwhile are booked.
+// tellUser calls the hook, unless nothing has changed. It notes the handlers that end meanwhile.
 func (r *runner) tellUser(q request, a Assignment, added, removed []strategy.Partition) error {
 	if len(added) == 0 && len(removed) == 0 {
 		return nil
@@ -254,8 +253,8 @@ func (r *runner) call(ctx context.Context, added, removed []strategy.Partition) 
 	}
 }
 
-// contain calls a hook on a goroutine of its own, so that nothing it does to that goroutine reaches ours, and turns
-// what it returned or panicked with into the error to report.
+// contain calls a hook on a goroutine of its own, so that nothing that the hook does to its goroutine reaches ours. It turns
+// the hook's error or panic into the error to report.
 func contain(name string, hook func() error) (err error) {
 	ended := make(chan struct{})
 	returned := false
@@ -292,8 +291,8 @@ func (r *runner) assignment(q request) Assignment {
 	return a
 }
 
-// difference lists what target has and told lacks, and the reverse, each sorted by ID. A partition under a new epoch
-// stays: it never left.
+// difference lists what target has and told lacks, and the reverse, each sorted by ID. A partition under a new epoch stays,
+// because it never left.
 func difference(told, target map[string]holding) (added, removed []strategy.Partition) {
 	for id, h := range target {
 		if _, ok := told[id]; !ok {
@@ -310,7 +309,7 @@ func difference(told, target map[string]holding) (added, removed []strategy.Part
 	return added, removed
 }
 
-// common returns what of told is also in target.
+// common returns the partitions of told that are also in target.
 func common(told, target map[string]holding) map[string]holding {
 	kept := map[string]holding{}
 	for id, h := range told {

@@ -14,8 +14,8 @@ type sentinel struct {
 	err  error
 }
 
-// sentinels lists what a running worker can report or end with, and below that what the store answers. Those come first that end a worker or a session; ErrStuck
-// comes last, because beside it the cause is named.
+// sentinels lists what a running worker can report or end with, and below that the errors of the store. Errors that end a
+// worker or a session come first. ErrStuck comes last, because an error beside it names the cause.
 func sentinels() []sentinel {
 	return []sentinel{
 		{"ErrGivingUp", ErrGivingUp},

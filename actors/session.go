@@ -17,9 +17,9 @@ type session struct {
 	tenure *tenure
 }
 
-// trust is the deadline up to which the session may act, on the local monotonic clock. The manager writes it, as its member
-// says. The hook runner reads it just before it tells the user anything new: a manager that is held up cannot say in time that
-// the trust is over.
+// trust is the deadline up to which the session may act, on the local monotonic clock. The manager sets it, as its member
+// decides. The hook runner reads it just before it tells the user anything new, because a manager that is delayed cannot report
+// in time that the trust is over.
 type trust struct {
 	until  atomic.Pointer[time.Time]
 	closed atomic.Bool // the session is being wound down: nothing new is taken up, however good the leases are
@@ -35,7 +35,7 @@ func (t *trust) valid() bool {
 	return until != nil && time.Now().Before(*until)
 }
 
-// left is how much of it is left.
+// left returns how much of the trust is left.
 func (t *trust) left(now time.Time) time.Duration {
 	if until := t.until.Load(); until != nil {
 		return max(until.Sub(now), 0)

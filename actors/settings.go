@@ -35,9 +35,9 @@ type Settings struct {
 	PreferredID string
 	// PreferredIDWait is how long the worker waits for the preferred ID before it claims a different one.
 	PreferredIDWait time.Duration
-	// StateDir is the directory in which a worker proves to the next process that it is dead; "" for none.
+	// StateDir is the directory with which a worker proves to the next process that it is dead; "" for none.
 	StateDir string
-	// Standby waits without limit for an ID to come free.
+	// Standby makes the worker wait without limit until an ID comes free.
 	Standby  bool
 	Capacity int64
 	Labels   map[string]string

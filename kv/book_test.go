@@ -73,14 +73,20 @@ func TestARenewalThatNobodyAnswersMayLastTwice(t *testing.T) {
 	})
 }
 
-// TestAFirstWriteThatArrivesAfterItsReleaseIsRefused: on a key that was never written, and on one that has ended before.
+// TestAFirstWriteThatArrivesAfterItsReleaseIsRefused: on a key that was never written, on one that has ended before, and in the place of
+// what may be written over.
 func TestAFirstWriteThatArrivesAfterItsReleaseIsRefused(t *testing.T) {
-	for name, before := range map[string]bool{"never written": false, "ended before": true} {
+	for name, before := range map[string]func(*testing.T, *Store){
+		"never written":                 nil,
+		"ended before":                  func(t *testing.T, s *Store) { require.NoError(t, s.Release(t.Context(), acquire(t, s, "worker-0"))) },
+		"over a session that has ended": func(t *testing.T, s *Store) { acquire(t, s, "worker-0") },
+		"over garbage": func(t *testing.T, s *Store) {
+			_, err := s.js.Publish(t.Context(), s.subject(store.Heartbeats, "worker-0"), []byte("garbage"))
+			require.NoError(t, err)
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			withFaults(t, func(t *testing.T, js *faulty, s *Store) {
-				if before {
-					require.NoError(t, s.Release(t.Context(), acquire(t, s, "worker-0")))
-				}
 				held := make(chan *jetstream.PubAck, 1)
 				arrive := make(chan struct{})
 				late := func(send func() (*jetstream.PubAck, error)) (*jetstream.PubAck, error) {
@@ -91,16 +97,18 @@ func TestAFirstWriteThatArrivesAfterItsReleaseIsRefused(t *testing.T) {
 					}()
 					return nil, context.DeadlineExceeded
 				}
-				if before {
-					js.next(nil, late) // the first finds the marker
+				if before != nil {
+					before(t, s)
+					js.next(nil, late) // the first finds what is there
 				} else {
 					js.next(late)
 				}
-				_, err := s.Acquire(context.WithoutCancel(t.Context()), store.Heartbeats, "worker-0", beat(1), nil)
+				_, err := s.Acquire(context.WithoutCancel(t.Context()), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
 				require.ErrorIs(t, err, ErrUnknown)
-				require.Len(t, s.Left(store.Heartbeats), 1)
-				require.NoError(t, s.Release(t.Context(), s.Left(store.Heartbeats)[0]))
-				require.Empty(t, s.Left(store.Heartbeats))
+				mine := s.Left(store.Heartbeats)
+				mine = mine[len(mine)-1:]
+				require.NoError(t, s.Release(t.Context(), mine[0]))
+				require.NotContains(t, s.Left(store.Heartbeats), mine[0])
 				close(arrive)
 				require.Nil(t, <-held, "it is refused")
 			})

@@ -34,19 +34,20 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 		return store.Lease{}, err
 	}
 	chain := s.holder.chain()
-	expect, stored := uint64(0), false
+	expect, replaced, stored := uint64(0), uint64(0), false
 	var until time.Time // when the entry that is overwritten becomes too old for that; zero for none
 	for {
 		value, err := encode(s.holder.next(chain), s.described(r))
 		if err != nil {
 			return store.Lease{}, err
 		}
-		lease := store.Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain}
+		lease := store.Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain, Over: replaced}
 		if err := s.beginWrite(ctx, lease); err != nil {
 			return store.Lease{}, err
 		}
 		lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)
 		if err == nil {
+			lease.Over = 0
 			s.holder.book.wrote(lease)
 		}
 		switch {
@@ -64,16 +65,18 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 			return store.Lease{}, err
 		}
 		entry, err := s.Get(ctx, b, key)
-		until = time.Time{}
+		until, replaced = time.Time{}, 0
 		switch {
 		case errors.Is(err, ErrNotFound):
 			expect = 0
 		case err != nil:
 			return store.Lease{}, err
 		case entry.Kind != store.Put, entry.Token.Of(chain), s.holder.orphaned(entry.Token):
-			expect, stored = entry.Revision, entry.Token.Of(chain)
+			if expect, stored = entry.Revision, entry.Token.Of(chain); entry.Kind == store.Put && !stored {
+				replaced = expect
+			}
 		case over != nil && over(entry):
-			expect, stored = entry.Revision, false
+			expect, replaced, stored = entry.Revision, entry.Revision, false
 			if b != store.Heartbeats || entry.Token == "" {
 				continue // claims: over knows how old the entry is; what is no record has no end
 			}
@@ -166,8 +169,8 @@ func (s *Store) newer(ctx context.Context, l store.Lease) (uint64, error) {
 
 // Release deletes the entry if it still belongs to this hold, and returns [ErrLost] if it does not. After nil and after
 // [ErrLost] nothing of the hold is in the store any more. A lease with Revision 0 is one whose first write got no answer:
-// Release stores a marker in the place of that write, so that the write cannot be stored later. Release does not delete an
-// entry that is about to expire: it waits until the entry has expired.
+// Release stores a marker in the place of that write, so that the write cannot be stored later. It does so even where that write
+// would replace a live entry. Release does not delete an entry that is about to expire: it waits until the entry has expired.
 func (s *Store) Release(ctx context.Context, l store.Lease) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -206,9 +209,9 @@ func (s *Store) endable(ctx context.Context, l store.Lease) (expect uint64, err 
 		switch {
 		case err != nil && !absent:
 			return 0, err
-		case l.Revision == 0 && (absent || entry.Kind != store.Put):
+		case l.Revision == 0 && (absent || entry.Kind != store.Put || entry.Revision == l.Over && entry.Token == ""):
 			return entry.Revision, nil
-		case absent || entry.Kind != store.Put || !entry.Token.Of(l.Chain):
+		case absent || entry.Kind != store.Put || !entry.Token.Of(l.Chain) && entry.Revision != l.Over:
 			return 0, fmt.Errorf("%w: the entry has ended, or belongs to somebody else", ErrLost)
 		}
 		until, err := s.awaitEnd(ctx, entry)

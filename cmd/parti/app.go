@@ -124,7 +124,7 @@ type terminated int
 // application describes the command line.
 func (a *app) application() *fisk.Application {
 	fisk.EnableFileExpansion = false // an argument that begins with @ is no file
-	cli := fisk.New("parti", "Look at groups of Parti workers, and tell them what to do")
+	cli := fisk.New("parti", "Look at groups of Parti workers, and send them requests")
 	cli.HelpFlag.Short('h')
 	cli.UsageWriter(a.stdout).ErrorWriter(a.stderr).Version(version())
 	cli.Terminate(func(code int) { panic(terminated(code)) })

@@ -82,8 +82,8 @@ func TestAWrongValueIsNamedWithItsFlag(t *testing.T) {
 func TestHelpNamesTheDefaults(t *testing.T) {
 	text := strings.Join(strings.Fields(command(t, "check", "--help").stdout), " ")
 	for _, says := range []string{
-		"owner on; 0 for never (default 1)", "Warn where fewer workers live (default 0)", "not answered for so long (default 5s)", "moment (default 2s)",
-		"for workers (default 5s, and 5m for drain)",
+		"owner; 0: never (default 1)", "Warn if fewer workers are live (default 0)", "not answered for this long (default 5s)", "moment (default 2s)",
+		"for workers (default 5s; 5m for drain)",
 	} {
 		require.Contains(t, text, says)
 	}

@@ -133,7 +133,7 @@ func judge(name string, g observe.Group, now time.Time, l limits) verdict {
 	v.add(l.stuck.judge(v.Stuck), "stuck: "+strings.Join(stuck, ", "))
 	v.add(l.damped.judge(v.Damped), "damped: "+strings.Join(damped, ", "))
 	if waiting := waitingToLeave(g, now); len(waiting) > 0 {
-		v.add(warning, "nobody can take over from who leaves: "+strings.Join(waiting, ", "))
+		v.add(warning, "no worker can take over from leaving workers: "+strings.Join(waiting, ", "))
 	}
 	return v
 }
@@ -187,16 +187,17 @@ func (a *app) check(parent *fisk.Application) {
 	number := func(name, help, value string, n *int) {
 		numberVar(cmd.Flag(name, help+" (default "+value+")").Default(value), n)
 	}
-	number("unowned-warning", "Warn from so many partitions without an owner on; 0 for never", "0", &l.unowned.warning)
-	number("unowned-critical", "Critical from so many partitions without an owner on; 0 for never", "1", &l.unowned.critical)
-	number("stuck-warning", "Warn from so many stuck workers on; 0 for never", "1", &l.stuck.warning)
-	number("stuck-critical", "Critical from so many stuck workers on; 0 for never", "0", &l.stuck.critical)
-	number("damped-warning", "Warn from so many workers on that fail again and again; 0 for never", "1", &l.damped.warning)
-	number("damped-critical", "Critical from so many workers on that fail again and again; 0 for never", "0", &l.damped.critical)
-	number("workers-warning", "Warn where fewer workers live", "0", &l.workers.warning)
-	number("workers-critical", "Critical where fewer workers live", "1", &l.workers.critical)
-	durationVar(cmd.Flag("stale", "Unknown where the store has not answered for so long (default 5s)").Default("5s"), &l.stale)
-	durationVar(cmd.Flag("settle", "How long a problem has to last: what is being handed over has no owner for a moment (default 2s)").
+	number("unowned-warning", "Warn at this many partitions without an owner; 0: never", "0", &l.unowned.warning)
+	number("unowned-critical", "Critical at this many partitions without an owner; 0: never", "1", &l.unowned.critical)
+	number("stuck-warning", "Warn at this many stuck workers; 0: never", "1", &l.stuck.warning)
+	number("stuck-critical", "Critical at this many stuck workers; 0: never", "0", &l.stuck.critical)
+	number("damped-warning", "Warn at this many workers that fail again and again; 0: never", "1", &l.damped.warning)
+	number("damped-critical", "Critical at this many workers that fail again and again; 0: never", "0", &l.damped.critical)
+	number("workers-warning", "Warn if fewer workers are live", "0", &l.workers.warning)
+	number("workers-critical", "Critical if fewer workers are live", "1", &l.workers.critical)
+	durationVar(cmd.Flag("stale", "Unknown if the store has not answered for this long (default 5s)").Default("5s"), &l.stale)
+	durationVar(cmd.Flag("settle", "Report only problems that last this long, because a handoff leaves a partition without an owner "+
+		"for a moment (default 2s)").
 		Default("2s"), &settle)
 	a.do(cmd, func(ctx context.Context) error {
 		if err := l.validate(); err != nil {

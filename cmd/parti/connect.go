@@ -43,10 +43,10 @@ func (c *connection) flags(cli *fisk.Application) {
 	cli.Flag("tlskey", "File with the TLS key").Envar("NATS_KEY").PlaceHolder("FILE").StringVar(&c.tlsKey)
 	cli.Flag("tlsca", "File with the TLS certificate authorities").Envar("NATS_CA").PlaceHolder("FILE").StringVar(&c.tlsCA)
 	cli.Flag("js-domain", "JetStream domain").Envar("NATS_JS_DOMAIN").PlaceHolder("DOMAIN").StringVar(&c.domain)
-	cli.Flag("js-api-prefix", "Subject that JetStream's API begins with").Envar("NATS_JS_API_PREFIX").
+	cli.Flag("js-api-prefix", "Prefix of the subjects of JetStream's API").Envar("NATS_JS_API_PREFIX").
 		PlaceHolder("SUBJECT").StringVar(&c.prefix)
-	cli.Flag("inbox-prefix", "Subject that answers begin with").Envar("NATS_INBOX_PREFIX").PlaceHolder("SUBJECT").StringVar(&c.inbox)
-	durationVar(cli.Flag("timeout", "How long to wait for the server, and for workers (default 5s, and 5m for drain)").
+	cli.Flag("inbox-prefix", "Prefix of the subjects of answers").Envar("NATS_INBOX_PREFIX").PlaceHolder("SUBJECT").StringVar(&c.inbox)
+	durationVar(cli.Flag("timeout", "How long to wait for the server and for workers (default 5s; 5m for drain)").
 		Envar("NATS_TIMEOUT").Default("5s").IsSetByUser(&c.timeoutSet), &c.timeout)
 }
 
@@ -277,7 +277,7 @@ func (g *group) flags(cli *fisk.Application) {
 	cli.Flag("election-bucket", "Name of the bucket of the election").PlaceHolder("BUCKET").StringVar(&g.election)
 	cli.Flag("heartbeat-bucket", "Name of the bucket of heartbeats").PlaceHolder("BUCKET").StringVar(&g.heartbeat)
 	cli.Flag("assignment-bucket", "Name of the bucket of assignments").PlaceHolder("BUCKET").StringVar(&g.assignment)
-	cli.Flag("worker-id-prefix", "What the workers' IDs begin with").PlaceHolder("PREFIX").StringVar(&g.prefix)
+	cli.Flag("worker-id-prefix", "Prefix of the workers' IDs").PlaceHolder("PREFIX").StringVar(&g.prefix)
 	numberVar(cli.Flag("worker-id-min", "Lowest number of a worker's ID").IsSetByUser(&g.leastSet), &g.least)
 	numberVar(cli.Flag("worker-id-max", "Highest number of a worker's ID").IsSetByUser(&g.mostSet), &g.most)
 }

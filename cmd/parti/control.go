@@ -38,12 +38,13 @@ const drainWait = 5 * time.Minute
 func (a *app) drain(parent *fisk.Application) {
 	var worker string
 	var r control.Request
-	cmd := parent.Command("drain", "Have a worker hand everything over, and leave for good; waits for that")
-	cmd.HelpLong("The command waits up to --timeout (here 5m by default). A drain that was heard goes on when the command has given up, " +
-		"or was ended with ctrl-C.")
+	cmd := parent.Command("drain", "Make a worker hand all its partitions over and leave for good, and wait until it has left")
+	cmd.HelpLong("The command waits up to --timeout (5m by default). Once a worker has begun to drain, it goes on even if the command gives up " +
+		"or you press ctrl-C.")
 	cmd.Arg("worker", "ID of the worker").Required().HintAction(a.hintWorkers).StringVar(&worker)
-	numberVar(cmd.Flag("session", "Only this session of the worker"), &r.Session)
-	durationVar(cmd.Flag("within", "Stop after this time, whatever is left; without it the drain goes on until somebody takes over"), &r.Within)
+	numberVar(cmd.Flag("session", "Drain only this session of the worker"), &r.Session)
+	durationVar(cmd.Flag("within", "Stop the worker after this time, whatever is left; without it, the drain goes on until other workers "+
+		"have taken over"), &r.Within)
 	a.do(cmd, func(ctx context.Context) error {
 		r.Action = control.Drain
 		if !a.connection.timeoutSet {
@@ -55,11 +56,11 @@ func (a *app) drain(parent *fisk.Application) {
 
 // cordon and uncordon add the commands that keep new partitions from workers, and take that back.
 func (a *app) cordon(parent *fisk.Application) {
-	a.mark(parent, "cordon", "Give workers nothing new; they keep what they have", control.Cordon, "is cordoned")
+	a.mark(parent, "cordon", "Give workers no new partitions; they keep those that they have", control.Cordon, "is cordoned")
 }
 
 func (a *app) uncordon(parent *fisk.Application) {
-	a.mark(parent, "uncordon", "Give workers their share again", control.Uncordon, "is not cordoned any more")
+	a.mark(parent, "uncordon", "Take back a cordon, so that workers get their share again", control.Uncordon, "is not cordoned any more")
 }
 
 func (a *app) mark(parent *fisk.Application, name, help string, action control.Action, done string) {
@@ -72,19 +73,19 @@ func (a *app) mark(parent *fisk.Application, name, help string, action control.A
 // refresh adds the command that has the leader list its source again.
 func (a *app) refresh(parent *fisk.Application) {
 	var worker string
-	cmd := parent.Command("refresh", "Have the leader list the partitions again, and wait until it has planned for that")
-	cmd.Flag("worker", "Ask this worker to see to it, instead of the leader").PlaceHolder("ID").HintAction(a.hintWorkers).StringVar(&worker)
+	cmd := parent.Command("refresh", "Make the leader list the partitions again, and wait until it has planned for the new list")
+	cmd.Flag("worker", "Send the request to this worker, which asks the leader").PlaceHolder("ID").HintAction(a.hintWorkers).StringVar(&worker)
 	a.do(cmd, func(ctx context.Context) error {
 		r := control.Request{Action: control.Refresh}
 		if worker != "" {
-			return a.ask(ctx, []string{worker}, r, "has seen to it")
+			return a.ask(ctx, []string{worker}, r, "has made the leader list the partitions again")
 		}
 		err := a.observed(ctx, func(_ context.Context, _ *link, o *observe.Observer) error {
 			worker = o.Group().Leader
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("%w; --worker says who is to be asked, without a look at the group", err)
+			return fmt.Errorf("%w; with --worker the command need not read the group", err)
 		}
 		if worker != "" {
 			if err = a.ask(ctx, []string{worker}, r, "has listed the partitions again"); !errors.Is(err, control.ErrNobody) {
@@ -221,8 +222,8 @@ func (a *app) made(ctx context.Context, l *link) (time.Time, error) {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return time.Time{}, noGroup(l.cfg, bucket)
 	case apiPrefix(js) != jetstream.DefaultAPIPrefix:
-		return time.Time{}, fmt.Errorf("bucket %q: another JetStream domain may have one of that name, and which one is meant "+
-			"could not be looked up: %w", bucket, err)
+		return time.Time{}, fmt.Errorf("bucket %q: another JetStream domain may have a bucket of that name, and "+
+			"the command could not find out which one is meant: %w", bucket, err)
 	}
 	return time.Time{}, nil
 }

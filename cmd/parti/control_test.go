@@ -48,7 +48,7 @@ func TestWorkersAreAskedFromOutside(t *testing.T) {
 	require.Contains(t, f.ok(t, "refresh"), "has listed the partitions again")
 	require.Len(t, decode[listing](t, f.ok(t, "partitions", "--json")).Partitions, 7, "the leader has planned for it")
 	n.Store(8)
-	require.Contains(t, f.ok(t, "refresh", "--worker", "worker-2"), "worker-2 has seen to it")
+	require.Contains(t, f.ok(t, "refresh", "--worker", "worker-2"), "worker-2 has made the leader list the partitions again")
 	require.Len(t, decode[listing](t, f.ok(t, "partitions", "--json")).Partitions, 8)
 
 	got := f.cli(t, "drain", "worker-2", "--session", "1")

@@ -58,7 +58,7 @@ var (
 		case is.value == e.weight:
 			return nil, nil
 		}
-		return nil, fmt.Errorf("it is there already, with %s; parti partitions weigh changes that", weightOf(is.value))
+		return nil, fmt.Errorf("it exists already, with %s; to change the weight, use parti partitions weigh", weightOf(is.value))
 	}}
 	removing = verb{"removed", func(_ edit, is entry) (*nats.Msg, error) {
 		if !is.there {
@@ -71,7 +71,7 @@ var (
 	weighing = verb{"weighed", func(e edit, is entry) (*nats.Msg, error) {
 		switch {
 		case !is.there:
-			return nil, errors.New("it is not there; parti partitions add adds it")
+			return nil, errors.New("it does not exist; to add it, use parti partitions add")
 		case is.value == e.weight:
 			return nil, nil
 		}
@@ -103,8 +103,8 @@ func (a *app) editing(parent *fisk.CmdClause) {
 		var ed editor
 		cmd := parent.Command(c.name, c.help)
 		cmd.Arg("partitions", c.arg).Required().StringsVar(&names)
-		cmd.Flag("bucket", "The bucket").Required().PlaceHolder("BUCKET").StringVar(&ed.bucket)
-		cmd.Flag("under", "What the keys begin with, as in source.Under").PlaceHolder("PREFIX").StringVar(&ed.under)
+		cmd.Flag("bucket", "The bucket of the list").Required().PlaceHolder("BUCKET").StringVar(&ed.bucket)
+		cmd.Flag("under", "Prefix of the keys, as in source.Under").PlaceHolder("PREFIX").StringVar(&ed.under)
 		a.do(cmd, func(ctx context.Context) error {
 			edits, err := parseEdits(names, c.weights, c.name == "weigh")
 			if err == nil {

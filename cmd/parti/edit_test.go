@@ -74,10 +74,10 @@ func TestAnEditSaysWhatItHasDone(t *testing.T) {
 	got := f.cli(t, "partitions", "add", "--bucket", "list", "new", "x=3")
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.stdout, "new")
-	require.Contains(t, got.stderr, "x: it is there already, with weight 2; parti partitions weigh changes that (1 of 2 partitions are done)")
+	require.Contains(t, got.stderr, "x: it exists already, with weight 2; to change the weight, use parti partitions weigh (1 of 2 partitions are done)")
 	got = f.cli(t, "partitions", "weigh", "--bucket", "list", "nope=3")
 	require.Equal(t, exitFailed, got.code)
-	require.Contains(t, got.stderr, "nope: it is not there; parti partitions add adds it")
+	require.Contains(t, got.stderr, "nope: it does not exist; to add it, use parti partitions add")
 
 	require.Equal(t, []result{{"in", "added", "", ""}}, do("add", "--bucket", "list", "--under", "deep", "in"))
 	_, err = bucket.Get(t.Context(), "deep.in")
@@ -135,8 +135,11 @@ func bridged(t *testing.T) (leaf *fleet, hubs, leafs jetstream.KeyValue) {
 	leaf, leafs = start("leaf", func(o *server.Options) {
 		o.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats-leaf", Host: fmt.Sprintf("127.0.0.1:%d", v.LeafNode.Port)}}}}
 	})
-	require.Eventually(t, func() bool {
-		return hub.server.NATS().NumLeafNodes() == 1 && leaf.server.NATS().NumLeafNodes() == 1
+	beyond, err := jetstream.NewWithDomain(leaf.js.Conn(), "hub")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // the leaf learns what the hub listens to some time after the two are connected
+		_, err := beyond.AccountInfo(t.Context())
+		return err == nil && hub.server.NATS().NumLeafNodes() == 1 && leaf.server.NATS().NumLeafNodes() == 1
 	}, 10*time.Second, 5*time.Millisecond)
 	return leaf, hubs, leafs
 }
@@ -262,5 +265,5 @@ func TestAnEditThatIsOvertakenDecidesAnew(t *testing.T) {
 	require.NoError(t, err)
 	ed := editor{bucket: "list", js: &overtaken{JetStream: f.js, before: func() { require.NoError(t, bucket.Delete(t.Context(), "x")) }}}
 	_, err = ed.apply(t.Context(), edit{"x", "6"}, weighing)
-	require.ErrorContains(t, err, "it is not there", "what was removed meanwhile does not come back")
+	require.ErrorContains(t, err, "it does not exist", "what was removed meanwhile does not come back")
 }

@@ -65,7 +65,7 @@ func (ed editor) apply(ctx context.Context, e edit, v verb) (result, error) {
 		case <-time.After(attemptEvery):
 		case <-ctx.Done():
 			if lost {
-				return result{}, fmt.Errorf("not known whether it was stored; the same command again finds out: %w", context.Cause(ctx))
+				return result{}, fmt.Errorf("it is not known whether this was stored; run the same command again to find out: %w", context.Cause(ctx))
 			}
 			return result{}, fmt.Errorf("nothing was stored: %w", context.Cause(ctx))
 		}
@@ -74,7 +74,7 @@ func (ed editor) apply(ctx context.Context, e edit, v verb) (result, error) {
 
 // What has become of an attempt that did not succeed.
 var (
-	errConflict = errors.New("another editor was faster")
+	errConflict = errors.New("somebody else has changed the list meanwhile")
 	errUnknown  = errors.New("not known whether it was stored")
 )
 

@@ -18,7 +18,7 @@ func (a *app) explain(parent *fisk.Application) {
 	var partition, named string
 	cmd := parent.Command("explain", "Say why a partition is where it is, what it waits for, and where it would go")
 	cmd.Arg("partition", "ID of the partition").Required().HintAction(a.hintPartitions).StringVar(&partition)
-	cmd.Flag("strategy", "Ask this strategy, not the one that the plan names").PlaceHolder("STRATEGY").StringVar(&named)
+	cmd.Flag("strategy", "Ask this strategy instead of the one that the plan names").PlaceHolder("STRATEGY").StringVar(&named)
 	a.do(cmd, func(ctx context.Context) error {
 		var s strategy.Strategy
 		if named != "" {

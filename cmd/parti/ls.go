@@ -60,8 +60,8 @@ func (a *app) ls(parent *fisk.Application) {
 			}
 			views = append(views, v)
 			t.add("?", "", strconv.Itoa(v.Partitions), "", "", number(v.Version), v.Phase, v.Bucket)
-			fmt.Fprintf(a.stderr, "%s belongs to a group whose buckets have names of their own: the other commands need --config, or "+
-				"--assignment-bucket and its like\n", clean(v.Bucket))
+			fmt.Fprintf(a.stderr, "%s belongs to a group whose buckets have custom names: for other commands give --config, or "+
+				"--assignment-bucket and the other bucket flags\n", clean(v.Bucket))
 		}
 		return a.show(views, t)
 	})

@@ -43,11 +43,11 @@ func (f partitionFilter) takes(v partitionView) bool {
 
 func (a *app) partitionsList(parent *fisk.CmdClause) {
 	var f partitionFilter
-	cmd := parent.Command("ls", "List the partitions of a group: owner, epoch, since when").Default()
-	cmd.Arg("filter", "Only these: IDs with the wildcards * (within a token) and > (the rest)").StringVar(&f.pattern)
-	cmd.Flag("worker", "Only those of this worker").PlaceHolder("ID").HintAction(a.hintWorkers).StringVar(&f.worker)
-	cmd.Flag("unowned", "Only those without an owner").UnNegatableBoolVar(&f.unowned)
-	cmd.Flag("releasing", "Only those that their owner has been asked to let go of").UnNegatableBoolVar(&f.releasing)
+	cmd := parent.Command("ls", "List the partitions of a group with owner, epoch and time of the grant").Default()
+	cmd.Arg("filter", "Only matching IDs, with the wildcards * (one token) and > (the rest)").StringVar(&f.pattern)
+	cmd.Flag("worker", "Only partitions of this worker").PlaceHolder("ID").HintAction(a.hintWorkers).StringVar(&f.worker)
+	cmd.Flag("unowned", "Only partitions without an owner").UnNegatableBoolVar(&f.unowned)
+	cmd.Flag("releasing", "Only partitions that their owner has been asked to give up").UnNegatableBoolVar(&f.releasing)
 	a.do(cmd, func(ctx context.Context) error {
 		if err := f.check(); err != nil {
 			return exit{exitUsage, err}
@@ -95,7 +95,7 @@ func (a *app) partitionTable(views []partitionView, now time.Time) *table {
 // owner adds the command that says who owns a partition.
 func (a *app) owner(parent *fisk.Application) {
 	var id string
-	cmd := parent.Command("owner", "Say who owns a partition, since when and why; exit code 1 for nobody")
+	cmd := parent.Command("owner", "Say who owns a partition, since when and why; exit code 1 if it has no owner")
 	cmd.Arg("partition", "ID of the partition").Required().HintAction(a.hintPartitions).StringVar(&id)
 	a.do(cmd, func(ctx context.Context) error {
 		return a.observed(ctx, func(ctx context.Context, _ *link, o *observe.Observer) error {
@@ -152,11 +152,11 @@ func ownerLines(v partitionView, now time.Time) [][2]string {
 func (a *app) history(parent *fisk.Application) {
 	var q observe.Query
 	var since time.Duration
-	cmd := parent.Command("history", "Show which partitions have moved, and why (of the last day)")
-	cmd.Arg("partition", "Only this one").HintAction(a.hintPartitions).StringVar(&q.Partition)
+	cmd := parent.Command("history", "Show which partitions have moved in the last day, and why")
+	cmd.Arg("partition", "Only this partition").HintAction(a.hintPartitions).StringVar(&q.Partition)
 	cmd.Flag("worker", "Only changes from or to this worker").PlaceHolder("ID").HintAction(a.hintWorkers).StringVar(&q.Worker)
-	durationVar(cmd.Flag("since", "Only changes of this time"), &since)
-	numberVar(cmd.Flag("limit", "Only so many of the newest; 0 for all (default 100)").Default("100"), &q.Limit)
+	durationVar(cmd.Flag("since", "Only changes within this time"), &since)
+	numberVar(cmd.Flag("limit", "Only this many of the newest changes; 0: all (default 100)").Default("100"), &q.Limit)
 	a.do(cmd, func(ctx context.Context) error {
 		if since < 0 {
 			return exit{exitUsage, fmt.Errorf("--since is %s, allowed: 0 or more", since)}

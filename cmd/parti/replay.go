@@ -40,11 +40,11 @@ type momentView struct {
 // replay adds the command that takes recorded decisions again.
 func (a *app) replay(parent *fisk.Application) {
 	p := &playback{}
-	cmd := parent.Command("replay", "Take the decisions of a recorded worker again, one by one: why did it do that?")
+	cmd := parent.Command("replay", "Replay the decisions of a recorded worker, one by one, to see why it did something")
 	cmd.Arg("trace", "File that a parti.Recorder has written").Required().StringVar(&p.file)
 	cmd.Flag("partition", "Show only what concerns this partition").PlaceHolder("PARTITION").StringVar(&p.partition)
 	cmd.Flag("until", "Show nothing after this time: 15:04:05 on the first day of the trace, or 2006-01-02T15:04:05Z").PlaceHolder("TIME").StringVar(&p.until)
-	cmd.Flag("all", "Show also what nothing follows from").UnNegatableBoolVar(&p.all)
+	cmd.Flag("all", "Also show facts without any effect").UnNegatableBoolVar(&p.all)
 	a.do(cmd, func(context.Context) error { return a.play(p) })
 }
 
@@ -162,7 +162,7 @@ func (a *app) showMoment(p *playback, m trace.Moment) error {
 		tell("recorded:", m.Recorded)
 	}
 	if m.Cut != "" {
-		fmt.Fprintf(&b, "                %s\n", a.colour(yellow, "nothing more is recorded of this life: "+clean(m.Cut)))
+		fmt.Fprintf(&b, "                %s\n", a.colour(yellow, "the recording of this life ends here: "+clean(m.Cut)))
 	}
 	_, err := io.WriteString(a.stdout, b.String())
 	return err

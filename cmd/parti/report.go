@@ -43,10 +43,11 @@ type inquiry struct {
 // report adds the command that collects what a bug report needs.
 func (a *app) report(parent *fisk.Application) {
 	q := inquiry{settle: 2 * time.Second}
-	cmd := parent.Command("report", "Collect what a bug report needs in one file: buckets, records, journal, workers, judgement; look through it before you send it")
+	cmd := parent.Command("report", "Collect what a bug report needs in one file: buckets, records, journal, workers, and the result of "+
+		"check; look through it before you send it")
 	cmd.Flag("output", "Where to write: a .tar.gz that does not exist yet, or else a new directory").
 		PlaceHolder("PATH").StringVar(&q.output)
-	durationVar(cmd.Flag("since", "How far back the journal is read (default 1h)").Default("1h"), &q.since)
+	durationVar(cmd.Flag("since", "How far back to read the journal (default 1h)").Default("1h"), &q.since)
 	cmd.Flag("anonymous", "Replace the names and addresses of hosts and servers").UnNegatableBoolVar(&q.anonymous)
 	a.do(cmd, func(ctx context.Context) error {
 		now := time.Now().UTC()

@@ -41,7 +41,7 @@ var secretive = regexp.MustCompile(`(?i)pass|secret|token|cred|nkey|seed|auth|pr
 func withoutSecrets(text []byte) ([]byte, error) {
 	var all yaml.MapSlice
 	if yaml.Unmarshal(text, &all) != nil { // the error quotes the file
-		return nil, fmt.Errorf("the file is left out: it is no YAML, so nobody knows what is a secret in it")
+		return nil, fmt.Errorf("the file is left out, because it is not YAML and may contain secrets")
 	}
 	return yaml.Marshal(known(all, reflect.TypeFor[parti.Config]()))
 }

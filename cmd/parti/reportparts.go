@@ -241,7 +241,7 @@ func (r *reporter) records(ctx context.Context, bucket string) ([]byte, error) {
 		case len(m.Data) > 0 && json.Valid(m.Data):
 			s.Value = m.Data
 		case r.anonymous && len(m.Data) > 0:
-			s.Raw = []byte(fmt.Sprintf("%d bytes that are no JSON", len(m.Data)))
+			s.Raw = []byte(fmt.Sprintf("%d bytes that are not JSON", len(m.Data)))
 		default:
 			s.Raw = m.Data
 		}

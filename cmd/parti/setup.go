@@ -41,9 +41,9 @@ type storage struct {
 }
 
 func (s *storage) flags(cmd *fisk.CmdClause) {
-	cmd.Flag("storage", "file or memory; default: that of --config, or of what is there").
+	cmd.Flag("storage", "file or memory; default: as in --config, or as in the existing buckets").
 		PlaceHolder("KIND").EnumVar(&s.kind, "file", "memory")
-	numberVar(cmd.Flag("replicas", "Copies of each bucket: 1, 3 or 5; default: those of --config, or 1"), &s.replicas)
+	numberVar(cmd.Flag("replicas", "Copies of each bucket: 1, 3 or 5; default: as in --config, or 1"), &s.replicas)
 }
 
 // apply changes a configuration, and checks it.
@@ -67,23 +67,23 @@ func storeConfig(cfg parti.Config, patience time.Duration) kv.Config {
 }
 
 // errDiffers says that a bucket is not as workers need it.
-var errDiffers = errors.New("a bucket is not as workers need it")
+var errDiffers = errors.New("a bucket does not have the settings that workers need")
 
 // init adds the command that makes the buckets of a group.
 func (a *app) init(parent *fisk.Application) {
 	var s storage
 	var dry, mend bool
-	cmd := parent.Command("init", "Make the buckets of a group; nothing is ever deleted")
+	cmd := parent.Command("init", "Make the buckets of a group; this never deletes anything")
 	s.flags(cmd)
 	cmd.Flag("dry-run", "Only say what would be done").UnNegatableBoolVar(&dry)
-	cmd.Flag("mend", "Edit the buckets that are there and differ, where that is possible").UnNegatableBoolVar(&mend)
+	cmd.Flag("mend", "Edit existing buckets that differ, if an edit can mend them").UnNegatableBoolVar(&mend)
 	a.do(cmd, func(ctx context.Context) error {
 		return a.inspected(ctx, &s, func(ctx context.Context, l *link, found []kv.Inspection) error {
 			views, differs := make([]bucketView, 0, len(found)), false
 			for _, i := range found {
 				v, err := prepare(ctx, l.js, i, mend, dry)
 				if err != nil {
-					return fmt.Errorf("bucket %q: %w; run the command again: it goes on where it has ended", i.Bucket, err)
+					return fmt.Errorf("bucket %q: %w; run the command again, and it continues there", i.Bucket, err)
 				}
 				differs = differs || len(v.Problems) > 0
 				views = append(views, v)
@@ -189,7 +189,7 @@ func viewProblem(p kv.Problem) problemView {
 	case p.Field == "storage":
 		mend = "set KVBuckets.Storage to " + strings.ToLower(p.Value) + " for all workers; or stop them, delete the bucket and make it anew"
 	case !p.Editable:
-		mend = "edit the stream by hand: whoever added that may need it"
+		mend = "edit the stream by hand, because somebody may need what was added"
 	}
 	return problemView{p.Field, p.Value, p.Allowed, mend}
 }

@@ -59,9 +59,9 @@ func (r report) who() string {
 func (a *app) verify(parent *fisk.Application) {
 	var s storage
 	var as string
-	cmd := parent.Command("verify", "Check the buckets of a group: form, replicas, lifetimes, permissions; exit code 1 for a problem")
+	cmd := parent.Command("verify", "Check the buckets of a group: settings, replicas, lifetimes, permissions; exit code 1 if there is a problem")
 	s.flags(cmd)
-	cmd.Flag("as", "Check the permissions that a worker needs, or an observer").Default("observer").EnumVar(&as, "observer", "worker")
+	cmd.Flag("as", "Whose permissions to check: those of a worker or those of an observer").Default("observer").EnumVar(&as, "observer", "worker")
 	a.do(cmd, func(ctx context.Context) error {
 		r, err := a.examine(ctx, &s, as)
 		if err != nil {

@@ -128,8 +128,8 @@ func changedPartition(was, is partitionView, id string, add func(event, string, 
 // watch adds the command that shows a group as it changes.
 func (a *app) watch(parent *fisk.Application) {
 	var lines bool
-	cmd := parent.Command("watch", "Show a group as it changes, until ctrl-C: a screen, or one line for each change where no terminal is")
-	cmd.Flag("lines", "One line for each change on a terminal, too").UnNegatableBoolVar(&lines)
+	cmd := parent.Command("watch", "Show a group as it changes, until ctrl-C: as a screen on a terminal, otherwise one line for each change")
+	cmd.Flag("lines", "Write one line for each change on a terminal, too").UnNegatableBoolVar(&lines)
 	a.do(cmd, func(ctx context.Context) error {
 		err := a.observed(ctx, func(ctx context.Context, l *link, o *observe.Observer) error {
 			if a.terminal && !lines && !a.json {

@@ -33,21 +33,21 @@ type question struct {
 // whatif adds the command that says what a change would cost.
 func (a *app) whatif(parent *fisk.Application) {
 	q := &question{}
-	cmd := parent.Command("whatif", "Say what a change would cost before anybody makes it: what moves, how even it gets, what is without an owner for how long")
-	cmd.Flag("workers", "So many workers join").PlaceHolder("+N").StringVar(&q.workers)
-	cmd.Flag("capacity", "Capacity of those that join").PlaceHolder("N").StringVar(&q.capacity)
-	cmd.Flag("label", "Label of those that join; may be given again").PlaceHolder("NAME=VALUE").StringsVar(&q.labels)
-	cmd.Flag("lose", "Workers that crash, with commas between them").PlaceHolder("WORKER").StringsVar(&q.lose)
+	cmd := parent.Command("whatif", "Say what a change would cost: what moves, how even the loads become, and how long partitions are without an owner")
+	cmd.Flag("workers", "Number of workers that join").PlaceHolder("+N").StringVar(&q.workers)
+	cmd.Flag("capacity", "Capacity of the workers that join").PlaceHolder("N").StringVar(&q.capacity)
+	cmd.Flag("label", "Label of the workers that join; repeatable").PlaceHolder("NAME=VALUE").StringsVar(&q.labels)
+	cmd.Flag("lose", "Workers that crash, separated by commas").PlaceHolder("WORKER").StringsVar(&q.lose)
 	cmd.Flag("drain", "Workers that drain").PlaceHolder("WORKER").StringsVar(&q.drain)
 	cmd.Flag("stop", "Workers that stop and do not come back").PlaceHolder("WORKER").StringsVar(&q.stop)
 	cmd.Flag("strategy", "Plan with another strategy: sticky, hash, hash(bound=1.05), roundrobin, rendezvous, zoned(sticky,LABEL)").
 		PlaceHolder("STRATEGY").StringVar(&q.strategy)
-	cmd.Flag("weight", "A partition gets another weight").PlaceHolder("PARTITION=N").StringsVar(&q.weight)
-	cmd.Flag("weights", "File with other weights: a partition and its weight on each line").PlaceHolder("FILE").StringVar(&q.weights)
-	cmd.Flag("add", "A partition is added, with its weight if it is to have one").PlaceHolder("PARTITION[=N]").StringsVar(&q.add)
-	cmd.Flag("remove", "A partition is removed").PlaceHolder("PARTITION").StringsVar(&q.remove)
-	cmd.Flag("list", "File with the list that the source will have, as source.File reads it").PlaceHolder("FILE").StringVar(&q.list)
-	cmd.Flag("all", fmt.Sprintf("Show all lines, not the first %d", shownMost)).UnNegatableBoolVar(&q.all)
+	cmd.Flag("weight", "New weight of a partition").PlaceHolder("PARTITION=N").StringsVar(&q.weight)
+	cmd.Flag("weights", "File with new weights: a partition and its weight on each line").PlaceHolder("FILE").StringVar(&q.weights)
+	cmd.Flag("add", "Partition that is added, with an optional weight").PlaceHolder("PARTITION[=N]").StringsVar(&q.add)
+	cmd.Flag("remove", "Partition that is removed").PlaceHolder("PARTITION").StringsVar(&q.remove)
+	cmd.Flag("list", "File with the new list of the source, in the form that source.File reads").PlaceHolder("FILE").StringVar(&q.list)
+	cmd.Flag("all", fmt.Sprintf("Show all lines instead of the first %d", shownMost)).UnNegatableBoolVar(&q.all)
 	a.do(cmd, func(ctx context.Context) error {
 		change, err := q.change(ctx)
 		if err != nil {

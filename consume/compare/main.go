@@ -1,19 +1,19 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Compare does the same work with consume.Stream and with pcgroups, the partitioned consumer groups of orbit.go: members that
-// are processes, a server that is one, a steady publisher, and a fleet that grows, shrinks and loses a member to kill -9.
+// Compare does the same work with consume.Stream and with pcgroups, the partitioned consumer groups of orbit.go. Members and
+// the server are processes, the publisher is steady, and the fleet grows, shrinks, and loses a member to kill -9.
 //
 //	go run . -partitions 32 -rate 10 -length 30s
 //
-// Members tell a sink what they have handled before they acknowledge it, over the same connection. The sink counts what comes
-// twice, what comes behind a later message of its partition, what never comes, and the longest time in which nothing new of
-// a partition came.
+// Members report to a sink what they have handled before they acknowledge it, over the same connection. The sink counts
+// messages that come twice, come behind a later message of their partition, or never come, and measures the longest time in
+// which nothing new of a partition came.
 //
-// pcgroups is used as its documentation has it: an elastic group, one message at a time (MaxAckPending 1), its default AckWait;
-// an administrator adds and drops members; and where a member is killed, a second process of the same member stands by. With
-// Parti nobody does any of that. It has its default configuration, but begins as soon as two workers are there. A
-// worker that leaves for good drains.
+// pcgroups is used as its documentation describes: an elastic group, one message at a time (MaxAckPending 1), the default
+// AckWait; an administrator adds and drops members; and for a member that is killed, a second process of the same member is
+// ready. With Parti nobody does any of that. Parti has its default configuration, but begins as soon as two workers are there.
+// A worker that leaves for good drains.
 package main
 
 import (

@@ -1,7 +1,8 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// custom-strategy is a strategy of one's own: written, checked and tried out on a simulated history, beside the default.
+// Command custom-strategy shows a strategy of your own: it is written, checked, and compared with the default on a simulated
+// history.
 package main
 
 import (

@@ -1,9 +1,9 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command embedded-in-actors runs a worker inside an actor system of the user's own: a supervisor of the user's owns the
-// tree, hears its events, asks for its status, and decides what becomes of it when it gives up. It brings its own NATS
-// server, or uses the one that -nats or NATS_URL names.
+// Command embedded-in-actors runs a worker inside an actor system of your own. Your supervisor owns the tree, hears its events,
+// asks for its status, and decides what to do when it gives up. The command brings its own NATS server, or uses the one that
+// -nats or NATS_URL names.
 package main
 
 import (

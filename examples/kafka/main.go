@@ -33,7 +33,7 @@ func main() {
 	flag.IntVar(&s.plan.partitions, "partitions", 30, "partitions of the topic")
 	flag.DurationVar(&s.plan.every, "every", 50*time.Millisecond, "time between two records of a partition")
 	flag.DurationVar(&s.plan.away, "away", 2*time.Second, "time from the end of a process to the start of the next")
-	flag.BoolVar(&s.plan.crash, "crash", false, "have a worker of each fleet crash afterwards; takes a session timeout longer")
+	flag.BoolVar(&s.plan.crash, "crash", false, "let a worker of each fleet crash afterwards, which takes one session timeout longer")
 	flag.DurationVar(&s.plan.session, "session", 45*time.Second, "session timeout of the consumer groups")
 	flag.Parse()
 	s.plan.quiet, s.plan.patience = 2*time.Second, time.Minute

@@ -21,7 +21,7 @@ type crew interface {
 	close()
 }
 
-var errNotMine = errors.New("the server is not of this program")
+var errNotMine = errors.New("this program did not start the server")
 
 // day lets something happen, and something else.
 type day struct {

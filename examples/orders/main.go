@@ -57,8 +57,8 @@ func parse(args []string) (settings, error) {
 	flags := flag.NewFlagSet("orders", flag.ContinueOnError)
 	flags.StringVar(&set.url, "nats", "", "`URL` of a NATS server with JetStream; without it -worker, -shop and -count take NATS_URL, "+
 		"or the default, and the whole day has a server of its own")
-	flags.BoolVar(&set.worker, "worker", false, "be one worker")
-	flags.BoolVar(&set.shop, "shop", false, "publish orders until ended, then count")
+	flags.BoolVar(&set.worker, "worker", false, "run one worker")
+	flags.BoolVar(&set.shop, "shop", false, "publish orders until the program is ended, then count")
 	flags.BoolVar(&set.count, "count", false, "count")
 	if err := flags.Parse(args); err != nil {
 		return set, err

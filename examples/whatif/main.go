@@ -1,8 +1,8 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// whatif shows what a change of a fleet would cost, before anybody touches production: which partitions move, how even
-// it gets, for a strategy of choice.
+// Command whatif shows what a change of a fleet would cost before anybody touches production: which partitions move, and how
+// even the loads become, for a strategy of your choice.
 package main
 
 import (
@@ -32,7 +32,7 @@ func main() {
 	flag.StringVar(&s.strategy, "strategy", "hash", strings.Join(names(), ", "))
 	flag.StringVar(&s.weights, "weights", "equal", "equal, zipf (few heavy, many light), giant (one of ten times a fair share)")
 	flag.Float64Var(&s.bound, "bound", 1.1, "load bound of hash")
-	flag.IntVar(&s.zones, "zones", 0, "spread over so many zones first; 0: no zones")
+	flag.IntVar(&s.zones, "zones", 0, "number of zones among which the partitions are divided first; 0: no zones")
 	flag.Parse()
 	if err := run(os.Stdout, s); err != nil {
 		fmt.Fprintln(os.Stderr, "whatif:", err)
@@ -93,7 +93,7 @@ func run(out io.Writer, s settings) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%s\nLoads after the last step: workers by what they have of a fair share\n\n%s", r, r[len(r)-1].Histogram(scaled))
+	fmt.Fprintf(out, "%s\nLoads after the last step: number of workers by their load, relative to the fair load\n\n%s", r, r[len(r)-1].Histogram(scaled))
 	return nil
 }
 

@@ -1,9 +1,9 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command worker is one worker process for a real NATS server: start it several times and watch the processes divide
-// the work. What it owns it pretends to work on, one goroutine for each partition, which shows the pattern that a real
-// worker needs: begin what is added, end what is removed, and return from the hook only when it has ended.
+// Command worker is one worker process for a real NATS server. Start it several times and watch the processes divide the work.
+// It pretends to work on its partitions, one goroutine for each. That shows the pattern that a real worker needs: begin what is
+// added, end what is removed, and return from the hook only when it has ended.
 package main
 
 import (

@@ -37,9 +37,9 @@ func parse(args []string) (settings, error) {
 	var set settings
 	flags := flag.NewFlagSet("worker", flag.ContinueOnError)
 	config := flags.String("config", "", "YAML `file` with the configuration; the environment (PARTI_…) wins over it")
-	id := flags.String("id", "", "worker `ID` to prefer, as worker-3")
-	state := flags.String("state", "", "`directory` of this worker alone: restarted after a crash it goes on under its ID at once")
-	standby := flags.Bool("standby", false, "wait for an ID as long as none is free")
+	id := flags.String("id", "", "worker `ID` to prefer, such as worker-3")
+	state := flags.String("state", "", "`directory` of this worker alone; after a crash, the next process continues under its ID at once")
+	standby := flags.Bool("standby", false, "wait without limit while no ID is free")
 	verbose := flags.Bool("v", false, "log each step")
 	flags.BoolVar(&set.json, "json", false, "log in JSON, one object a line, for programs")
 	flags.DurationVar(&set.unit, "work", 100*time.Millisecond, "how long a unit of work takes; one that is begun is finished")

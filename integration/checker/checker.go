@@ -1,32 +1,33 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package checker watches a fleet and says when it breaks a promise.
+// Package checker watches a fleet and reports each broken promise.
 //
-// It is independent on purpose: it knows only what the hooks of each process were told, what the four buckets' streams
-// hold, message by message, and its own clock. It shares no code with the rooms that decide (the ledger, the store's
-// records); only the table of legal state changes is the library's own, handed in as a function.
+// It is independent on purpose. It knows only what the hooks of each process were told, what the streams of the four buckets
+// hold, message by message, and its own clock. It shares no code with the rooms that decide (the ledger, the store's records).
+// Only the table of legal state changes is the library's own; it is passed in as a function.
 //
-// The promises, by the numbers used in its reports:
+// The promises, by the numbers in the reports:
 //
 //	I1 exclusive     one live process runs a partition: from just before its hook is told, until that hook has
-//	                 returned from giving it up. Nothing is told twice, or taken that was not given; one call at a time.
+//	                 returned from giving it up. No partition is given twice, or taken without having been given; one
+//	                 call at a time.
 //	I2 fenced        epochs strictly grow from one grant to the next, in the hooks and in the stored records.
 //	I3 complete      every partition has exactly one live owner: asked for with [Checker.Complete].
 //	I4 monotonic     terms and versions never fall: for each process, and in the stored history.
 //	I5 one identity  one live process acts under a worker ID; sessions of an ID never go back.
-//	I6 one writer    after a term is stored, no write of an earlier one is.
-//	I7 calm          counted: [Checker.Moves]. Judged, where deadlines are given: no plan takes from a live worker what it
-//	                 has no reason to take.
-//	I9 urgent first  where deadlines are given: a partition without an owner gets one in time, see [Checker.Look].
-//	I10 told         likewise: the leader reports who does not let go in time.
+//	I6 one writer    after a term is stored, no write of an earlier one is stored.
+//	I7 calm          counted: [Checker.Moves]. Judged if deadlines are given: no plan takes a partition from a live worker
+//	                 without a reason.
+//	I9 urgent first  if deadlines are given: a partition without an owner gets one in time, see [Checker.Look].
+//	I10 told         if deadlines are given: the leader reports a worker that does not let go in time.
 //	drain            no record grants anything to a session that has said that it leaves, once the leader must know it.
 //	terms            one session stores few of them in a LeaderTTL: see [Config.LeaderTTL].
 //	I8 legal         each state change is an edge of the table, and starts where the last one ended.
-//	fencing          a store of the user's that refuses older epochs has to refuse only what is left of a pause, of a
-//	                 handler that ignores its context, or of a store restored from an older copy: see [Checker.Wrote].
-//	handoff          no record grants what a live session holds that has not acknowledged letting it go: judged over
-//	                 the whole stored history by [Checker.Finish].
+//	fencing          a store of the user's that refuses older epochs refuses only writes that are left from a pause, from a
+//	                 handler that ignores its context, or from a store restored from an older copy: see [Checker.Wrote].
+//	handoff          no record grants a partition that a live session holds and has not acknowledged letting go:
+//	                 [Checker.Finish] judges this over the whole stored history.
 package checker
 
 import (

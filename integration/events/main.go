@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Events measures what the usual events cost a group of 20 workers and 1,000 partitions with the default configuration, in
-// virtual time, and prints the table in docs/verification.md. It runs TestWhatTheUsualEventsCost, because only a test has
+// virtual time. It prints the table in docs/verification.md. It runs TestWhatTheUsualEventsCost, because only a test has
 // virtual time.
 //
 //	go run ./integration/events

@@ -1,8 +1,8 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package life draws the life of a fleet from a seed: how many workers and partitions, how they are configured, what
-// befalls them and when. Everything random comes from the seed; what the goroutines make of it does not, so a rare
+// Package life derives the life of a fleet from a seed: the number of workers and partitions, their configuration, and what
+// happens to them and when. All random decisions come from the seed. The scheduling of the goroutines does not, so a rare
 // failure may need several runs of its seed.
 package life
 

@@ -1,13 +1,13 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package link is the network between one worker and the store, as a test wants it: cut, stalled, slow, flapping, or
-// failing for some subjects only.
+// Package link simulates the network between one worker and the store. A test can cut it, stall it, slow it down, make it flap,
+// or make it fail for some subjects only.
 //
-// A [Link] stands between nats.go and a server in the same process (nats.InProcessServer takes it) and carries bytes
-// in virtual time. Its one rule: a writer is never blocked. nats.go flushes while it holds its mutex, and a goroutine
-// that waits for a mutex keeps virtual time from moving; so whatever is written is queued, without bound, and what the
-// fault decides is only when, or whether, it comes out at the other end.
+// A [Link] stands between nats.go and a server in the same process (nats.InProcessServer takes it), and carries bytes in
+// virtual time. It has one rule: a writer is never blocked. nats.go flushes while it holds its mutex, and a goroutine that
+// waits for a mutex stops virtual time. So the link queues whatever is written, without a limit, and a fault only decides when,
+// or whether, it comes out at the other end.
 package link
 
 import (

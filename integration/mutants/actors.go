@@ -7,7 +7,7 @@ package main
 var kept = []mutant{
 	// How long a lease is trusted.
 	{
-		name: "claim-lost-and-kept", breaks: "A claim that is lost is not told, and the session goes on.",
+		name: "claim-lost-and-kept", breaks: "A worker ignores the loss of its claim, and its session goes on.",
 		file: "actors/claimer.go",
 		old:  `		c.report(&sessionLost{fmt.Errorf("claim of %s: %w", c.lease.Key, err)})`,
 		new:  `		_ = err`,
@@ -20,13 +20,13 @@ var kept = []mutant{
 	_ = h.hold.Hurry(time.Now())`,
 	},
 	{
-		name: "claim-not-retried", breaks: "A renewal of the claim that failed once is not tried again.",
+		name: "claim-not-retried", breaks: "A worker does not repeat a failed renewal of its claim.",
 		file: "actors/claimer.go",
 		old:  `200*time.Millisecond`,
 		new:  `time.Hour`,
 	},
 	{
-		name: "heartbeat-hangs", breaks: "A heartbeat that nobody answers may take as long as any operation.",
+		name: "heartbeat-hangs", breaks: "A heartbeat without an answer is waited for as long as any other operation.",
 		file: "actors/heartbeat.go",
 		old:  `context.WithTimeout(ctx, limit)`,
 		new:  `context.WithTimeout(ctx, max(limit, h.set.Store.OperationTimeout))`,
@@ -34,21 +34,21 @@ var kept = []mutant{
 
 	// What a worker takes up, and when it says that it has let go.
 	{
-		name: "hook-not-hurried-after-a-panic", breaks: "When the manager panics, a hook that gives up keeps all the time of a clean leave.",
+		name: "hook-not-hurried-after-a-panic", breaks: "After a panic of the manager, the hook that gives everything up has as much time as in a clean leave.",
 		file:   "actors/manager.go",
 		old:    `		g.hurry() // nobody`,
 		new:    `		_ = g // nobody`,
 		likely: "LosesItsSessionWhileItStops",
 	},
 	{
-		name: "foreign-start", breaks: "A worker joins a group that divides nothing of what it lists.",
+		name: "foreign-start", breaks: "A worker joins a group that has no partition in common with its source.",
 		file:   "actors/group.go",
 		old:    `return own.Edition(), checkGroup(ctx, buckets, own)`,
 		new:    `return own.Edition(), nil`,
 		likely: "SecondApplication",
 	},
 	{
-		name: "change-told-once", breaks: "Only the first change of a term is told.",
+		name: "change-told-once", breaks: "Only the first change in a term is reported.",
 		file: "actors/calculator.go",
 		old: `		c.changed.Store(false) // what changes from here on is told again
 `,
@@ -56,7 +56,7 @@ var kept = []mutant{
 		likely: "Flooded",
 	},
 	{
-		name: "version-asked-late", breaks: "The source is asked for its version after it has listed.",
+		name: "version-asked-late", breaks: "The source is asked for its version after the listing instead of before it.",
 		file: "actors/listing.go",
 		old: `		a.partitions, a.err = set.Source(ctx)
 `,
@@ -70,14 +70,14 @@ var kept = []mutant{
 
 	// Who leads, and until when.
 	{
-		name: "refences-at-once", breaks: "A leader that loses its fence begins a new term without renewing its lease before.",
+		name: "refences-at-once", breaks: "A leader that loses its fence begins a new term without first renewing its lease.",
 		file: "actors/elector.go", likely: "TestALostLease",
 		old: `hold, err := e.store.Renew(ctx, f.Lease, rec)`,
 		new: `hold, err := f.Lease, error(nil)
 		_ = rec`,
 	},
 	{
-		name: "unknown-plan-is-rewritten", breaks: "A plan that nobody answered is written again in the same term.",
+		name: "unknown-plan-is-rewritten", breaks: "A plan whose write got no answer is written again in the same term.",
 		file: "actors/calculator.go",
 		old:  `case errors.Is(err, kv.ErrNotDone) && !errors.Is(err, kv.ErrUnknown):`,
 		new:  `case errors.Is(err, kv.ErrNotDone), errors.Is(err, kv.ErrUnknown):`,
@@ -95,7 +95,7 @@ var kept = []mutant{
 		new:  `c.store.Snapshot(ctx, store.Assignments, nil, 0)`,
 	},
 	{
-		name: "leave-is-a-crash", breaks: "A new leader takes every absent member for crashed.",
+		name: "leave-is-a-crash", breaks: "A new leader treats every absent member as crashed.",
 		file: "actors/lookout.go",
 		old: `		case e.Kind == store.Deleted:
 `,
@@ -112,7 +112,7 @@ var kept = []mutant{
 
 	// The state machine.
 	{
-		name: "cordon-not-told", breaks: "A worker that is cordoned does not say so.",
+		name: "cordon-not-told", breaks: "A cordoned worker does not announce that it is cordoned.",
 		file:   "actors/heartbeat.go",
 		old:    `Cordoned: h.cordoned, Leaving`,
 		new:    `Cordoned: false, Leaving`,
@@ -121,19 +121,19 @@ var kept = []mutant{
 
 	// Handlers of partitions.
 	{
-		name: "holding-for-who-cannot-read-it", breaks: "A worker lists what is held where somebody in the group cannot read that.",
+		name: "holding-for-who-cannot-read-it", breaks: "A heartbeat lists held partitions although a worker of the group cannot read such a list.",
 		file: "actors/heartbeat.go",
 		old:  `len(held.Holding) <= mostHeld && h.reads >= record.FormatHolding {`,
 		new:  `len(held.Holding) <= mostHeld {`,
 	},
 	{
-		name: "too-many-held-are-cut-off", breaks: "A worker acknowledges a version although its list of what is held is incomplete.",
+		name: "too-many-held-are-cut-off", breaks: "A worker acknowledges a version although its list of held partitions is incomplete.",
 		file: "actors/heartbeat.go",
 		old:  `len(held.Holding) <= mostHeld && h.reads >= record.FormatHolding {`,
 		new:  `h.reads >= record.FormatHolding {`,
 	},
 	{
-		name: "end-of-a-handler-not-told", breaks: "The leader is told that a handler has returned only with the next heartbeat that is due.",
+		name: "end-of-a-handler-not-told", breaks: "A worker reports the return of a handler only with its next regular heartbeat.",
 		file: "actors/heartbeat.go",
 		old: `	case *heldChanged:
 		h.hurry()`,
@@ -149,14 +149,14 @@ var kept = []mutant{
 		likely: "AStop",
 	},
 	{
-		name: "removal-in-vain", breaks: "A worker whose connection is closed for good tries to delete its entries until ShutdownTimeout.",
+		name: "removal-in-vain", breaks: "A worker whose connection is closed for good still tries to delete its entries until ShutdownTimeout.",
 		file:   "actors/removal.go",
 		old:    `if len(own) == 0 || closed {`,
 		new:    `if len(own) == 0 || closed && ctx.Err() != nil {`,
 		likely: "TryInVain",
 	},
 	{
-		name: "removal-takes-the-next-session", breaks: "A rejoin deletes whatever this process has in the bucket, the heartbeat of the next session too.",
+		name: "removal-takes-the-next-session", breaks: "A rejoin deletes everything that this process has in the bucket, even the heartbeat of the next session.",
 		file:   "actors/removal.go",
 		old:    `own = remaining(own, buckets.Left(own[0].Bucket))`,
 		new:    `own = buckets.Left(own[0].Bucket)`,
@@ -165,7 +165,7 @@ var kept = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "drain-not-told", breaks: "A worker that drains does not say that it leaves.",
+		name: "drain-not-told", breaks: "A draining worker does not announce that it leaves.",
 		file:   "actors/heartbeat.go",
 		old:    `Leaving: h.leaving, Failed`,
 		new:    `Leaving: false, Failed`,
@@ -174,19 +174,19 @@ var kept = []mutant{
 
 	// Identity beyond a session and a process.
 	{
-		name: "dead-leader-awaited", breaks: "The lease on leadership of a dead process is left to expire.",
+		name: "dead-leader-awaited", breaks: "Nobody deletes the lease on leadership of a dead process, so the group waits for its expiry.",
 		file: "actors/identity.go",
 		old:  `		err = buckets.EndLeadership(ctx, l.dead)`,
 		new:  ``, likely: "StateIs",
 	},
 	{
-		name: "preferred-id-not-awaited", breaks: "A preferred ID that is taken is given up at once.",
+		name: "preferred-id-not-awaited", breaks: "A worker gives up a preferred ID at once if it is taken.",
 		file: "actors/identity.go",
 		old:  `insists := time.Now().Before(c.wish.until)`,
 		new:  `insists := false`, likely: "PreferredID",
 	},
 	{
-		name: "robbed-and-waiting", breaks: "A worker whose ID another took waits for it before it takes another.",
+		name: "robbed-and-waiting", breaks: "A worker whose ID another worker has taken waits for that ID before it claims a different one.",
 		file: "actors/identity.go",
 		old:  `		c.wish.until = now // another`,
 		new:  `		_ = now // another`, likely: "WhoseIDWasTakenFrom",
@@ -194,49 +194,49 @@ var kept = []mutant{
 
 	// What is told of a wait.
 	{
-		name: "wait-before-deadline", breaks: "What is waited for counts as stuck from the beginning.",
+		name: "wait-before-deadline", breaks: "A wait counts as stuck from its beginning instead of from its deadline.",
 		file:   "actors/status.go",
 		old:    `		if !now.Before(w.Due) {`,
 		new:    `		if !now.Before(w.Since) {`,
 		likely: "HookThatHangs",
 	},
 	{
-		name: "removed-not-shown", breaks: "What a hook is giving up is not in the status.",
+		name: "removed-not-shown", breaks: "The status leaves out partitions that a hook is just giving up.",
 		file:   "actors/status.go",
 		old:    `if g, left := book.left[p.ID()]; left {`,
 		new:    `if g, left := book.left[p.ID()]; left && g.epoch < 0 {`,
 		likely: "AfterSelfFencing",
 	},
 	{
-		name: "blind-in-silence", breaks: "A feed that sees nothing retries in silence.",
+		name: "blind-in-silence", breaks: "A feed that sees nothing retries without a report.",
 		file:   "actors/waits.go",
 		old:    `	case store.UpdateBlind:`,
 		new:    `	case store.UpdateBlind + 100:`,
 		likely: "RetriesInSilence",
 	},
 	{
-		name: "blind-at-once", breaks: "A feed that sees nothing for a moment is an error at once.",
+		name: "blind-at-once", breaks: "A feed reports an error as soon as it has seen nothing for a moment.",
 		file:   "actors/waits.go",
 		old:    `due: now.Add(buckets.TTL(store.Heartbeats))`,
 		new:    `due: now`,
 		likely: "RetriesInSilence",
 	},
 	{
-		name: "notice-hook-not-watched", breaks: "A hook for notices that hangs is nobody's wait.",
+		name: "notice-hook-not-watched", breaks: "A hanging OnStateChanged or OnError hook is not reported as a wait.",
 		file:   "actors/manager.go",
 		old:    `	m.life.notifier.watch.follow(m)`,
 		new:    ``,
 		likely: "NoticeHook",
 	},
 	{
-		name: "source-wait-forgotten", breaks: "That a source did not answer in time counts as its answer.",
+		name: "source-wait-forgotten", breaks: "A timeout of the source counts as an answer, so its wait ends.",
 		file:   "actors/calculator.go",
 		old:    `(!errors.Is(listed.Err, context.DeadlineExceeded) || !c.leader.Lists())`,
 		new:    `listed != nil`,
 		likely: "SourceAndAStrategy",
 	},
 	{
-		name: "strategy-not-watched", breaks: "A strategy that hangs is nobody's wait.",
+		name: "strategy-not-watched", breaks: "A hanging strategy is not reported as a wait.",
 		file:   "actors/manager.go",
 		old:    `	m.life.strategist.watch.follow(m)`,
 		new:    ``,
@@ -245,13 +245,13 @@ var kept = []mutant{
 
 	// What is asked from outside.
 	{
-		name: "control-noted-late", breaks: "Who is noted after the session was forgotten is told of the end under its ID.",
+		name: "control-noted-late", breaks: "A request that is noted after its session was dropped is still answered under that session's ID.",
 		file: "actors/farewell.go",
 		old:  `t.forgotten.Load() || !t.silent.Load()`,
 		new:  `!t.silent.Load()`,
 	},
 	{
-		name: "control-desk-counts", breaks: "A desk that fails again and again ends the worker, or the session.",
+		name: "control-desk-counts", breaks: "Repeated failures of the desk end the worker or its session.",
 		file: "actors/manager.go",
 		old:  `			m.deskFailed(f.err)`,
 		new: `			m.deskFailed(f.err)

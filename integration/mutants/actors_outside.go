@@ -7,7 +7,7 @@ package main
 var asked = []mutant{
 	// What a worker takes up, and when it says that it has let go.
 	{
-		name: "watch-doubled", breaks: "A worker calls Watch although an earlier one runs.",
+		name: "watch-doubled", breaks: "A worker calls Watch while an earlier call still runs.",
 		file: "actors/onlooker.go",
 		old: `	case <-time.After(o.grace):
 	}
@@ -19,7 +19,7 @@ var asked = []mutant{
 		likely: "Watch",
 	},
 	{
-		name: "watch-given-up", breaks: "A Watch that has ended is not begun again.",
+		name: "watch-given-up", breaks: "A Watch that has returned is not called again.",
 		file: "actors/onlooker.go",
 		old: `		case <-time.After(pause):
 			changed()
@@ -30,7 +30,7 @@ var asked = []mutant{
 		likely: "Watch",
 	},
 	{
-		name: "watch-gap", breaks: "What changed between two Watches is not listed.",
+		name: "watch-gap", breaks: "Changes between two calls of Watch are not listed.",
 		file: "actors/onlooker.go",
 		old: `		case <-time.After(pause):
 			changed()
@@ -40,14 +40,14 @@ var asked = []mutant{
 		likely: "Watch",
 	},
 	{
-		name: "watch-hammered", breaks: "A Watch that ends is called again without a growing pause.",
+		name: "watch-hammered", breaks: "The pauses between calls of a failing Watch do not grow.",
 		file:   "actors/onlooker.go",
 		old:    `pause = min(2*pause, rewatchMost) {`,
 		new:    `pause = rewatchFirst {`,
 		likely: "Watch",
 	},
 	{
-		name: "watch-told-each-time", breaks: "Each end of a Watch is reported.",
+		name: "watch-told-each-time", breaks: "Every return of a failing Watch is reported, not only the first.",
 		file: "actors/onlooker.go",
 		old: `			told = err.Error()
 `,
@@ -55,7 +55,7 @@ var asked = []mutant{
 		likely: "Watch",
 	},
 	{
-		name: "watch-awaited", breaks: "The end of a term waits for Watch.",
+		name: "watch-awaited", breaks: "The end of a term waits until Watch has returned.",
 		file: "actors/onlooker.go",
 		old: `	case <-ctx.Done():
 	}
@@ -82,7 +82,7 @@ var asked = []mutant{
 			c.tell(`,
 	},
 	{
-		name: "control-refresh-surely-not-done", breaks: "A worker says that a refresh is not done whose answer it has not heard.",
+		name: "control-refresh-surely-not-done", breaks: "A worker reports a refresh without an answer as not done.",
 		file: "actors/errand.go",
 		old:  `	case errors.Is(err, kv.ErrUnknown):`,
 		new:  `	case err == nil && errors.Is(err, kv.ErrUnknown):`,
@@ -90,7 +90,7 @@ var asked = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "standing-told-later", breaks: "A drain or a cordon waits for the next heartbeat.",
+		name: "standing-told-later", breaks: "A drain or a cordon is announced only with the next regular heartbeat.",
 		file:   "actors/drain.go",
 		old:    "h.stood = h.hurry()",
 		new:    `h.stood = h.question`,
@@ -99,19 +99,19 @@ var asked = []mutant{
 
 	// What is asked from outside.
 	{
-		name: "control-speaks-untrusted", breaks: "A worker whose trust is over does what it is asked, and answers.",
+		name: "control-speaks-untrusted", breaks: "A worker whose trust is over still obeys and answers requests.",
 		file: "actors/desk.go",
 		old:  `return s.number != 0 && !s.trust.silent.Load() && s.trust.valid()`,
 		new:  `return s.number != 0 && !s.trust.silent.Load()`,
 	},
 	{
-		name: "control-any-session", breaks: "A request reaches whoever has the ID by then.",
+		name: "control-any-session", breaks: "A request for one session is obeyed by a later session of the same ID.",
 		file: "actors/desk.go",
 		old:  `case r.Session != 0 && r.Session != s.number:`,
 		new:  `case r.Session != 0 && r.Session != s.number && s.number == 0:`,
 	},
 	{
-		name: "control-drain-answered-at-once", breaks: "A drain is answered before anything is handed over.",
+		name: "control-drain-answered-at-once", breaks: "A drain request is answered as done before anything is handed over.",
 		file: "actors/desk.go",
 		old:  `	case r.Action == control.Hello:`,
 		new: `	case r.Action == control.Drain:
@@ -120,25 +120,25 @@ var asked = []mutant{
 	case r.Action == control.Hello:`,
 	},
 	{
-		name: "control-cordon-not-awaited", breaks: "A cordon is answered before a heartbeat says so.",
+		name: "control-cordon-not-awaited", breaks: "A cordon request is answered as done before a heartbeat announces the cordon.",
 		file: "actors/drain.go",
 		old:  `if h.lease.Revision == 0 || !h.hold.Settled(h.stood) {`,
 		new:  `if h.lease.Revision == 0 {`,
 	},
 	{
-		name: "control-cordon-answered-at-once", breaks: "A cordon is answered when it is asked for.",
+		name: "control-cordon-answered-at-once", breaks: "A cordon request is answered as done as soon as it arrives.",
 		file: "actors/outside.go",
 		old:  `		m.tellChild(member.Heartbeat, &attest{round: msg.round})`,
 		new:  `		m.tellChild(kindDesk, &attested{round: msg.round})`,
 	},
 	{
-		name: "control-opposite-waits", breaks: "Who asked for a cordon that was taken back is told that it is done.",
+		name: "control-opposite-waits", breaks: "A cordon request is answered as done although the cordon was taken back.",
 		file: "actors/errand.go",
 		old:  `return isCordon(other.action) && other.action != e.action`,
 		new:  `return false`,
 	},
 	{
-		name: "control-forgets-nobody", breaks: "The end of a drain is told under a session that was over before.",
+		name: "control-forgets-nobody", breaks: "The end of a drain is reported under a session that had already ended.",
 		file: "actors/outside.go",
 		old: `	if m.session.trust != nil {
 		m.session.trust.forgotten.Store(true)
@@ -147,50 +147,50 @@ var asked = []mutant{
 		new: ``,
 	},
 	{
-		name: "control-bound-forgotten", breaks: "A drain from outside goes on after its time.",
+		name: "control-bound-forgotten", breaks: "A drain request with a time limit goes on after the limit.",
 		file: "actors/outside.go",
 		old:  `m.step(&member.DrainAsked{By: msg.by})`,
 		new:  `m.step(&member.DrainAsked{})`,
 	},
 	{
-		name: "control-desk-not-begun-anew", breaks: "A worker whose desk has failed listens no more.",
+		name: "control-desk-not-begun-anew", breaks: "After its desk has failed, a worker hears no more requests.",
 		file: "actors/outside.go",
 		old:  `	m.after(deskPause, &deskDue{})`,
 		new:  ``,
 	},
 	{
-		name: "control-any-bucket", breaks: "A worker hears what is meant for a bucket of the same name elsewhere.",
+		name: "control-any-bucket", breaks: "A worker obeys requests for a bucket of the same name in another domain.",
 		file: "actors/desk.go",
 		old:  `if err == nil && !r.Made.IsZero() && !r.Made.Equal(d.store.Made()) {`,
 		new:  `if err == nil && !r.Made.IsZero() && d.store == nil {`,
 	},
 	{
-		name: "control-unbounded", breaks: "A worker takes any number of requests.",
+		name: "control-unbounded", breaks: "A worker accepts any number of requests at a time.",
 		file: "actors/desk.go",
 		old:  `case !known && r.Action != control.Hello && len(d.errands) >= mostErrands:`,
 		new:  `case !known && r.Action == control.Hello && len(d.errands) >= mostErrands:`,
 	},
 	{
-		name: "control-forgotten-askers-stay", breaks: "Those who asked for a drain and have gone keep a worker busy.",
+		name: "control-forgotten-askers-stay", breaks: "Clients that asked for a drain and have gone still count as open requests.",
 		file: "actors/errand.go",
 		old:  `if !a.asked.After(since) {`,
 		new:  `if a.asked.IsZero() {`,
 	},
 	{
-		name: "control-asked-again-forgotten", breaks: "Who asks again and again is forgotten all the same.",
+		name: "control-asked-again-forgotten", breaks: "A request that is repeated again and again expires all the same.",
 		file: "actors/desk.go",
 		old:  `		a.asked = time.Now()`,
 		new:  `		_ = a`,
 	},
 	{
-		name: "control-full-desk-keeps-bounds", breaks: "A full desk keeps the bound of a drain to itself.",
+		name: "control-full-desk-keeps-bounds", breaks: "A worker with too many requests ignores the time limit of a drain request.",
 		file: "actors/desk.go",
 		old: `		d.drain(r.Within)
 		err = fmt`,
 		new: `		err = fmt`,
 	},
 	{
-		name: "control-refresh-joins-late", breaks: "A refresh is answered by a listing that began before it was asked for.",
+		name: "control-refresh-joins-late", breaks: "A refresh is answered from a listing that began before the request.",
 		file: "actors/errand.go",
 		old:  `d.settle(err, func(_ errand, a *undertaking) bool { return a.lists })`,
 		new:  `d.settle(err, func(e errand, a *undertaking) bool { return a.lists || e.action == control.Refresh })`,

@@ -31,13 +31,13 @@ var handled = []mutant{
 		new:  `			if r := any(nil); r != nil {`,
 	},
 	{
-		name: "taken-up-without-trust", breaks: "The user is told of new partitions after the trust has ended.",
+		name: "taken-up-without-trust", breaks: "A hook gets new partitions after the trust has ended.",
 		file: "actors/runner.go",
 		old:  `if (len(added) > 0 || r.handlers.begins(q.target)) && !q.trusted() {`,
 		new:  `if (len(added) > 0 || r.handlers.begins(q.target)) && q.trusted == nil {`,
 	},
 	{
-		name: "stop-forgets-the-rejoin", breaks: "A worker that stops while it rejoins does not hurry the hook that gives up for the rejoin.",
+		name: "stop-forgets-the-rejoin", breaks: "A worker that is stopped during a rejoin does not shorten the time of the hook that gives everything up.",
 		file: "actors/perform.go",
 		old: `		for _, g := range m.giving {
 			g.hurry()
@@ -52,7 +52,7 @@ var handled = []mutant{
 		likely: "StopsWhileItRejoins",
 	},
 	{
-		name: "stopped-tree-not-hurried", breaks: "A tree that is stopped from outside lets its last hook run for ShutdownTimeout.",
+		name: "stopped-tree-not-hurried", breaks: "In a tree that its parent stops, the last hook may still run for ShutdownTimeout.",
 		file:   "actors/props.go",
 		old:    `context.WithDeadline(ctx, l.letGoBy)`,
 		new:    `context.WithDeadline(ctx, l.letGoBy.Add(limit))`,
@@ -61,13 +61,13 @@ var handled = []mutant{
 
 	// The state machine.
 	{
-		name: "waiting-requests-pile-up", breaks: "What a session asked of the runner waits for the hook though the session is over.",
+		name: "waiting-requests-pile-up", breaks: "A request of a session that is over still waits for the hook.",
 		file: "actors/runner.go",
 		old:  `if q.everything || !before.everything {`,
 		new:  `if q.everything && before.everything && q.shrink {`,
 	},
 	{
-		name: "strategy-unlimited", breaks: "A strategy that does not return holds the leader up for an hour.",
+		name: "strategy-unlimited", breaks: "A strategy that does not return delays the leader for an hour.",
 		file:   "actors/props.go",
 		old:    `newStrategist(set.Strategy, set.Store.OperationTimeout)`,
 		new:    `newStrategist(set.Strategy, 1000*set.Store.OperationTimeout)`,
@@ -76,7 +76,7 @@ var handled = []mutant{
 
 	// Handlers of partitions.
 	{
-		name: "two-handlers-at-once", breaks: "The handler of a partition begins while the one before it has not returned.",
+		name: "two-handlers-at-once", breaks: "A handler begins while an earlier handler of the same partition still runs.",
 		file: "actors/handlers.go",
 		old: `		if h.ending[id] != nil {
 			h.waiting[id] = want
@@ -86,25 +86,32 @@ var handled = []mutant{
 		new: ``,
 	},
 	{
-		name: "new-epoch-in-an-old-run", breaks: "A handler goes on under an epoch that is not its partition's any more.",
+		name: "new-epoch-in-an-old-run", breaks: "A handler goes on although its partition has a new epoch.",
 		file: "actors/handlers.go",
 		old:  `if want, ok := q.target[id]; !ok || want.epoch != o.epoch {`,
 		new:  `if _, ok := q.target[id]; !ok {`,
 	},
 	{
-		name: "waiting-handler-without-trust", breaks: "A handler that waited for the one before it begins although the trust is over.",
+		name: "waiting-handler-begins-twice", breaks: "A handler that waited for the trust alone begins beside the one that a newer record has begun.",
+		file: "actors/handlers.go",
+		old: `		delete(h.waiting, id) // it waited for the trust alone
+`,
+		new: ``,
+	},
+	{
+		name: "waiting-handler-without-trust", breaks: "A handler that waited for an earlier one begins although the trust is over.",
 		file: "actors/handlers.go",
 		old:  `if want, ok := h.waiting[id]; ok && h.trusted() {`,
 		new:  `if want, ok := h.waiting[id]; ok {`,
 	},
 	{
-		name: "valid-without-trust", breaks: "An ownership is valid until somebody notices that the trust is over.",
+		name: "valid-without-trust", breaks: "An ownership stays valid after the end of the trust until an actor notices the end.",
 		file: "actors/ownership.go",
 		old:  `if err == nil && !o.warrant.trusted() {`,
 		new:  `if err == nil && o.warrant == nil {`,
 	},
 	{
-		name: "fenced-but-held", breaks: "A handler whose worker is fenced may go on finishing what it has begun.",
+		name: "fenced-but-held", breaks: "Held does not end when the worker is fenced, so a handler goes on.",
 		file: "actors/ownership.go",
 		old: `		t.cancelHeld(cause)
 `,
@@ -125,13 +132,13 @@ var handled = []mutant{
 		new: ``,
 	},
 	{
-		name: "unlisted-counts-as-revoked", breaks: "The handler of a partition that is listed no more is told that another worker gets it.",
+		name: "unlisted-counts-as-revoked", breaks: "A handler gets ErrRevoked instead of ErrUnlisted for a partition that the source no longer lists.",
 		file: "actors/follower.go",
 		old:  `		if unlisted[partition] {`,
 		new:  `		if unlisted[partition] && rec.Worker == "" {`,
 	},
 	{
-		name: "handler-not-told-to-end", breaks: "A handler that waits is not told that its partition is to be let go.",
+		name: "handler-not-told-to-end", breaks: "The context of a handler that is still waiting to begin does not end when its partition must be let go.",
 		file: "actors/partition.go",
 		old: `	case !p.working:
 		p.root.Stop(p.self)`,
@@ -140,7 +147,7 @@ var handled = []mutant{
 
 	// What leaves the store when a worker leaves.
 	{
-		name: "stop-lets-the-hook-run", breaks: "A stop leaves the hook that runs its context.",
+		name: "stop-lets-the-hook-run", breaks: "A stop does not cancel the context of the running hook.",
 		file: "actors/perform.go",
 		old: `		m.life.tenure.wind(e.Why)
 `,
@@ -149,21 +156,21 @@ var handled = []mutant{
 		likely: "AStopCancels",
 	},
 	{
-		name: "end-takes-a-second-budget", breaks: "What is still to be told after a leave has another ShutdownTimeout for it.",
+		name: "end-takes-a-second-budget", breaks: "Queued calls of hooks get another ShutdownTimeout after a leave.",
 		file:   "actors/props.go",
 		old:    `		until = l.leaveBy.Add(limit / 64)`,
 		new:    `		until = l.leaveBy.Add(limit)`,
 		likely: "ShareOneBudget",
 	},
 	{
-		name: "left-and-not-told", breaks: "A stop that left entries in the store says that it was clean.",
+		name: "left-and-not-told", breaks: "A stop that left entries in the store returns nil.",
 		file:   "actors/props.go",
 		old:    `		l.view.left.Store(&err)`,
 		new:    `		_ = err`,
 		likely: "AStopNames",
 	},
 	{
-		name: "ended-with-an-id", breaks: "A worker that has ended still says that it holds an ID.",
+		name: "ended-with-an-id", breaks: "The status of an ended worker still shows an ID.",
 		file:   "actors/props.go",
 		old:    `	status.WorkerID, status.Session = "", 0`,
 		new:    ``,
@@ -172,7 +179,7 @@ var handled = []mutant{
 
 	// Identity beyond a session and a process.
 	{
-		name: "first-heartbeat-any-time", breaks: "A session may begin long after its claim, when others take it for over.",
+		name: "first-heartbeat-any-time", breaks: "A session may begin so long after its claim that other workers already consider it over.",
 		file: "actors/perform.go",
 		old: `			h.begun = e.Begun
 `,
@@ -182,7 +189,7 @@ var handled = []mutant{
 
 	// What is asked from outside.
 	{
-		name: "control-farewell-after-the-end", breaks: "Those who asked for a drain are told when the tree has ended and the connection may be closed.",
+		name: "control-farewell-after-the-end", breaks: "Drain requests are answered only after the tree has ended, when the connection may already be closed.",
 		file: "actors/props.go",
 		old: `	l.farewell()
 	l.measures.meter.Close(ctx.Done())

@@ -7,7 +7,7 @@ package main
 var consuming = []mutant{
 	// Whose position it is.
 	{
-		name: "position-not-claimed", breaks: "A new owner reads the position and does not claim it: the owner before can still move it.",
+		name: "position-not-claimed", breaks: "A new owner reads the position without claiming it, so the previous owner can still move it.",
 		file: "consume/position.go",
 		old:  `	return m, m.write(ctx, m.Position)`,
 		new:  `	return m, nil`,
@@ -19,7 +19,7 @@ var consuming = []mutant{
 		new:  `case was.Epoch > mine.Epoch && mine.Epoch == 0:`,
 	},
 	{
-		name: "position-without-condition", breaks: "A position is stored whoever has stored one since.",
+		name: "position-without-condition", breaks: "A position is stored even if another owner has stored one meanwhile.",
 		file: "consume/server.go",
 		old:  `jetstream.WithExpectLastSequencePerSubject(expect), `,
 		new:  ``,
@@ -49,13 +49,13 @@ var consuming = []mutant{
 		new:  `case was.Created.After(mine.Created.AddDate(1, 0, 0)):`,
 	},
 	{
-		name: "restored-stream-unnoticed", breaks: "A stream that ends in front of the position counts as the same: nothing is read until it has grown.",
+		name: "restored-stream-unnoticed", breaks: "A stream that ends before the position counts as unchanged, so nothing is read until it has grown.",
 		file: "consume/checks.go",
 		old:  `if info.State.LastSeq < position {`,
 		new:  `if info.State.LastSeq < position && position == 0 {`,
 	},
 	{
-		name: "position-expires", breaks: "The position of a quiet partition vanishes with the age of its stream.",
+		name: "position-expires", breaks: "MaxAge of the stream also removes the position of a quiet partition.",
 		file: "consume/position.go",
 		old:  `if m.never {`,
 		new:  `if m.never && m.publish == "" {`,
@@ -94,19 +94,19 @@ var consuming = []mutant{
 `,
 	},
 	{
-		name: "last-position-forgotten", breaks: "A partition that is let go does not store its last position.",
+		name: "last-position-forgotten", breaks: "The last position of a partition that is let go is not stored.",
 		file: "consume/stream.go",
 		old:  `	return w.at.move(w.owner.Held(), w.handled)`,
 		new:  `	return nil`,
 	},
 	{
-		name: "unknown-position-left-unknown", breaks: "After a position of which nothing is known, no other is ever stored.",
+		name: "unknown-position-left-unknown", breaks: "After one position with an unknown outcome, no later position is stored.",
 		file: "consume/stream.go",
 		old:  `	return w.at.settle(w.ctx)`,
 		new:  `	return nil`,
 	},
 	{
-		name: "stored-batch-sent-again", breaks: "A batch that was stored, and whose answer was lost, is sent a second time.",
+		name: "stored-batch-sent-again", breaks: "A stored batch whose answer was lost is sent a second time.",
 		file: "consume/pipeline.go",
 		old:  `if w.at.Position == w.flying.position {`,
 		new:  `if w.at.Position > w.flying.position {`,
@@ -118,20 +118,20 @@ var consuming = []mutant{
 		new:  `	b.position, w.handled = m.sequence-1, m.sequence`,
 	},
 	{
-		name: "last-batch-forgotten", breaks: "What is transformed is not stored when the partition is let go.",
+		name: "last-batch-forgotten", breaks: "Results that are ready are not stored when the partition is let go.",
 		file: "consume/pipeline.go",
 		old:  `	return w.flush(held)`,
 		new:  `	return nil`,
 	},
 	{
-		name: "answer-waited-for-in-vain", breaks: "A request whose answer went down with the connection is waited for until its time is over.",
+		name: "answer-waited-for-in-vain", breaks: "A request whose answer was lost with the connection blocks until its timeout.",
 		file: "consume/server.go",
 		old:  `if status = nil; anew {`,
 		new:  `if status = nil; anew && nc == nil {`,
 	},
 
 	{
-		name: "silence-borne-by-each", breaks: "Partitions that begin at once wait one after the other for a server that is silent.",
+		name: "silence-borne-by-each", breaks: "Partitions that begin at the same time wait for a silent server one after the other.",
 		file: "consume/about.go",
 		old:  `		h.infos[stream] = answered{nil, err, time.Now()}`,
 		new:  `		h.infos[stream] = answered{nil, err, time.Time{}}`,
@@ -143,7 +143,7 @@ var consuming = []mutant{
 		new:  `h.known(ctx, name, false)`,
 	},
 	{
-		name: "silent-question", breaks: "A question that nobody answers is waited for until the partition fails.",
+		name: "silent-question", breaks: "A request without an answer is not repeated, so the partition fails.",
 		file: "consume/about.go",
 		old:  `	answerWithin = 2 * time.Second`,
 		new:  `	answerWithin = operation`,
@@ -163,13 +163,13 @@ var consuming = []mutant{
 		new:  `if err == nil && last > r.delivered && r.sub == nil {`,
 	},
 	{
-		name: "silence-borne", breaks: "A consumer that the server has forgotten is listened to for ever.",
+		name: "silence-borne", breaks: "A reader waits for ever on a consumer that the server has removed.",
 		file: "consume/reader.go",
 		old:  `d > 2*r.pull.signOfLife`,
 		new:  `d > 2000*r.pull.signOfLife`,
 	},
 	{
-		name: "reader-outlives-its-connection", breaks: "After a reconnect a reader goes on as if nothing had been under way.",
+		name: "reader-outlives-its-connection", breaks: "After a reconnect a reader ignores that deliveries may be lost.",
 		file: "consume/follow.go",
 		old: `		case <-status:
 			return errReconnected
@@ -178,13 +178,13 @@ var consuming = []mutant{
 `,
 	},
 	{
-		name: "durable-not-reset", breaks: "With durable consumers a new owner gets what is new before what the owner before had fetched.",
+		name: "durable-not-reset", breaks: "With durable consumers a new owner gets new messages before those that the previous owner had fetched.",
 		file: "consume/durable.go",
 		old:  `if err := h.reset(ctx, want, retention); err != nil {`,
 		new:  `if err := context.Cause(ctx); err != nil {`,
 	},
 	{
-		name: "two-partitions-one-filter", breaks: "Two partitions with one filter are both read.",
+		name: "two-partitions-one-filter", breaks: "Two partitions with the same filter are both read.",
 		file: "consume/handler.go",
 		old:  `taken && other != p.ID()`,
 		new:  `taken && other == ""`,
@@ -192,7 +192,7 @@ var consuming = []mutant{
 
 	// What becomes of a message that fails.
 	{
-		name: "failing-message-skipped", breaks: "A message that has failed often enough is passed over.",
+		name: "failing-message-skipped", breaks: "A message that has failed often enough is skipped without a dead letter.",
 		file: "consume/retry.go",
 		old:  `return true, h.giveUp(o, m, err)`,
 		new:  `return true, nil`,
@@ -210,13 +210,13 @@ var consuming = []mutant{
 		new:  `return h.client.js.PublishMsg(ctx, letter, jetstream.WithMsgID(id+strconv.FormatInt(o.Epoch(), 10)))`,
 	},
 	{
-		name: "results-wait-for-a-failure", breaks: "What is done waits for the message behind it that fails.",
+		name: "results-wait-for-a-failure", breaks: "Finished results are not stored while a later message fails.",
 		file: "consume/pipeline.go",
 		old:  `if err != nil && m.attempt == 1 {`,
 		new:  `if err != nil && m.attempt == 0 {`,
 	},
 	{
-		name: "result-on-a-position", breaks: "A result may be stored as the position of some partition.",
+		name: "result-on-a-position", breaks: "A result may use the subject of a position.",
 		file: "consume/batch.go",
 		old:  `case e.collides(m.Subject):`,
 		new:  `case e.collides("" + e.tail):`,

@@ -27,7 +27,7 @@ var stated = []mutant{
 
 	// The command.
 	{
-		name: "picture-without-a-row", breaks: "The picture of the state machine has only the first arrow of a row.",
+		name: "picture-without-a-row", breaks: "The drawing of the state machine has only the first arrow of each row.",
 		file: "fsm/svg.go",
 		old:  `			for _, from := range t.From {`,
 		new:  `			for _, from := range t.From[:1] {`,

@@ -13,7 +13,7 @@ var read = []mutant{
 		new:  `err == nil && leader.Plan > 1<<62 {`,
 	},
 	{
-		name: "silence-kept-to-itself", breaks: "A feed that hears nothing does not wake the others.",
+		name: "silence-kept-to-itself", breaks: "A feed that hears nothing does not warn the other feeds.",
 		file: "kv/feed.go",
 		old:  `f.store.alarm.ring(f.alarm, silence)`,
 		new:  `_ = silence`,
@@ -31,7 +31,7 @@ var read = []mutant{
 		new:  `reached = reached && err == nil`,
 	},
 	{
-		name: "refresh-crosses-domains", breaks: "A leader lists for those who ask about a bucket of the same name in another domain.",
+		name: "refresh-crosses-domains", breaks: "A leader serves a refresh request for a bucket of the same name in another domain.",
 		file:   "kv/refresh.go",
 		old:    `of != "" && of != s.incarnation() {`,
 		new:    `of != "" && of == "" {`,
@@ -46,50 +46,50 @@ var read = []mutant{
 		new:  `case snapshot.UpTo < atLeast && atLeast == 0:`,
 	},
 	{
-		name: "dead-by-an-old-listing", breaks: "A feed accepts a snapshot that is older than what it has told.",
+		name: "dead-by-an-old-listing", breaks: "A feed accepts a snapshot that is older than what it has emitted.",
 		file:       "kv/feed.go",
 		old:        `snapshot, err := s.snapshot(ctx, b, keys, max(upTo, now.last))`,
 		new:        `snapshot, err := s.snapshot(ctx, b, keys, 0)`,
 		equivalent: "one server is never behind itself, and on a cluster a replica that is comes by chance only",
 	},
 	{
-		name: "vanished-and-not-told", breaks: "A key that vanished without a marker counts as there.",
+		name: "vanished-and-not-told", breaks: "A key that vanished without a marker still counts as present.",
 		file: "kv/view.go",
 		old:  `return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo`,
 		new:  `return f.live[key] && !there[key] && f.told[key].revision > snapshot.UpTo`,
 	},
 	{
-		name: "older-copy-not-noticed", breaks: "A store that was restored from an older copy counts as the one it was when it is long enough.",
+		name: "older-copy-not-noticed", breaks: "A store that was restored from an older copy counts as unchanged if it is long enough.",
 		file: "kv/view.go",
 		old:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo || e.Revision == told.revision && e.Token != told.token {`,
 		new:  `if e.Revision < told.revision && told.revision <= snapshot.UpTo && e.Token == told.token {`,
 	},
 	{
-		name: "snapshot-as-new-as-its-newest-answer", breaks: "A snapshot in several answers claims to be complete up to the newest of them.",
+		name: "snapshot-as-new-as-its-newest-answer", breaks: "A snapshot from several answers claims to be complete up to the newest of them.",
 		file: "kv/read.go",
 		old:  `if all.UpTo == 0 || snapshot.UpTo < all.UpTo {`,
 		new:  `if all.UpTo == 0 || snapshot.UpTo > all.UpTo {`,
 	},
 	{
-		name: "overtaken-snapshot-ends-keys", breaks: "A snapshot that changes have overtaken ends the keys that were made since.",
+		name: "overtaken-snapshot-ends-keys", breaks: "A snapshot reports keys as gone that were created after it was taken.",
 		file: "kv/view.go",
 		old:  `return f.live[key] && !there[key] && f.told[key].revision <= snapshot.UpTo`,
 		new:  `return f.live[key] && !there[key]`,
 	},
 	{
-		name: "blindness-not-told", breaks: "A feed that sees nothing says nothing.",
+		name: "blindness-not-told", breaks: "A feed that sees nothing does not report that it is blind.",
 		file: "kv/feed.go",
 		old:  `			f.emit(store.Update{Kind: store.UpdateBlind, Since: f.seen, Err: f.failure})`,
 		new:  ``,
 	},
 	{
-		name: "staleness-not-told", breaks: "A feed whose snapshots fail says nothing.",
+		name: "staleness-not-told", breaks: "A feed whose snapshots fail does not report that it is stale.",
 		file: "kv/feed.go",
 		old:  `		f.emit(store.Update{Kind: store.UpdateStale, Since: f.listed, Err: f.failure})`,
 		new:  ``,
 	},
 	{
-		name: "failed-listing-ends-consumer", breaks: "A feed gives up a consumer that works because a snapshot failed.",
+		name: "failed-listing-ends-consumer", breaks: "A feed drops a working consumer because a snapshot failed.",
 		file: "kv/feed.go",
 		old: `	case o.err != nil:
 		return f.failed(o.err)`,
@@ -98,13 +98,13 @@ var read = []mutant{
 		return f.failed(o.err)`,
 	},
 	{
-		name: "recreated-store-not-noticed", breaks: "A bucket that was deleted and made anew counts as the one it was.",
+		name: "recreated-store-not-noticed", breaks: "A bucket that was deleted and created again counts as unchanged.",
 		file: "kv/read.go",
 		old:  `if !info.Created.Equal(s.created[b]) {`,
 		new:  `if info.Created.IsZero() {`,
 	},
 	{
-		name: "shorter-store-not-noticed", breaks: "A stream that is shorter than it was counts as the one it was.",
+		name: "shorter-store-not-noticed", breaks: "A stream that is shorter than before counts as unchanged.",
 		file: "kv/feed.go",
 		old:  `if now.last < upTo {`,
 		new:  `if now.last < upTo && upTo == 0 {`,
@@ -125,7 +125,7 @@ var read = []mutant{
 		new:  `case is.Replicas != want.Replicas:`,
 	},
 	{
-		name: "question-asked-once", breaks: "A question that nobody answers, as while a cluster elects a leader, is asked once.",
+		name: "question-asked-once", breaks: "A read without an answer is not repeated, as while a cluster elects a leader.",
 		file:   "kv/read.go",
 		old:    `again := err != nil && attempt.Err() != nil && ctx.Err() == nil`,
 		new:    `again := false`,
@@ -134,13 +134,13 @@ var read = []mutant{
 
 	// What leaves the store when a worker leaves.
 	{
-		name: "unanswered-write-forgotten", breaks: "Nobody remembers a write of which the answer was lost.",
+		name: "unanswered-write-forgotten", breaks: "A write whose answer was lost is not remembered.",
 		file: "kv/book.go",
 		old:  `	s.holder.book.writing(l)`,
 		new:  ``,
 	},
 	{
-		name: "unanswered-renewal-lasts-once", breaks: "An entry whose renewal was not answered counts as expired one TTL after it was sent.",
+		name: "unanswered-renewal-lasts-once", breaks: "An entry whose renewal got no answer counts as expired one TTL after the renewal was sent.",
 		file: "kv/book.go",
 		old:  `2*l.TTL + lateExpiry`,
 		new:  `l.TTL + lateExpiry`,
@@ -155,7 +155,7 @@ var read = []mutant{
 		likely: "DirectGet",
 	},
 	{
-		name: "direct-get-not-named", breaks: "A snapshot that nobody answers does not say that direct get is off.",
+		name: "direct-get-not-named", breaks: "The error of a snapshot without an answer does not mention that direct get is off.",
 		file:   "kv/read.go",
 		old:    `err == nil && !info.Config.AllowDirect {`,
 		new:    `err != nil && !info.Config.AllowDirect {`,
@@ -164,29 +164,29 @@ var read = []mutant{
 
 	// The journal, and who observes.
 	{
-		name: "journal-for-those-who-cannot-tell", breaks: "There is a journal while a release takes part that would take it for records.",
+		name: "journal-for-those-who-cannot-tell", breaks: "The journal is written although a worker of an early release would mistake it for records.",
 		file:   "kv/journal.go",
 		old:    `p.format < record.FormatPacked`,
 		new:    `p.format < record.Oldest`,
 		likely: "EarlierRelease",
 	},
 	{
-		name: "journal-in-snapshots", breaks: "A snapshot of the assignments asks for the journal as well.",
+		name: "journal-in-snapshots", breaks: "A snapshot of the assignments also reads the journal.",
 		file:   "kv/read.go",
 		old:    "	if b != store.Assignments {\n		return s.readChunk",
-		new:    "	if b < buckets {\n		return s.readChunk",
+		new:    "	if b < store.Buckets {\n		return s.readChunk",
 		likely: "LeaveTheJournalOut",
 	},
 
 	// What is asked from outside.
 	{
-		name: "control-answers-anywhere", breaks: "Whoever may ask has a worker write into a bucket.",
+		name: "control-answers-anywhere", breaks: "A reply subject of a bucket makes a worker write into that bucket.",
 		file: "kv/control.go",
 		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
 		new:  `return reply != "" && !strings.HasPrefix(reply, s.prefix)`,
 	},
 	{
-		name: "control-answers-the-api", breaks: "Whoever may ask has a worker ask JetStream, under a prefix of the user's own, for something.",
+		name: "control-answers-the-api", breaks: "A reply subject under a custom JetStream prefix makes a worker send a request to JetStream.",
 		file: "kv/control.go",
 		old:  `return control.Answerable(reply) && !strings.HasPrefix(reply, s.prefix)`,
 		new:  `return control.Answerable(reply) && !strings.HasPrefix(reply, "$"+s.prefix)`,
@@ -194,25 +194,25 @@ var read = []mutant{
 
 	// The command.
 	{
-		name: "inspect-first-problem", breaks: "Of several problems of a bucket only the first is told.",
+		name: "inspect-first-problem", breaks: "Only the first of several problems of a bucket is reported.",
 		file: "kv/inspect.go",
 		old:  `		if !errors.As(`,
 		new:  `		if len(i.Problems) > 0 || !errors.As(`,
 	},
 	{
-		name: "overdue-entry-deleted", breaks: "An entry that is about to expire is deleted: the marker of its expiry may end what another stores next.",
+		name: "overdue-entry-deleted", breaks: "An entry is deleted just before it expires, so its expiry marker may end the next holder's entry.",
 		file: "kv/lease.go",
 		old:  `time.Now().Before(s.holder.book.acked(l.Chain).Add(ripe(l.TTL)))`,
 		new:  `true`,
 	},
 	{
-		name: "lost-term-from-zero", breaks: "A term that was overwritten begins at one again, below the plan's: everybody takes the store for an older copy, for good.",
+		name: "lost-term-from-zero", breaks: "After the term was overwritten, terms begin at one again, below the plan's, and every worker takes the store for an older copy.",
 		file: "kv/term.go",
 		old:  `return plan.Term, err`,
-		new:  `return 0, err`,
+		new:  `return plan.Term - plan.Term, err`,
 	},
 	{
-		name: "garbage-has-an-end", breaks: "A heartbeat that is no record is waited for, though it never expires.",
+		name: "garbage-has-an-end", breaks: "A worker waits for the end of a heartbeat that is not a record and never expires.",
 		file: "kv/lease.go",
 		old:  `if b != store.Heartbeats || entry.Token == "" {`,
 		new:  `if b != store.Heartbeats {`,

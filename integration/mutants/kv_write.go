@@ -7,13 +7,13 @@ package main
 var written = []mutant{
 	// What is written, and under which condition.
 	{
-		name: "plan-without-fence", breaks: "A plan that is one message is stored whatever term is stored.",
+		name: "plan-without-fence", breaks: "A plan of one message is stored even if a newer term is stored.",
 		file: "kv/planwrite.go",
 		old:  `jetstream.WithExpectLastSequenceForSubject(f.Revision, s.subject(store.Assignments, store.TermKey))`,
 		new:  `jetstream.WithRetryAttempts(0)`,
 	},
 	{
-		name: "batch-without-fence", breaks: "A plan of several messages is stored whatever term is stored.",
+		name: "batch-without-fence", breaks: "A plan of several messages is stored even if a newer term is stored.",
 		file: "kv/planwrite.go",
 		old: `		m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, fmt.Sprint(f.Revision))
 		m.Header.Set(jetstream.ExpectedLastSubjSeqSubjHeader, s.subject(store.Assignments, store.TermKey))
@@ -30,7 +30,7 @@ var written = []mutant{
 	return p, err`,
 	},
 	{
-		name: "term-without-compare", breaks: "A term is stored over one that was stored meanwhile.",
+		name: "term-without-compare", breaks: "A term overwrites one that was stored meanwhile.",
 		file: "kv/term.go",
 		old:  `s.put(ctx, store.Assignments, store.TermKey, value, entry.Revision, 0)`,
 		new: `func() (uint64, error) {
@@ -44,7 +44,7 @@ var written = []mutant{
 		}()`,
 	},
 	{
-		name: "term-below-floor", breaks: "A new term may be lower than one that was seen in a store since rolled back.",
+		name: "term-below-floor", breaks: "After a rollback of the store, a new term may be lower than an earlier one.",
 		file: "kv/term.go",
 		old:  `rec.Number = max(last, floor) + 1`,
 		new:  `rec.Number = last + 1`,
@@ -56,7 +56,7 @@ var written = []mutant{
 		new:  `if !valid() && valid == nil {`,
 	},
 	{
-		name: "deposed-not-noticed", breaks: "A write that the fence refused counts as one to be repeated.",
+		name: "deposed-not-noticed", breaks: "A write that the fence refused is repeated instead of ending the term.",
 		file: "kv/planwrite.go",
 		old:  `return 0, fmt.Errorf("%w: %w", ErrDeposed, err)`,
 		new:  `return 0, fmt.Errorf("%w: %w", ErrNotDone, err)`,
@@ -68,7 +68,7 @@ var written = []mutant{
 		new:  `	return fmt.Errorf("%w: %w", ErrNotDone, err)`,
 	},
 	{
-		name: "claim-without-compare", breaks: "An ID, a lease or a heartbeat is taken over whoever holds it.",
+		name: "claim-without-compare", breaks: "An ID, a lease or a heartbeat is taken over although another process holds it.",
 		file: "kv/lease.go",
 		old:  `lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)`,
 		new: `message := s.marker(b, key)
@@ -85,19 +85,19 @@ var written = []mutant{
 		revision, err := s.write(ctx, message, l.TTL, jetstream.WithRetryAttempts(0))`,
 	},
 	{
-		name: "renewal-without-ttl", breaks: "A lease that was renewed once never expires.",
+		name: "renewal-without-ttl", breaks: "A renewal drops the TTL, so the lease never expires.",
 		file: "kv/lease.go",
 		old:  `value, next.Revision, l.TTL)`,
 		new:  `value, next.Revision, 0)`,
 	},
 	{
-		name: "release-without-compare", breaks: "Who leaves deletes the entry even if it is another's by now.",
+		name: "release-without-compare", breaks: "A worker that leaves deletes its entry even if the entry belongs to another worker by now.",
 		file: "kv/lease.go",
 		old:  `markerTTL, jetstream.WithExpectLastSequencePerSubject(expect))`,
 		new:  `markerTTL, jetstream.WithRetryAttempts(0*int(expect)))`,
 	},
 	{
-		name: "own-renewal-not-recognised", breaks: "A conflict with one's own write, whose answer was lost, counts as lost.",
+		name: "own-renewal-not-recognised", breaks: "A conflict with an own earlier write, whose answer was lost, counts as the loss of the lease.",
 		file: "kv/lease.go",
 		old:  `case !entry.Token.Of(l.Chain) || entry.Revision == l.Revision:`,
 		new:  `case entry.Revision != 0:`,
@@ -113,7 +113,7 @@ var written = []mutant{
 			s.holder`,
 	},
 	{
-		name: "late-renewal-extends", breaks: "An acknowledgement that comes after the trust has ended lengthens it.",
+		name: "late-renewal-extends", breaks: "An acknowledgement that arrives after the end of the trust extends it.",
 		file: "kv/lease.go",
 		old: `	ctx, cancel := context.WithDeadline(ctx, l.TrustedUntil())
 	defer cancel()
@@ -129,10 +129,10 @@ var written = []mutant{
 		name: "late-acquisition-counts", breaks: "An entry whose acknowledgement came too late counts as acquired.",
 		file: "kv/lease.go",
 		old:  `case err == nil && time.Now().Before(lease.TrustedUntil()) && (until.IsZero() || time.Now().Before(until)):`,
-		new:  `case err == nil:`,
+		new:  `case err == nil && !until.After(until):`,
 	},
 	{
-		name: "prior-claim-not-trusted", breaks: "A worker takes its earlier claim over although that may have expired.",
+		name: "prior-claim-not-trusted", breaks: "A worker takes over its earlier claim although that claim may have expired.",
 		file: "kv/claim.go",
 		old: `s.holder.wrote(e.Token) && e.Token.Of(opts.Prior.Chain) &&
 		time.Now().Before(opts.Prior.TrustedUntil())`,
@@ -147,13 +147,13 @@ var written = []mutant{
 
 	// Who leads, and until when.
 	{
-		name: "parts-not-removed", breaks: "Parts that a record does not need any more stay.",
+		name: "parts-not-removed", breaks: "Parts that a record no longer needs stay in the store.",
 		file: "kv/planwrite.go",
 		old:  `for n := parts + 1; n <= p.store.split.of(key); n++ {`,
 		new:  `for n := parts + 1; n < p.store.split.of(key); n++ {`,
 	},
 	{
-		name: "parts-of-two-writes", breaks: "A record is put together from parts of another write.",
+		name: "parts-of-two-writes", breaks: "A record is assembled from the parts of another write.",
 		file: "kv/split.go",
 		old:  `if p.Parts > 0 && (g == nil || g.token != p.Token || !g.complete(p.Parts)) {`,
 		new:  `if p.Parts > 0 && (g == nil || !g.complete(p.Parts)) {`,
@@ -165,7 +165,7 @@ var written = []mutant{
 		new:  `format: max(w.Format, s.format)`,
 	},
 	{
-		name: "number-used-again", breaks: "A session takes its number from its claim, although a higher one is named elsewhere.",
+		name: "number-used-again", breaks: "A session takes its number from its claim although other records name a higher one.",
 		file: "kv/claim.go",
 		old:  `number = max(number, named.Session+1)`,
 		new:  `number = max(number, 0)`,
@@ -179,10 +179,16 @@ var written = []mutant{
 
 	// What leaves the store when a worker leaves.
 	{
-		name: "late-first-write-stored", breaks: "A first write that arrives after its release is stored.",
+		name: "late-first-write-stored", breaks: "A first write that arrives after the release of its lease is stored.",
 		file: "kv/lease.go",
-		old:  `case l.Revision == 0 && (absent || entry.Kind != store.Put):`,
-		new:  `case l.Revision == 0 && (absent || entry.Kind != store.Put) && l.TTL < 0:`,
+		old:  `case l.Revision == 0 && (absent || entry.Kind != store.Put ||`,
+		new:  `case l.Revision == 0 && l.TTL < 0 && (absent || entry.Kind != store.Put ||`,
+	},
+	{
+		name: "ghost-over-a-live-entry", breaks: "A first write in the place of an ended session's entry may be stored after its release.",
+		file: "kv/lease.go",
+		old:  `TTL: s.TTL(b), Chain: chain, Over: replaced}`,
+		new:  `TTL: s.TTL(b), Chain: chain}`,
 	},
 
 	// Identity beyond a session and a process.
@@ -193,19 +199,19 @@ var written = []mutant{
 		new:  `if err != nil || !silent && age < 0 {`, likely: "PreferredID",
 	},
 	{
-		name: "young-claim-taken-over", breaks: "A preferred ID is taken over although its session may just begin.",
+		name: "young-claim-taken-over", breaks: "A preferred ID is taken over although its session may have just begun.",
 		file: "kv/takeover.go",
 		old:  `case !s.old(claim, age, opts.Watched), !time.Now().Before(until):`,
 		new:  `case !time.Now().Before(until):`, likely: "PreferredID",
 	},
 	{
-		name: "renewed-claim-is-old", breaks: "A claim counts as old since it was first seen, though it was renewed.",
+		name: "renewed-claim-is-old", breaks: "The age of a claim counts from its first sight although it was renewed since.",
 		file: "kv/takeover.go",
 		old:  `claim.Revision == watched.Revision && time.Since`,
 		new:  `watched.Revision != 0 && time.Since`, likely: "PreferredID",
 	},
 	{
-		name: "servers-clocks-agree", breaks: "What two servers say of the age of a claim counts without a margin.",
+		name: "servers-clocks-agree", breaks: "The clocks of two servers decide about the age of a claim without a margin.",
 		file: "kv/takeover.go",
 		old:  `return age >= 2*ttl ||`,
 		new:  `return age >= ttl ||`, likely: "PreferredID",
@@ -217,7 +223,7 @@ var written = []mutant{
 		new:  `TTL: 2 * s.TTL(store.StableIDs)}.TrustedUntil()`, likely: "Identity",
 	},
 	{
-		name: "silence-not-proved", breaks: "That a read finds no heartbeat counts as proof that there is none.",
+		name: "silence-not-proved", breaks: "A read that finds no heartbeat counts as proof that there is none.",
 		file: "kv/takeover.go",
 		old: `	err = s.end(ctx, entry)
 	if errors.Is(err, errConflict) {
@@ -227,19 +233,19 @@ var written = []mutant{
 		new: `	return true, nil`, likely: "PreferredID",
 	},
 	{
-		name: "everyone-is-dead", breaks: "With a StateDir any claim is taken for that of a dead process.",
+		name: "everyone-is-dead", breaks: "With a StateDir, every claim counts as that of a dead process.",
 		file: "kv/takeover.go",
 		old:  `return slices.ContainsFunc(dead, e.Token.Of) }`,
 		new:  `return len(dead) > 0 }`, likely: "StateIs",
 	},
 	{
-		name: "young-heartbeat-overwritten", breaks: "A heartbeat is written over in its first moments, while the marker of the one before may be under way.",
+		name: "young-heartbeat-overwritten", breaks: "A heartbeat is overwritten in its first moments, when the expiry marker of the one before may still arrive.",
 		file: "kv/takeover.go",
 		old:  `if age >= settled(info) && time.Now()`,
 		new:  `if time.Now()`, likely: "FirstHeartbeat",
 	},
 	{
-		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is written over just before the marker of its expiry.",
+		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is overwritten just before its expiry marker arrives.",
 		file: "kv/takeover.go",
 		old:  `ripe(s.TTL(e.Bucket)) - age)`,
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",

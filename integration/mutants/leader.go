@@ -21,28 +21,35 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "planned-list-foreign", breaks: "The list of the stored plan is another application's where the record of a worker that is gone names others.",
+		name: "planned-list-foreign", breaks: "A list is refused as another application's, although the plan was made for it, because a departed worker's record names other partitions.",
 		file:   "internal/leader/version.go",
 		old:    `!l.draft.planned, l.plannedFor(f.List):`,
 		new:    `!l.draft.planned:`,
 		likely: "Scripts",
 	},
 	{
-		name: "unowned-is-foreign", breaks: "A list is another application's although most of what the group divides has no owner and is not known.",
+		name: "renamed-list-foreign", breaks: "A list with other names that a leader has taken up, and not planned for yet, is another application's for the next leader.",
+		file:   "internal/leader/version.go",
+		old:    `(list.digest == l.stored.Digest || list.digest == l.stored.Listed)`,
+		new:    `list.digest == l.stored.Digest`,
+		likely: "Scripts",
+	},
+	{
+		name: "unowned-is-foreign", breaks: "A list is refused as another application's although most partitions of the group are unknown because they have no owner.",
 		file:   "internal/leader/version.go",
 		old:    ` || divided.unknown > len(divided.ids)`,
 		new:    ``,
 		likely: "Scripts",
 	},
 	{
-		name: "planned-list-doubted", breaks: "The list of the stored plan has to be confirmed where the record of a worker that is gone names others.",
+		name: "planned-list-doubted", breaks: "A list needs confirmation, although the plan was made for it, because a departed worker's record names other partitions.",
 		file:   "internal/leader/shrink.go",
 		old:    ` || l.plannedFor(list)`,
 		new:    ``,
 		likely: "Scripts",
 	},
 	{
-		name: "renaming-refused", breaks: "A list of a higher version is refused because nothing in it has its old name.",
+		name: "renaming-refused", breaks: "A list of a higher version is refused because all its names are new.",
 		file:   "internal/leader/version.go",
 		old:    `case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):`,
 		new:    `case !l.draft.planned:`,
@@ -51,12 +58,12 @@ var planned = []mutant{
 	{
 		name: "renaming-worker-refused", breaks: "A worker with new names and a higher version does not join.",
 		file:   "internal/leader/version.go",
-		old:    `e.digest != plan.Digest && e.version <= plan.SourceVersion`,
+		old:    `e.digest != plan.Digest && e.digest != plan.Listed && e.version <= plan.SourceVersion`,
 		new:    `e.digest != plan.Digest`,
 		likely: "NamingScheme",
 	},
 	{
-		name: "older-list-taken", breaks: "A leader whose source is out of date takes the newer list back.",
+		name: "older-list-taken", breaks: "A leader with an outdated source replaces the group's newer list.",
 		file:   "internal/leader/version.go",
 		old:    `case f.List.version < inForce.version:`,
 		new:    `case f.List.version < inForce.version && l == nil:`,
@@ -70,14 +77,14 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "dropped-comes-back", breaks: "A leader that goes by the records grants again what the newer list has dropped.",
+		name: "dropped-comes-back", breaks: "A leader with an outdated source grants partitions that the newer list has dropped.",
 		file:   "internal/leader/version.go",
 		old:    `kept != nil && kept.digest == l.stored.Digest {`,
 		new:    `kept == nil {`,
 		likely: "Scripts",
 	},
 	{
-		name: "in-flight-vanishes", breaks: "A leader that goes by the records forgets what nobody owns, although its source lists it.",
+		name: "in-flight-vanishes", breaks: "A leader with an outdated source drops partitions without an owner although its source lists them.",
 		file: "internal/leader/version.go",
 		old: `			l.completeRemembered(f.List)
 `,
@@ -85,28 +92,28 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "in-flight-guessed", breaks: "A leader that goes by the records grants whatever its older source lists beside them.",
+		name: "in-flight-guessed", breaks: "A leader with an outdated source grants every partition that only its source lists.",
 		file:   "internal/leader/version.go",
 		old:    `whole != nil && whole.digest == l.stored.Digest {`,
 		new:    `whole != nil {`,
 		likely: "Scripts",
 	},
 	{
-		name: "unknown-not-counted", breaks: "The next leader is not told that partitions are missing from the records.",
+		name: "unknown-not-counted", breaks: "The plan does not tell the next leader that the records lack partitions.",
 		file:   "internal/leader/write.go",
 		old:    `len(d.taken.ids) + d.taken.unknown,`,
 		new:    `len(d.taken.ids),`,
 		likely: "Scripts",
 	},
 	{
-		name: "unconfirmed-answered", breaks: "A refresh is answered before the list that it found is confirmed.",
+		name: "unconfirmed-answered", breaks: "A refresh is answered before its shrunken list is confirmed.",
 		file:   "internal/leader/write.go",
 		old:    `l.source.pending != topology.Partitions && l.source.shrunk.base == nil {`,
 		new:    `l.source.pending != topology.Partitions {`,
 		likely: "Scripts",
 	},
 	{
-		name: "empty-list-taken", breaks: "A list of nothing counts as one that lost most.",
+		name: "empty-list-taken", breaks: "An empty list counts as a list that lost most of its partitions.",
 		file: "internal/leader/version.go",
 		old: `	case f.List.empty():
 		return fmt.Errorf("%w: it lists nothing", ErrSourceShrunk)
@@ -115,7 +122,7 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "optional-before-stored", breaks: "A plan that moves something is made before the one for what had no owner is stored.",
+		name: "optional-before-stored", breaks: "A plan that moves partitions is made before the plan for partitions without an owner is stored.",
 		file: "internal/leader/leader.go",
 		old:  `(!l.decision.Moves || !l.draft.owed || l.pace.tooLarge)`,
 		new:  `(!l.decision.Moves || !l.draft.owed || true)`,
@@ -123,7 +130,7 @@ var planned = []mutant{
 
 	// Who leads, and until when.
 	{
-		name: "unknown-plan-is-stored", breaks: "A plan that nobody answered counts as stored.",
+		name: "unknown-plan-is-stored", breaks: "A plan whose write got no answer counts as stored.",
 		file: "internal/leader/write.go",
 		old: `	case Lost:
 		l.end(`,
@@ -133,7 +140,7 @@ var planned = []mutant{
 
 	// The leader: urgent before optional, never wedged.
 	{
-		name: "urgent-moves", breaks: "A plan for what has no owner moves other partitions as well.",
+		name: "urgent-moves", breaks: "A plan for partitions without an owner also moves other partitions.",
 		file: "internal/leader/plan.go",
 		old:  `			if w != strategy.None && made.Next[i] != w {`,
 		new:  `			if w == strategy.None && made.Next[i] != w && len(made.Next) < 0 {`,
@@ -158,7 +165,7 @@ var planned = []mutant{
 		new:  `case l.writing != nil, l.question != nil, now.Before(l.pace.write):`,
 	},
 	{
-		name: "blind-leader-leads-on", breaks: "A leader that does not see the heartbeats leads on.",
+		name: "blind-leader-leads-on", breaks: "A leader that does not see the heartbeats goes on leading.",
 		file: "internal/leader/leader.go",
 		old:  `	if !l.blind.IsZero() && !now.Before(l.blind.Add(l.sight())) {`,
 		new:  `	if !l.blind.IsZero() && l.cfg.Term == 0 {`,
@@ -186,13 +193,13 @@ var planned = []mutant{
 		new: ``,
 	},
 	{
-		name: "old-format-ignored", breaks: "Records are written in the newest format whoever reads them.",
+		name: "old-format-ignored", breaks: "Records are written in the newest format even if a worker cannot read it.",
 		file: "internal/leader/write.go",
 		old:  `min(l.roster.format(), record.FormatPacked)`,
 		new:  `record.FormatPacked`,
 	},
 	{
-		name: "pending-capacity-forgotten", breaks: "A plan for something else makes a changed capacity forgotten.",
+		name: "pending-capacity-forgotten", breaks: "A plan for another reason makes the leader forget a changed capacity.",
 		file: "internal/leader/plan.go",
 		old:  `	if d.Moves || !l.topo.Altered() {`,
 		new:  `	if d.Moves || l != nil {`,
@@ -200,7 +207,7 @@ var planned = []mutant{
 
 	// The state machine.
 	{
-		name: "overwritten-heartbeat-ignored", breaks: "A worker whose heartbeat somebody overwrote counts as gone at once, for a new leader.",
+		name: "overwritten-heartbeat-ignored", breaks: "To a new leader, a worker whose heartbeat was overwritten counts as gone at once.",
 		file: "internal/leader/leader.go",
 		old: `		l.garbled(now, f)
 `,
@@ -208,7 +215,7 @@ var planned = []mutant{
 		likely: "GarbageMakesNoSecondOwner|CanDieAllTheSame",
 	},
 	{
-		name: "other-capacity-ignored", breaks: "A new leader does not see that a worker has another capacity than was planned for.",
+		name: "other-capacity-ignored", breaks: "A new leader does not notice that a worker's capacity differs from the one in the plan.",
 		file: "internal/leader/leader.go",
 		old: `		l.compareMembers(now)
 `,
@@ -218,19 +225,19 @@ var planned = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "leavers-rebalanced", breaks: "Where all leave, partitions are moved between them.",
+		name: "leavers-rebalanced", breaks: "When all workers leave, partitions move between them.",
 		file: "internal/leader/plan.go",
 		old:  `d.Moves && l.roster.takes(d.Members, away)`,
 		new:  `d.Moves`,
 	},
 	{
-		name: "leavers-left-alone", breaks: "Where all leave, what has no owner is given to none of them.",
+		name: "leavers-left-alone", breaks: "When all workers leave, partitions without an owner go to none of them.",
 		file: "internal/ledger/propose.go",
 		old:  `(!p.target.leaving || allLeave)`,
 		new:  `!p.target.leaving`,
 	},
 	{
-		name: "quick-confirmations", breaks: "Listings in one instant confirm that most of the list is gone.",
+		name: "quick-confirmations", breaks: "Several listings at the same moment confirm a shrunken list.",
 		file: "internal/leader/shrink.go",
 		old:  `case !now.Before(s.shrunk.last.Add(relistFirst)):`,
 		new:  `default:`,
@@ -238,35 +245,35 @@ var planned = []mutant{
 
 	// What is told of a wait.
 	{
-		name: "grants-without-deadline", breaks: "A leader does not notice that what it granted is not taken up.",
+		name: "grants-without-deadline", breaks: "A leader does not notice that a worker has not taken up its grants.",
 		file:   "internal/leader/plan.go",
 		old:    `		l.reportUnapplied(r)`,
 		new:    ``,
 		likely: "HookThatHangs",
 	},
 	{
-		name: "unapplied-again", breaks: "A worker that does not take up what it is granted is reported with every plan.",
+		name: "unapplied-again", breaks: "A worker that has not taken up its grants is reported with every plan.",
 		file:   "internal/leader/told.go",
 		old:    `if !is || l.roster.behind[id] > 0 {`,
 		new:    `if !is {`,
 		likely: "HookThatHangs",
 	},
 	{
-		name: "unapplied-never-again", breaks: "A worker that has caught up is never reported again.",
+		name: "unapplied-never-again", breaks: "A worker that was late once is never reported again.",
 		file:   "internal/leader/told.go",
 		old:    `told && f.Applied >= version {`,
 		new:    `told && f.Applied > version+1 {`,
 		likely: "HookThatHangs",
 	},
 	{
-		name: "stuck-worker-told-with-each-heartbeat", breaks: "A leader reports what a worker waits for with each heartbeat.",
+		name: "stuck-worker-told-with-each-heartbeat", breaks: "A leader reports a worker's wait again with each heartbeat.",
 		file:   "internal/leader/told.go",
 		old:    `	if slices.Equal(before, f.Stuck) {`,
 		new:    `	if before = nil; len(f.Stuck) == 0 {`,
 		likely: "Scripts",
 	},
 	{
-		name: "gathering-said-again", breaks: "A cold start says with each worker for how many more it waits.",
+		name: "gathering-said-again", breaks: "A cold start logs its wait again with each worker that joins.",
 		file:   "internal/leader/told.go",
 		old:    `	if gathers == l.gathers {`,
 		new:    `	if !gathers && !l.gathers {`,
@@ -275,7 +282,7 @@ var planned = []mutant{
 
 	// What is measured.
 	{
-		name: "ownerless-since-the-marker", breaks: "What a crashed worker had counts as ownerless only since its heartbeat expired.",
+		name: "ownerless-since-the-marker", breaks: "The partitions of a crashed worker count as without an owner only from the expiry of its heartbeat.",
 		file: "internal/leader/measure.go",
 		old:  `s.loose[e.Partition] = loose{since, e.Worker}`,
 		new:  `s.loose[e.Partition] = loose{now, e.Worker}; _ = since`,
@@ -287,13 +294,13 @@ var planned = []mutant{
 		new:  `if before.owner != "" {`,
 	},
 	{
-		name: "returned-planned-without", breaks: "A plan is adopted that was made without a member that has come back meanwhile.",
+		name: "returned-planned-without", breaks: "A plan is used although a member that it left out has come back meanwhile.",
 		file: "internal/leader/plan.go",
 		old:  `if l.anew = !l.anew && l.returned(a.decision.Members); l.anew {`,
 		new:  `if false {`,
 	},
 	{
-		name: "emptied-store-believed", breaks: "A leader that finds an emptied store grants what sessions hold that have applied more than the store knows.",
+		name: "emptied-store-believed", breaks: "After the store was emptied, a leader grants partitions that sessions hold by versions that the store has lost.",
 		file: "internal/leader/plan.go",
 		old: `	if !l.draft.planned {
 		l.ledger.Forgotten(l.newest, now.UnixMilli())
@@ -302,7 +309,7 @@ var planned = []mutant{
 		new: ``,
 	},
 	{
-		name: "older-copy-believed", breaks: "A leader grants what sessions hold of which an older copy of the store knows nothing.",
+		name: "older-copy-believed", breaks: "After the store was restored from an older copy, a leader grants partitions that newer sessions hold.",
 		file: "internal/leader/takeover.go",
 		old:  `if l.draft.planned { // otherwise they go on until there is a plan`,
 		new:  `if false {`,

@@ -22,14 +22,14 @@ var learnt = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "most-lost-at-once", breaks: "A list that lost most of its partitions is taken over at once.",
+		name: "most-lost-at-once", breaks: "A list that lost most of its partitions is used at once.",
 		file:   "internal/leader/shrink.go",
 		old:    `if s.shrunk.times >= l.cfg.ShrinkConfirmations {`,
 		new:    `if s.shrunk.times >= 1 {`,
 		likely: "Scripts",
 	},
 	{
-		name: "half-lost-counts-as-most", breaks: "A list that lost half of its partitions is not taken as it is.",
+		name: "half-lost-counts-as-most", breaks: "A list that lost half of its partitions already needs confirmation.",
 		file:   "internal/leader/shrink.go",
 		old:    `return 2*kept < len(base.ids)+base.unknown`,
 		new:    `return 2*kept <= len(base.ids)+base.unknown`,
@@ -43,7 +43,7 @@ var learnt = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "failure-confirms", breaks: "A listing that fails does not end a row of listings that agree.",
+		name: "failure-confirms", breaks: "A failed listing does not interrupt a row of listings that agree.",
 		file: "internal/leader/sources.go",
 		old: `	l.source.shrunk.times = 0 // listings in a row agree only where each of them is one
 `,
@@ -51,7 +51,7 @@ var learnt = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "loss-compared-with-additions", breaks: "What an unconfirmed list adds counts when the next one is compared.",
+		name: "loss-compared-with-additions", breaks: "The additions of an unconfirmed list count when the next list is compared.",
 		file: "internal/leader/shrink.go",
 		old: `	base := s.divided()
 `,
@@ -60,7 +60,7 @@ var learnt = []mutant{
 		likely: "Scripts|Promises",
 	},
 	{
-		name: "additions-wait", breaks: "What an unconfirmed list adds gets no owner before it is confirmed.",
+		name: "additions-wait", breaks: "The additions of an unconfirmed list get no owner until it is confirmed.",
 		file: "internal/leader/shrink.go",
 		old: `	return l.both(list, base, len(kept))
 `,
@@ -77,22 +77,23 @@ var learnt = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "nobody-asks-again", breaks: "A leader waits for somebody else to confirm a list.",
+		name: "nobody-asks-again", breaks: "A leader does not list again by itself to confirm a list.",
 		file: "internal/leader/shrink.go",
 		old: `	l.pace.list = s.shrunk.last.Add(pause)
 	return`,
-		new:    `	return`,
+		new: `	_ = pause
+	return`,
 		likely: "Scripts",
 	},
 	{
-		name: "restless-asked-every-second", breaks: "A source that says something else each time is asked once a second for ever.",
+		name: "restless-asked-every-second", breaks: "A source that returns a different list each time is listed once a second for ever.",
 		file:   "internal/leader/shrink.go",
 		old:    `min(max(2*s.shrunk.pause, relistFirst), relistMost)`,
 		new:    `relistFirst`,
 		likely: "Scripts",
 	},
 	{
-		name: "last-change-counts", breaks: "The pause before a listing counts from the last change instead of the first: a stream of changes starves it.",
+		name: "last-change-counts", breaks: "The pause before a listing counts from the last change instead of the first, so steady changes prevent it.",
 		file:   "internal/leader/sources.go",
 		old:    `if l.stage != reading && l.pace.relist.IsZero() {`,
 		new:    `if l.stage != reading {`,
@@ -138,7 +139,7 @@ var learnt = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "asked-counts-as-planned", breaks: "A list that the strategy is being asked about counts as planned for.",
+		name: "asked-counts-as-planned", breaks: "A list counts as planned while the strategy is still computing.",
 		file: "internal/leader/sources.go",
 		old:  `change(l.draft.taken, `,
 		new:  `change(l.draft.list, `,
@@ -158,7 +159,7 @@ var learnt = []mutant{
 		new:  `ledger.New(l.cfg.Term, 0)`,
 	},
 	{
-		name: "dead-of-records-forgotten", breaks: "A new leader believes that who is in the records and not there still holds.",
+		name: "dead-of-records-forgotten", breaks: "A new leader believes that absent workers in the records still hold their partitions.",
 		file: "internal/leader/takeover.go",
 		old: `		if !alive || w.session > session {
 `,
@@ -168,7 +169,7 @@ var learnt = []mutant{
 
 	// The leader: urgent before optional, never wedged.
 	{
-		name: "lookup-error-ignored", breaks: "A new leader that cannot find out how members went takes them for crashed.",
+		name: "lookup-error-ignored", breaks: "A new leader that cannot find out how members left treats them as crashed.",
 		file: "internal/leader/takeover.go",
 		old: `	if f.Err != nil {
 		l.end(FenceLost, fmt.Errorf("look up absent members: %w", f.Err))
@@ -184,7 +185,7 @@ var learnt = []mutant{
 		new:  `		workers[i].Cordoned = away[id] && all && !all || workers[i].Cordoned && !all`,
 	},
 	{
-		name: "promise-not-broken", breaks: "What a worker was to get waits for that worker when it is gone.",
+		name: "promise-not-broken", breaks: "A partition on its way to a worker that has gone waits for that worker.",
 		file: "internal/leader/roster.go",
 		old: `	l.breakPromises(id)
 }`,
@@ -207,7 +208,7 @@ var learnt = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "unreadable-record-ignored", breaks: "A new leader grants what is named in a record that it cannot read.",
+		name: "unreadable-record-ignored", breaks: "A new leader grants partitions that only an unreadable record names.",
 		file: "internal/leader/takeover.go",
 		old: `		l.ledger.Unreadable(id)
 `,
@@ -217,7 +218,7 @@ var learnt = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "leaver-keeps-its-home", breaks: "What a drained worker had is still at home with its ID.",
+		name: "leaver-keeps-its-home", breaks: "The partitions of a drained worker keep its ID as their home.",
 		file: "internal/leader/roster.go",
 		old:  `	if !w.leaving {`,
 		new:  `	if !w.leaving || id != "" {`,
@@ -225,7 +226,7 @@ var learnt = []mutant{
 
 	// What is told of a wait.
 	{
-		name: "found-grants-without-deadline", breaks: "A new leader does not wait for anybody to apply what the one before stored.",
+		name: "found-grants-without-deadline", breaks: "A new leader does not watch whether workers apply the last plan of its predecessor.",
 		file:   "internal/leader/takeover.go",
 		old:    `now.Add(l.cfg.HandoffTimeout), l.ledger.Records()}`,
 		new:    `now.Add(l.cfg.HandoffTimeout), nil}`,

@@ -13,7 +13,7 @@ var held = []mutant{
 		new:  `(p.holder == nil || p.releasing) && (l.unread == 0 || p.sure) &&`,
 	},
 	{
-		name: "granted-back-while-releasing", breaks: "A partition is given back to its holder before that has let go.",
+		name: "granted-back-while-releasing", breaks: "A partition is granted to its holder again before the holder has let go.",
 		file: "internal/ledger/propose.go",
 		old: `		case p.releasing:
 `,
@@ -27,19 +27,19 @@ var held = []mutant{
 		new:  `p.target.member && p.target.number > 0`,
 	},
 	{
-		name: "epoch-not-advanced", breaks: "The next owner of an orphan gets the epoch of the one before.",
+		name: "epoch-not-advanced", breaks: "The next owner of a partition gets the epoch of its last owner.",
 		file: "internal/ledger/propose.go",
 		old:  `Session: p.target.number, Epoch: w.Version}`,
 		new:  `Session: p.target.number, Epoch: cmp.Or(p.epoch, w.Version)}`,
 	},
 	{
-		name: "gone-and-not-revoked", breaks: "A partition that the source lists no more stays with its owner.",
+		name: "gone-and-not-revoked", breaks: "A partition that the source no longer lists stays with its owner.",
 		file: "internal/ledger/propose.go",
 		old:  `(!p.listed() || !p.sure`,
 		new:  `(!p.sure`,
 	},
 	{
-		name: "died-while-written", breaks: "A session that ended while it was granted something holds it for ever.",
+		name: "died-while-written", breaks: "A session that ended during a grant holds the partition for ever.",
 		file: "internal/ledger/propose.go",
 		old:  `case e.Session <= x.ended:`,
 		new:  `case e.Session <= x.ended && e.Session == 0:`,
@@ -75,7 +75,7 @@ var held = []mutant{
 		new:  `	if w.applied == 0 {`,
 	},
 	{
-		name: "old-news-believed", breaks: "What a session that has ended says counts.",
+		name: "old-news-believed", breaks: "A heartbeat of a session that has ended still counts.",
 		file: "internal/ledger/sessions.go",
 		old:  `if number <= w.ended || number < w.number {`,
 		new:  `if number < w.ended {`,
@@ -108,7 +108,7 @@ var held = []mutant{
 		new: ``,
 	},
 	{
-		name: "version-not-restored", breaks: "Versions do not go on above those of the records.",
+		name: "version-not-restored", breaks: "New versions do not continue above those in the records.",
 		file: "internal/ledger/ledger.go",
 		old: `	l.version = max(l.version, r.Version)
 	w := l.worker(r.Worker)`,
@@ -117,7 +117,7 @@ var held = []mutant{
 
 	// The leader: urgent before optional, never wedged.
 	{
-		name: "grant-not-touched", breaks: "A worker that begins a new session is not granted what is meant for it.",
+		name: "grant-not-touched", breaks: "A worker that begins a new session does not get the partitions that are meant for it.",
 		file: "internal/ledger/sessions.go",
 		old: `	for _, p := range w.targets {
 		l.touch(p)
@@ -128,14 +128,14 @@ var held = []mutant{
 
 	// The state machine.
 	{
-		name: "home-forgotten", breaks: "What a worker had is forgotten as soon as it is given away.",
+		name: "home-forgotten", breaks: "The home of a partition is forgotten as soon as another worker gets it.",
 		file:   "internal/ledger/ledger.go",
 		old:    `if p.target != nil && (p.home == nil || p.home.member) {`,
 		new:    `if p.target != nil {`,
 		likely: "ComesBack",
 	},
 	{
-		name: "granted-before-known", breaks: "An empty record is not asked to be acknowledged before what cannot be read is granted.",
+		name: "granted-before-known", breaks: "Partitions of an unreadable record are granted before the worker has acknowledged an empty one.",
 		file:   "internal/ledger/propose.go",
 		old:    `p.holder == nil && (l.unread == 0 || p.sure) &&`,
 		new:    `p.holder == nil &&`,
@@ -149,14 +149,14 @@ var held = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "forgotten-record-stands", breaks: "An older copy of a record gives back what its session let go for another since.",
+		name: "forgotten-record-stands", breaks: "A record from an older copy of the store gives a session partitions that it has let go of since.",
 		file:   "internal/ledger/propose.go",
 		old:    `!p.sure && p.holder.unread != nil || `,
 		new:    ``,
 		likely: "Scripts",
 	},
 	{
-		name: "releasing-counts-as-sure", breaks: "What was being let go when the leader changed is granted, though an unreadable record may grant it.",
+		name: "releasing-counts-as-sure", breaks: "A partition that was being released when the leader changed is granted although an unreadable record may grant it.",
 		file:   "internal/ledger/sessions.go",
 		old:    `p.sure = !p.releasing`,
 		new:    `p.sure = true`,
@@ -173,13 +173,13 @@ var held = []mutant{
 }`,
 	},
 	{
-		name: "unread-held-counts-as-known", breaks: "What only an unreadable record named is granted while a handler of it has not returned.",
+		name: "unread-held-counts-as-known", breaks: "A partition that only an unreadable record names is granted while its handler still runs.",
 		file: "internal/ledger/sessions.go",
 		old:  `for _, id := range w.holding {`,
 		new:  `for _, id := range w.holding[:0] {`,
 	},
 	{
-		name: "fewer-held-is-no-news", breaks: "A partition that is let go after its version was acknowledged is never granted.",
+		name: "fewer-held-is-no-news", breaks: "A partition whose handler returns after the acknowledgement of its version is never granted.",
 		file: "internal/ledger/sessions.go",
 		old:  `applied == w.applied && slices.Equal(holding, w.holding) {`,
 		new:  `applied == w.applied {`,
@@ -187,19 +187,19 @@ var held = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "leaver-granted", breaks: "A worker that leaves is granted what was on its way to it.",
+		name: "leaver-granted", breaks: "A worker that leaves still gets the partitions that were on their way to it.",
 		file: "internal/ledger/propose.go",
 		old:  `(!p.target.leaving || allLeave)`,
 		new:  `true`,
 	},
 	{
-		name: "let-go-for-a-leaver", breaks: "A worker lets go of what nobody will take, because the worker that should have it leaves.",
+		name: "let-go-for-a-leaver", breaks: "A worker is asked to let go of partitions although their next owner leaves.",
 		file: "internal/ledger/propose.go",
 		old:  `p.target != p.holder && !p.target.leaving`,
 		new:  `p.target != p.holder`,
 	},
 	{
-		name: "leaver-may-stay-unnoticed", breaks: "A later session that stays does not get what it should have.",
+		name: "leaver-may-stay-unnoticed", breaks: "A later session of a worker that stays does not get its partitions.",
 		file: "internal/ledger/ledger.go",
 		old: `	w.leaving = leaves
 	for _, p := range w.targets {
@@ -221,7 +221,7 @@ var held = []mutant{
 
 	// The journal, and who observes.
 	{
-		name: "journal-without-former", breaks: "The journal does not tell who had a partition before.",
+		name: "journal-without-former", breaks: "The journal does not name the former owner of a partition.",
 		file: "internal/ledger/ledger.go",
 		old: `	p.former = p.holder
 `,

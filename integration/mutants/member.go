@@ -7,25 +7,25 @@ package main
 var joined = []mutant{
 	// How long a lease is trusted.
 	{
-		name: "trust-ignores-claim", breaks: "The session is trusted as long as its heartbeat is, whatever became of its claim.",
+		name: "trust-ignores-claim", breaks: "A session is trusted as long as its heartbeat, even without a valid claim.",
 		file: "internal/member/session.go",
 		old:  `earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil())`,
 		new:  `m.session.beat.TrustedUntil()`,
 	},
 	{
-		name: "trust-ignores-heartbeat", breaks: "The session is trusted as long as its claim is, whatever became of its heartbeat.",
+		name: "trust-ignores-heartbeat", breaks: "A session is trusted as long as its claim, even without a valid heartbeat.",
 		file: "internal/member/session.go",
 		old:  `earlier(m.session.beat.TrustedUntil(), m.session.claim.TrustedUntil())`,
 		new:  `m.session.claim.TrustedUntil()`,
 	},
 	{
-		name: "no-self-fencing", breaks: "A session whose trust has ended goes on until the store says so.",
+		name: "no-self-fencing", breaks: "A session whose trust has ended goes on until the store refuses a write.",
 		file: "internal/member/session.go",
 		old:  `	m.lose(now, fmt.Errorf("no heartbeat or claim renewal was acknowledged in time: %w", store.ErrLate))`,
 		new:  `	_ = fmt.Errorf("%w", store.ErrLate)`,
 	},
 	{
-		name: "leadership-not-retried", breaks: "A renewal of the lease on leadership that failed once is not tried again.",
+		name: "leadership-not-retried", breaks: "A leader does not repeat a failed renewal of its lease.",
 		file: "internal/member/election.go",
 		old:  `Pause: electionRetry, LongestPause: electionRetry,`,
 		new:  `Pause: time.Hour, LongestPause: time.Hour,`,
@@ -43,7 +43,7 @@ var joined = []mutant{
 
 	// What a worker takes up, and when it says that it has let go.
 	{
-		name: "hook-not-hurried", breaks: "A hook that gives up when the trust ends has all the time that a clean leave has.",
+		name: "hook-not-hurried", breaks: "After the end of the trust, the hook that gives everything up has as much time as in a clean leave.",
 		file: "internal/member/session.go",
 		old: `		m.dueBy(dueHurry, now, m.letGoBy())
 `,
@@ -61,7 +61,7 @@ var joined = []mutant{
 	}`,
 	},
 	{
-		name: "deposed-leader-goes-on", breaks: "A leader that is told of its end keeps its calculator.",
+		name: "deposed-leader-goes-on", breaks: "A leader that learns that it is deposed keeps its calculator.",
 		file: "internal/member/lead.go",
 		old: `	m.report(err)
 	m.ceaseToLead(now)
@@ -75,14 +75,14 @@ var joined = []mutant{
 		new:  `if e.fence.Term != 0 && term < e.fence.Term {`,
 	},
 	{
-		name: "no-refence", breaks: "A leader that may not use its fence any more begins no new term.",
+		name: "no-refence", breaks: "A leader that lost its fence begins no new term.",
 		file: "internal/member/lead.go",
 		old: `	m.tellElector(&NewTerm{f.Fence})
 `,
 		new: ``,
 	},
 	{
-		name: "terms-without-pace", breaks: "A worker begins as many terms as it has reason to.",
+		name: "terms-without-pace", breaks: "Nothing limits how many terms a worker begins.",
 		file: "internal/member/electionpace.go",
 		old:  `	p.due = p.due.Add(p.step)`,
 		new:  `	p.due = now`,
@@ -94,14 +94,14 @@ var joined = []mutant{
 		new:  `case f.Fence.Term < e.floor && f.Err != nil:`,
 	},
 	{
-		name: "new-term-waits", breaks: "A leader that needs a new term begins it when it would have renewed its lease anyway.",
+		name: "new-term-waits", breaks: "A leader that needs a new term waits for the next renewal of its lease.",
 		file: "internal/member/election.go",
 		old: `			e.hold.Hurry(now) // the renewal of a new term goes with the next write
 `,
 		new: ``,
 	},
 	{
-		name: "abstained-for-good", breaks: "A campaign that comes due while its worker abstains is not planned for later.",
+		name: "abstained-for-good", breaks: "A campaign that is due while its worker abstains is dropped instead of delayed.",
 		file: "internal/member/election.go",
 		old: `		e.plan(at, 0)
 		return
@@ -120,19 +120,19 @@ var joined = []mutant{
 
 	// The state machine.
 	{
-		name: "running-ends-like-a-start", breaks: "A worker that has been ready ends when the store says no.",
+		name: "running-ends-like-a-start", breaks: "A running worker ends when the store refuses to open, as at a start.",
 		file: "internal/member/start.go",
 		old:  `if !m.ready && !f.Transient {`,
 		new:  `if !f.Transient {`,
 	},
 	{
-		name: "full-is-no-free-id", breaks: "A start that failed for another reason says that there was no free ID.",
+		name: "full-is-no-free-id", breaks: "A start that failed for another reason reports that no ID was free.",
 		file: "internal/member/start.go",
 		old:  `if errors.Is(m.claimErr, store.ErrNoFreeID) {`,
 		new:  `if m.claimErr != nil {`,
 	},
 	{
-		name: "id-may-be-free", breaks: "A hook that gives up may run until the heartbeat expires, although the ID is free sooner.",
+		name: "id-may-be-free", breaks: "The hook that gives everything up may run until the heartbeat expires although the ID is free sooner.",
 		file:   "internal/member/session.go",
 		old:    `return earlier(by(m.session.beat, m.cfg.HeartbeatTTL), by(m.session.claim, m.cfg.WorkerIDTTL))`,
 		new:    `return by(m.session.beat, m.cfg.HeartbeatTTL)`,
@@ -141,7 +141,7 @@ var joined = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "drain-forgotten-on-rejoin", breaks: "A worker that drains and loses its session is a newcomer like any other in the next.",
+		name: "drain-forgotten-on-rejoin", breaks: "A draining worker that loses its session forgets the drain in the next one.",
 		file:   "internal/member/session.go",
 		old:    `Standing: m.standing, Begun`,
 		new:    `Standing: Standing{Cordoned: m.standing.Cordoned}, Begun`,
@@ -171,7 +171,7 @@ var joined = []mutant{
 
 	// What is told of a wait.
 	{
-		name: "id-wait-not-bounded", breaks: "A worker that finds no ID again waits in silence.",
+		name: "id-wait-not-bounded", breaks: "A worker that waits for an ID again does not report that wait.",
 		file: "internal/member/start.go",
 		old: `	m.awaitID(now)
 `,
@@ -179,7 +179,7 @@ var joined = []mutant{
 		likely: "FindsNoIDAgain",
 	},
 	{
-		name: "format-not-bounded", breaks: "A worker that cannot read its record takes nothing up and is healthy.",
+		name: "format-not-bounded", breaks: "A worker that cannot read its record takes nothing up, and still counts as healthy.",
 		file: "internal/member/lead.go",
 		old: `		m.awaitFormat(now, f.Err)
 `,
@@ -190,7 +190,7 @@ var joined = []mutant{
 
 	// What a member decides.
 	{
-		name: "prior-claim-as-it-was", breaks: "A worker that takes long to give up takes its own claim for expired, and waits for it.",
+		name: "prior-claim-as-it-was", breaks: "A worker that takes long to give everything up considers its own claim expired, and waits for it.",
 		file: "internal/member/session.go",
 		old: `		m.prior = &claim
 	}
@@ -207,26 +207,26 @@ var joined = []mutant{
 		new: `		m.degrade(false)`,
 	},
 	{
-		name: "store-opened-twice", breaks: "A worker opens the store while it is being opened, and two claimers follow.",
+		name: "store-opened-twice", breaks: "A worker opens the store twice at the same time, which starts two claimers.",
 		file: "internal/member/start.go",
 		old:  `	m.opens = true`,
 		new:  `	m.opens = false`,
 	},
 	{
-		name: "elected-without-trust", breaks: "A worker that hears late of the heartbeat for its term leads without trust.",
+		name: "elected-without-trust", breaks: "A worker that gets the heartbeat for its term too late leads without trust.",
 		file: "internal/member/lead.go",
 		old: `		m.tellHeartbeat(&Beat{m.session.fence}) // this was heard of late; what comes next decides
 		return`,
 		new: ``,
 	},
 	{
-		name: "elector-without-trust", breaks: "An elector is replaced although the trust is over and only not said to be.",
+		name: "elector-without-trust", breaks: "An elector is replaced although the trust is over, before that is reported.",
 		file: "internal/member/lead.go",
 		old:  `	case m.trusted(now):`,
 		new:  `	case now.After(m.session.joined):`,
 	},
 	{
-		name: "failed-elector-keeps-its-term", breaks: "A worker leads in the term of an elector that has failed, and not in the next one.",
+		name: "failed-elector-keeps-its-term", breaks: "A worker leads in the term of a failed elector instead of the next term.",
 		file: "internal/member/failure.go",
 		old:  `		m.session.fence = store.Fence{} // what`,
 		new:  `		_ = store.Fence{} // what`,
@@ -234,7 +234,7 @@ var joined = []mutant{
 
 	// What is asked from outside.
 	{
-		name: "control-late-bound", breaks: "A later request gives a drain more time.",
+		name: "control-late-bound", breaks: "A second drain request extends the time of the first.",
 		file: "internal/member/stand.go",
 		old:  `		m.dueBy(dueDrain, now, by)`,
 		new:  `		m.due(dueDrain, now, by)`,

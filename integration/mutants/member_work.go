@@ -19,7 +19,7 @@ var followed = []mutant{
 		new:  `f.wanted.Session != r.Session || r.Version >= 0 {`,
 	},
 	{
-		name: "rollback-not-noticed", breaks: "A follower accepts a term or a version below one it has seen.",
+		name: "rollback-not-noticed", breaks: "A follower accepts a lower term or version than it has seen.",
 		file: "internal/member/following.go",
 		old:  `if p.Term < f.position.Term || p.Version < f.position.Version {`,
 		new:  `if p.Term < f.position.Term && p.Version < 0 {`,
@@ -46,14 +46,14 @@ var followed = []mutant{
 		new: `	if !w.letGo {`,
 	},
 	{
-		name: "foreign-first-record", breaks: "A worker runs what another application lists that started together with it.",
+		name: "foreign-first-record", breaks: "A worker runs the partitions of another application that started at the same time.",
 		file:   "internal/member/following.go",
 		old:    `case !f.cfg.Suspect(f.plan):`,
 		new:    `case f.wanted != nil:`,
 		likely: "StartTogether",
 	},
 	{
-		name: "compared-once", breaks: "A worker whose source fails while it is compared with the group is never given anything.",
+		name: "compared-once", breaks: "A worker whose source fails during the comparison with the group never gets partitions.",
 		file:   "internal/member/following.go",
 		old:    `		f.notBefore = now.Add(followingCompare)`,
 		new:    `		f.foreign = true`,
@@ -70,7 +70,7 @@ var followed = []mutant{
 
 	// Handlers of partitions.
 	{
-		name: "deaf-handler-keeps-its-worker-out", breaks: "A fenced worker does not rejoin while one handler is deaf.",
+		name: "deaf-handler-keeps-its-worker-out", breaks: "A fenced worker does not rejoin while one handler ignores its context.",
 		file: "internal/member/winddown.go",
 		old: `		m.do(&Abandon{w.generation})
 `,
@@ -79,25 +79,25 @@ var followed = []mutant{
 
 	// What leaves the store when a worker leaves.
 	{
-		name: "removal-beside-its-writer", breaks: "What a worker has in a bucket is deleted while an actor may still write there.",
+		name: "removal-beside-its-writer", breaks: "A worker's entry is deleted while an actor may still write it.",
 		file: "internal/member/winddown.go",
 		old:  `m.runs[writers[b]] > 0 || `,
 		new:  ``,
 	},
 	{
-		name: "fenced-rejoin-deletes", breaks: "A session that is lost deletes its heartbeat, and its worker seems to have left cleanly.",
+		name: "fenced-rejoin-deletes", breaks: "A lost session deletes its heartbeat, so its worker seems to have left cleanly.",
 		file: "internal/member/winddown.go",
 		old:  `m.runs[writers[b]] > 0 || w.rejoin && w.fenced {`,
 		new:  `m.runs[writers[b]] > 0 {`,
 	},
 	{
-		name: "fenced-leave-leaves-entries", breaks: "A leave without trust takes its entries for gone.",
+		name: "fenced-leave-leaves-entries", breaks: "A leave without trust assumes that its entries are gone.",
 		file: "internal/member/winddown.go",
 		old:  `	return w.gone[store.Election] && w.gone[store.Heartbeats] && w.gone[store.StableIDs]`,
 		new:  `	return w.fenced || w.gone[store.Election] && w.gone[store.Heartbeats] && w.gone[store.StableIDs]`,
 	},
 	{
-		name: "hooks-take-the-whole-budget", breaks: "A hook that heeds its context leaves no time to delete the entries.",
+		name: "hooks-take-the-whole-budget", breaks: "The context of the last hook ends too late to leave time for deleting the entries.",
 		file:   "internal/member/winddown.go",
 		old:    `return m.leaveBy.Add(-m.cfg.ShutdownTimeout / 8)`,
 		new:    `return m.leaveBy.Add(m.cfg.ShutdownTimeout)`,
@@ -113,14 +113,14 @@ var followed = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "drained-before-granted", breaks: "A leader that drains leaves before what it had is granted to others.",
+		name: "drained-before-granted", breaks: "A draining leader leaves before its partitions are granted to other workers.",
 		file:   "internal/member/following.go",
 		old:    `is := f.synced && !f.recorded`,
 		new:    `is := f.synced`,
 		likely: "ADrainHandsEverythingOver",
 	},
 	{
-		name: "drain-left-unsaid", breaks: "A drain that ends early says that it is complete.",
+		name: "drain-left-unsaid", breaks: "A drain that ends early reports that it is complete.",
 		file: "internal/member/winddown.go",
 		old: `		m.do(&NoteLeft{})
 `,
@@ -131,14 +131,14 @@ var followed = []mutant{
 
 	// What is told of a wait.
 	{
-		name: "call-not-bounded", breaks: "A hook that hangs is nobody's wait.",
+		name: "call-not-bounded", breaks: "A hanging hook is not reported as a wait.",
 		file:   "internal/member/waits.go",
 		old:    `	m.await("", w)`,
 		new:    `	_ = w`,
 		likely: "HookThatHangs",
 	},
 	{
-		name: "wait-told-again", breaks: "The end of a wait does not end what is said of it.",
+		name: "wait-told-again", breaks: "A wait that is over stays in the heartbeat.",
 		file: "internal/member/waits.go",
 		old: `	delete(m.waits, key)
 `,
@@ -165,7 +165,7 @@ var followed = []mutant{
 		likely: "HookThatHangs",
 	},
 	{
-		name: "give-up-not-bounded", breaks: "That a session does not end because a hook does not return is nobody's wait.",
+		name: "give-up-not-bounded", breaks: "A session that cannot end because of a hook is not reported as a wait.",
 		file: "internal/member/winddown.go",
 		old: `	m.awaitGiveUp(now)
 `,
@@ -184,7 +184,7 @@ var followed = []mutant{
 		likely: "FindsNoIDAgain",
 	},
 	{
-		name: "request-to-leave-lost", breaks: "A request to leave is lost with the manager that fails over it.",
+		name: "request-to-leave-lost", breaks: "A request to leave is lost if the manager panics while it handles it.",
 		file:   "internal/member/member.go",
 		old:    `	if f.LeaveAsked {`,
 		new:    `	if f == nil {`,
@@ -199,7 +199,7 @@ var followed = []mutant{
 		new:  `m.due(dueAbandon, now, m.letGoBy())`,
 	},
 	{
-		name: "held-up-is-late", breaks: "A worker that was held up judges that nothing happened before it hears what did.",
+		name: "held-up-is-late", breaks: "A worker that was delayed acts on its deadlines before it reads its messages.",
 		file: "internal/member/member.go",
 		old:  "	case *Ticked:\n		m.tick(now, f.At)",
 		new:  "	case *Ticked:\n		m.tick(now, now)",
@@ -207,7 +207,7 @@ var followed = []mutant{
 
 	// What is asked from outside.
 	{
-		name: "control-bound-lost-in-a-panic", breaks: "The time of a drain is forgotten when the manager is restarted.",
+		name: "control-bound-lost-in-a-panic", breaks: "A restart of the manager forgets the time limit of a drain.",
 		file: "internal/member/member.go",
 		old:  `	m.drainWithin(now, m.cfg.Before.DrainBy)`,
 		new:  ``,

@@ -7,7 +7,7 @@ package main
 var outside = []mutant{
 	// What a worker takes up, and when it says that it has let go.
 	{
-		name: "bucket-behind", breaks: "A bucket is read from a replica that is behind.",
+		name: "bucket-behind", breaks: "The list is read from a replica that lags.",
 		file: "source/snapshot.go",
 		old: `	if known < upTo {
 `,
@@ -23,7 +23,7 @@ var outside = []mutant{
 		likely: "Bucket",
 	},
 	{
-		name: "bucket-made-anew-unseen", breaks: "A Watch goes on for a bucket that was made anew.",
+		name: "bucket-made-anew-unseen", breaks: "Watch goes on although its bucket was created again.",
 		file: "source/kv.go",
 		old: `			if !is.created.Equal(was.created) {
 `,
@@ -40,7 +40,7 @@ var outside = []mutant{
 		likely: "File",
 	},
 	{
-		name: "broken-result-listed", breaks: "A result that broke off counts as a list.",
+		name: "broken-result-listed", breaks: "A result that was cut off counts as a complete list.",
 		file: "source/sql.go",
 		old: `	if err := rows.Err(); err != nil { // a result that broke off is no list
 `,
@@ -49,7 +49,7 @@ var outside = []mutant{
 		likely: "Result",
 	},
 	{
-		name: "order-is-a-change", breaks: "The rows of a query in another order count as another list.",
+		name: "order-is-a-change", breaks: "The same rows in another order count as a change.",
 		file: "source/poll.go",
 		old: `	slices.Sort(lines)
 `,
@@ -58,7 +58,7 @@ var outside = []mutant{
 		likely: "Query",
 	},
 	{
-		name: "failing-poll-unseen", breaks: "Nobody finds out that a source cannot be polled any more.",
+		name: "failing-poll-unseen", breaks: "A source that can no longer be polled is not reported.",
 		file:   "source/poll.go",
 		old:    `if is != was {`,
 		new:    `if is != was && is != failing {`,
@@ -67,14 +67,14 @@ var outside = []mutant{
 
 	// The journal, and who observes.
 	{
-		name: "ended-session-owns", breaks: "To an observer a worker that is gone owns what its record says.",
+		name: "ended-session-owns", breaks: "To an observer, a departed worker still owns the partitions in its record.",
 		file:   "observe/model.go",
 		old:    `return w.session > max(w.beat.Session, w.gone)`,
 		new:    `return w.session > 0`,
 		likely: "WhileItsSessionMayLive",
 	},
 	{
-		name: "observer-believes-lower-epoch", breaks: "Of two records that name a partition an observer believes the one that it was told last.",
+		name: "observer-believes-lower-epoch", breaks: "If two records name a partition, an observer believes the one that arrived last.",
 		file:   "observe/model.go",
 		old:    `if h.worker.partitions[h.at].Epoch > p.Epoch {`,
 		new:    `if h.worker == nil {`,
@@ -83,13 +83,13 @@ var outside = []mutant{
 
 	// The command.
 	{
-		name: "edit-without-compare", breaks: "The command edits a partition over what somebody else has just written.",
+		name: "edit-without-compare", breaks: "The command overwrites an edit that somebody else has just made.",
 		file: "cmd/parti/editor.go",
 		old:  `jetstream.WithExpectLastSequencePerSubject(is.revision), `,
 		new:  ``,
 	},
 	{
-		name: "edit-of-unknown-outcome", breaks: "An edit whose answer is lost is not looked after.",
+		name: "edit-of-unknown-outcome", breaks: "The command does not find out whether an edit without an answer was stored.",
 		file: "cmd/parti/editor.go",
 		old:  `case err == nil && r.Result == unchanged && lost:`,
 		new:  `case err == nil && r.Result == unchanged && !lost:`,
@@ -101,25 +101,25 @@ var outside = []mutant{
 		new:  `ed.bucket == kind`,
 	},
 	{
-		name: "check-without-patience", breaks: "A check alarms for what has no owner for a moment.",
+		name: "check-without-patience", breaks: "A check alarms for a partition that has no owner only for a moment.",
 		file: "cmd/parti/check.go",
 		old:  `		if v.Code == fine {`,
 		new:  `		if v.Code == fine || within >= 0 {`,
 	},
 	{
-		name: "unknown-hides-critical", breaks: "A check that is unsure of one thing forgets what is critical.",
+		name: "unknown-hides-critical", breaks: "A check with one unknown value hides a critical one.",
 		file: "cmd/parti/check.go",
 		old:  `unknown: 2, critical: 3}`,
 		new:  `unknown: 3, critical: 2}`,
 	},
 	{
-		name: "init-edits-unasked", breaks: "The command edits buckets without being told to.",
+		name: "init-edits-unasked", breaks: "The command edits buckets without --mend.",
 		file: "cmd/parti/setup.go",
 		old:  `case len(i.Problems) == 0 || !mend:`,
 		new:  `case len(i.Problems) == 0:`,
 	},
 	{
-		name: "lease-for-ever-unseen", breaks: "An entry that never expires is not told.",
+		name: "lease-for-ever-unseen", breaks: "An entry that never expires is not reported.",
 		file: "cmd/parti/verify.go",
 		old:  `case err != nil || ttl == 0:`,
 		new:  `case err != nil:`,
@@ -156,7 +156,7 @@ var outside = []mutant{
 		likely: "NeedsAllow",
 	},
 	{
-		name: "foreign-page-acts", breaks: "A page of another origin may drain workers with the cookies of whoever looks at it.",
+		name: "foreign-page-acts", breaks: "A page of another origin may drain workers with the cookies of its visitor.",
 		file:   "web/action.go",
 		old:    `if err := h.guard.Check(r); err != nil {`,
 		new:    `if err := h.guard.Check(r); err != nil && r == nil {`,
@@ -174,7 +174,7 @@ var outside = []mutant{
 		likely: "GoesOnWhenWhoAsked",
 	},
 	{
-		name: "slow-reader-misses", breaks: "A reader that is too slow misses changes instead of being sent away.",
+		name: "slow-reader-misses", breaks: "A reader that is too slow misses changes instead of being disconnected.",
 		file: "web/feed.go",
 		old: `			f.drop(r)
 		}
@@ -188,7 +188,7 @@ var outside = []mutant{
 		likely: "TakesNothing",
 	},
 	{
-		name: "reader-between", breaks: "A reader that joins between a look at the group and its news misses a change.",
+		name: "reader-between", breaks: "A reader that joins while a change is being computed misses that change.",
 		file: "web/feed.go",
 		old:  `	first := f.advance()`,
 		new: `	first := newSnapshot(f.view.Group(), 1, 0)
@@ -199,14 +199,14 @@ var outside = []mutant{
 		likely: "WhileNobodyRead",
 	},
 	{
-		name: "lost-partition-stays", breaks: "A page is not told of a partition that a worker has no more.",
+		name: "lost-partition-stays", breaks: "A page does not learn that a worker has lost a partition.",
 		file:   "web/delta.go",
 		old:    `			d.unset = append(d.unset, row{now.ID, old[0]})`,
 		new:    ``,
 		likely: "MakeTheNextGroup",
 	},
 	{
-		name: "journal-told-again", breaks: "Each look at the journal tells its newest entries again.",
+		name: "journal-told-again", breaks: "Each reading of the journal returns its newest entries again.",
 		file:   "web/journal.go",
 		old:    `if c.Version > version {`,
 		new:    `if c.Version >= version {`,
@@ -215,25 +215,25 @@ var outside = []mutant{
 
 	// What the command says and keeps to itself.
 	{
-		name: "report-keeps-unknown-keys", breaks: "A report has the values of keys of the configuration that no worker knows.",
+		name: "report-keeps-unknown-keys", breaks: "A report contains the values of unknown configuration keys.",
 		file: "cmd/parti/reportclean.go",
 		old:  "		return item.Value\n	}\n	return removed\n}",
 		new:  "		return item.Value\n	}\n	return item.Value\n}",
 	},
 	{
-		name: "report-quotes-the-file", breaks: "A report has the lines of a configuration file that is wrong.",
+		name: "report-quotes-the-file", breaks: "A report contains lines of a configuration file that is not valid.",
 		file: "cmd/parti/reportparts.go",
 		old:  `		problem = errors.New(first)`,
 		new:  `		_ = first`,
 	},
 	{
-		name: "report-names-hosts", breaks: "A report that was to be anonymous names hosts.",
+		name: "report-names-hosts", breaks: "An anonymous report names hosts.",
 		file: "cmd/parti/reportclean.go",
 		old:  `		numbers[name] = fmt.Sprintf("host-%d", i+1)`,
 		new:  `		numbers[name] = fmt.Sprintf("%[2]s", i+1, name)`,
 	},
 	{
-		name: "silent-looks-alive", breaks: "A worker that has ceased to send heartbeats looks as all others do.",
+		name: "silent-looks-alive", breaks: "A worker that no longer sends heartbeats looks like all others.",
 		file: "cmd/parti/look.go",
 		old:  `now.Sub(at) >= 2*cfg.HeartbeatInterval`,
 		new:  `now.Sub(at) >= 2000*cfg.HeartbeatInterval`,
@@ -247,7 +247,7 @@ var outside = []mutant{
 	}`,
 	},
 	{
-		name: "deaf-not-noticed", breaks: "The command waits for answers that its user may not get.",
+		name: "deaf-not-noticed", breaks: "The command waits for answers although its user may not receive them.",
 		file: "cmd/parti/connect.go",
 		old: `after != before && errors.Is(after, nats.ErrPermissionViolation) { //nolint:errorlint // the same twice is two errors
 		prefix`,
@@ -255,7 +255,7 @@ var outside = []mutant{
 		prefix`,
 	},
 	{
-		name: "line-wraps", breaks: "A line of the screen that is longer than the terminal is wide wraps.",
+		name: "line-wraps", breaks: "A line that is longer than the width of the terminal wraps.",
 		file: "cmd/parti/watch.go",
 		old:  `cut(line, s.columns)`,
 		new:  `cut(line, 0*s.columns)`,

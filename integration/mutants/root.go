@@ -14,7 +14,7 @@ var rooted = []mutant{
 		likely: "AGroupNames",
 	},
 	{
-		name: "group-set-too-late", breaks: "A group that is set in what DefaultConfig returned does not reach its buckets.",
+		name: "group-set-too-late", breaks: "A group set in a Config from DefaultConfig does not reach its buckets.",
 		file:   "defaults.go",
 		old:    `if *name == bucketPrefix+kind {`,
 		new:    `if *name == kind {`,
@@ -41,7 +41,7 @@ var rooted = []mutant{
 		likely: "ACordonBeforeTheStart",
 	},
 	{
-		name: "bad-group-five-times", breaks: "A bad name of a group is an error of each of its buckets as well.",
+		name: "bad-group-five-times", breaks: "An invalid group name is also reported for each of its buckets.",
 		file: "validate.go",
 		old:  `isName(f.name) || derived`,
 		new:  `isName(f.name) || derived && c.Group == ""`,

@@ -7,7 +7,7 @@ package main
 var timed = []mutant{
 	// What a worker takes up, and when it says that it has let go.
 	{
-		name: "urgent-with-optional", breaks: "What had no owner is given away in a plan that moves other partitions as well.",
+		name: "urgent-with-optional", breaks: "Partitions without an owner are given away in a plan that also moves other partitions.",
 		file: "internal/topology/decide.go",
 		old:  `if !d.orphans && t.optionalDue(now) {`,
 		new:  `if t.optionalDue(now) {`,
@@ -21,31 +21,31 @@ var timed = []mutant{
 
 	// What kind of change it is, and when its window ends.
 	{
-		name: "restart-not-recognised", breaks: "Most members gone at once are an emergency for a new leader.",
+		name: "restart-not-recognised", breaks: "A new leader that finds most members gone declares an emergency instead of a restart.",
 		file: "internal/topology/topology.go",
 		old:  `	case !wentOn && float64(t.living()-t.replaced-expiring) < t.cfg.RestartDetectionRatio*float64(len(t.members)):`,
 		new:  `	case t.living() < 0:`,
 	},
 	{
-		name: "mass-loss-is-a-restart", breaks: "A leader that was there takes most members gone at once for a restart.",
+		name: "mass-loss-is-a-restart", breaks: "A leader that saw most members go treats that as a restart.",
 		file: "internal/topology/topology.go",
 		old:  `	case !wentOn && float64(`,
 		new:  `	case float64(`,
 	},
 	{
-		name: "about-to-expire-is-alive", breaks: "A heartbeat older than it can get counts as a sign of life for a new leader.",
+		name: "about-to-expire-is-alive", breaks: "A new leader accepts a heartbeat older than HeartbeatTTL as a sign of life.",
 		file: "internal/topology/topology.go",
 		old:  `now.Sub(at) >= t.cfg.HeartbeatTTL {`,
 		new:  `now.Sub(at) < 0 {`,
 	},
 	{
-		name: "grace-zero", breaks: "A lost member is acted on at once, whatever its grace.",
+		name: "grace-zero", breaks: "A lost member's partitions are given away at once, without its grace period.",
 		file: "internal/topology/topology.go",
 		old:  `a := absence{since: now, due: now.Add(t.cfg.EmergencyGracePeriod)}`,
 		new:  `a := absence{since: now, due: now}`,
 	},
 	{
-		name: "mass-loss-not-held", breaks: "Many members that expire together are acted on at once.",
+		name: "mass-loss-not-held", breaks: "When many members expire together, their partitions are given away at once.",
 		file: "internal/topology/decide.go",
 		old:  `if float64(suspects) > t.massLoss() {`,
 		new:  `if suspects < 0 {`,
@@ -57,7 +57,7 @@ var timed = []mutant{
 		new:  `return later(at, t.postponed)`,
 	},
 	{
-		name: "return-not-noticed", breaks: "A member that is back in time has lost its place.",
+		name: "return-not-noticed", breaks: "A member that returns in time has lost its place.",
 		file: "internal/topology/topology.go",
 		old: `	t.changed = true
 	delete(t.absent, worker)
@@ -66,7 +66,7 @@ var timed = []mutant{
 `,
 	},
 	{
-		name: "window-not-adaptive", breaks: "A restart waits for its whole window although everybody is back.",
+		name: "window-not-adaptive", breaks: "A restart waits for its whole window although every worker is back.",
 		file: "internal/topology/decide.go",
 		old:  `t.living()-t.expiring(now) != len(t.members) {`,
 		new:  `t.living()-t.expiring(now) <= len(t.members) {`,
@@ -78,7 +78,7 @@ var timed = []mutant{
 		new:  `if t.cfg.ExpectedWorkers >= 0 {`,
 	},
 	{
-		name: "joiner-lost-and-forgotten", breaks: "A joiner that dies while it is planned for stays a member.",
+		name: "joiner-lost-and-forgotten", breaks: "A new worker that dies while a plan is made for it stays a member.",
 		file: "internal/topology/topology.go",
 		old: `		if _, alive := t.heard[m]; !alive {
 			t.Lost(now, m)
@@ -92,13 +92,13 @@ var timed = []mutant{
 
 	// The leader: urgent before optional, never wedged.
 	{
-		name: "leaver-hurried", breaks: "An emergency gives away what a worker left that may still come back.",
+		name: "leaver-hurried", breaks: "An emergency gives away the partitions of a worker that may still come back.",
 		file: "internal/topology/decide.go",
 		old:  `keeps := away && now.Before(a.due) && (!a.clean || !complete)`,
 		new:  `keeps := away && now.Before(a.due) && !a.clean`,
 	},
 	{
-		name: "newcomer-in-emergency", breaks: "An emergency admits newcomers before they have lived through their window.",
+		name: "newcomer-in-emergency", breaks: "An emergency admits newcomers before the end of their window.",
 		file: "internal/topology/decide.go",
 		old:  `(t.mature(now, w, n) || complete ||`,
 		new:  `(t.mature(now, w, n) || d.Act || complete ||`,
@@ -116,7 +116,7 @@ var timed = []mutant{
 		new:  `	for range min(len(t.flaps.recent(now, worker)), 1) - 1 {`,
 	},
 	{
-		name: "no-successor", breaks: "A worker that comes back under another ID has no past.",
+		name: "no-successor", breaks: "A worker that returns under another ID loses its record of failures.",
 		file: "internal/topology/flap.go",
 		old: `	t.flaps.inherit(heir, worker)
 `,
@@ -125,7 +125,7 @@ var timed = []mutant{
 
 	// Draining and cordoning.
 	{
-		name: "leaver-awaited", breaks: "A worker that announced that it leaves is awaited like one that may come back.",
+		name: "leaver-awaited", breaks: "A worker that announced a drain is awaited as if it might come back.",
 		file: "internal/topology/topology.go",
 		old: `	if t.leaving[worker] {
 		due = now
@@ -142,7 +142,7 @@ var timed = []mutant{
 
 	// What is told of a wait.
 	{
-		name: "why-without-names", breaks: "The reason of a plan does not name the workers that it is about.",
+		name: "why-without-names", breaks: "The reason of a plan does not name its workers.",
 		file:   "internal/topology/decide.go",
 		old:    `	if len(workers) == 0 {`,
 		new:    `	if len(workers) < 100 {`,

@@ -1,14 +1,13 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process tests fleets in real time, on real sockets, with what an operating system can do to a process: servers
-// and workers are processes of their own that are killed, paused, cut off and run out of space.
+// Package process tests fleets in real time and on real sockets. Servers and workers are processes of their own. The operating
+// system kills them, pauses them, cuts them off and lets them run out of space.
 //
-// Its tests take minutes and so are behind a build tag:
+// The tests take minutes, so they are behind a build tag:
 //
 //	go test -tags=process ./integration/process/...
 //
-// They are judged by the same checker as the fleets in virtual time. What it cannot judge in real time is left out: where
-// the streams' messages were read with a gap, because the server that was read from died, nothing is concluded from what
-// is missing.
+// The checker of the fleets in virtual time judges them as well. Some things cannot be judged in real time: if messages of a
+// stream are missing because the server that was read from died, nothing is concluded from the missing ones.
 package process

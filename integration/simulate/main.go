@@ -1,14 +1,14 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Simulate lives the lives of many fleets: it runs TestSimulatedLives in several processes at once, because the clock of
-// a simulation is its process's own.
+// Simulate runs the lives of many fleets. It runs TestSimulatedLives in several processes at once, because the clock of a
+// simulation belongs to its process.
 //
 //	go run ./integration/simulate -seeds 10000
 //	go run ./integration/simulate -model -seeds 100000
 //
-// It prints how far it is, the seeds that failed, and at the end lives a minute and the slowest recovery. What a failed
-// life printed is kept in a file whose name it says. It exits with 1 if a life failed.
+// It prints its progress, the seeds that failed, and at the end the lives per minute and the slowest recovery. It keeps the
+// output of a failed life in a file and prints the file's name. It exits with 1 if a life failed.
 package main
 
 import (

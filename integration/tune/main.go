@@ -1,14 +1,15 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Tune measures in virtual time what each time of the configuration trades, and prints the tables of docs/tuning.md. The
-// measurements are the tests of this package whose names begin with TestSweep, because only a test has virtual time.
+// Tune measures the trade-off of each duration in the configuration, in virtual time, and prints the tables of
+// docs/tuning.md. The measurements are the tests of this package whose names begin with TestSweep, because only a test has
+// virtual time.
 //
 //	go run ./integration/tune
 //	go run ./integration/tune -run 'Heartbeat|Leader'
 //	go run ./integration/tune -write docs/tuning.md
 //
-// Several processes measure at once, each one sweep. -write puts the tables between the markers of the document.
+// Several processes measure at once, one sweep each. With -write the tables replace those between the markers of the document.
 package main
 
 import (

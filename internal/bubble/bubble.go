@@ -3,13 +3,13 @@
 
 // Package bubble runs a test in virtual time together with a real nats-server.
 //
-// Inside [Run] time stands still while any goroutine works and jumps forward as soon as all of them wait, so a test of
-// a 30 s window takes milliseconds. The server is the real one, with JetStream, in this process and without sockets
-// (a socket would stop virtual time).
+// Inside [Run] time stands still while any goroutine works, and jumps forward as soon as all of them wait. So a test of a 30 s
+// window takes milliseconds. The server is a real one with JetStream. It runs in this process and without sockets, because a
+// socket would stop virtual time.
 //
-// What a test owes the bubble: everything it starts in there has ended when its function and its cleanups have
-// returned (connections closed, consumers stopped), or the test fails; no t.Parallel; nothing that blocks outside
-// channels, timers and sync primitives born in the bubble.
+// Everything that a test starts in the bubble must have ended when its function and its cleanups have returned: connections are
+// closed, consumers are stopped. Otherwise the test fails. A test must not call t.Parallel, and must block only on channels,
+// timers and sync primitives that were created in the bubble.
 package bubble
 
 import (

@@ -1,15 +1,15 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package control has the words in which a worker is asked from outside to drain, to take nothing new, or to have the source
-// listed again, and the client that asks.
+// Package control defines the requests to one worker from outside, and has the client that sends them. A request asks the
+// worker to drain, to take nothing new, or to have the source listed again.
 //
 // A request is a core NATS message on the subject of one worker ID. The worker that holds the ID at that moment does what is
-// asked and answers on the reply subject: with any number of messages that say how far it is, and one that says it is done, or
-// why not. Nothing of the protocol depends on these messages. Each may be lost, so the client asks again where it hears
-// nothing, and a worker takes requests with the same reply subject for one.
+// asked. It answers on the reply subject, with any number of messages about its progress, and with one last message that says
+// that it is done, or why not. Nothing of the protocol depends on these messages. Each may be lost, so the client repeats a
+// request without an answer, and a worker treats requests with the same reply subject as one.
 //
-// An ID outlives its holder. So a request names the session that it means, and another session of the ID refuses it.
+// An ID outlives its holder. So a request names the session that it is for, and another session of the ID refuses it.
 package control
 
 import (

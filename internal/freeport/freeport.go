@@ -1,7 +1,7 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package freeport finds ports for servers of tests that must know theirs before they start.
+// Package freeport finds free ports for tests whose servers must know their ports before they start.
 package freeport
 
 import (

@@ -1,8 +1,7 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inject is the seam through which a test reaches into the library: it can make any actor panic at any
-// message. Nothing in the library sets it.
+// Package inject lets a test make any actor of the library panic at any message. Nothing in the library uses it.
 package inject
 
 import "sync/atomic"

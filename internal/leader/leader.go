@@ -1,16 +1,16 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package leader decides what the leader of a group does during one term. It is a value: facts with their times go in, and
-// what has to be done comes out as effects. It has no goroutine, reads no clock, and knows nothing of how the store works.
+// Package leader decides what the leader of a group does during one term. It is a value: facts with their times go in, and what
+// has to be done comes out as effects. It has no goroutine, reads no clock, and does not know how the store works.
 //
-// It composes three values: [topology.Topology] says who takes part and when, [ledger.Ledger] says what may be granted and
-// what must be revoked, and the leader itself keeps what the source lists, how the workers describe themselves, and which
-// question and which write are under way. At most one question to the strategy and one write are under way at a time, and
-// neither waits for the other: what has been released is granted while the strategy thinks.
+// It composes three values. [topology.Topology] says who takes part and when. [ledger.Ledger] says what may be granted and what
+// must be revoked. The leader itself keeps what the source lists, how the workers describe themselves, and which question and
+// which write are under way. At most one question to the strategy and one write are under way at a time. Neither waits for the
+// other: the leader grants what has been released while the strategy computes.
 //
-// The order of its life: read the records that earlier leaders stored, list the source, follow the heartbeats, find out how
-// absent members went, then lead.
+// A leader works in this order: it reads the records that earlier leaders stored, lists the source, follows the heartbeats,
+// finds out how absent members went, and then leads.
 package leader
 
 import (

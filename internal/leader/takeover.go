@@ -61,14 +61,11 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 	l.list(true)
 }
 
-// versionsAbove returns the version that those of this term continue above: the highest one known and, except for the first
-// term of a group, the clock in milliseconds. A store that was restored from an older copy does not know the versions, and
-// so the epochs, that were handed out since; but no leader makes a thousand versions a second, so the clock is above them.
+// versionsAbove returns the version that those of this term continue above: the highest one known and the clock in milliseconds. A
+// store that was emptied, or restored from an older copy, does not know the versions, and so the epochs, that were handed out
+// since. But no leader makes a thousand versions a second, so the clock is above them.
 // Nothing else depends on it: where the clock is wrong, versions grow by one as ever.
 func (l *Leader) versionsAbove(now time.Time) int64 {
-	if l.known == 0 && l.cfg.Term == 1 {
-		return 0 // the first leader of a new group
-	}
 	return max(l.known, now.UnixMilli())
 }
 

@@ -1,19 +1,19 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lease decides about one hold on an entry of the store: when it is written anew, what each answer means, and until
-// when it is trusted. It is a value: it has no goroutine, reads no clock, and knows nothing of how the store works.
+// Package lease decides about one hold on an entry of the store: when to write it again, what each answer means, and until when
+// to trust it. It is a value: it has no goroutine, reads no clock, and does not know how the store works.
 //
-// The rules are the same for every hold, be it a claim, a heartbeat or the lease on leadership:
+// The rules are the same for every hold, whether it is a claim, a heartbeat or the lease on leadership:
 //
-//   - One write is under way at a time. The next one is due an interval after the last acknowledged one was sent, however
-//     long its answer took.
-//   - A write that was refused, and one that nobody answered, lengthens nothing. It is tried again after a pause.
-//   - Trust counts from the send: it lasts until sent + TTL - TTL/4 of the last acknowledged write. Where it ends the hold
+//   - One write is under way at a time. The next one is due an interval after the last acknowledged one was sent, however long
+//     its answer took.
+//   - A write that was refused or not answered extends nothing. The hold tries again after a pause.
+//   - Trust counts from the send. It lasts until sent + TTL - TTL/4 of the last acknowledged write. When it ends, the hold
 //     ends, whatever is under way. Before the first acknowledged write it counts from the beginning of the hold.
-//   - What does not wait for the interval goes with the next write that begins, which is at once where none is under way. It
-//     is carried until a write that began after it is acknowledged.
-//   - An entry that is lost, late or another's ends the hold. After its end nothing is written.
+//   - Something urgent goes out with the next write that begins, which is at once if no write is under way. The hold repeats it
+//     until a write that began after it is acknowledged.
+//   - The hold ends if its entry is lost, late, or belongs to somebody else. After its end nothing is written.
 package lease
 
 import (

@@ -1,8 +1,8 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ledger keeps the leader's books: who holds which partition in which session, who has been asked to let go, and
-// from that what may be written next. It is a value without goroutines, clocks or I/O: facts go in, proposals come out.
+// Package ledger keeps the leader's books: who holds which partition in which session, and who has been asked to let go. From
+// these it derives what may be written next. It is a value without goroutines, clocks or I/O: facts go in, proposals come out.
 package ledger
 
 import (

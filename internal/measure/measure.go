@@ -1,11 +1,11 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package measure hands what a worker measures to an OpenTelemetry meter provider.
+// Package measure passes what a worker measures to an OpenTelemetry meter provider.
 //
-// Every call of the provider but the reading of gauges is made on one goroutine of a [Meter]: a provider that panics is
-// contained, and one that blocks holds up nobody. What is measured waits in a queue of a fixed length; when that is full,
-// the newest is dropped and the log says so once. The provider reads gauges on a goroutine of its own, through a function that
+// One goroutine of a [Meter] makes all calls of the provider. So a provider that panics is contained, and one that blocks
+// delays nobody. Measurements wait in a queue of a fixed length. If the queue is full, the newest is dropped, and the log says
+// so once. Only the reading of gauges is different: the provider reads them on a goroutine of its own, through a function that
 // takes no lock.
 package measure
 

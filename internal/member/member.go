@@ -2,14 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package member decides what one worker of a group does, session after session. It is a value: facts with their times go in,
-// and what has to be done comes out as effects. It has no goroutine, reads no clock, and knows nothing of how the store works.
+// and what has to be done comes out as effects. It has no goroutine, reads no clock, and does not know how the store works.
 //
-// A worker opens the store and claims an ID. That begins a session, which is trusted from its first heartbeat on: until then
-// nothing else of it begins. It stands for election, has its records applied, and leads where it is elected. A session ends
-// with a wind-down, see [windDown]: for a rejoin, with another session to follow, or for good.
+// A worker opens the store and claims an ID. That begins a session. The session is trusted from its first acknowledged
+// heartbeat on, and nothing else of it begins before that. The worker stands for election, has its records applied, and leads
+// if it is elected. A session ends with a wind-down, see [windDown]: either for a rejoin, which begins another session, or for
+// good.
 //
-// The trust is a deadline, and it is checked twice: here, where it ends the session, and where it is used, just before the
-// user is told of anything new. Whoever performs the effects writes it down there.
+// The trust is a deadline that is checked twice. This package checks it, and ends the session when it is over. The code that
+// tells the user of anything new checks it again just before. The shell that performs the effects stores the deadline for that.
 package member
 
 import (

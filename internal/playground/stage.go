@@ -1,8 +1,8 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package playground is what a web page needs to play with a fleet in simulated time: it lets the fleet of [sim.Play] go on, does
-// what the player asks for, and tells what changed, in the words in which package web tells its page of a real group.
+// Package playground lets a web page play with a fleet in simulated time. It runs the fleet of [sim.Play], does what the player
+// asks for, and reports changes in the form in which package web reports those of a real group.
 package playground
 
 import (

@@ -35,6 +35,9 @@ type Plan struct {
 	Members    []string  `json:"members"`
 	Partitions int       `json:"partitions"`
 	Digest     string    `json:"digest"`
+	// Listed is the digest of the list that the leader goes by, where that is not the one that Digest says: its names or its weights
+	// are not planned for yet. "" where it is, and in what earlier releases wrote.
+	Listed string `json:"listed,omitempty"`
 	// SourceVersion is the version of the source that the plan was made for; 0 where it is not versioned, and in what
 	// earlier releases wrote.
 	SourceVersion uint64 `json:"sourceVersion,omitempty"`

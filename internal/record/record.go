@@ -1,12 +1,12 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package record is what is written down in the store: claims, leaders, heartbeats, terms, plans and assignments, and how
-// they are encoded. It is pure: it knows neither the store nor the clock.
+// Package record defines the records in the store (claims, leaders, heartbeats, terms, plans and assignments) and how they are
+// encoded. It is pure: it knows neither the store nor the clock.
 //
-// Every record is a JSON object that begins with its format and the token of the write that stored it. A reader ignores
-// fields that it does not know, so a record gains fields without a new format. A new format is for what an older reader
-// would misunderstand: it refuses that with [ErrFormat].
+// Every record is a JSON object that begins with its format and the token of the write that stored it. A reader ignores fields
+// that it does not know, so a record can gain fields without a new format. A new format is for a change that an older reader
+// would misunderstand. The older reader refuses it with [ErrFormat].
 package record
 
 import "time"

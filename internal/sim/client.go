@@ -206,13 +206,14 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 	chain, stored := c.chain(), false
 	var until time.Time // when what is written over is too old for that; zero where nothing is
 	var try func(expect uint64)
+	replaced := uint64(0)
 	try = func(expect uint64) {
-		l := store.Lease{Bucket: b, Key: key, Sent: c.now, TTL: c.ttl[b], Chain: chain}
+		l := store.Lease{Bucket: b, Key: key, Sent: c.now, TTL: c.ttl[b], Chain: chain, Over: replaced}
 		c.note(l)
 		c.put(b, c.message(key, c.next(chain), r, l.TTL), model.Condition{Revision: expect}, by, func(revision uint64, err error) {
 			switch {
 			case err == nil:
-				l.Revision = revision
+				l.Revision, l.Over = revision, 0
 				c.acknowledged(l)
 				if !c.now.Before(l.TrustedUntil()) || !until.IsZero() && !c.now.Before(until) {
 					delete(c.acked, chain) // the marker of what it replaced may follow it
@@ -231,14 +232,16 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 				return
 			}
 			c.get(b, key, by, func(e store.Entry, err error) {
-				until = time.Time{}
+				until, replaced = time.Time{}, 0
 				switch {
 				case errors.Is(err, store.ErrNotFound):
 					try(0)
 				case err != nil:
 					done(store.Lease{}, err)
 				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && (b != store.Heartbeats || e.Token == ""):
-					stored = e.Token.Of(chain)
+					if stored = e.Token.Of(chain); e.Kind == store.Put && !stored {
+						replaced = e.Revision
+					}
 					try(e.Revision)
 				case over != nil && over(e):
 					stored = false
@@ -247,7 +250,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 							done(store.Lease{}, err)
 							return
 						}
-						until = young
+						until, replaced = young, e.Revision
 						try(e.Revision)
 					})
 				default:

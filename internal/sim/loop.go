@@ -1,13 +1,13 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package sim lives the whole protocol on one goroutine: workers, their elections and their leaders on the store in memory. One
+// Package sim runs the whole protocol on one goroutine: workers, their elections and their leaders, on the store in memory. One
 // seed is one life.
 //
-// The deciders are the real ones ([member.Member], [member.Election], [member.Following], [leader.Leader], [lease.Hold]). What
-// is around them in a process (the actors, and package kv over the network) is written anew here as callbacks on a [Loop],
-// because theirs waits and runs at the same time. So what this package finds is true of the deciders and of the protocol; what
-// is wrong in an actor it does not find.
+// The deciders are the real ones ([member.Member], [member.Election], [member.Following], [leader.Leader], [lease.Hold]). In a
+// process they are surrounded by the actors, and by package kv over the network. That code waits and runs concurrently, so this
+// package replaces it with callbacks on a [Loop]. What this package finds is true of the deciders and of the protocol. It does
+// not find a mistake in an actor.
 package sim
 
 import (

@@ -81,9 +81,9 @@ func (c *client) endable(l store.Lease, by time.Time, able func(uint64), not fun
 		switch {
 		case err != nil && !absent:
 			not(err)
-		case l.Revision == 0 && (absent || e.Kind != store.Put):
+		case l.Revision == 0 && (absent || e.Kind != store.Put || e.Revision == l.Over && e.Token == ""):
 			able(e.Revision)
-		case absent || e.Kind != store.Put || !e.Token.Of(l.Chain):
+		case absent || e.Kind != store.Put || !e.Token.Of(l.Chain) && e.Revision != l.Over:
 			not(store.ErrLost)
 		default:
 			c.awaitEnd(e, by, func(until time.Time, err error) {

@@ -1,12 +1,12 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package statedir keeps what a worker has to know of the process before it: a directory with a lock that lives exactly
-// as long as a process, and a file that says which entries in the store are that process'.
+// Package statedir keeps what a worker has to know about the process before it. It uses a directory with a lock that lives
+// exactly as long as a process, and with a file that names the entries of that process in the store.
 //
-// The operating system releases the lock when the process dies, however it dies, and at no other time unless the process
-// asks for it. So whoever acquires the lock knows that the process that wrote the file is dead. That holds on a local
-// file system only; [Dir.Lock] refuses others.
+// The operating system releases the lock when the process dies, however it dies, and at no other time unless the process asks
+// for it. So whoever acquires the lock knows that the process that wrote the file is dead. That is true only on a local file
+// system; [Dir.Lock] refuses others.
 package statedir
 
 import (

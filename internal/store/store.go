@@ -1,8 +1,8 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store is the store in the words of the protocol: what can be asked of it, and what it answers, as plain values.
-// It knows neither subjects nor error codes; package kv implements it over JetStream.
+// Package store describes the store in the words of the protocol: the requests and their answers, as plain values. It knows
+// neither subjects nor error codes; package kv implements it over JetStream.
 package store
 
 import (

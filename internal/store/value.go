@@ -86,6 +86,7 @@ type Lease struct {
 	Sent     time.Time     // just before it
 	TTL      time.Duration // that it gave the entry
 	Chain    record.Token  // the beginning of the tokens of its writes
+	Over     uint64        // the revision of the live entry that a first write takes the place of which nobody has acknowledged; 0 for none
 }
 
 // TrustedUntil returns the time from which the holder must not believe in the lease any more: Sent + TTL − TTL/4.

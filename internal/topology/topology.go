@@ -1,13 +1,13 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package topology tells the leader who takes part in the next plan, when that plan is due, and whether it may move what
-// somebody holds. It is a value: facts with their times go in, decisions come out. It reads no clock.
+// Package topology tells the leader who takes part in the next plan, when that plan is due, and whether it may move partitions
+// that have an owner. It is a value: facts with their times go in, decisions come out. It reads no clock.
 //
-// Everything is one of two kinds. Urgent is what has no owner: each absent member has a deadline of its own, and once that
-// is over its partitions are given away in a plan that moves nothing else. Optional is what is merely uneven: a newcomer
-// without its share, members that describe themselves anew, changed weights. Windows collect optional changes, the cooldown
-// separates them, and neither of the two delays what is urgent.
+// Every change is of one of two kinds. A partition without an owner is urgent: each absent member has a deadline of its own,
+// and when that is over, its partitions are given away in a plan that moves nothing else. Uneven loads are optional: a newcomer
+// without its share, members that describe themselves differently, changed weights. Windows collect optional changes, and the
+// cooldown separates them. Neither delays an urgent change.
 package topology
 
 import (

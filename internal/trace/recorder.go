@@ -3,15 +3,15 @@
 
 // Package trace records what the deciders of a worker were told and what they decided, and replays it.
 //
-// A decider is a value: facts with their times go in, effects come out, see packages leader and member. So whoever has the facts
-// has the decisions. A [Tape] writes down one value from the moment it is made, one line for each fact. A [Recorder] keeps the
+// A decider is a value: facts with their times go in, effects come out, see packages leader and member. So the facts are enough
+// to repeat its decisions. A [Tape] records one value from its creation on, one line for each fact. A [Recorder] keeps the
 // tapes of a worker in a bounded memory.
 //
-// A tape is cut into segments, and each begins with what its value can be rebuilt from: what it was made with, or all of its
-// state. So the oldest segments can go and the others can still be replayed.
+// A tape consists of segments. Each begins with what is needed to rebuild its value: the arguments of its creation, or all of
+// its state. So the oldest segments can be dropped, and the others can still be replayed.
 //
-// While a value is recorded its times are counted from the moment it was made, by the monotonic clock: the decider sees the
-// times that are written down, to the nanosecond, and a wall clock that somebody sets changes neither.
+// The times of a recorded value count from its creation, by the monotonic clock. The decider sees exactly the recorded times,
+// to the nanosecond, and a change of the wall clock affects neither.
 package trace
 
 import (

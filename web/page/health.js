@@ -4,7 +4,7 @@ import { byID, el, say } from "./dom.js";
 import { count, lasting, many, time } from "./words.js";
 
 const names = ["Leader", "Term", "Version", "Phase", "Workers", "Partitions", "No owner", "Store"];
-const versions = "It grows with each plan. A new leader goes on above its clock in milliseconds: only the order of versions means something.";
+const versions = "It grows with each plan. The versions of a new leader begin above its clock in milliseconds: only their order means something.";
 
 export class Health {
   constructor() {

@@ -400,7 +400,7 @@ func TestATopicIsASource(t *testing.T) {
 	}
 	require.Len(t, list, 3)
 	_, err = Number("orders", list[0])
-	require.ErrorContains(t, err, "eu.orders.0 is none of topic orders")
+	require.ErrorContains(t, err, "eu.orders.0 does not belong to topic orders")
 	_, err = Partitions(b.client, "missing").ListPartitions(t.Context())
 	require.ErrorContains(t, err, "missing")
 }

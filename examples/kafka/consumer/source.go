@@ -45,7 +45,7 @@ func Number(topic string, p parti.Partition) (int32, error) {
 	rest, ok := strings.CutPrefix(p.ID(), topic+".")
 	number, err := strconv.ParseInt(rest, 10, 32)
 	if !ok || err != nil {
-		return 0, fmt.Errorf("partition %s is none of topic %s, allowed: %s.0, %s.1 and so on", p.ID(), topic, topic, topic)
+		return 0, fmt.Errorf("partition %s does not belong to topic %s, allowed: %s.0, %s.1 and so on", p.ID(), topic, topic, topic)
 	}
 	return int32(number), nil
 }

@@ -1,7 +1,7 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Gen writes the drawings and tables of the state machine into docs/*.md, between markers.
+// Gen writes the drawings and tables of the state machine between markers in docs/*.md.
 package main
 
 import (

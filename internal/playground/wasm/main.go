@@ -3,7 +3,7 @@
 
 //go:build js && wasm
 
-// The playground in WebAssembly: it gives the page one global object, parti, whose functions play.
+// The playground in WebAssembly. It gives the page one global object, parti, whose functions control the fleet.
 package main
 
 import (

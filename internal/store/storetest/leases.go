@@ -17,7 +17,7 @@ const ttl = 2 * time.Second
 var leases = []Case{
 	{
 		Name:   "an entry expires late and never early and leaves a marker",
-		Hazard: "the marker comes up to 250 ms after the end, on a coarse clock a little later, and later still on a cluster",
+		Hazard: "the marker comes up to 250 ms after the end, a little later with a coarse clock, and later still in a cluster",
 		Can:    []string{"in time", "late"},
 		Run: func(s *Session) string {
 			began := s.Now()
@@ -42,8 +42,8 @@ var leases = []Case{
 		},
 	},
 	{
-		Name:   "entries that expire one shortly after the other have their markers late",
-		Hazard: "one timer with a floor serves all entries of a bucket, so most markers among much traffic are late",
+		Name:   "entries that expire shortly after one another get late markers",
+		Hazard: "one timer with a minimum delay serves all entries of a bucket, so most markers in a busy bucket are late",
 		Can:    []string{"bounded"},
 		Run: func(s *Session) string {
 			const n = 60
@@ -71,7 +71,7 @@ var leases = []Case{
 	},
 	{
 		Name:   "a renewal begins the lifetime anew",
-		Hazard: "a lease is renewed with the TTL in the message; Put and Update drop it, and the key never expires",
+		Hazard: "every renewal has to carry the TTL; Put and Update drop it, and the key never expires",
 		Can:    []string{"value expired"},
 		Run: func(s *Session) string {
 			revision := s.must(store.Heartbeats, "a", 0, ttl)
@@ -86,7 +86,7 @@ var leases = []Case{
 	},
 	{
 		Name:   "a value without a lifetime stays",
-		Hazard: "a record that lost its TTL is there for good",
+		Hazard: "a record that lost its TTL never expires",
 		Can:    []string{"value"},
 		Run: func(s *Session) string {
 			revision := s.must(store.Heartbeats, "a", 0, ttl)
@@ -96,8 +96,8 @@ var leases = []Case{
 		},
 	},
 	{
-		Name:   "a marker is written over only by its revision",
-		Hazard: "Create over a marker falsely says that the key exists: our own create reads the marker and names it",
+		Name:   "a marker is overwritten only by a write with its revision",
+		Hazard: "Create falsely reports that a key with a marker exists, so we read the marker and write over its revision",
 		Can:    []string{"refused applied, refused applied"},
 		Run: func(s *Session) string {
 			s.must(store.Heartbeats, "a", 0, time.Second)
@@ -116,7 +116,7 @@ var leases = []Case{
 	},
 	{
 		Name:   "a renewal after the end is refused or stored or stored and overwritten",
-		Hazard: "never renew late: the marker can overwrite a renewal that was acknowledged after the TTL had run out",
+		Hazard: "a holder never renews late, because the marker can overwrite a renewal that was acknowledged after the TTL",
 		Can:    []string{"refused", "stored", "overwritten"},
 		Run: func(s *Session) string {
 			revision := s.must(store.Heartbeats, "a", 0, time.Second)
@@ -137,7 +137,7 @@ var leases = []Case{
 	},
 	{
 		Name:   "the marker of a deletion ends without another marker",
-		Hazard: "a marker of the other kind (DEL) would be followed by one of an expiry, and the key would end a second time",
+		Hazard: "a DEL marker would be followed by an expiry marker, and the key would end a second time",
 		Can:    []string{"deleted, nothing applied"},
 		Run: func(s *Session) string {
 			s.end(store.Heartbeats, "a", s.must(store.Heartbeats, "a", 0, 0), 2*time.Second)
@@ -148,7 +148,7 @@ var leases = []Case{
 	},
 	{
 		Name:   "a key that was never written can be marked as deleted",
-		Hazard: "a first write that nobody answered is settled by a marker in its place",
+		Hazard: "a marker in the place of a first write without an answer keeps that write out",
 		Can:    []string{"applied deleted, refused"},
 		Run: func(s *Session) string {
 			e := s.end(store.Heartbeats, "a", 0, time.Hour)
@@ -156,8 +156,8 @@ var leases = []Case{
 		},
 	},
 	{
-		Name:   "what expired while the store was away is marked after its return",
-		Hazard: "nobody is dead because of silence: the marker comes when the store is back",
+		Name:   "an entry that expired while the store was away is marked after its return",
+		Hazard: "silence never means death; the marker comes when the store is back",
 		Needs:  []Trouble{Stop, Start},
 		Can:    []string{"expired"},
 		Run: func(s *Session) string {

@@ -14,7 +14,7 @@ import (
 var networks = []Case{
 	{
 		Name:   "a write whose answer is lost is stored",
-		Hazard: "unknown is done, or to be done, or not; a conflict can be with one's own write",
+		Hazard: "an unknown write may be stored now, later or never; a conflict may be with one's own write",
 		Needs:  []Trouble{StallDown, Heal},
 		Can:    []string{"unknown value refused"},
 		Run: func(s *Session) string {
@@ -29,7 +29,7 @@ var networks = []Case{
 	},
 	{
 		Name:   "a write that timed out may be stored later",
-		Hazard: "unchanged is no proof of failure, only another successful conditional write is",
+		Hazard: "an unchanged value does not prove that a write failed; only another successful conditional write does",
 		Needs:  []Trouble{StallUp, Heal},
 		Can:    []string{"unknown nothing value"},
 		Run: func(s *Session) string {
@@ -44,7 +44,7 @@ var networks = []Case{
 	},
 	{
 		Name:   "a write that comes late finds the store changed",
-		Hazard: "conditional writes make ghosts harmless",
+		Hazard: "a conditional write that arrives late does no harm",
 		Needs:  []Trouble{StallUp, Heal},
 		Can:    []string{"unknown applied unchanged"},
 		Run: func(s *Session) string {
@@ -64,7 +64,7 @@ var networks = []Case{
 	},
 	{
 		Name:   "a batch that comes late is refused whole once a new term is stored",
-		Hazard: "a new term alone makes what is still under way harmless",
+		Hazard: "a new term makes writes that are still under way harmless",
 		Needs:  []Trouble{StallUp, Heal},
 		Can:    []string{"unknown nothing nothing"},
 		Run: func(s *Session) string {
@@ -83,8 +83,8 @@ var networks = []Case{
 		},
 	},
 	{
-		Name:   "what a stalled connection held when it broke is lost or stored",
-		Hazard: "a write under way when a connection breaks is unknown",
+		Name:   "a write on a stalled connection that breaks is lost or stored",
+		Hazard: "the outcome of a write is unknown if the connection breaks meanwhile",
 		Needs:  []Trouble{StallUp, Cut, Heal},
 		Can:    []string{"unknown nothing", "unknown value"},
 		Run: func(s *Session) string {
@@ -100,8 +100,8 @@ var networks = []Case{
 		},
 	},
 	{
-		Name:   "nothing is sent while there is no connection, and nothing of it comes later",
-		Hazard: "the client's reconnect buffer delivers a Put that timed out: it is switched off",
+		Name:   "a write without a connection is neither sent nor delivered later",
+		Hazard: "the client's reconnect buffer would deliver a Put that timed out, so it is switched off",
 		Needs:  []Trouble{Cut, Heal},
 		Can:    []string{"not sent nothing, applied"},
 		Run: func(s *Session) string {
@@ -116,8 +116,8 @@ var networks = []Case{
 		},
 	},
 	{
-		Name:   "nothing is stored while the store is away, and what was stored is kept",
-		Hazard: "an acknowledged write survives a restart on files",
+		Name:   "nothing is stored while the store is away, and earlier values are kept",
+		Hazard: "with file storage an acknowledged write survives a restart",
 		Needs:  []Trouble{Stop, Start},
 		Can:    []string{"not sent, value applied"},
 		Run: func(s *Session) string {
@@ -132,7 +132,7 @@ var networks = []Case{
 	},
 	{
 		Name:       "an acknowledged write survives the change of a leader and an unacknowledged one may",
-		Hazard:     "first write accepted 0.02 to 9 s after: outcomes meanwhile are not sent or unknown",
+		Hazard:     "the first write is accepted 0.02 to 9 s after the failure; writes before that are not sent or unknown",
 		Replicated: true,
 		Needs:      []Trouble{Elect},
 		Can:        []string{"kept"},

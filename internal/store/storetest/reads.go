@@ -24,8 +24,8 @@ func keys(e model.Event) string {
 // reads are the cases about questions, listings and feeds.
 var reads = []Case{
 	{
-		Name:   "a listing has values and markers in the order of their revisions and says up to which it is complete",
-		Hazard: "Keys and watches leave out live keys that are being rewritten; a direct get of last messages does not",
+		Name:   "a listing has values and markers in the order of their revisions and says up to which revision it is complete",
+		Hazard: "Keys and watches can leave out live keys that are being rewritten; a direct get of last messages does not",
 		Alone:  true,
 		Can:    []string{"deleted b, a up to the last"},
 		Run: func(s *Session) string {
@@ -41,7 +41,7 @@ var reads = []Case{
 	},
 	{
 		Name:       "a replica that lags says so",
-		Hazard:     "15 to 20 % of direct gets are stale right after a write: accept a snapshot only if it is complete far enough",
+		Hazard:     "15 to 20 % of direct gets are stale right after a write, so a snapshot must be complete up to a known revision",
 		Replicated: true,
 		Can:        []string{"complete", "behind"},
 		Run: func(s *Session) string {
@@ -67,8 +67,8 @@ var reads = []Case{
 		},
 	},
 	{
-		Name:   "the leader answers with what was acknowledged",
-		Hazard: "only the leader of the stream, or a conditional write, tells the truth",
+		Name:   "the leader answers with every acknowledged write",
+		Hazard: "only the leader of the stream and a conditional write tell the truth",
 		Can:    []string{"true"},
 		Run: func(s *Session) string {
 			revision := uint64(0)
@@ -82,8 +82,8 @@ var reads = []Case{
 		},
 	},
 	{
-		Name:   "a listing lacks nothing that is being rewritten",
-		Hazard: "nobody is dead because a listing lacks it",
+		Name:   "a listing has keys that are being rewritten",
+		Hazard: "a worker is not dead because a listing lacks its key",
 		Alone:  true,
 		Can:    []string{"nothing"},
 		Run: func(s *Session) string {
@@ -103,8 +103,8 @@ var reads = []Case{
 		},
 	},
 	{
-		Name:   "a listing of some keys has no others, and one of none says nothing",
-		Hazard: "a replica that has none of the keys does not say up to when: the leader has to be asked",
+		Name:   "a listing of some keys has no others, and an empty one has no revision",
+		Hazard: "a replica that has none of the keys names no revision, so the leader has to be asked",
 		Alone:  true,
 		Can:    []string{"a, c and nothing"},
 		Run: func(s *Session) string {
@@ -120,7 +120,7 @@ var reads = []Case{
 	},
 	{
 		Name:   "keys with a dot are left out of a listing of all assignments",
-		Hazard: "the journal is stored with the plan and is no part of a snapshot",
+		Hazard: "the journal is stored with the plan, and a snapshot leaves it out",
 		Alone:  true,
 		Can:    []string{"a"},
 		Run: func(s *Session) string {
@@ -130,8 +130,8 @@ var reads = []Case{
 		},
 	},
 	{
-		Name:   "a feed tells what is there and then what comes",
-		Hazard: "a consumer that begins after a snapshot misses nothing and repeats nothing",
+		Name:   "a feed delivers what is stored and then every change",
+		Hazard: "a consumer that begins after a snapshot misses and repeats nothing",
 		Can:    []string{"b, expired c, a, deleted b"},
 		Run: func(s *Session) string {
 			a := s.must(store.Heartbeats, "a", 0, 0)
@@ -148,7 +148,7 @@ var reads = []Case{
 		},
 	},
 	{
-		Name:   "a feed of some keys tells no others",
+		Name:   "a feed of some keys delivers no others",
 		Hazard: "a worker follows its own record and the plan",
 		Can:    []string{"plan, a"},
 		Run: func(s *Session) string {
@@ -160,8 +160,8 @@ var reads = []Case{
 		},
 	},
 	{
-		Name:   "a feed does not tell what was overwritten before it began",
-		Hazard: "a stream keeps one message of each key: who was away does not hear of every change",
+		Name:   "a feed does not deliver values that were overwritten before it began",
+		Hazard: "a stream keeps one message of each key, so a worker that was away misses changes",
 		Can:    []string{"a"},
 		Run: func(s *Session) string {
 			revision := uint64(0)
@@ -172,8 +172,8 @@ var reads = []Case{
 		},
 	},
 	{
-		Name:   "a feed whose messages do not come is over after a while and the next one misses nothing",
-		Hazard: "a blind watcher sees silence from everyone; it has to notice by the signs of life that do not come",
+		Name:   "a feed whose messages do not arrive ends after a while and the next one misses nothing",
+		Hazard: "a blind feed sees nobody, and notices that only by missing signs of life",
 		Needs:  []Trouble{StallDown, Heal},
 		Can:    []string{"a; lost; b"},
 		Run: func(s *Session) string {
@@ -189,8 +189,8 @@ var reads = []Case{
 		},
 	},
 	{
-		Name:   "a feed does not outlive a restart of the store and the next one goes on where it was",
-		Hazard: "after a restart a watcher resumed about 4 s late",
+		Name:   "a feed ends with a restart of the store and the next one continues where it stopped",
+		Hazard: "after a restart a watcher continues about 4 s late",
 		Needs:  []Trouble{Stop, Start},
 		Can:    []string{"a; lost; b"},
 		Run: func(s *Session) string {

@@ -13,8 +13,8 @@ import (
 // stores are the cases about buckets that are deleted, emptied or restored.
 var stores = []Case{
 	{
-		Name:   "a bucket that was deleted takes nothing and one made anew counts on above it",
-		Hazard: "revisions are numbers of sessions: one that is used twice would give a worker what is another's",
+		Name:   "a deleted bucket takes no writes and a new one continues above its revisions",
+		Hazard: "revisions are the numbers of sessions, and one that is used twice would give a worker another worker's partitions",
 		Needs:  []Trouble{Delete, Create},
 		Can:    []string{"not sent, gone, nothing, above, another"},
 		Run: func(s *Session) string {
@@ -46,8 +46,8 @@ var stores = []Case{
 		},
 	},
 	{
-		Name:   "a bucket that is purged leaves no markers and counts on",
-		Hazard: "who is gone without a marker is found by the next snapshot only",
+		Name:   "a purged bucket has no markers and continues its revisions",
+		Hazard: "only the next snapshot shows that a key is gone without a marker",
 		Needs:  []Trouble{Purge},
 		Can:    []string{"a; silence; nothing; 0 messages; counts on"},
 		Run: func(s *Session) string {
@@ -70,8 +70,8 @@ var stores = []Case{
 		},
 	},
 	{
-		Name:   "a store that was restored from an older copy is as it was and uses revisions again",
-		Hazard: "lower terms, versions and sequences mean that the store was rolled back: begin anew",
+		Name:   "a store that was restored from an older copy uses revisions again",
+		Hazard: "lower terms, versions and sequences mean that the store was rolled back, and every worker begins anew",
 		Needs:  []Trouble{Stop, Start, Copy, RestoreAll},
 		Can:    []string{"back, nothing, again, the same bucket"},
 		Run: func(s *Session) string {
@@ -111,8 +111,8 @@ var stores = []Case{
 		},
 	},
 	{
-		Name:   "what a copy holds and has expired since is marked after its return",
-		Hazard: "a lease that was restored ends again",
+		Name:   "an entry of a copy that has expired since is marked after the restore",
+		Hazard: "a restored lease must end as well",
 		Needs:  []Trouble{Stop, Start, Copy, RestoreAll},
 		Can:    []string{"expired"},
 		Run: func(s *Session) string {

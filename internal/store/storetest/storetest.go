@@ -1,11 +1,11 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package storetest is the conformance suite of the store: what the buckets do to their clients, case by case. The same
-// cases run against the model (package model) and against the real server, so the model is never kinder than NATS.
+// Package storetest is the conformance suite of the store. Each case shows one thing that the buckets do to their clients. The
+// same cases run against the model (package model) and against the real server, so the model is never kinder than NATS.
 //
-// A case says what may be seen. The real server must show one of these things. The model must be able to show each of them,
-// and nothing else.
+// A case lists the outcomes that are possible. The real server must show one of them. The model must be able to show each of
+// them, and no other.
 package storetest
 
 import (

@@ -19,8 +19,8 @@ func words(seen ...any) string {
 // writes are the cases about conditions, fences and batches.
 var writes = []Case{
 	{
-		Name:   "a value is written over only by its revision",
-		Hazard: "every write is conditional: a late one finds the store changed",
+		Name:   "a value is overwritten only by a write with its revision",
+		Hazard: "every write is conditional, so a late one finds the store changed and is refused",
 		Can:    []string{"applied refused refused applied refused"},
 		Run: func(s *Session) string {
 			first := s.put(store.Heartbeats, "a", 0, time.Minute)
@@ -35,7 +35,7 @@ var writes = []Case{
 		},
 	},
 	{
-		Name:   "of many who create a key one succeeds",
+		Name:   "one of many creators of a key succeeds",
 		Hazard: "a conflict is 10071, or 10164 with replicas, which proves nothing",
 		Can:    []string{"one"},
 		Run: func(s *Session) string {
@@ -95,7 +95,7 @@ var writes = []Case{
 	},
 	{
 		Name:   "the revisions of a batch follow each other and its answer names the last",
-		Hazard: "the revision of a plan is known without asking for it",
+		Hazard: "a leader knows the revision of its plan without a read",
 		Can:    []string{"follow each other"},
 		Run: func(s *Session) string {
 			first := s.must(store.Assignments, store.TermKey, 0, 0)
@@ -109,7 +109,7 @@ var writes = []Case{
 	},
 	{
 		Name:   "a batch of more than 1,000 messages is refused whole",
-		Hazard: "1,001 records are refused with 10199",
+		Hazard: "a plan of more than 1,000 messages needs several batches; the server refuses one with 10199",
 		Can:    []string{"not sent nothing nothing"},
 		Run: func(s *Session) string {
 			first := s.must(store.Assignments, store.TermKey, 0, 0)
@@ -127,8 +127,8 @@ var writes = []Case{
 		},
 	},
 	{
-		Name:   "only the bucket of the assignments takes batches",
-		Hazard: "allow_atomic is a setting of a stream",
+		Name:   "only the assignment bucket takes batches",
+		Hazard: "a stream needs allow_atomic for batches",
 		Can:    []string{"not sent nothing"},
 		Run: func(s *Session) string {
 			r := Request{Kind: model.Written, Client: Steady, Bucket: store.Heartbeats, Atomic: true, Within: 5 * time.Second}
@@ -138,8 +138,8 @@ var writes = []Case{
 		},
 	},
 	{
-		Name:       "writes under one fence at the same time are busy but for one",
-		Hazard:     "199 of 200 pipelined writes of the rightful leader fail with 10164: one goroutine writes, and in batches",
+		Name:       "all but one of the simultaneous writes under one fence are busy",
+		Hazard:     "199 of 200 simultaneous writes of a leader fail with 10164, so one goroutine writes, in batches",
 		Replicated: true,
 		Can:        []string{"some busy"},
 		Run: func(s *Session) string {
