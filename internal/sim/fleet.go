@@ -123,13 +123,13 @@ func (f *Fleet) start(cfg Config) *Worker {
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
 		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !f.upheld(other) && !other.overslept() {
-			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
+			f.breaks("I1: %s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
 	now, before := handed{epoch, w, w.session.Number, f.now}, f.epochs[partition]
 	again := before.worker == w && before.session == now.session
 	if !f.anew(epoch, before) && !f.doubled() && (epoch < before.epoch || epoch == before.epoch && !again && !f.upheld(w)) {
-		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
+		f.breaks("I2: %s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
 }
@@ -138,7 +138,7 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 func (f *Fleet) beginsAnew(w *Worker) {
 	for _, p := range slices.Sorted(maps.Keys(w.Owned)) {
 		if !w.user.overstays(p) && !w.overslept() {
-			f.breaks("%s begins a session and still runs %s", w.Name, p)
+			f.breaks("I1: %s begins a session and still runs %s", w.Name, p)
 			return
 		}
 	}
@@ -164,7 +164,7 @@ func (f *Fleet) returned(w *Worker, c *call) {
 	if took > limit+time.Second {
 		f.Seen["overlong"]++
 		if w.stuckAt.Before(c.began.Add(limit)) && !c.crowded && !w.slept(c.began) {
-			f.breaks("%s did not say that its user has not returned for %s", w.Name, took)
+			f.breaks("I10: %s did not say that its user has not returned for %s", w.Name, took)
 		}
 	}
 }
