@@ -21,7 +21,8 @@ import (
 type Recorder struct{ recorder *trace.Recorder }
 
 // NewRecorder returns a recorder that keeps about limit bytes. 0 means 16 MiB, which is enough for hours of a leader of a
-// hundred workers. NewManager refuses a recorder with less than 64 KiB.
+// hundred workers. A leader needs about 2.5 kB for each partition: where that does not fit, the worker logs that its trace is
+// cut. NewManager refuses a recorder with less than 64 KiB.
 func NewRecorder(limit int) *Recorder {
 	if limit == 0 {
 		limit = trace.Usual

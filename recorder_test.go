@@ -86,3 +86,24 @@ func TestARecorderThatIsTooSmallIsRefused(t *testing.T) {
 	_, err = parti.NewManager(parti.DefaultConfig(), js, parti.StaticSource(), strategy.NewSticky(), parti.WithRecorder(nil))
 	require.NoError(t, err)
 }
+
+// A trace that ends early would be missed only when somebody needs it.
+func TestAWorkerSaysOnceThatItsRecorderIsTooSmallForItsState(t *testing.T) {
+	js, end, err := store()
+	require.NoError(t, err)
+	defer end()
+	cfg := parti.DefaultConfig()
+	cfg.ExpectedWorkers = 1
+	var list []parti.Partition
+	for i := range 1000 {
+		list = append(list, parti.Partition{Keys: []string{"orders", fmt.Sprint(i)}})
+	}
+	var log bytes.Buffer
+	worker, err := parti.NewManager(cfg, js, parti.StaticSource(list...), strategy.NewSticky(),
+		parti.WithRecorder(parti.NewRecorder(64<<10)), parti.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	require.NoError(t, err)
+	require.NoError(t, worker.Start(t.Context()))
+	require.NoError(t, worker.Close())
+	require.Equal(t, 1, strings.Count(log.String(), "the trace is cut"), log.String())
+	require.Contains(t, log.String(), "nothing more is recorded of this leader: too large for the recorder: more than 16384 bytes, a quarter of its memory; give NewRecorder more")
+}

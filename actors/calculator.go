@@ -59,7 +59,7 @@ func newCalculator(g *guard, report func(reported), set Settings, strategist *st
 		Strategy: set.Described, HandoffTimeout: set.HandoffTimeout, HomeRetention: set.HomeRetention, OperationTimeout: set.Store.OperationTimeout,
 		MinRebalanceThreshold: set.MinRebalanceThreshold, RelistInterval: set.RelistInterval, ShrinkConfirmations: set.ShrinkConfirmations,
 	}
-	c.tape = trace.Open(set.Recorder, trace.Leader, time.Now(), &cfg)
+	c.tape = trace.Open(set.Recorder, trace.Leader, time.Now(), &cfg, unrecorded(g.log))
 	c.leader, c.begin = leader.New(cfg)
 	trace.Began(c.tape, c.begin)
 	return c

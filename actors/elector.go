@@ -43,7 +43,7 @@ func newElector(g *guard, report func(reported), set Settings, buckets *kv.Store
 
 func (e *elector) started() {
 	cfg, now := member.ElectionConfig{Worker: e.id, LeaderTTL: e.set.Store.LeaderTTL, Floor: e.floor}, time.Now()
-	e.tape = trace.Open(e.set.Recorder, trace.Election, now, &cfg)
+	e.tape = trace.Open(e.set.Recorder, trace.Election, now, &cfg, unrecorded(e.log))
 	election, effects := member.NewElection(now, cfg)
 	trace.Began(e.tape, effects)
 	e.election = election

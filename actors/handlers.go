@@ -110,6 +110,7 @@ func (h *handlers) become(q request) {
 			h.waiting[id] = want
 			continue
 		}
+		delete(h.waiting, id) // it waited for the trust alone
 		begin = append(begin, h.own(id, want))
 	}
 	h.begin(begin)

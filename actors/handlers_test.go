@@ -285,6 +285,26 @@ func TestNothingBeginsWithoutTrust(t *testing.T) {
 	eventually(t, "it begins when it may", func() bool { return b.running()["a"] == 2 })
 }
 
+// TestWhatWaitedForTrustAloneBeginsOnce: a record that is shown as soon as the trust goes on takes its place.
+func TestWhatWaitedForTrustAloneBeginsOnce(t *testing.T) {
+	for name, epoch := range map[string]int64{"the same grant": 2, "a later one": 3} {
+		b := newBook()
+		free := make(chan struct{})
+		h := newHosted(t, Handling{Run: b.deaf(free)})
+		h.give(t, "a@1")
+		eventually(t, "it runs", func() bool { return b.running()["a"] == 1 })
+		h.give(t, "a@2")
+		h.trust.extend(time.Now())
+		close(free)
+		eventually(t, "the first run has ended", func() bool { return len(h.handlers.Held().Holding) == 0 })
+		h.trust.extend(time.Now().Add(time.Hour))
+		h.give(t, fmt.Sprintf("a@%d", epoch))
+		eventually(t, name+" runs", func() bool { return b.running()["a"] == epoch })
+		require.Empty(t, h.handlers.Held().Starting, "%s: it would begin again beside itself", name)
+		require.False(t, b.read().twice, name)
+	}
+}
+
 // worker is an actor of a user's.
 type worker struct{ onMessage func(actor.Context) }
 

@@ -78,10 +78,15 @@ func newManager(g *guard, set Settings, l *life) *manager {
 			LetGo:   l.letGoBy, Leaving: l.leaving, LeaveBy: l.leaveBy,
 		},
 	}
-	m.tape = trace.Open(set.Recorder, trace.Member, time.Now(), &cfg)
+	m.tape = trace.Open(set.Recorder, trace.Member, time.Now(), &cfg, unrecorded(g.log))
 	m.member = member.New(cfg)
 	trace.Began[member.Effect](m.tape, nil)
 	return m
+}
+
+// unrecorded says in the log that a recorder records no more of a value.
+func unrecorded(log *slog.Logger) func(why error) {
+	return func(why error) { log.Warn("WithRecorder: the trace is cut", "error", why) }
 }
 
 func (m *manager) started() {

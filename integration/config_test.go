@@ -47,7 +47,7 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 	"HeartbeatInterval": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 3, fleet.Config(func(c *parti.Config) { c.HeartbeatInterval = time.Second }))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		before := f.Writes()
 		<-time.After(time.Minute)
 		require.InDelta(t, 4*(1+0.1)+1, float64(f.Writes()-before)/60, 0.3)
@@ -80,7 +80,7 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 	"RestartDetectionRatio": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RestartDetectionRatio = 0.1 }))
 		procs := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		next := f.Start(1)[0]
 		f.Wait(time.Second, "it follows", func() bool { return next.Manager.State() == parti.StateScaling })
 		stays := f.Followers()[0]
@@ -97,7 +97,7 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 	"FlapBackoff": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.FlapBackoff = 15 * time.Second }))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		victim := f.Followers()[0]
 		for _, expected := range []time.Duration{window, 15 * time.Second} { // by default the second would wait twice the window
 			victim.Crash()
@@ -114,7 +114,7 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 	"MassLossRatio": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.MassLossRatio = 0.9 }))
 		f.Begin(9)
-		<-time.After(time.Minute)
+		f.Rest()
 		for _, p := range f.Followers()[:4] {
 			p.Crash()
 		}
@@ -123,7 +123,7 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 	"RebalanceCooldown": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RebalanceCooldown = 40 * time.Second }))
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Start(1)
 		f.Settle(window + time.Second)
 		began := time.Now()
@@ -245,14 +245,14 @@ var effects = map[string]func(t *testing.T, s *bubble.Server){
 	"RelistInterval": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RelistInterval = 7 * time.Second }))
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Source.Set(append(f.Source.List(), fleet.Partition(100))...)
 		f.Settle(7*time.Second + 100*time.Millisecond)
 	},
 	"SourceShrinkConfirmations": func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.SourceShrinkConfirmations = 6 }))
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Source.Set(f.Source.List()[:10]...)
 		began := time.Now()
 		require.NoError(t, f.Leader().Refresh())
@@ -332,7 +332,7 @@ func (l *labelled) Assign(workers []strategy.Worker, partitions []strategy.Parti
 // crashOne crashes one of five and returns how long its partitions were without an owner.
 func crashOne(f *fleet.Fleet, within time.Duration) time.Duration {
 	f.Begin(5)
-	<-time.After(time.Minute)
+	f.Rest()
 	f.Followers()[0].Crash()
 	return f.Settle(within)
 }
@@ -340,7 +340,7 @@ func crashOne(f *fleet.Fleet, within time.Duration) time.Duration {
 // joinOne adds one to three and returns how long it took until it had its share.
 func joinOne(f *fleet.Fleet, within time.Duration) time.Duration {
 	f.Begin(3)
-	<-time.After(time.Minute)
+	f.Rest()
 	f.Start(1)
 	return f.Settle(within)
 }

@@ -96,7 +96,7 @@ func TestADrainHandsEverythingOverWithoutAPause(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 60)
 				slowLinks(f.Begin(5)...)
-				<-time.After(time.Minute)
+				f.Rest()
 				those := which(f)
 				held, began, moves := 0, time.Now(), f.Checker.Moves()
 				for _, p := range those {
@@ -178,7 +178,7 @@ func TestASlowHookDelaysADrainAndLeavesNothingWithoutAnOwner(t *testing.T) {
 					return nil
 				}))
 				slowLinks(f.Begin(4)...)
-				<-time.After(time.Minute)
+				f.Rest()
 				began := time.Now()
 				require.NoError(t, f.Followers()[0].Drain(within(t, time.Minute)))
 				require.GreaterOrEqual(t, time.Since(began), slow.gives)
@@ -225,7 +225,7 @@ func TestADrainThatNobodyCanTakeOverFromIsAStopWhenItsContextEnds(t *testing.T) 
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 12)
 		procs := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		began := time.Now()
 		incomplete := 0
 		for i, err := range drains(t, 20*time.Second, procs...) {
@@ -298,7 +298,7 @@ func TestADrainingWorkerThatCrashesExpiresAsAnyOther(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60, fleet.Handler(slowToGiveUp(5*time.Second)))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		p := f.Followers()[0]
 		go func() { _ = p.Drain(within(t, time.Minute)) }()
 		<-time.After(time.Second)
@@ -318,7 +318,7 @@ func TestADrainingWorkerThatLosesItsSessionGoesOnDraining(t *testing.T) {
 			return nil
 		}))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		p := f.Followers()[0]
 		drained := make(chan error)
 		go func() { drained <- p.Drain(within(t, 2*time.Minute)) }()

@@ -47,7 +47,7 @@ func TestWhatTheUsualEventsCost(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, eventPartitions)
 				f.Begin(eventWorkers)
-				<-time.After(time.Minute)
+				f.Rest()
 				c := begin(f)
 				least := e.happens(t, f)
 				f.Settle(recovery)

@@ -77,7 +77,7 @@ func TestASecondApplicationWithTheSameBucketsDoesNotJoin(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		versions, calls, plans := f.Checker.Versions(), f.Checker.Calls(), len(f.Checker.Plans())
 		second := f.Start(1, lists(edition{name: "invoice", to: 7}))[0]
 		err := second.Begun()
@@ -176,7 +176,7 @@ func TestALeaderWhoseSourceSuddenlyListsSomethingElseKeepsTheGroup(t *testing.T)
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		list, calls := f.Source.List(), f.Checker.Calls()
 		invoices := edition{name: "invoice", to: 7}
 		f.Source.Set(invoices.list()...)
@@ -233,7 +233,7 @@ func TestARollingDeployThatChangesTheListNeitherLosesNorSwapsPartitions(t *testi
 		count := &tally{given: map[string]int{}}
 		f := fleet.New(t, s, 30, fleet.Handler(count.hook), lists(before))
 		procs := f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Source.Set(after.list()...) // what the checker expects from now on
 		leads := func(p *fleet.Process) {
 			for _, q := range procs {
@@ -293,7 +293,7 @@ func TestANamingSchemeIsChangedByAHigherVersion(t *testing.T) {
 		before, after := edition{"topic", 0, 12, 1}, edition{"shard", 0, 20, 2}
 		f := fleet.New(t, s, 12, lists(before))
 		old := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		fresh := f.Start(2, lists(after))
 		for _, p := range fresh {
 			require.NoError(t, p.Begun())
@@ -309,7 +309,7 @@ func TestANamingSchemeIsChangedByAHigherVersion(t *testing.T) {
 		require.EqualValues(t, 2, storedPlan(t, f).SourceVersion)
 		late := f.Start(1, lists(before))[0]
 		require.ErrorIs(t, late.Begun(), parti.ErrForeignGroup)
-		require.ErrorContains(t, late.Begun(), "under version 1, and those of the group have version 2")
+		require.ErrorContains(t, late.Begun(), "with version 1, while the group's list has version 2")
 		same := f.Start(1, lists(edition{"other", 0, 3, 2}))[0]
 		require.ErrorIs(t, same.Begun(), parti.ErrForeignGroup, "the same version is no higher one")
 		f.Settle(time.Second)

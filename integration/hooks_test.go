@@ -48,7 +48,7 @@ func TestAHookThatBlocksKeepsItsPartitionsAndHoldsUpNobodyElse(t *testing.T) {
 		f.Begin(3)
 		slow := f.Start(1, blocks)[0]
 		f.Settle(window + 11*time.Second)
-		<-time.After(time.Minute)
+		f.Rest()
 		block.Store(true)
 		joined := f.Start(2)
 		f.Wait(window+time.Second, "the joiners have what the others gave", func() bool {
@@ -100,7 +100,7 @@ func TestAPanicInAnyActorIsSurvived(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 40)
 				f.Begin(4)
-				<-time.After(time.Minute)
+				f.Rest()
 				leader := f.Leader()
 				leader.Panic(kind)
 				f.Start(1) // something for every actor to do
@@ -117,7 +117,7 @@ func TestActorsThatFailTooOftenEndTheWorker(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 40)
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		victim := f.Followers()[0]
 		for range 20 {
 			select {

@@ -25,7 +25,7 @@ func TestAWorkerThatLosesItsSessionWhileItStopsLetsGoBeforeOthersTakeOver(t *tes
 		"cut off, panics": func(p *fleet.Process) { p.Link.Cut(); p.Panic("manager") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, busy := range []bool{false, true} {
+			for _, busy := range fleet.Some([]bool{false, true}, 1, 1) {
 				bubble.Run(t, func(t *testing.T, s *bubble.Server) { losesWhileItStops(t, s, lose, busy) })
 			}
 		})
@@ -59,7 +59,7 @@ func losesWhileItStops(t *testing.T, s *bubble.Server, lose func(p *fleet.Proces
 		return nil
 	}))[0]
 	f.Settle(window + 11*time.Second)
-	<-time.After(time.Minute)
+	f.Rest()
 	require.NotEmpty(t, stopping.Running())
 	if stops.Store(true); busy {
 		f.Source.Set(append(f.Source.List(), fleet.Partition(30), fleet.Partition(31), fleet.Partition(32))...)
@@ -91,7 +91,7 @@ func TestAWorkerThatStopsWhileItRejoinsAndIsCutOffLetsGoBeforeOthersTakeOver(t *
 				return nil
 			}))[0]
 			f.Settle(window + 11*time.Second)
-			<-time.After(time.Minute)
+			f.Rest()
 			stopping.Panic("follower")
 			f.Source.Set(append(f.Source.List(), fleet.Partition(30), fleet.Partition(31), fleet.Partition(32))...)
 			require.NoError(t, f.Leader().Manager.RefreshPartitions(context.Background()))

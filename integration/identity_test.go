@@ -38,13 +38,14 @@ func withState(t *testing.T, f *fleet.Fleet, n int) []*fleet.Process {
 		p.Start()
 	}
 	f.Settle(coldStart + 10*time.Second)
-	<-time.After(time.Minute)
+	f.Rest()
 	return procs
 }
 
 func TestAWorkerThatIsKilledGoesOnAtOnceWhereItsStateIs(t *testing.T) {
-	for _, leads := range []bool{false, true} {
-		for _, away := range []time.Duration{time.Millisecond, time.Second, 2500 * time.Millisecond, 3 * time.Second} {
+	for i, leads := range []bool{false, true} {
+		aways := []time.Duration{time.Millisecond, time.Second, 2500 * time.Millisecond, 3 * time.Second}
+		for _, away := range fleet.Some(aways, i, 1) {
 			t.Run(fmt.Sprintf("leads %t, away for %s", leads, away), func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 					f := fleet.New(t, s, 60)
@@ -102,7 +103,11 @@ func TestAFleetThatIsKilledGoesOnWithinASecondWhereItsStateIs(t *testing.T) {
 }
 
 func TestTheIDComesBackHoweverLongTheProcessWasAway(t *testing.T) {
-	for i, away := range []time.Duration{5 * time.Second, 5900 * time.Millisecond, 6050 * time.Millisecond, 12 * time.Second, 20 * time.Second, 26 * time.Second, 29500 * time.Millisecond, time.Minute} {
+	aways := []time.Duration{
+		6050 * time.Millisecond, 5 * time.Second, 5900 * time.Millisecond, 12 * time.Second, 20 * time.Second, 26 * time.Second,
+		29500 * time.Millisecond, time.Minute,
+	}
+	for i, away := range fleet.Some(aways, 0, 1) {
 		for _, state := range fleet.Some([]bool{true, false}, i, 2) {
 			t.Run(fmt.Sprintf("%s, StateDir %t", away, state), func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
@@ -111,7 +116,7 @@ func TestTheIDComesBackHoweverLongTheProcessWasAway(t *testing.T) {
 						withState(t, f, 4)
 					} else {
 						f.Begin(4)
-						<-time.After(time.Minute)
+						f.Rest()
 					}
 					victim := f.Followers()[0]
 					id := victim.LastID()
@@ -184,7 +189,7 @@ func TestAHookThatHangsBeyondTheStopIsNoDeadProcess(t *testing.T) {
 			return nil
 		}))[0]
 		f.Settle(coldStart + 10*time.Second)
-		<-time.After(time.Minute)
+		f.Rest()
 		stuck.Link.Cut()
 		require.Error(t, stuck.Stop())
 		next := f.Start(1, fleet.StateDir(dir))[0]
@@ -194,13 +199,13 @@ func TestAHookThatHangsBeyondTheStopIsNoDeadProcess(t *testing.T) {
 }
 
 func TestAPreferredIDIsTakenOverOnceItsSessionIsOver(t *testing.T) {
-	for _, away := range []time.Duration{0, time.Second, 3 * time.Second} {
+	for _, away := range fleet.Some([]time.Duration{0, time.Second, 3 * time.Second}, 0, 1) {
 		t.Run(away.String(), func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				// The claim may be as young as the crash, and is watched for HeartbeatTTL from the restart on.
 				f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.EmergencyGracePeriod = away + 3*time.Second }))
 				f.Begin(5)
-				<-time.After(time.Minute)
+				f.Rest()
 				victim, owners := f.Followers()[0], f.Checker.Owners()
 				victim.Crash()
 				<-time.After(away)
@@ -220,7 +225,7 @@ func TestALiveHolderOfAPreferredIDIsNotRobbed(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		procs := f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		for _, p := range procs {
 			other := f.Start(1, fleet.PreferredID(p.LastID()))[0]
 			wait := parti.DefaultConfig().PreferredIDWait
@@ -240,7 +245,7 @@ func TestAPreferredIDThatIsReleasedIsClaimedAtOnce(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		old := f.Followers()[0]
 		next := f.Restart(old)
 		<-time.After(3 * time.Second)
@@ -271,7 +276,7 @@ func TestASessionDoesNotBeginWithAFirstHeartbeatLongAfterItsClaim(t *testing.T) 
 
 // TestAFrozenHolderFindsOutThatItsIDWasTakenOver: nothing that it does after the thaw counts, which the checker judges.
 func TestAFrozenHolderFindsOutThatItsIDWasTakenOver(t *testing.T) {
-	for _, after := range []time.Duration{2 * time.Second, 14 * time.Second} {
+	for _, after := range fleet.Some([]time.Duration{2 * time.Second, 14 * time.Second}, 0, 1) {
 		t.Run(after.String(), func(t *testing.T) {
 			thawedAfter(t, heartbeatTTL+after, func(f *fleet.Fleet, frozen, next *fleet.Process, id string) {
 				f.Wait(recovery, "another ID", func() bool { now := frozen.Manager.WorkerID(); return now != "" && now != id })
@@ -285,7 +290,7 @@ func TestAFrozenHolderFindsOutThatItsIDWasTakenOver(t *testing.T) {
 // TestAnIDThatIsTakenOverAsItsHolderThawsHasOneHolder: the server ends a heartbeat up to a second after its TTL. Until then
 // the holder may renew its claim first, or lose it. Both are right.
 func TestAnIDThatIsTakenOverAsItsHolderThawsHasOneHolder(t *testing.T) {
-	for _, after := range []time.Duration{0, 100 * time.Millisecond, 500 * time.Millisecond} {
+	for _, after := range fleet.Some([]time.Duration{0, 100 * time.Millisecond, 500 * time.Millisecond}, 0, 1) {
 		t.Run(after.String(), func(t *testing.T) {
 			thawedAfter(t, heartbeatTTL+after, func(f *fleet.Fleet, frozen, next *fleet.Process, id string) {
 				f.Settle(recovery)
@@ -303,7 +308,7 @@ func thawedAfter(t *testing.T, pause time.Duration, check func(f *fleet.Fleet, f
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		frozen := f.Followers()[0]
 		id := frozen.LastID()
 		frozen.Freeze()

@@ -19,7 +19,7 @@ func TestAMixedGroupKeepsNoJournalAndAnUpgradedOneDoes(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		procs := f.Begin(3, fleet.EarlierRelease())
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Settle(0)
 		for i := range procs[:2] {
 			require.NoError(t, procs[i].Stop())
@@ -27,7 +27,7 @@ func TestAMixedGroupKeepsNoJournalAndAnUpgradedOneDoes(t *testing.T) {
 			require.NoError(t, procs[i].Begun())
 		}
 		more := f.Begin(1)[0]
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Settle(time.Second)
 		require.Zero(t, f.Checker.Journals(), "partitions have moved, but one of the group could not read it")
 		require.NoError(t, procs[2].Stop())

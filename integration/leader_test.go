@@ -18,7 +18,7 @@ func TestACrashedLeaderIsReplacedWithinItsTTL(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		leader := f.Leader()
 		had, terms := len(leader.Running()), len(f.Checker.Terms())
 		began := time.Now()
@@ -38,7 +38,7 @@ func TestALeaderThatStopsCleanlyIsReplacedAtOnce(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		leader := f.Leader()
 		had, terms := len(leader.Running()), len(f.Checker.Terms())
 		began := time.Now()
@@ -53,7 +53,7 @@ func TestTenLeadersInARowLoseNothing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(12)
-		<-time.After(time.Minute)
+		f.Rest()
 		for range 10 {
 			f.Wait(10*time.Second, "a leader", func() bool { return f.Leader() != nil })
 			f.Leader().Crash()
@@ -67,7 +67,7 @@ func TestALeaderThatDiesInAWindow(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Start(1)
 		f.Wait(time.Second, "window open", func() bool { return f.Leader().Manager.State() == parti.StateScaling })
 		f.Leader().Crash()
@@ -79,7 +79,7 @@ func TestALeaderThatDiesWhileRebalancing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60, fleet.SlowHandler(2*time.Second))
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Start(2)
 		f.Wait(window+time.Second, "rebalancing", func() bool { return f.Leader().Manager.State() == parti.StateRebalancing })
 		<-time.After(500 * time.Millisecond)
@@ -92,7 +92,7 @@ func TestALeaderThatDiesInAnEmergency(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60, fleet.SlowHandler(time.Second))
 		f.Begin(6)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Followers()[0].Crash()
 		f.Wait(heartbeatTTL+time.Second, "emergency", func() bool {
 			plans := f.Checker.Plans()
@@ -107,7 +107,7 @@ func TestALeaderAndAFollowerDieTogether(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(6)
-		<-time.After(time.Minute)
+		f.Rest()
 		leader, follower := f.Leader(), f.Followers()[0]
 		had := len(leader.Running()) + len(follower.Running())
 		leader.Crash()
@@ -122,7 +122,7 @@ func TestAFrozenLeaderCannotWriteWhenItWakes(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Start(1)
 		f.Wait(time.Second, "window open", func() bool { return f.Leader().Manager.State() == parti.StateScaling })
 		leader := f.Leader()
@@ -137,7 +137,7 @@ func TestAChangeOfLeaderMovesNothingAndWritesNoPlan(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		versions := f.Checker.Versions()
 		leader := f.Leader()
 		terms := len(f.Checker.Terms())

@@ -54,7 +54,7 @@ func TestAStopOutlastsABriefCut(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 20)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		for _, p := range []*fleet.Process{f.Leader(), f.Followers()[0]} {
 			id := p.Manager.WorkerID()
 			p.Link.Cut()
@@ -69,12 +69,12 @@ func TestAStopOutlastsABriefCut(t *testing.T) {
 
 func TestAStopWhoseDeletionsAreRefusedForAWhileTriesAgain(t *testing.T) {
 	for name, fault := range map[string]link.Fault{"refused": link.Refused, "lost": link.Lost} {
-		for _, lasts := range []time.Duration{300 * time.Millisecond, 4 * time.Second, 7 * time.Second} {
+		for _, lasts := range fleet.Some([]time.Duration{300 * time.Millisecond, 4 * time.Second, 7 * time.Second}, 1, 1) {
 			t.Run(name+" for "+lasts.String(), func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 					f := fleet.New(t, s, 20)
 					f.Begin(3)
-					<-time.After(time.Minute)
+					f.Rest()
 					p := f.Leader()
 					id := p.Manager.WorkerID()
 					p.Link.Fail(func(subject string) link.Fault {
@@ -98,7 +98,7 @@ func TestAStopOverASlowLinkDeletesEverything(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 20)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		p := f.Leader()
 		id := p.Manager.WorkerID()
 		p.Link.Slow(700 * time.Millisecond)
@@ -111,7 +111,7 @@ func TestAStopNamesWhatIsLeftInTheStore(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 20, fleet.Config(func(c *parti.Config) { c.HeartbeatTTL = 20 * time.Second }))
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		p := f.Followers()[0]
 		id := p.Manager.WorkerID()
 		p.Link.Cut()
@@ -128,7 +128,7 @@ func TestAStopOfALeaderThatIsCutOffNamesItsLease(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 20, fleet.Config(func(c *parti.Config) { c.LeaderTTL = 30 * time.Second }))
 		f.Begin(2)
-		<-time.After(time.Minute)
+		f.Rest()
 		p := f.Leader()
 		p.Link.Cut()
 		require.ErrorContains(t, p.Manager.Close(), "lease on leadership are left")
@@ -193,7 +193,7 @@ func TestAStopWhoseContextIsOverAlreadyStillLeaves(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 20)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		p := f.Followers()[0]
 		id := p.Manager.WorkerID()
 		over, cancel := context.WithCancel(background())
@@ -288,7 +288,7 @@ func TestAStopFindsWhatWasWrittenAndNeverAnswered(t *testing.T) {
 	for what, subject := range map[string]string{
 		"claim": buckets.StableID + ".worker-0", "heartbeat": buckets.Heartbeat + ".worker-0", "leadership": buckets.Election + ".leader",
 	} {
-		for _, after := range []time.Duration{500 * time.Millisecond, 2 * time.Second} {
+		for _, after := range fleet.Some([]time.Duration{500 * time.Millisecond, 2 * time.Second}, 0, 1) {
 			t.Run(what+" after "+after.String(), func(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 					f := fleet.New(t, s, 20)
@@ -315,12 +315,13 @@ func TestAStopFindsWhatWasWrittenAndNeverAnswered(t *testing.T) {
 
 // TestAStopWhileTheWorkerRejoinsLeavesNothing: the session before has entries in the store that no actor holds any more.
 func TestAStopWhileTheWorkerRejoinsLeavesNothing(t *testing.T) {
-	for _, after := range []time.Duration{0, 10 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second, 5 * time.Second} {
+	moments := []time.Duration{0, 10 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second, 5 * time.Second}
+	for _, after := range fleet.Some(moments, 2, 1) {
 		t.Run(after.String(), func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 20)
 				f.Begin(2)
-				<-time.After(time.Minute)
+				f.Rest()
 				p := f.Leader()
 				id := p.Manager.WorkerID()
 				p.Link.Cut()
@@ -388,7 +389,7 @@ func TestARejoinDeletesOnlyWhatTheSessionBeforeLeft(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 20)
 		f.Begin(2)
-		<-time.After(time.Minute)
+		f.Rest()
 		p := f.Followers()[0]
 		heartbeat := "$KV." + parti.DefaultConfig().KVBuckets.Heartbeat + "."
 		p.Link.Fail(func(subject string) link.Fault {

@@ -46,7 +46,7 @@ func TestStopIsSafeInEveryStateAndFromManyGoroutines(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 40, fleet.SlowHandler(20*time.Millisecond))
 				f.Begin(3)
-				<-time.After(time.Minute)
+				f.Rest()
 				p := f.Start(1)[0]
 				if after > 0 {
 					<-time.After(after)

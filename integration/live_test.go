@@ -29,7 +29,8 @@ const reaction = 350 * time.Millisecond
 const few = 1.5
 
 func TestACrashLoopCostsTheWorkersOwnShareAndNotOncePerCrash(t *testing.T) {
-	for i, period := range []time.Duration{5 * time.Second, 15 * time.Second, 40 * time.Second} {
+	periods := []time.Duration{5 * time.Second, 15 * time.Second, 40 * time.Second}
+	for i, period := range fleet.Some(periods, 0, 1) {
 		most := []int{80, 150, 150}[i]
 		for _, name := range fleet.Some([]string{"the same ID", "new IDs"}, i, 2) {
 			same := name == "the same ID"
@@ -37,7 +38,7 @@ func TestACrashLoopCostsTheWorkersOwnShareAndNotOncePerCrash(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 					f := fleet.New(t, s, 120)
 					f.Begin(6)
-					<-time.After(time.Minute)
+					f.Rest()
 					c := begin(f)
 					loop(f, f.Followers()[0], period, same)
 					requireCalm(t, c, most)
@@ -51,7 +52,7 @@ func TestALinkThatStallsAgainAndAgainCostsItsWorkersOwnShare(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 120)
 		f.Begin(6)
-		<-time.After(time.Minute)
+		f.Rest()
 		p, c := f.Followers()[0], begin(f)
 		for time.Since(c.began) < loopLasts {
 			p.Link.Stall()
@@ -77,7 +78,7 @@ func TestAnOverlappingRollingRestartMovesNothing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 1000)
 		f.Begin(20)
-		<-time.After(time.Minute)
+		f.Rest()
 		c := begin(f)
 		rolls(t, f, 6*time.Second, 5*time.Second)
 		f.Settle(recovery)
@@ -92,7 +93,7 @@ func TestMoreThanHalfOfTheWorkersMayLeaveCleanly(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 200)
 		f.Begin(20)
-		<-time.After(time.Minute)
+		f.Rest()
 		c := begin(f)
 		leave(t, f.Followers()[:11])
 		requireOwned(t, c, window+reaction)
@@ -114,7 +115,7 @@ func TestManyWorkersThatCrashTogetherAreHeldForOneHeartbeatTTLOnly(t *testing.T)
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 120)
 				f.Begin(all)
-				<-time.After(time.Minute)
+				f.Rest()
 				c := begin(f)
 				crash(f.Followers()[:crashed])
 				requireOwned(t, c, 2*heartbeatTTL+reaction)
@@ -128,7 +129,7 @@ func TestTheGraceOfACrashedWorkerIsNotCutBecauseSomebodyJoins(t *testing.T) {
 		const period = time.Minute
 		f := fleet.New(t, s, 120, fleet.Config(func(c *parti.Config) { c.EmergencyGracePeriod = period }))
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		p, c := f.Followers()[0], begin(f)
 		had := p.Running()
 		p.Crash()
@@ -153,7 +154,7 @@ func TestNewPartitionsAreNotGivenToMembersThatAreAbsent(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.EmergencyGracePeriod = time.Minute }))
 				f.Begin(4)
-				<-time.After(time.Minute)
+				f.Rest()
 				away(t, f.Followers()[0])
 				<-time.After(heartbeatTTL + time.Second)
 				list := f.Source.List()
@@ -191,7 +192,7 @@ func TestASourceThatGrowsAgainAndAgainStarvesNobodysPartitions(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 60)
 				f.Begin(5)
-				<-time.After(time.Minute)
+				f.Rest()
 				c := begin(f)
 				for i := range 15 {
 					f.Source.Set(append(f.Source.List(), fleet.Partition(100+i))...)
@@ -211,7 +212,7 @@ func TestAChangeOfLeaderStoresNoPlanWhenNothingHasChanged(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		plans, terms := len(f.Checker.Plans()), len(f.Checker.Terms())
 		f.Leader().Panic("elector")
 		f.Wait(10*time.Second, "the next term", func() bool { return len(f.Checker.Terms()) > terms && f.Leader() != nil })

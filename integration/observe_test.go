@@ -64,7 +64,7 @@ func TestAnObserverAgreesWithTheFleetWhateverHappensToIt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 40)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Settle(0)
 		early := watching(t, s)
 		agrees(t, f, early)
@@ -101,7 +101,7 @@ func TestOwnerIsRightAsSoonAsTheGrantIsDelivered(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 10)
 		f.Begin(2)
-		<-time.After(time.Minute)
+		f.Rest()
 		o := watching(t, s)
 		partition := f.Source.IDs()[0]
 		before, err := o.Owner(partition)
@@ -136,7 +136,7 @@ func TestHistoryTellsWhoWasLostAndWhatMovedBecauseOfIt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 20)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		o := watching(t, s)
 		lost := f.Followers()[0]
 		id, began := lost.Manager.WorkerID(), time.Now()
@@ -180,7 +180,7 @@ func TestAnObserverThatSeesNothingSaysSinceWhenAndKeepsWhatItKnew(t *testing.T) 
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 10)
 		f.Begin(2)
-		<-time.After(time.Minute)
+		f.Rest()
 		l := link.New(s, func(string) {})
 		o := watching(t, l)
 		agrees(t, f, o)
@@ -210,7 +210,7 @@ func TestAnObserverOutlivesARestoredAndAPurgedStore(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 10)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		o := watching(t, s)
 		s.Stop()
 		copied := s.Copy()
@@ -229,7 +229,7 @@ func TestAnObserverOfAPurgedStoreBeginsAnew(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 10)
 		f.Begin(2)
-		<-time.After(time.Minute)
+		f.Rest()
 		o := watching(t, s)
 		stream, err := f.JS.Stream(background(), "KV_"+parti.DefaultConfig().KVBuckets.Assignment)
 		require.NoError(t, err)
@@ -265,7 +265,7 @@ func TestAClosedObserverEndsWhatWaitsForIt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 4)
 		f.Begin(1)
-		<-time.After(time.Minute)
+		f.Rest()
 		o := watching(t, s)
 		f.Settle(0)
 		<-time.After(time.Second)

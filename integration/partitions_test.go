@@ -19,7 +19,7 @@ func TestPartitionsThatComeAndGoAreTakenUpAtOnceByRefresh(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		list := f.Source.List()
 		for i := 30; i < 40; i++ {
 			list = append(list, fleet.Partition(i))
@@ -36,7 +36,7 @@ func TestARefreshThatChangesNothingWritesNothing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		versions, calls, plans := f.Checker.Versions(), f.Checker.Calls(), len(f.Checker.Plans())
 		for _, p := range f.Live() {
 			require.NoError(t, p.Refresh())
@@ -52,7 +52,7 @@ func TestOtherWeightsWaitForAPlannedWindow(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		heavy := f.Followers()[0].Manager.Assignment().Partitions
 		list := f.Source.List()
 		for i := range list {
@@ -85,7 +85,7 @@ func TestASourceThatFailsOrListsNothingTakesNothingAway(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		cause := errors.New("the database of topics is down")
 		f.Source.Fail(cause)
 		err := f.Followers()[0].Refresh()

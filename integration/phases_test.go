@@ -34,14 +34,14 @@ func TestWhoeverFailsAtWhateverStepOfAHandoff(t *testing.T) {
 	}
 	ways := slices.Sorted(maps.Keys(faults))
 	for i, step := range fleet.Kinds() {
-		for j, victim := range []string{"old owner", "new owner", "leader"} {
+		for j, victim := range fleet.Some([]string{"old owner", "new owner", "leader"}, i, 1) {
 			for _, fault := range fleet.Some(ways, i+j, len(ways)) {
 				strike := faults[fault]
 				t.Run(fmt.Sprintf("at %q the %s %s", step, victim, fault), func(t *testing.T) {
 					bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 						f := fleet.New(t, s, 30, fleet.SlowHandler(200*time.Millisecond))
 						f.Begin(3)
-						<-time.After(time.Minute)
+						f.Rest()
 						leader := f.Leader()
 						others := f.Followers()
 						joiner := f.Make()

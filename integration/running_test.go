@@ -41,7 +41,7 @@ func TestAHubThatIsAwayForLongerThanTheTrustEndsNoWorker(t *testing.T) {
 	bothModes(t, func(t *testing.T, s *bubble.Server, mode fleet.With) {
 		f := fleet.New(t, s, 30, mode)
 		procs := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		for _, p := range procs {
 			p.Link.Fail(nobodyTakes)
 		}
@@ -60,7 +60,7 @@ func TestABucketThatTakesAnotherFormEndsNoRunningWorker(t *testing.T) {
 	bothModes(t, func(t *testing.T, s *bubble.Server, mode fleet.With) {
 		f := fleet.New(t, s, 30, mode)
 		procs := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		history := func(n int64) {
 			stream, err := f.JS.Stream(background(), "KV_"+parti.DefaultConfig().KVBuckets.Election)
 			require.NoError(t, err)

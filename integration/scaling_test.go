@@ -32,7 +32,7 @@ func TestTwoJoinersShareOneWindow(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		began := time.Now()
 		joined := f.Start(2)
 		for _, p := range joined {
@@ -52,7 +52,7 @@ func TestACleanScaleDownWaitsForOneWindow(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		procs := f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		var leaving []*fleet.Process
 		for _, p := range procs {
 			if p != f.Leader() && len(leaving) < 2 {
@@ -90,7 +90,7 @@ func TestARollingRestartMovesNothing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 100)
 		procs := f.Begin(10)
-		<-time.After(time.Minute)
+		f.Rest()
 		for i, p := range procs {
 			require.NoError(t, p.Stop())
 			<-time.After(time.Duration(i) * 700 * time.Millisecond)
@@ -107,7 +107,7 @@ func TestARestartOfTheWholeGroupGivesEveryIDBackWhatItHad(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 100)
 		procs := f.Begin(10)
-		<-time.After(time.Minute)
+		f.Rest()
 		before := f.Checker.Owners()
 		for _, p := range procs {
 			require.NoError(t, p.Stop())
@@ -128,7 +128,7 @@ func TestARestartWithoutSomeWaitsForTheWholeWindow(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 100)
 		procs := f.Begin(10)
-		<-time.After(time.Minute)
+		f.Rest()
 		for _, p := range procs {
 			require.NoError(t, p.Stop())
 		}
@@ -145,10 +145,10 @@ func TestASurgeHandsOverInAnInstant(t *testing.T) {
 		five := fleet.Config(func(c *parti.Config) { c.WorkerIDMax = 4 })
 		f := fleet.New(t, s, 50, five)
 		procs := f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		for round := range 5 {
 			standby := f.Start(1, fleet.Config(func(c *parti.Config) { c.Standby = true }))[0]
-			<-time.After(2 * time.Minute)
+			f.Rest()
 			require.Equal(t, parti.StateClaimingID, standby.Manager.State())
 			old := procs[round]
 			had := old.Running()

@@ -21,7 +21,7 @@ func TestALeaderWhoseListingsAreNotAnsweredStillRepairs(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(6)
-		<-time.After(time.Minute)
+		f.Rest()
 		leader := f.Leader()
 		leader.Link.Block(func(subject string) bool { return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") })
 		<-time.After(35 * time.Second) // so that a listing is under way, or has failed
@@ -37,7 +37,7 @@ func TestALeaderThatDoesNotSeeTheHeartbeatsLeavesTheLeadToOthers(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(6)
-		<-time.After(time.Minute)
+		f.Rest()
 		blind := f.Leader()
 		moves := f.Checker.Moves()
 		// Its leases go on, and so does its own assignment: only what the feed of the heartbeats needs is lost.

@@ -9,12 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parti-go/parti/integration/fleet"
 	"github.com/parti-go/parti/integration/life"
 	"github.com/parti-go/parti/internal/bubble"
 )
 
 var (
-	seeds = flag.Int("seeds", 8, "how many lives of a fleet to simulate")
+	seeds = flag.Int("seeds", 0, "how many lives of a fleet to simulate; 0 for 8, under the race detector for 4")
 	base  = flag.Uint64("base", 0, "the seed before the first; by default another one each day")
 	seed  = flag.Uint64("seed", 0, "simulate this one only")
 	// restores are not among the faults of an ordinary run: what a write that was under way across a restore may do no
@@ -29,6 +30,12 @@ func TestSimulatedLives(t *testing.T) {
 	before, n := *base, *seeds
 	if before == 0 {
 		before = uint64(time.Now().UTC().Unix()/86_400) * 1_000_000
+	}
+	if n == 0 {
+		n = 8
+		if fleet.RaceDetector {
+			n = 4
+		}
 	}
 	if *seed != 0 {
 		before, n = *seed-1, 1

@@ -8,6 +8,7 @@
 package integration
 
 import (
+	"encoding/hex"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -19,6 +20,15 @@ import (
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/strategy"
 )
+
+// noise is a name that does not compress to less than half.
+func noise(length int, random *rand.Rand) string {
+	b := make([]byte, length/2)
+	for i := range b {
+		b[i] = byte(random.Uint32())
+	}
+	return hex.EncodeToString(b)
+}
 
 // A worker's record would have one and a half megabytes, and while the fleet grows as much again for what is handed over. That
 // is the size which matters: a thorough run has ten workers with so much each, and otherwise there are three.

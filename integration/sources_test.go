@@ -96,7 +96,7 @@ func TestAWatchedSourceIsSeenOnTheLeaderOnlyAndWithinOneAndAHalfSeconds(t *testi
 		var b bell
 		f := fleet.New(t, s, 30, watches(b.watch))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		for i := range 2 {
 			require.Equal(t, 1, b.watching())
 			f.Source.Set(append(f.Source.List()[2:], fleet.Partition(100+i), fleet.Partition(200+i))...)
@@ -119,7 +119,7 @@ func TestABurstOfChangesIsListedOnceAndAStreamOnceASecond(t *testing.T) {
 		var b bell
 		f := fleet.New(t, s, 30, watches(b.watch))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		calls := f.Source.Calls()
 		for range 10_000 {
 			b.ring()
@@ -144,7 +144,7 @@ func TestTenThousandPartitionsComeAndGoWhileTheFleetWorks(t *testing.T) {
 		var b bell
 		f := fleet.New(t, s, 100, fleet.Strategy(strategy.NewSticky()), watches(b.watch))
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		first := f.Source.List()
 		list := slices.Clone(first)
 		for i := range all {
@@ -174,7 +174,7 @@ func TestASourceThatFlapsTakesNothingAwayAndWhatItAddsGetsAnOwner(t *testing.T) 
 			return nil
 		}))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		whole := f.Source.List()
 		for i := range 20 {
 			added := fleet.Partition(100 + i)
@@ -197,7 +197,7 @@ func TestARefreshIsAnsweredWhenTheLossOfMostIsConfirmedAndPlannedFor(t *testing.
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Source.Set(f.Source.List()[:20]...)
 		began := time.Now()
 		require.NoError(t, f.Followers()[0].Refresh())
@@ -211,7 +211,7 @@ func TestALeaderThatEndsWhileItConfirmsLeavesNothingTakenAway(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.SourceShrinkConfirmations = 5 }))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		calls := f.Checker.Calls()
 		list := f.Source.List()
 		f.Source.Set(list[:20]...)
@@ -233,7 +233,7 @@ func TestASourceThatSaysNothingIsListedEveryRelistInterval(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.RelistInterval = 20 * time.Second }))
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Source.Set(append(f.Source.List()[1:], fleet.Partition(100))...)
 		f.Settle(20*time.Second + 100*time.Millisecond)
 		f.Source.Fail(errors.New("the database of topics is down"))
@@ -323,7 +323,7 @@ func TestABucketThatSeveralEditAtOnceIsTheListOfTheGroup(t *testing.T) {
 			put(p, "")
 		}
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 
 		list := f.Source.List()
 		var editors sync.WaitGroup

@@ -54,7 +54,7 @@ func TestAHookThatHangsWhileItAddsIsToldByItsWorkerAndByTheLeader(t *testing.T) 
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		g := newGate(f)
 		g.shut.Store(true)
 		stuck := f.Start(1, fleet.Handler(g.hook))[0]
@@ -82,7 +82,7 @@ func TestAHookThatHangsWhileItAddsIsToldByItsWorkerAndByTheLeader(t *testing.T) 
 		require.Equal(t, 2, told(leader, nil, first), "both name the partition")
 		require.NoError(t, leader.Manager.Healthy(), "nothing is wrong with the leader")
 
-		<-time.After(20 * time.Minute)
+		<-time.After(5 * time.Minute)
 		require.Equal(t, 1, told(stuck, parti.ErrStuck, ""), "not again and again")
 		require.Equal(t, 2, told(leader, nil, id))
 		close(g.open)
@@ -127,7 +127,7 @@ func TestAFeedThatRetriesInSilenceIsTold(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		blind := f.Followers()[0]
 		blind.Link.Block(func(subject string) bool {
 			return strings.HasPrefix(subject, "$JS.API.STREAM.INFO.") || strings.HasPrefix(subject, "$JS.API.CONSUMER.")
@@ -162,7 +162,7 @@ func TestDirectGetThatIsSwitchedOffIsNamedAndOutlived(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		before := f.Checker.Owners()
 		b := parti.DefaultConfig().KVBuckets
 		buckets := []string{b.Election, b.Heartbeat, b.Assignment}
@@ -241,7 +241,7 @@ func TestASourceAndAStrategyThatHangAreWaitsOfTheLeader(t *testing.T) {
 		f := fleet.New(t, s, 30, fleet.Slowly(&source), fleet.Strategy(hangs{strategy.NewRoundRobin(), &shut, open}))
 		source.Over = f.Closing()
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		source.Delay.Store(int64(time.Hour))
 		f.Leader().Crash() // the next leader lists the source first
 		shut.Store(true)
@@ -282,7 +282,7 @@ func TestAWorkerThatFindsNoIDAgainSaysSo(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.WorkerIDMin, c.WorkerIDMax, c.Standby = 0, 2, true }))
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		standby := f.Start(1)[0]
 		<-time.After(5 * time.Minute)
 		require.NoError(t, standby.Manager.Healthy(), "it waits for as long as it takes")
@@ -330,7 +330,7 @@ func TestAWorkerThatCannotApplyWhatItReadsSaysSo(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		p := f.Followers()[0]
 		bucket, err := f.JS.KeyValue(background(), parti.DefaultConfig().KVBuckets.Assignment)
 		require.NoError(t, err)

@@ -27,7 +27,7 @@ func TestAnIdleGroupIsQuiet(t *testing.T) {
 		const workers, seconds = 20, 300
 		f := fleet.New(t, s, 200)
 		f.Begin(workers)
-		<-time.After(time.Minute)
+		f.Rest()
 		sent, received := messages(f.Live())
 		<-time.After(seconds * time.Second)
 		sentLater, receivedLater := messages(f.Live())

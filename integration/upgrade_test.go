@@ -31,7 +31,7 @@ func TestARollingUpgradeToANewerRecordFormatAndBackMovesNothing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		procs := f.Begin(6, fleet.EarlierRelease())
-		<-time.After(time.Minute)
+		f.Rest()
 		for _, step := range []struct {
 			with  []fleet.With
 			reads int

@@ -168,7 +168,7 @@ func TestAFleetDoesWhatWasPredicted(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 					f := fleet.New(t, server, 200, fleet.Strategy(s))
 					f.Begin(7)
-					<-time.After(time.Minute)
+					f.Rest()
 					o := watching(t, server)
 					change := c.change(f)
 					want, answer := predicted(t, o, change)
@@ -200,7 +200,7 @@ func TestTheLastWorkerKeepsWhatItDrainsAsPredicted(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
 		f := fleet.New(t, server, 50)
 		last := f.Begin(1)[0]
-		<-time.After(time.Minute)
+		f.Rest()
 		id := last.Manager.WorkerID()
 		o := watching(t, server)
 		want, answer := predicted(t, o, whatif.Change{Drain: []string{id}})

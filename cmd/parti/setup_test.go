@@ -209,10 +209,10 @@ func TestWhoMayOnlyLookCanLook(t *testing.T) {
 	require.Contains(t, got.stderr, "--group")
 
 	begun := time.Now()
-	got = as("deaf", "info")
+	got = as("deaf", "info", "--timeout", "1m")
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.stderr, `permission missing: the user of this connection may not subscribe to "_INBOX.>"`)
-	require.Less(t, time.Since(begun), 3*time.Second, "it waits for no answer")
+	require.Less(t, time.Since(begun), time.Minute, "it waits for no answer")
 	require.Equal(t, exitFine, as("deaf", "info", "--inbox-prefix", "_INBOX_deaf").code)
 
 	path := filepath.Join(t.TempDir(), "report.tar.gz")

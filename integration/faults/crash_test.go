@@ -18,7 +18,7 @@ func TestACrashedWorkersPartitionsAreGivenAwayWithoutAWindow(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		victim := f.Followers()[0]
 		had := len(victim.Running())
 		victim.Crash()
@@ -32,7 +32,7 @@ func TestACrashInAnOpenWindowDoesNotWaitForIt(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60, fleet.Config(func(c *parti.Config) { c.PlannedScaleWindow = 25 * time.Second }))
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Start(1)
 		<-time.After(2 * time.Second)
 		victim := f.Followers()[0]
@@ -48,11 +48,11 @@ func TestAWorkerCutOffFencesItselfBeforeAnyoneTakesOverAndRejoins(t *testing.T) 
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		victim := f.Followers()[0]
 		victim.Link.Cut()
 		took := f.Wait(heartbeatTTL, "the cut-off worker gave everything up", func() bool { return len(victim.Running()) == 0 })
-		require.LessOrEqual(t, took, heartbeatTTL-heartbeatTTL/4)
+		require.LessOrEqual(t, took, heartbeatTTL-heartbeatTTL/4+fleet.Poll, "as late as that when its last heartbeat had just been stored")
 		require.Equal(t, parti.StateClaimingID, victim.Manager.State())
 		f.Wait(heartbeatTTL, "everything owned by the others", func() bool { return f.Checker.Complete(f.Source.IDs()) == nil })
 		victim.Link.Heal()
@@ -65,7 +65,7 @@ func TestTheWholeStoreAwayMovesNothing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(6)
-		<-time.After(time.Minute)
+		f.Rest()
 		before := f.Checker.Owners()
 		s.Stop()
 		<-time.After(20 * time.Second)
@@ -85,7 +85,7 @@ func TestAShortOutageOfTheStoreIsNotNoticed(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(6)
-		<-time.After(time.Minute)
+		f.Rest()
 		calls := f.Checker.Calls()
 		s.Stop()
 		<-time.After(1500 * time.Millisecond)
@@ -100,7 +100,7 @@ func TestMassLossIsHeldAndOnlyThoseStillGoneLoseWhatTheyHad(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 120)
 		f.Begin(12)
-		<-time.After(time.Minute)
+		f.Rest()
 		victims := f.Followers()[:4]
 		had := 0
 		for i, p := range victims {
@@ -125,7 +125,7 @@ func TestKeepServingGoesOnWhileTheStoreIsAway(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.OnStoreLoss = parti.OnStoreLossKeepServing }))
 		procs := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		calls := f.Checker.Calls()
 		s.Stop()
 		<-time.After(20 * time.Second)
@@ -146,7 +146,7 @@ func TestAFrozenWorkerFencesWhenItWakes(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		victim := f.Followers()[0]
 		victim.Freeze()
 		<-time.After(20 * time.Second)

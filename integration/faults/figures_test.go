@@ -21,7 +21,7 @@ func TestASteadyGroupWritesLittle(t *testing.T) {
 		const workers, seconds = 8, 600
 		f := fleet.New(t, s, 64)
 		f.Begin(workers)
-		<-time.After(time.Minute)
+		f.Rest()
 		before := f.Writes()
 		<-time.After(seconds * time.Second)
 		rate := float64(f.Writes()-before) / seconds
@@ -58,7 +58,7 @@ func TestAHundredWorkersAndAThousandPartitions(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 1000, fleet.Config(func(c *parti.Config) { c.WorkerIDMax = 149 }))
 		f.Begin(100)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Followers()[7].Crash()
 		f.Settle(heartbeatTTL + 350*time.Millisecond)
 		f.Start(10)
@@ -70,7 +70,7 @@ func TestTwentyChangesOfLeaderLeaveNothingBehind(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		change := func() {
 			terms := len(f.Checker.Terms())
 			f.Leader().Panic("elector")
@@ -103,7 +103,7 @@ func TestAMoveTakesThreeRoundTrips(t *testing.T) {
 		const latency = 50 * time.Millisecond // one way
 		f := fleet.New(t, s, 30)
 		procs := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		joined := f.Start(1)[0]
 		for _, p := range append(procs, joined) {
 			p.Link.Slow(latency)

@@ -95,7 +95,7 @@ func TestGarbageInPlaceOfAnyEntryIsSurvived(t *testing.T) {
 					bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 						f := fleet.New(t, s, 12)
 						f.Begin(3)
-						<-time.After(time.Minute)
+						f.Rest()
 						overwrite(t, f, e.subject(f), value)
 						<-time.After(noticed)
 						f.Settle(recovery)
@@ -115,7 +115,7 @@ func TestGarbageThatANewLeaderFindsIsSurvived(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 12)
 				f.Begin(3)
-				<-time.After(time.Minute)
+				f.Rest()
 				subject := e.subject(f)
 				f.Leader().Crash()
 				overwrite(t, f, subject, garbage()["foreign JSON"])
@@ -139,7 +139,7 @@ func TestGarbageMakesNoSecondOwnerWhenTheLeaderChanges(t *testing.T) {
 				bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 					f := fleet.New(t, s, 12, fleet.Strategy(strategy.NewRoundRobin()))
 					f.Begin(4)
-					<-time.After(time.Minute)
+					f.Rest()
 					victim := f.Followers()[0]
 					crashLeader(f)
 					<-time.After(after)
@@ -179,7 +179,7 @@ func TestAWorkerWhoseHeartbeatWasOverwrittenCanDieAllTheSame(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 12)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		victim := f.Followers()[0]
 		overwrite(t, f, "$KV."+parti.DefaultConfig().KVBuckets.Heartbeat+"."+victim.LastID(), garbage()["foreign JSON"])
 		victim.Crash() // no expiry will tell
@@ -194,7 +194,7 @@ func TestGarbageInPlaceOfAnAssignmentTakesNothingAway(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 12)
 				f.Begin(3)
-				<-time.After(time.Minute)
+				f.Rest()
 				calls := f.Checker.Calls()
 				for _, value := range garbage() {
 					overwrite(t, f, e.subject(f), value)
@@ -221,7 +221,7 @@ func TestKeysThatNobodyKnowsAreLeftAlone(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 12)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		b := parti.DefaultConfig().KVBuckets
 		var subjects []string
 		for _, bucket := range []string{b.StableID, b.Election, b.Heartbeat, b.Assignment} {
@@ -254,7 +254,7 @@ func TestAnyEntryThatIsDeletedIsMadeAnew(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 12)
 				f.Begin(3)
-				<-time.After(time.Minute)
+				f.Rest()
 				m := nats.NewMsg(e.subject(f))
 				m.Header.Set("KV-Operation", "DEL")
 				_, err := f.JS.PublishMsg(background(), m)

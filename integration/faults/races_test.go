@@ -26,7 +26,7 @@ func TestASourceThatChangesWhileAPlanIsWrittenIsPlannedFor(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		f.Leader().Link.Slow(100 * time.Millisecond)
 		<-time.After(5 * time.Second)
 		list, followers := f.Source.List(), f.Followers()
@@ -47,7 +47,7 @@ func TestAnOlderListNeverReplacesANewerOne(t *testing.T) {
 		f := fleet.New(t, s, 30, fleet.Slowly(&source))
 		source.Over = f.Closing()
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		followers := f.Followers()
 		var asked sync.WaitGroup
 		source.Delay.Store(int64(time.Second))
@@ -67,7 +67,7 @@ func TestASourceThatHangsHoldsUpNobody(t *testing.T) {
 		f := fleet.New(t, s, 30, fleet.Slowly(&source))
 		source.Over = f.Closing()
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		source.Delay.Store(int64(time.Hour))
 		require.Error(t, f.Followers()[0].Refresh())
 		f.Followers()[0].Crash()
@@ -79,7 +79,7 @@ func TestARestartWithANewPartitionGivesEveryIDBackWhatItHad(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		old := f.Begin(6)
-		<-time.After(time.Minute)
+		f.Rest()
 		before := f.Checker.Owners()
 		for _, p := range old {
 			require.NoError(t, p.Stop())
@@ -100,7 +100,7 @@ func TestARollingRestartWithANewPartitionMovesNothing(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60)
 		f.Begin(4)
-		<-time.After(time.Minute)
+		f.Rest()
 		before := f.Checker.Owners()
 		p := f.Followers()[0]
 		require.NoError(t, p.Stop())
@@ -158,7 +158,7 @@ func TestAGrantThatWasRefusedForLackOfTrustIsTakenUpLater(t *testing.T) {
 		f := fleet.New(t, s, 30)
 		armed, held := holdUp("actors.beat", 5900*time.Millisecond)
 		f.Begin(1)
-		<-time.After(time.Minute)
+		f.Rest()
 		armed.Store(true)
 		f.Wait(10*time.Second, "held up", held.Load)
 		<-time.After(5 * time.Second)
@@ -174,7 +174,7 @@ func TestAStandbyLivesThroughTheLossOfTheIDs(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.WorkerIDMax = c.WorkerIDMin + 1 }))
 		f.Begin(2)
-		<-time.After(time.Minute)
+		f.Rest()
 		standby := f.Start(1, fleet.Config(func(c *parti.Config) { c.Standby = true }))[0]
 		<-time.After(time.Minute)
 		require.NoError(t, f.JS.DeleteStream(background(), "KV_"+parti.DefaultConfig().KVBuckets.StableID))
@@ -195,7 +195,7 @@ func TestAWorkerThatKeptServingGivesUpWhatWasGivenAway(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30, fleet.Config(func(c *parti.Config) { c.OnStoreLoss = parti.OnStoreLossKeepServing }))
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		kept := f.Followers()[0]
 		f.Checker.Froze(kept.Name) // what it runs from now on only the epochs keep apart
 		kept.Link.Cut()

@@ -36,7 +36,7 @@ func TestAStoreRestoredFromAnOlderCopyUsesNoEpochAgain(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 40)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		copied := copyStore(s)
 		<-time.After(time.Minute)
 		f.Followers()[0].Crash() // what was its is granted under epochs that the copy does not know
@@ -56,7 +56,7 @@ func TestARestoreInWhichNobodySurvivesUsesNoEpochAgain(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 40)
 		old := f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		copied := copyStore(s)
 		f.Start(2)
 		<-time.After(2 * time.Minute)
@@ -73,14 +73,12 @@ func TestARestoreInWhichNobodySurvivesUsesNoEpochAgain(t *testing.T) {
 
 func TestABucketThatIsRestoredAloneIsNoticed(t *testing.T) {
 	b := parti.DefaultConfig().KVBuckets
-	for name, bucket := range map[string]string{
-		"stable IDs": b.StableID, "election": b.Election, "heartbeats": b.Heartbeat, "assignments": b.Assignment,
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, bucket := range fleet.Some([]string{b.StableID, b.Election, b.Heartbeat, b.Assignment}, 3, 1) {
+		t.Run(bucket, func(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 40)
 				old := f.Begin(3)
-				<-time.After(time.Minute)
+				f.Rest()
 				copied := copyStore(s)
 				<-time.After(time.Minute)
 				for _, p := range old { // new sessions, terms and versions, of which the copy knows nothing

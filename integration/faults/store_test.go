@@ -21,7 +21,7 @@ func TestGhostWritesDoNoHarm(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 60, fleet.DefaultConnection())
 		f.Begin(5)
-		<-time.After(time.Minute)
+		f.Rest()
 		for range 3 {
 			leader, follower := f.Leader(), f.Followers()[0]
 			leader.Link.Cut()
@@ -38,7 +38,7 @@ func TestRecordsOfAnUnknownFormatAreLeftAlone(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		b := parti.DefaultConfig().KVBuckets
 		heartbeats, err := f.JS.KeyValue(background(), b.Heartbeat)
 		require.NoError(t, err)
@@ -64,7 +64,7 @@ func TestGarbageInTheBucketsIsSurvived(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		b := parti.DefaultConfig().KVBuckets
 		for _, bucket := range []string{b.StableID, b.Heartbeat, b.Assignment} {
 			kv, err := f.JS.KeyValue(background(), bucket)
@@ -85,7 +85,7 @@ func TestAStolenHeartbeatEndsTheSession(t *testing.T) {
 	bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 		f := fleet.New(t, s, 30)
 		f.Begin(3)
-		<-time.After(time.Minute)
+		f.Rest()
 		victim := f.Followers()[0]
 		claims, err := f.JS.KeyValue(background(), parti.DefaultConfig().KVBuckets.StableID)
 		require.NoError(t, err)
@@ -103,7 +103,7 @@ func TestABucketThatIsDeletedUnderTheFleetIsSurvived(t *testing.T) {
 			bubble.Run(t, func(t *testing.T, s *bubble.Server) {
 				f := fleet.New(t, s, 30)
 				f.Begin(4)
-				<-time.After(time.Minute)
+				f.Rest()
 				require.NoError(t, f.JS.DeleteStream(background(), "KV_"+name))
 				f.Wait(2*time.Minute, "somebody noticed", func() bool {
 					for _, p := range f.Live() {

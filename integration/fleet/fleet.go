@@ -30,8 +30,9 @@ import (
 )
 
 const (
-	poll  = 5 * time.Millisecond // between two looks at a condition
-	grace = time.Second          // for a thawed process to give up what it lost
+	// Poll lies between two looks at a condition: what is waited for may have happened so much earlier.
+	Poll  = 5 * time.Millisecond
+	grace = time.Second // for a thawed process to give up what it lost
 	// notice is what a process takes to see that the store was restored: reconnect, look twice, end the session; or
 	// that its leases run out.
 	notice = 3 * time.Second
@@ -191,6 +192,10 @@ func (f *Fleet) Begin(n int, with ...With) []*Process {
 	return procs
 }
 
+// Rest waits until what a settled group did last no longer matters: twice its pause after a rebalance. It is no longer than that
+// because whoever is at rest renews its leases, and a test pays for each of them, under the race detector most of all.
+func (f *Fleet) Rest() { <-time.After(2 * f.base.Config.RebalanceCooldown) }
+
 // Make returns a process that is not started.
 func (f *Fleet) Make(with ...With) *Process {
 	f.t.Helper()
@@ -270,7 +275,7 @@ func (f *Fleet) Wait(within time.Duration, what string, condition func() bool) t
 		if time.Since(began) >= within {
 			f.Fatalf("after %s still not: %s", within, what)
 		}
-		<-time.After(poll)
+		<-time.After(Poll)
 	}
 	return time.Since(began)
 }
@@ -287,7 +292,7 @@ func (f *Fleet) Settle(within time.Duration) time.Duration {
 		if time.Since(began) >= within {
 			f.Fatalf("not settled after %s: %v", within, err)
 		}
-		<-time.After(poll)
+		<-time.After(Poll)
 	}
 }
 

@@ -57,7 +57,7 @@ func (r *reader) read(ctx context.Context, bucket checker.Bucket, name string) {
 			continue
 		}
 		select {
-		case <-time.After(poll):
+		case <-time.After(Poll):
 		case <-ctx.Done():
 		}
 	}

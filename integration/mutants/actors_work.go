@@ -92,6 +92,13 @@ var handled = []mutant{
 		new:  `if _, ok := q.target[id]; !ok {`,
 	},
 	{
+		name: "waiting-handler-begins-twice", breaks: "A handler that waited for the trust alone begins beside the one that a newer record has begun.",
+		file: "actors/handlers.go",
+		old: `		delete(h.waiting, id) // it waited for the trust alone
+`,
+		new: ``,
+	},
+	{
 		name: "waiting-handler-without-trust", breaks: "A handler that waited for an earlier one begins although the trust is over.",
 		file: "actors/handlers.go",
 		old:  `if want, ok := h.waiting[id]; ok && h.trusted() {`,

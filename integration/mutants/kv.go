@@ -174,7 +174,7 @@ var read = []mutant{
 		name: "journal-in-snapshots", breaks: "A snapshot of the assignments also reads the journal.",
 		file:   "kv/read.go",
 		old:    "	if b != store.Assignments {\n		return s.readChunk",
-		new:    "	if b < buckets {\n		return s.readChunk",
+		new:    "	if b < store.Buckets {\n		return s.readChunk",
 		likely: "LeaveTheJournalOut",
 	},
 
@@ -209,7 +209,7 @@ var read = []mutant{
 		name: "lost-term-from-zero", breaks: "After the term was overwritten, terms begin at one again, below the plan's, and every worker takes the store for an older copy.",
 		file: "kv/term.go",
 		old:  `return plan.Term, err`,
-		new:  `return 0, err`,
+		new:  `return plan.Term - plan.Term, err`,
 	},
 	{
 		name: "garbage-has-an-end", breaks: "A worker waits for the end of a heartbeat that is not a record and never expires.",

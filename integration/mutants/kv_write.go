@@ -129,7 +129,7 @@ var written = []mutant{
 		name: "late-acquisition-counts", breaks: "An entry whose acknowledgement came too late counts as acquired.",
 		file: "kv/lease.go",
 		old:  `case err == nil && time.Now().Before(lease.TrustedUntil()) && (until.IsZero() || time.Now().Before(until)):`,
-		new:  `case err == nil:`,
+		new:  `case err == nil && !until.After(until):`,
 	},
 	{
 		name: "prior-claim-not-trusted", breaks: "A worker takes over its earlier claim although that claim may have expired.",

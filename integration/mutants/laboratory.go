@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,7 +27,7 @@ type mutant struct {
 	file   string
 	old    string // occurs exactly once
 	new    string
-	// likely names the tests of the fleet that come first, as a pattern; none for all.
+	// likely names the tests of its package and of the fleet that come first, as a pattern; none for all.
 	likely string
 	// spins marks a bug that keeps something busy or waiting for ever, so that a test which does not end has noticed it.
 	spins bool
@@ -90,7 +91,7 @@ type stage struct {
 }
 
 // fleets are the packages of scenarios. The first one has the simulated lives as well.
-var fleets = []string{"integration", "integration/faults"}
+var fleets = []string{"integration", "integration/faults", "integration/deployment"}
 
 // inMemory is the package of lives on the store in memory.
 const inMemory = "internal/sim"
@@ -135,6 +136,7 @@ func (l *laboratory) stages(m mutant) []stage {
 		return stages
 	}
 	if m.likely != "" {
+		stages = slices.Insert(stages, 0, stage{folder: filepath.Dir(m.file), run: m.likely})
 		for _, folder := range fleets {
 			stages = append(stages, stage{folder: folder, run: m.likely, skip: "Simulated"})
 		}
@@ -164,6 +166,7 @@ type laboratory struct {
 	only      bool // the tests of the rooms that decide, and these lives
 	both      bool // lives are lived whatever the tests notice
 
+	used    atomic.Int64 // processor time of the compilers and the tests
 	mu      sync.Mutex
 	healthy map[string]bool // by folder and test: whether it passes without a mutant
 }
@@ -234,12 +237,12 @@ func (m mutant) overlay(room string) (string, error) {
 // catches returns the first test of a stage that fails with the overlay and passes without. A test that does not end is
 // returned as a timeout; the stage is then repeated without it, once, unless a timeout is all that is looked for.
 func (l *laboratory) catches(ctx context.Context, room, overlay string, s stage, spins bool) (test, timeout string, err error) {
-	binary, err := compile(ctx, room, s.folder, "-overlay", overlay)
+	binary, err := l.compile(ctx, room, s.folder, "-overlay", overlay)
 	if err != nil {
 		return "", "", err
 	}
 	for {
-		first, err := play(ctx, binary, l.without(s))
+		first, err := l.play(ctx, binary, l.without(s))
 		if err != nil || first.test == "" {
 			return "", timeout, err
 		}
@@ -291,7 +294,7 @@ func (l *laboratory) isHealthy(ctx context.Context, s stage, test string) (bool,
 		return false, err
 	}
 	defer os.RemoveAll(room)
-	binary, err := compile(ctx, room, s.folder)
+	binary, err := l.compile(ctx, room, s.folder)
 	if err != nil {
 		return false, err
 	}
@@ -299,7 +302,7 @@ func (l *laboratory) isHealthy(ctx context.Context, s stage, test string) (bool,
 	if s.folder != inMemory {
 		again.args = append([]string{"-test.count", "3"}, s.args...)
 	}
-	first, err := play(ctx, binary, again)
+	first, err := l.play(ctx, binary, again)
 	if err == nil {
 		l.healthy[key] = first.test == ""
 	}
@@ -317,13 +320,13 @@ func pattern(test string) string {
 
 var errBroken = errors.New("does not compile")
 
-func compile(ctx context.Context, room, folder string, flags ...string) (string, error) {
+func (l *laboratory) compile(ctx context.Context, room, folder string, flags ...string) (string, error) {
 	binary := filepath.Join(room, strings.ReplaceAll(folder, "/", "_")+".test")
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil // of an earlier stage
 	}
 	args := append([]string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}, flags...)
-	output, err := exec.CommandContext(ctx, "go", append(args, "./"+folder)...).CombinedOutput()
+	output, err := l.outputOf(exec.CommandContext(ctx, "go", append(args, "./"+folder)...))
 	if err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
@@ -331,6 +334,15 @@ func compile(ctx context.Context, room, folder string, flags ...string) (string,
 		return "", fmt.Errorf("%w: %s: %w\n%s", errBroken, folder, err, output)
 	}
 	return binary, nil
+}
+
+// outputOf runs a command, and counts what processor time it and its children take.
+func (l *laboratory) outputOf(c *exec.Cmd) ([]byte, error) {
+	output, err := c.CombinedOutput()
+	if c.ProcessState != nil {
+		l.used.Add(int64(c.ProcessState.UserTime() + c.ProcessState.SystemTime()))
+	}
+	return output, err
 }
 
 // patience is how long a stage may take: twice what the longest needs on two cores.
@@ -344,7 +356,7 @@ type failed struct {
 }
 
 // play runs a stage and returns what failed first.
-func play(ctx context.Context, binary string, s stage) (failed, error) {
+func (l *laboratory) play(ctx context.Context, binary string, s stage) (failed, error) {
 	if _, err := os.Stat(binary); errors.Is(err, os.ErrNotExist) {
 		return failed{}, nil // a package without tests
 	}
@@ -352,7 +364,7 @@ func play(ctx context.Context, binary string, s stage) (failed, error) {
 	c := exec.CommandContext(ctx, binary, append(args, s.args...)...)
 	c.Dir = s.folder
 	c.Env = append(os.Environ(), s.env...)
-	output, err := c.CombinedOutput()
+	output, err := l.outputOf(c)
 	var exit *exec.ExitError
 	switch {
 	case err == nil:

@@ -28,6 +28,13 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "renamed-list-foreign", breaks: "A list with other names that a leader has taken up, and not planned for yet, is another application's for the next leader.",
+		file:   "internal/leader/version.go",
+		old:    `(list.digest == l.stored.Digest || list.digest == l.stored.Listed)`,
+		new:    `list.digest == l.stored.Digest`,
+		likely: "Scripts",
+	},
+	{
 		name: "unowned-is-foreign", breaks: "A list is refused as another application's although most partitions of the group are unknown because they have no owner.",
 		file:   "internal/leader/version.go",
 		old:    ` || divided.unknown > len(divided.ids)`,
@@ -51,7 +58,7 @@ var planned = []mutant{
 	{
 		name: "renaming-worker-refused", breaks: "A worker with new names and a higher version does not join.",
 		file:   "internal/leader/version.go",
-		old:    `e.digest != plan.Digest && e.version <= plan.SourceVersion`,
+		old:    `e.digest != plan.Digest && e.digest != plan.Listed && e.version <= plan.SourceVersion`,
 		new:    `e.digest != plan.Digest`,
 		likely: "NamingScheme",
 	},

@@ -81,7 +81,8 @@ var learnt = []mutant{
 		file: "internal/leader/shrink.go",
 		old: `	l.pace.list = s.shrunk.last.Add(pause)
 	return`,
-		new:    `	return`,
+		new: `	_ = pause
+	return`,
 		likely: "Scripts",
 	},
 	{

@@ -36,7 +36,7 @@ import (
 
 func main() {
 	run := flag.String("run", "", "only the mutants whose names match")
-	show := flag.Bool("list", false, "list the mutants and run none; texts that are stale are named")
+	show := flag.Bool("list", false, "list the mutants and run none; those that are stale or do not compile are named")
 	workers := flag.Int("j", 1, "mutants at a time")
 	seeds := flag.Int("seeds", 60, "simulated lives for those that no other test catches; 0 for none")
 	sim := flag.Int("sim", 0, "only the mutants of the rooms that decide: their tests, and for what these do not notice so many lives on the store in memory")
@@ -77,21 +77,23 @@ func mutate(ctx context.Context, out io.Writer, o options) (code int, err error)
 		}
 	}
 	if o.list {
-		for _, m := range chosen {
-			fmt.Fprintf(out, "%-34s %-28s %s\n", m.name, m.file, m.breaks)
-		}
-		return 0, nil
+		return 0, list(ctx, out, chosen)
 	}
+	l, err := newLaboratory(o)
+	if err != nil {
+		return 0, err
+	}
+	defer l.close()
 	began := time.Now()
-	results, err := runAll(ctx, chosen, o)
+	results, err := l.testAll(ctx, chosen, o)
 	if err != nil {
 		return 0, err
 	}
 	report(out, results)
 	n := count(results)
 	required := cmp.Or(o.required, len(results)-n.equivalent)
-	fmt.Fprintf(out, "\n%d of %d caught, %d by tests, %d by lives on the store in memory; %d timed out and not caught, %d cannot be; required: %d; took %s\n",
-		n.caught, len(results), n.tests, n.lives, n.timeouts, n.equivalent, required, time.Since(began).Round(time.Second))
+	fmt.Fprintf(out, "\n%d of %d caught, %d by tests, %d by lives on the store in memory; %d timed out and not caught, %d cannot be; required: %d\n%s, %s of processor time\n",
+		n.caught, len(results), n.tests, n.lives, n.timeouts, n.equivalent, required, time.Since(began).Round(time.Second), time.Duration(l.used.Load()).Round(time.Second))
 	if n.caught < required {
 		code = 1
 	}
@@ -126,6 +128,19 @@ func count(results []result) (n counts) {
 	return n
 }
 
+// list prints the mutants, and names those that do not compile.
+func list(ctx context.Context, out io.Writer, chosen []mutant) error {
+	c, err := newChecker(ctx)
+	if err != nil {
+		return err
+	}
+	for _, m := range chosen {
+		fmt.Fprintf(out, "%-34s %-28s %s\n", m.name, m.file, m.breaks)
+		err = errors.Join(err, c.check(m))
+	}
+	return err
+}
+
 func choose(pattern string, decide bool) ([]mutant, error) {
 	matches, err := regexp.Compile(pattern)
 	if err != nil {
@@ -148,13 +163,8 @@ func choose(pattern string, decide bool) ([]mutant, error) {
 	return chosen, nil
 }
 
-// runAll runs the mutants, some at a time. The first error ends all.
-func runAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
-	l, err := newLaboratory(o)
-	if err != nil {
-		return nil, err
-	}
-	defer l.close()
+// testAll runs the mutants, some at a time. The first error ends all.
+func (l *laboratory) testAll(ctx context.Context, chosen []mutant, o options) ([]result, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	results := make([]result, len(chosen))

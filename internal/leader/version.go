@@ -41,10 +41,10 @@ func (l *Leader) refuses(f *Listed) error {
 	return f.List.foreign(l.cfg.Group, inForce)
 }
 
-// plannedFor says that the stored plan was made for this very list, where only the records say another: that of a worker that is
+// plannedFor says that the stored plan was made for this very list, or by a leader that went by it, where only the records say another: that of a worker that is
 // gone stays as it was until somebody has taken its place.
 func (l *Leader) plannedFor(list *Listing) bool {
-	return l.source.current() == l.source.remembered && list.digest == l.stored.Digest
+	return l.source.current() == l.source.remembered && (list.digest == l.stored.Digest || list.digest == l.stored.Listed)
 }
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
@@ -84,7 +84,7 @@ func (l *Listing) shares(other *Listing) bool {
 // Suspect reports whether a worker with such a list has to read the records before it may join: the plan was made for
 // another list, which is not an earlier version of this one.
 func (e Edition) Suspect(plan record.Plan) bool {
-	return plan.Partitions > 0 && e.digest != plan.Digest && e.version <= plan.SourceVersion
+	return plan.Partitions > 0 && e.digest != plan.Digest && e.digest != plan.Listed && e.version <= plan.SourceVersion
 }
 
 // Foreign is [ErrForeignGroup] where a worker with this list has nothing in common with the group that stored this. What

@@ -28,6 +28,8 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 	plan := record.Plan{Version: 5, Members: []string{"w"}, Partitions: 2, Digest: listOf(t, 2, "a", "b").digest, SourceVersion: 2}
 	owned := []record.Assignment{{Worker: "w", Session: 7, Owned: []record.Owned{{Partition: "a"}, {Partition: "b"}}}}
 	let := []record.Assignment{{Worker: "w", Session: 7, Releasing: []record.Releasing{{Partition: "a"}, {Partition: "b"}}}}
+	renames := plan
+	renames.SourceVersion, renames.Listed = 3, listOf(t, 3, "x").digest // whose leader has not planned for that yet
 	for name, c := range map[string]struct {
 		own     *Listing
 		stored  Restored
@@ -39,6 +41,7 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 		"none, earlier":            {listOf(t, 1, "x"), Restored{Plan: plan, Records: owned}, true},
 		"none, without a version":  {listOf(t, 0, "x"), Restored{Plan: plan, Records: owned}, true},
 		"none, but newer":          {listOf(t, 3, "x"), Restored{Plan: plan, Records: owned}, false},
+		"that of the leader":       {listOf(t, 3, "x"), Restored{Plan: renames, Records: owned}, false},
 		"what is being released":   {listOf(t, 2, "b"), Restored{Plan: plan, Records: let}, false},
 		"nothing is recorded":      {listOf(t, 2, "x"), Restored{Plan: plan}, false},
 		"there is no plan":         {listOf(t, 0, "x"), Restored{Records: owned}, false},

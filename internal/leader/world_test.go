@@ -148,7 +148,7 @@ func (w *world) believed(f Fact, before *Listing) {
 	if before.empty() || !w.leader.draft.planned || after.version > before.version {
 		return
 	}
-	if before == w.leader.source.remembered && after.digest == w.leader.stored.Digest {
+	if stored := w.leader.stored; before == w.leader.source.remembered && (after.digest == stored.Digest || after.digest == stored.Listed) {
 		return // that is the list of the stored plan
 	}
 	var gone []string

@@ -135,11 +135,17 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 		Members: d.members, Partitions: len(d.taken.ids) + d.taken.unknown, Digest: d.digest, Workers: d.workers, Certificate: d.certificate,
 		Damped: l.damped(now), Reads: l.reads(), SourceVersion: d.taken.version, Strategy: l.cfg.Strategy,
 	}
+	switch {
+	case d.taken == l.source.remembered: // that is what the records name of it
+		plan.Listed = l.stored.Listed
+	case d.taken.digest != d.digest:
+		plan.Listed = d.taken.digest
+	}
 	if d.owed && l.decision.Moves {
 		plan.Phase = phase(d.phase) // the next plan waits until this one is stored
 	}
 	if !d.planned {
-		plan.Partitions, plan.Digest, plan.SourceVersion = 0, "", 0
+		plan.Partitions, plan.Digest, plan.Listed, plan.SourceVersion = 0, "", "", 0
 	}
 	if changed {
 		plan.Version = w.Version
@@ -158,7 +164,7 @@ func (l *Leader) damped(now time.Time) (list []record.Damped) {
 // samePlan compares what two plans say to the workers.
 func samePlan(a, b record.Plan) bool {
 	return a.Version == b.Version && a.Phase == b.Phase && a.Lifecycle == b.Lifecycle && a.Partitions == b.Partitions &&
-		a.Digest == b.Digest && a.SourceVersion == b.SourceVersion && a.Workers == b.Workers && a.Strategy == b.Strategy &&
+		a.Digest == b.Digest && a.Listed == b.Listed && a.SourceVersion == b.SourceVersion && a.Workers == b.Workers && a.Strategy == b.Strategy &&
 		slices.Equal(a.Members, b.Members) &&
 		slices.EqualFunc(a.Damped, b.Damped, func(x, y record.Damped) bool { return x.Worker == y.Worker && x.Until.Equal(y.Until) })
 }

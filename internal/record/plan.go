@@ -35,6 +35,9 @@ type Plan struct {
 	Members    []string  `json:"members"`
 	Partitions int       `json:"partitions"`
 	Digest     string    `json:"digest"`
+	// Listed is the digest of the leader's list, if that differs from Digest because its names or weights are not planned for
+	// yet. It is "" if they are the same, and in plans of earlier releases.
+	Listed string `json:"listed,omitempty"`
 	// SourceVersion is the version of the list that the plan was made for; 0 for a source without versions, and in plans of
 	// earlier releases.
 	SourceVersion uint64 `json:"sourceVersion,omitempty"`

@@ -43,6 +43,7 @@ func (u *user) handle(c *change, target map[string]int64) {
 			if u.ending[p] != nil {
 				u.behind[p] = target[p]
 			} else {
+				delete(u.behind, p) // it waited for the trust alone
 				u.runs(c, p, target[p])
 			}
 		}

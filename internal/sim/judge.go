@@ -65,6 +65,7 @@ func (j *judge) stored(e store.Entry) {
 		j.forget()
 	}
 	back := e.Bucket == store.Assignments && e.Token != "" && j.fleet.outdated[e.Key].Token == e.Token
+	before := j.entries[e.Bucket][e.Key]
 	j.entries[e.Bucket][e.Key] = e
 	switch {
 	case back: // what another release had written over: no worker writes that
@@ -96,7 +97,7 @@ func (j *judge) stored(e store.Entry) {
 		if a, err := store.Decode(e, record.DecodeAssignment); err == nil {
 			j.readable(e)
 			j.ofTerm("record of "+a.Worker, a.Term)
-			j.assigned(a)
+			j.assigned(a, before)
 		}
 	}
 }
@@ -173,14 +174,23 @@ func (j *judge) released(e store.Entry, what string) {
 	}
 }
 
+// stood says that a record of the same session granted that before. It is written again in another format, also where the session is
+// over and the partition has another owner by now, and grants nothing by that.
+func stood(before store.Entry, session uint64, o record.Owned) bool {
+	r, err := store.Decode(before, record.DecodeAssignment)
+	return err == nil && r.Session == session && slices.Contains(r.Owned, o)
+}
+
 // assigned judges a record: it grants nothing that another session holds, and epochs grow.
-func (j *judge) assigned(a record.Assignment) {
+func (j *judge) assigned(a record.Assignment, before store.Entry) {
 	named := make(map[string]bool, len(a.Owned)+len(a.Releasing))
 	for _, o := range a.Owned {
 		named[o.Partition] = true
 		last, known := j.holdings[o.Partition]
 		same := known && last.worker == a.Worker && last.session == a.Session
 		switch {
+		case known && !same && stood(before, a.Session, o):
+			continue
 		case same && last.epoch == o.Epoch && last.since == 0:
 			continue
 		case known && o.Epoch <= last.epoch && !j.doubled():

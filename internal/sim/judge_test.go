@@ -58,6 +58,9 @@ func TestTheJudgeSeesWhatIsWrittenAgainstTheRules(t *testing.T) {
 		"a grant after an expiry": {
 			[]store.Entry{beat(1, 5), granted("a", 1, 5, "p"), marker(store.Heartbeats, "a", store.Expired), granted("b", 2, 7, "p")}, "",
 		},
+		"a record of what is over that is written again": {
+			[]store.Entry{beat(1, 5), granted("a", 1, 5, "p"), marker(store.Heartbeats, "a", store.Expired), granted("b", 2, 7, "p"), granted("a", 1, 5, "p")}, "",
+		},
 		"a grant after a later session": {[]store.Entry{beat(1, 5), granted("a", 1, 5, "p"), beat(3, 0), granted("a", 3, 7, "p")}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

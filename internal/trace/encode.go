@@ -71,7 +71,8 @@ func (e *encoder) counted(t time.Time) time.Time {
 // fromClock says whether a time has a monotonic part, as those have that were read from the clock. Equal does not see it.
 func fromClock(t time.Time) bool { return t != t.Round(0) }
 
-// adjust gives the times in v the form in which they are replayed. v can be set.
+// adjust gives the times in v the form in which they are replayed. v can be set. What it points to may be another's as well, so it
+// is not changed: v gets a copy of its own.
 func (e *encoder) adjust(v reflect.Value) {
 	switch t := v.Type(); {
 	case t == timeType:
@@ -83,18 +84,26 @@ func (e *encoder) adjust(v reflect.Value) {
 				e.adjust(v.Field(i))
 			}
 		}
-	case t.Kind() == reflect.Pointer && t != listingType && !v.IsNil():
-		e.adjust(v.Elem())
-	case t.Kind() == reflect.Slice && timed(t):
-		for i := range v.Len() {
-			e.adjust(v.Index(i))
+	case !timed(t):
+	case t.Kind() == reflect.Pointer && !v.IsNil():
+		own := e.copied(v.Elem())
+		e.adjust(own)
+		v.Set(own.Addr())
+	case t.Kind() == reflect.Slice && !v.IsNil():
+		own := reflect.MakeSlice(t, v.Len(), v.Len())
+		reflect.Copy(own, v)
+		for i := range own.Len() {
+			e.adjust(own.Index(i))
 		}
-	case t.Kind() == reflect.Map && timed(t):
+		v.Set(own)
+	case t.Kind() == reflect.Map && !v.IsNil():
+		own := reflect.MakeMapWithSize(t, v.Len())
 		for _, key := range v.MapKeys() {
 			value := e.copied(v.MapIndex(key))
 			e.adjust(value)
-			v.SetMapIndex(key, value)
+			own.SetMapIndex(key, value)
 		}
+		v.Set(own)
 	}
 }
 
@@ -177,7 +186,7 @@ func (e *encoder) kind(v reflect.Value) {
 // bound ends what is too long.
 func (e *encoder) bound() {
 	if len(e.b) > e.most {
-		e.fail(fmt.Errorf("%w: more than %d bytes, a quarter of its memory", errTooLarge, e.most))
+		e.fail(fmt.Errorf("%w: more than %d bytes, a quarter of its memory; give NewRecorder more", errTooLarge, e.most))
 	}
 }
 

@@ -27,16 +27,17 @@ type Tape struct {
 	base     int64           // how large the beginning of the segment is
 	listed   map[string]bool // lists that the segment has
 	over     bool            // nothing more is recorded
+	cut      func(why error) // is told once that nothing more is
 	line     []byte          // that is being written
 }
 
 // Open begins the tape of a value that is about to be made with cfg, a pointer to what it is made with. It is nil where there is
-// no recorder. [Began] has to follow.
-func Open(r *Recorder, kind Kind, now time.Time, cfg any) *Tape {
+// no recorder. [Began] has to follow. cut is called where the tape has to be cut: at most once, on the goroutine of the tape.
+func Open(r *Recorder, kind Kind, now time.Time, cfg any, cut func(why error)) *Tape {
 	if r == nil {
 		return nil
 	}
-	t := &Tape{recorder: r, kind: kind, life: r.lives.Add(1), epoch: now}
+	t := &Tape{recorder: r, kind: kind, life: r.lives.Add(1), epoch: now, cut: cut}
 	t.begin(now, func(e *encoder) {
 		e.raw(`,"config":`)
 		e.adjust(reflect.ValueOf(cfg).Elem())
@@ -191,6 +192,7 @@ func (t *Tape) end(why error) {
 	}
 	t.recorder.add(t.segment, []byte(life(t.life)+`,"cut":`+quoted(why.Error())+"}\n"))
 	t.Close()
+	t.cut(fmt.Errorf("nothing more is recorded of this %s: %w", t.kind, why))
 }
 
 // errTooLarge is why a tape is cut.

@@ -15,6 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/topology"
 	"github.com/parti-go/parti/strategy"
 )
@@ -34,6 +37,7 @@ type term struct {
 	workers []string
 	applied int64
 	facts   []leader.Fact
+	cuts    []string // why the tape was cut
 }
 
 // lead begins a term that is recorded. other makes of the leader what is recorded in its place.
@@ -54,7 +58,7 @@ func lead(tb testing.TB, r *Recorder, workers, partitions int, other func(decide
 	for i := range partitions {
 		t.list = append(t.list, strategy.Partition{Keys: []string{"topic", fmt.Sprintf("%05d", i)}})
 	}
-	t.tape = Open(r, Leader, now, &cfg)
+	t.tape = Open(r, Leader, now, &cfg, func(why error) { t.cuts = append(t.cuts, why.Error()) })
 	l, effects := leader.New(cfg)
 	Began(t.tape, effects)
 	if t.value = l; other != nil {
@@ -201,7 +205,7 @@ func (h *hears) Step(now time.Time, f leader.Fact, out []leader.Effect) []leader
 // The two clocks of a process are read one after the other, so their differences are never quite the same.
 func TestAValueSeesTheTimesThatAreWrittenDown(t *testing.T) {
 	r, now, cfg, h := NewRecorder(Usual), time.Now(), leader.Config{}, &hears{}
-	tape := Open(r, Leader, now, &cfg)
+	tape := Open(r, Leader, now, &cfg, func(error) {})
 	Began[leader.Effect](tape, nil)
 	for range 500 {
 		Step[leader.Fact](tape, time.Now(), h, leader.Fact(&leader.Blind{Since: time.Now()}))
@@ -216,6 +220,40 @@ func TestAValueSeesTheTimesThatAreWrittenDown(t *testing.T) {
 		require.True(t, f.Since.Equal(h.since[i].Round(0)))
 	}
 	require.Len(t, p.lines, 500)
+}
+
+// What a fact points to is not changed: others may read it at the same time.
+func TestAFactSharesWhatItPointsToWithOthers(t *testing.T) {
+	for name, told := range map[string]func() (fact any, shared func() time.Time){
+		"a list": func() (any, func() time.Time) {
+			damped := []record.Damped{{Until: time.Now()}}
+			return &leader.Restored{Plan: record.Plan{Damped: damped}}, func() time.Time { return damped[0].Until }
+		},
+		"a map": func() (any, func() time.Time) {
+			left := map[string]time.Time{"worker-0": time.Now()}
+			return &leader.LookedUp{Left: left}, func() time.Time { return left["worker-0"] }
+		},
+		"a lease": func() (any, func() time.Time) {
+			l := &store.Lease{Sent: time.Now()}
+			return &member.ElectionCampaigned{Lease: l}, func() time.Time { return l.Sent }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tape := Open(NewRecorder(Usual), Leader, time.Now(), &leader.Config{}, func(error) {})
+			Began[leader.Effect](tape, nil)
+			fact, shared := told()
+			before, read := shared(), make(chan bool)
+			go func() {
+				for range 100 {
+					shared()
+				}
+				close(read)
+			}()
+			tape.before(time.Now(), fact)
+			<-read
+			require.Equal(t, before, shared()) // also the reading of the monotonic clock
+		})
+	}
 }
 
 func TestWhatAValuePanicsOverIsReplayed(t *testing.T) {
@@ -319,6 +357,7 @@ func TestAStateThatIsTooLargeCutsTheRecord(t *testing.T) {
 	require.Nil(t, differing(moments))
 	last := moments[len(moments)-1]
 	require.Contains(t, last.Cut, "too large for the recorder: more than 16384 bytes")
+	require.Equal(t, []string{"nothing more is recorded of this leader: " + last.Cut}, term.cuts)
 }
 
 func TestAFactThatIsTooLargeCutsTheRecord(t *testing.T) {

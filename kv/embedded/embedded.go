@@ -65,6 +65,10 @@ func Start(opts ...Option) (*Server, error) {
 		}
 		s.temp, o.StoreDir = dir, dir
 	}
+	if err := writable(o.StoreDir); err != nil {
+		s.remove()
+		return nil, fmt.Errorf("start an embedded server: the store directory %q cannot be used: %w", o.StoreDir, err)
+	}
 	var err error
 	if s.nats, err = server.NewServer(o); err != nil {
 		s.remove()
@@ -73,9 +77,21 @@ func Start(opts ...Option) (*Server, error) {
 	s.nats.Start()
 	if !s.nats.ReadyForConnections(readyIn) || !s.nats.JetStreamEnabled() {
 		s.Shutdown()
-		return nil, errors.New("start an embedded server: not ready, is the port taken or the directory not writable?")
+		return nil, errors.New("start an embedded server: not ready, is the port taken?")
 	}
 	return s, nil
+}
+
+// writable tries the directory out. A server that cannot write there does not say so: it is never ready.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".writable-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // URL returns the address of the server, or "" if it has no port.

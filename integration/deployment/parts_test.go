@@ -1,7 +1,7 @@
 // Copyright The Parti Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package integration
+package deployment
 
 import (
 	"encoding/hex"
