@@ -13,21 +13,22 @@ import (
 )
 
 const (
-	// freshFor is how long what the server said about a stream is used again: workers begin many partitions at once.
+	// freshFor is how long an answer of the server about a stream is used again, because workers begin many partitions at the
+	// same time.
 	freshFor = time.Second
-	// answerWithin bounds one question about a stream. A cluster that has no leader for the stream does not answer at all, and
-	// a moment later it has one.
+	// answerWithin limits one request about a stream. A cluster without a leader for the stream does not answer at all, and a
+	// moment later it has one.
 	answerWithin = 2 * time.Second
 )
 
-// answered is what the server said about a stream, or why it said nothing, and when.
+// answered is the server's answer about a stream, or the reason for its silence, with the time.
 type answered struct {
 	info *jetstream.StreamInfo
 	err  error
 	at   time.Time
 }
 
-// about asks the server about a stream, or returns what it said a moment ago, if that was after since.
+// about asks the server about a stream, or returns its last answer, if that came after since and a moment ago.
 func (h *handler) about(ctx context.Context, stream string, since time.Time) (*jetstream.StreamInfo, error) {
 	select {
 	case h.asking <- struct{}{}:
@@ -56,8 +57,8 @@ func (h *handler) about(ctx context.Context, stream string, since time.Time) (*j
 	return nil, err
 }
 
-// known asks about a stream until the server answers, for as long as patience allows. made says that the stream exists: a
-// server that does not know it yet is asked again.
+// known asks about a stream until the server answers, as long as patience allows. made says that the stream exists: a server
+// that does not know it yet is asked again.
 func (h *handler) known(ctx context.Context, stream string, made bool) (*jetstream.StreamInfo, error) {
 	again := pauses{pauseFirst, pauseMost}
 	for deadline := time.Now().Add(patience); ; {
@@ -71,7 +72,7 @@ func (h *handler) known(ctx context.Context, stream string, made bool) (*jetstre
 	}
 }
 
-// input checks the stream that is read, and that a partition's filter can match something in it.
+// input checks the stream that is read, and that it can have messages for a partition's filter.
 func (h *handler) input(ctx context.Context, subject string) (*jetstream.StreamInfo, error) {
 	info, err := h.known(ctx, h.cfg.Stream, false)
 	if err != nil {
@@ -80,8 +81,8 @@ func (h *handler) input(ctx context.Context, subject string) (*jetstream.StreamI
 	return info, errors.Join(h.fit(info), matches(info.Config, subject))
 }
 
-// unchanged says whether the stream still is the one that a position belongs to. What was heard before now may be older than
-// the position, and just after a change of its leader a stream can look older than it is: so it is asked again, for a while.
+// unchanged reports whether the stream is still the one that a position belongs to. An earlier answer may be older than the
+// position, and just after a change of its leader a stream can look older than it is. So unchanged asks again, for a while.
 func (h *handler) unchanged(ctx context.Context, created time.Time, position uint64) error {
 	var since time.Time
 	for began := time.Now(); ; {
@@ -96,5 +97,5 @@ func (h *handler) unchanged(ctx context.Context, created time.Time, position uin
 	}
 }
 
-// suspicion is how long a stream has to look like another one.
+// suspicion is how long a stream has to look like another one before that is believed.
 const suspicion = 2 * time.Second

@@ -18,7 +18,7 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// exit is where the results of one partition go.
+// exit is the output of one partition.
 type exit struct {
 	config     jetstream.StreamConfig // of the output stream
 	position   string                 // the subject of this partition's position
@@ -26,7 +26,7 @@ type exit struct {
 	most       int                    // bytes of a message
 }
 
-// headersMost is what is left of the server's max_payload for the headers of a message and those of the batch.
+// headersMost is the part of the server's max_payload that is reserved for the headers of a message and those of the batch.
 const headersMost = 4096
 
 // exit checks the output stream for a partition.
@@ -59,7 +59,8 @@ func (p *pipeline) exit(ctx context.Context, partition parti.Partition, input st
 	return e, fitOutput(info.Config, e.position)
 }
 
-// collides says whether a subject is, or may be, the position of some partition: it looks like this partition's.
+// collides reports whether a subject may be the position of a partition, because it looks like the subject of this partition's
+// position.
 func (e *exit) collides(subject string) bool {
 	if e.head == e.position {
 		return subject == e.position
@@ -67,7 +68,8 @@ func (e *exit) collides(subject string) bool {
 	return len(subject) > len(e.head)+len(e.tail) && strings.HasPrefix(subject, e.head) && strings.HasSuffix(subject, e.tail)
 }
 
-// check says why the results of a message cannot be stored. What it lets through the server takes, unless it is full.
+// check returns the reason why the results of a message cannot be stored. If there is none, the server accepts them, unless it
+// is full.
 func (e *exit) check(results []*nats.Msg) error {
 	if len(results) >= batchMost {
 		return fmt.Errorf("%w: there are %d messages, allowed: at most %d, because a batch has at most %d and one of them is the position",
@@ -109,7 +111,7 @@ func (e *exit) checkOne(m *nats.Msg) error {
 	return nil
 }
 
-// send stores a batch, once, and says what became of it. It ends with ctx, or with operation.
+// send stores a batch, once, and returns the outcome. It ends with ctx, or with operation.
 func (w *pipelined) send(ctx context.Context, b *batch, at *mark) wrote {
 	r := wrote{position: b.position}
 	position, err := at.message(b.position)

@@ -18,7 +18,7 @@ func unfit(stream, property string, value any, allowed string, args ...any) erro
 	return fmt.Errorf("%w: stream %q has %s %v, allowed: %s", ErrStream, stream, property, value, fmt.Sprintf(allowed, args...))
 }
 
-// fitCheckpoint says whether a stream can be read with positions of our own.
+// fitCheckpoint reports whether a stream can be read with positions of our own.
 func fitCheckpoint(info *jetstream.StreamInfo) error {
 	c := info.Config
 	switch c.Retention {
@@ -33,7 +33,7 @@ func fitCheckpoint(info *jetstream.StreamInfo) error {
 	return nil
 }
 
-// fitDurable says whether a stream can be read with durable consumers.
+// fitDurable reports whether a stream can be read with durable consumers.
 func fitDurable(info *jetstream.StreamInfo) error {
 	if c := info.Config; c.Sealed && c.Retention != jetstream.LimitsPolicy {
 		return unfit(c.Name, "Sealed", true, "false, because a sealed stream cannot remove what is acknowledged")
@@ -41,8 +41,8 @@ func fitDurable(info *jetstream.StreamInfo) error {
 	return nil
 }
 
-// matches says whether a filter can match what a stream stores. Sources, mirrors and transforms bring subjects that its list
-// does not name.
+// matches reports whether a stream can store a subject that the filter matches. Sources, mirrors and transforms bring subjects
+// that its list does not name.
 func matches(c jetstream.StreamConfig, subject string) error {
 	if c.Mirror != nil || len(c.Sources) > 0 || c.SubjectTransform != nil {
 		return nil
@@ -53,8 +53,8 @@ func matches(c jetstream.StreamConfig, subject string) error {
 	return nil
 }
 
-// same says whether a stream is the one that a position belongs to. A stream keeps its last sequence when it is purged, and
-// loses it when it is made anew or restored from an older copy.
+// same reports whether a stream is the one that a position belongs to. A stream keeps its last sequence when it is purged, and
+// loses it when it is created again or restored from an older copy.
 func same(info *jetstream.StreamInfo, created time.Time, position uint64) error {
 	if !info.Created.Equal(created) {
 		return fmt.Errorf("%w: stream %q was made anew at %s while it was read; position %d belongs to the stream made at %s",
@@ -67,7 +67,7 @@ func same(info *jetstream.StreamInfo, created time.Time, position uint64) error 
 	return nil
 }
 
-// tooMany says that a stream allows no further consumer; nil where that is not what the server refused.
+// tooMany returns the error of a stream that allows no further consumer; nil if the server refused something else.
 func tooMany(stream string, err error) error {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) || api.ErrorCode != codeConsumers {
@@ -77,8 +77,8 @@ func tooMany(stream string, err error) error {
 		"stream, or else the limit of the server): %w", ErrStream, stream, err)
 }
 
-// checkpoints makes the bucket of the positions where it is missing, and checks it. It returns where the position of a
-// partition is.
+// checkpoints creates the bucket of the positions if it is missing, and checks it. It returns the place of a partition's
+// position.
 func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo, partition string) (place, error) {
 	name := "KV_" + h.cfg.Checkpoints
 	info, err := h.known(ctx, name, false)
@@ -101,7 +101,7 @@ func (h *handler) checkpoints(ctx context.Context, input *jetstream.StreamInfo, 
 	return place{client: h.client, stream: name, subject: key, publish: h.client.kv + key, never: info.Config.AllowMsgTTL}, keeps(info.Config)
 }
 
-// keeps says whether a stream keeps the last message of each subject until the next one is stored.
+// keeps reports whether a stream keeps the last message of each subject until the next one is stored.
 func keeps(c jetstream.StreamConfig) error {
 	switch full := c.MaxMsgs > 0 || c.MaxBytes > 0; {
 	case c.Retention != jetstream.LimitsPolicy:
@@ -123,7 +123,7 @@ func keeps(c jetstream.StreamConfig) error {
 	return nil
 }
 
-// fitOutput says whether a stream can take results and positions in one batch.
+// fitOutput reports whether a stream can take results and positions in one batch.
 func fitOutput(c jetstream.StreamConfig, position string) error {
 	if !c.AllowAtomicPublish {
 		return unfit(c.Name, "AllowAtomicPublish", false, "true, because results and position are stored in one atomic batch")
@@ -140,7 +140,7 @@ func fitOutput(c jetstream.StreamConfig, position string) error {
 	return takes(c, position, "the position")
 }
 
-// takes says whether a stream stores what is published on a subject.
+// takes reports whether a stream stores the messages of a subject.
 func takes(c jetstream.StreamConfig, subject, what string) error {
 	if !slices.ContainsFunc(c.Subjects, func(s string) bool { return covers(s, subject) }) {
 		return fmt.Errorf("%w: %s has the subject %q, allowed: a subject of stream %q, which has %s", ErrStream, what, subject, c.Name, strings.Join(c.Subjects, ", "))

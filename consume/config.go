@@ -101,7 +101,7 @@ const (
 	defaultMost          = 30 * time.Second
 	defaultAttempts      = 5
 	mostEvery            = 1_000_000
-	// batchMost is how many messages the server takes in one atomic batch. One of them is the position.
+	// batchMost is the largest number of messages in one atomic batch. One of them is the position.
 	batchMost = 1000
 )
 
@@ -110,7 +110,7 @@ var (
 	durableName = regexp.MustCompile(`^[a-zA-Z0-9-]{1,64}$`)
 )
 
-// complete fills in the defaults and says what is wrong.
+// complete fills in the defaults, and returns what is wrong.
 func (c *Config) complete(pipeline bool) error {
 	every, most := defaultEvery, mostEvery
 	if pipeline {
@@ -141,7 +141,7 @@ func (c *Config) complete(pipeline bool) error {
 	return errors.Join(v...)
 }
 
-// complete says what is wrong with an output.
+// complete returns what is wrong with an output.
 func (out *Output) complete() error {
 	var v faults
 	v.stream("Output.Stream", out.Stream)
@@ -184,7 +184,7 @@ func positive(d, otherwise time.Duration) time.Duration {
 	return otherwise
 }
 
-// checkJS refuses what is no JetStream context.
+// checkJS refuses a nil JetStream context.
 func checkJS(js jetstream.JetStream) error {
 	if js == nil {
 		return fmt.Errorf("%w: js is nil, allowed: a JetStream context", parti.ErrNilArgument)
@@ -192,12 +192,12 @@ func checkJS(js jetstream.JetStream) error {
 	return nil
 }
 
-// literal says whether a subject can be published on: tokens that are not empty, without wildcards and white space.
+// literal reports whether a subject can be published on: its tokens are not empty, and have no wildcards and no white space.
 func literal(subject string) bool {
 	return filter(subject) && !strings.ContainsAny(subject, "*>")
 }
 
-// filter says whether a subject can be the filter of a consumer.
+// filter reports whether a subject can be the filter of a consumer.
 func filter(subject string) bool {
 	if subject == "" || strings.ContainsAny(subject, " \t\r\n\x00") {
 		return false
@@ -211,7 +211,7 @@ func filter(subject string) bool {
 	return true
 }
 
-// covers says whether every subject that matches the second filter matches the first.
+// covers reports whether every subject that matches the second filter matches the first.
 func covers(wide, narrow string) bool {
 	w, n := strings.Split(wide, "."), strings.Split(narrow, ".")
 	for i, token := range w {
@@ -225,7 +225,7 @@ func covers(wide, narrow string) bool {
 	return len(w) == len(n)
 }
 
-// overlap says whether some subject matches both filters.
+// overlap reports whether some subject matches both filters.
 func overlap(a, b string) bool {
 	x, y := strings.Split(a, "."), strings.Split(b, ".")
 	for i := 0; i < len(x) && i < len(y); i++ {

@@ -16,15 +16,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// durablePull asks for a short while only. An owner that is frozen leaves a request behind at the server, which takes
+// durablePull requests messages for a short while only. An owner that is frozen leaves a request at the server, which takes
 // messages from the next owner until the request is over.
 var durablePull = pull{most: 128, expires: 3 * time.Second, signOfLife: time.Second}
 
 const (
-	// ackWait is after how long the server delivers a message again by itself. Nothing waits for that: each owner begins with
-	// a reset, which brings back at once, and in order, what the one before has not acknowledged.
+	// ackWait is the time after which the server delivers a message again by itself. Nothing waits for that: each owner begins
+	// with a reset, which brings back at once, and in order, what the previous owner has not acknowledged.
 	ackWait = time.Hour
-	// longestName bounds the part of a consumer's name that is made of the partition.
+	// longestName limits the part of a consumer's name that comes from the partition.
 	longestName = 160
 )
 
@@ -53,7 +53,8 @@ func (h *handler) runDurable(ctx context.Context, o owner, call handling) error 
 	return ended(ctx, o, err)
 }
 
-// durableName is the name of a partition's consumer. A partition has one name, and different partitions different ones.
+// durableName returns the name of a partition's consumer. A partition has one name, and different partitions have different
+// names.
 func (h *handler) durableName(id string) string {
 	name := keyed(strings.ReplaceAll(id, ".", "_"), func(c byte) bool { return letter(c) || c == '_' })
 	if strings.Contains(id, "_") || len(name) > longestName { // the name alone would not tell
@@ -64,8 +65,8 @@ func (h *handler) durableName(id string) string {
 	return h.cfg.Durable + "-" + name
 }
 
-// durable opens a reader of the durable consumer of a partition, which begins behind what is acknowledged. The consumer is
-// made where it is missing, and never edited: a change of filters skips messages.
+// durable opens a reader of the durable consumer of a partition, which begins after the acknowledged messages. It creates a
+// missing consumer, and never edits one, because a change of filters skips messages.
 func (h *handler) durable(name, subject string, retention jetstream.RetentionPolicy) func(context.Context, uint64) (*reader, error) {
 	want := jetstream.ConsumerConfig{
 		Durable: name, FilterSubject: subject, DeliverPolicy: jetstream.DeliverAllPolicy,
@@ -84,7 +85,7 @@ func (h *handler) durable(name, subject string, retention jetstream.RetentionPol
 	}
 }
 
-// consumer makes a durable consumer, or sees whether the one that is there will do.
+// consumer creates a durable consumer, or checks the existing one.
 func (h *handler) consumer(ctx context.Context, want jetstream.ConsumerConfig) error {
 	_, err := bounded(ctx, h.client.nc, func(ctx context.Context) (jetstream.Consumer, error) {
 		return h.client.js.CreateConsumer(ctx, h.cfg.Stream, want)
@@ -116,8 +117,8 @@ func (h *handler) consumer(ctx context.Context, want jetstream.ConsumerConfig) e
 	return nil
 }
 
-// reset has a consumer begin again behind what is acknowledged. Without it the server would deliver first what is new, and
-// later what the owner before has fetched and not acknowledged.
+// reset makes a consumer begin again after the acknowledged messages. Without it, the server would deliver new messages first,
+// and later those that the previous owner has fetched and not acknowledged.
 func (h *handler) reset(ctx context.Context, want jetstream.ConsumerConfig, retention jetstream.RetentionPolicy) error {
 	if h.resets(h.client.nc.ConnectedServerVersion()) {
 		_, err := bounded(ctx, h.client.nc, func(ctx context.Context) (*jetstream.ConsumerResetResponse, error) {
@@ -140,7 +141,7 @@ func (h *handler) reset(ctx context.Context, want jetstream.ConsumerConfig, rete
 	return h.consumer(ctx, want)
 }
 
-// resetting says whether a server of this version can reset a consumer.
+// resetting reports whether a server of this version can reset a consumer.
 func resetting(version string) bool {
 	var major, minor int
 	_, err := fmt.Sscanf(version, "%d.%d", &major, &minor)
@@ -148,9 +149,9 @@ func resetting(version string) bool {
 }
 
 // acknowledged is a partition whose position is what a durable consumer knows to be acknowledged. The acknowledgement of one
-// message is kept back until the next is handled, so that the last of each run of messages can be confirmed. Those before it
-// went the same way and have most likely arrived. One that has not (its consumer may have changed its leader) is found by the
-// next reset, which brings its message back.
+// message is kept back until the next one is handled, so that the last of each run of messages can be confirmed. The
+// acknowledgements before it went the same way and have most likely arrived. If one has not, for instance because the consumer
+// has changed its leader, the next reset brings its message back.
 type acknowledged struct {
 	work
 	last    *nats.Msg // handled, and not acknowledged yet; nil for none
@@ -175,7 +176,7 @@ func (w *acknowledged) take(m Message) error {
 	return w.acknowledge(m)
 }
 
-// repeated acknowledges a message that is handled, and whose acknowledgement was lost.
+// repeated acknowledges a message that was handled before and whose acknowledgement was lost.
 func (w *acknowledged) repeated(m Message) error { return w.acknowledge(m) }
 
 func (w *acknowledged) acknowledge(m Message) error {

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// work is what the loops of all modes have in common: one partition, its messages in order, on one goroutine.
+// work is shared by the loops of all modes: one partition, its messages in order, on one goroutine.
 type work struct {
 	*handler
 	ctx     context.Context // of Run
@@ -21,7 +21,7 @@ type work struct {
 	handled uint64 // the position of the last message that is done with
 }
 
-// loop is what a mode does with what follow brings it. Any error ends the loop.
+// loop is the part of a mode: it gets what follow brings. Any error ends the loop.
 type loop interface {
 	take(m Message) error     // the next message; the loop notes in handled what it has taken
 	repeated(m Message) error // one that was taken already
@@ -33,14 +33,14 @@ type loop interface {
 	tick() error              // some time has passed
 }
 
-// wrote is what became of a write.
+// wrote is the outcome of a write.
 type wrote struct {
 	position, sequence uint64
 	err                error
 }
 
-// follow hands each message to the loop, in order, from behind handled, until ctx ends. A reader that is lost is replaced by
-// one that begins behind the last message that was taken: what the lost one had fetched beyond it is dropped.
+// follow passes each message to the loop, in order, from behind handled, until ctx ends. If a reader is lost, follow opens one
+// that begins after the last message that was taken, and drops what the lost reader had fetched beyond it.
 func (w *work) follow(l loop) error {
 	status := w.client.nc.StatusChanged(nats.CONNECTED)
 	defer w.client.nc.RemoveStatusListener(status)

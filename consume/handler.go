@@ -15,10 +15,10 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// handler is what the partitions of one [Stream] or [Pipeline] have in common.
+// handler is shared by the partitions of one [Stream] or [Pipeline].
 //
-// Concurrency: each partition is worked on by the goroutine of its Run. mu guards two maps, for moments only;
-// asking has one place, for the one goroutine that asks about a stream while the others wait for what it learns.
+// Concurrency: the goroutine of its Run works on each partition. mu guards two maps, for moments only. asking has one place,
+// for the goroutine that asks about a stream while the others wait for its result.
 type handler struct {
 	client *client
 	cfg    Config
@@ -41,7 +41,7 @@ func newHandler(js jetstream.JetStream, cfg Config) *handler {
 	}
 }
 
-// filter returns the filter of a partition, and notes that it is in use until done is called.
+// filter returns the filter of a partition, and marks it as in use until done is called.
 func (h *handler) filter(p parti.Partition) (subject string, done func(), err error) {
 	if err := contained(func() error { subject = h.cfg.Subject(p); return nil }); err != nil {
 		return "", nil, fmt.Errorf("Config.Subject of partition %s: %w", p.ID(), err)
@@ -65,8 +65,8 @@ func (h *handler) filter(p parti.Partition) (subject string, done func(), err er
 	}, nil
 }
 
-// ordered opens a reader behind a position: a consumer of its own, of one filter, that the server keeps in memory and
-// forgets when nobody asks it. It is made anew after every doubt.
+// ordered opens a reader behind a position. The reader has a consumer of its own with one filter. The server keeps that
+// consumer in memory, and removes it when nobody asks it. After every doubt a new consumer is made.
 func (h *handler) ordered(p pull, subject string, created time.Time) func(context.Context, uint64) (*reader, error) {
 	return func(ctx context.Context, position uint64) (*reader, error) {
 		return opened(ctx, func(ctx context.Context) (*reader, error) {
@@ -96,7 +96,7 @@ func (h *handler) ordered(p pull, subject string, created time.Time) func(contex
 	}
 }
 
-// contained calls a function of the user's and turns a panic into an error.
+// contained calls a function of the user's, and turns a panic into an error.
 func contained(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {

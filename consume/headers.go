@@ -5,7 +5,7 @@ package consume
 
 import "strings"
 
-// reserved says whether a header is the server's own: it would change what storing the message means.
+// reserved reports whether a header belongs to the server, so that it would change what storing the message means.
 func reserved(name string) bool {
 	return len(name) > 5 && strings.EqualFold(name[:5], "Nats-")
 }

@@ -44,14 +44,14 @@ func Pipeline(js jetstream.JetStream, cfg Config, out Output, transform func(ctx
 	}), nil
 }
 
-// inFlight bounds the batches of one worker that are on their way to the server, which takes at most 50 for a stream and
+// inFlight limits the batches of one worker that are on their way to the server. The server takes at most 50 for a stream, and
 // stores one after the other. While a partition waits for its turn, its next batch grows.
 const inFlight = 4
 
-// transforming is the function of the user for one partition.
+// transforming is the user's function for one partition.
 type transforming func(ctx context.Context, m Message) ([]*nats.Msg, error)
 
-// pipeline is what the partitions of one [Pipeline] have in common.
+// pipeline is shared by the partitions of one [Pipeline].
 type pipeline struct {
 	*handler
 	out     Output
@@ -98,7 +98,7 @@ func (p *pipeline) run(ctx context.Context, o owner, transform transforming) err
 	return ended(ctx, o, w.run())
 }
 
-// batch is what becomes one atomic batch: results, and the position behind the inputs that they come from.
+// batch becomes one atomic batch: results, and the position after their inputs.
 type batch struct {
 	messages []*nats.Msg
 	bytes    int
@@ -107,16 +107,16 @@ type batch struct {
 	began    time.Time // when its first input was taken
 }
 
-// batchBytes is how much a batch holds before it is sent.
+// batchBytes is the size at which a batch is sent.
 const batchBytes = 8 << 20
 
-// holds says whether more messages fit into the batch, beside the position.
+// holds reports whether more messages fit into the batch, beside the position.
 func (b *batch) holds(more int) bool { return len(b.messages)+more < batchMost && b.bytes < batchBytes }
 
-// pipelined is a partition of a pipeline. While one batch is on its way, the next is filled.
+// pipelined is a partition of a pipeline. While one batch is on its way, the next one is filled.
 //
-// Invariants: at.Position <= flying.position <= next.position = handled; a batch is sent when the one before it is known to
-// be stored, with the sequence of that one's position as its condition.
+// Invariants: at.Position <= flying.position <= next.position = handled. A batch is sent only when the one before it is known
+// to be stored, with the sequence of that batch's position as its condition.
 type pipelined struct {
 	work
 	pipe      *pipeline
@@ -139,7 +139,7 @@ func (w *pipelined) run() error {
 
 func (w *pipelined) wrote() <-chan wrote { return w.stored }
 
-// take transforms one message and adds what comes of it to the next batch.
+// take transforms one message, and adds the results to the next batch.
 func (w *pipelined) take(m Message) error {
 	var results []*nats.Msg
 	buried, err := w.try(w.ctx, w.owner, &m, func(ctx context.Context, m Message) (err error) {
@@ -189,13 +189,13 @@ func (w *pipelined) add(m Message, results []*nats.Msg) {
 
 func (w *pipelined) repeated(Message) error { return nil }
 
-// drained asks for a turn, when nothing more is there to be added for now. A position alone can wait.
+// drained asks for a turn if no more messages are there for now. A position without results can wait.
 func (w *pipelined) drained() error {
 	w.eager = w.flying == nil && len(w.next.messages) > 0
 	return nil
 }
 
-// turn is where the loop asks for a turn; nil while it wants none.
+// turn is the channel on which the loop asks for a turn; nil while it wants none.
 func (w *pipelined) turn() chan<- struct{} {
 	if w.eager {
 		return w.pipe.flights
@@ -203,13 +203,13 @@ func (w *pipelined) turn() chan<- struct{} {
 	return nil
 }
 
-// granted sends the next batch: the turn has come.
+// granted sends the next batch, because its turn has come.
 func (w *pipelined) granted() error {
 	w.launch(true)
 	return nil
 }
 
-// tick sends what has waited long enough.
+// tick sends a batch that has waited long enough.
 func (w *pipelined) tick() error {
 	if w.flying == nil && w.next.inputs > 0 && time.Since(w.next.began) >= w.cfg.Interval {
 		return w.depart(w.ctx)
@@ -217,7 +217,7 @@ func (w *pipelined) tick() error {
 	return nil
 }
 
-// launch sends the next batch; none is under way. taken says that there is a turn to be given back.
+// launch sends the next batch while no other is under way. taken says that a turn has to be returned.
 func (w *pipelined) launch(taken bool) {
 	w.flying, w.next, w.airborne, w.eager = w.next, &batch{}, true, false
 	flying, at, held := w.flying, *w.at, w.owner.Held()
@@ -230,7 +230,7 @@ func (w *pipelined) launch(taken bool) {
 	}()
 }
 
-// depart waits until the batch before is stored, and for a turn, and sends the next.
+// depart waits until the last batch is stored, and for a turn, and sends the next batch.
 func (w *pipelined) depart(ctx context.Context) error {
 	if err := w.arrive(ctx); err != nil {
 		return err
@@ -247,7 +247,7 @@ func (w *pipelined) depart(ctx context.Context) error {
 	return nil
 }
 
-// arrive waits until the batch under way is stored.
+// arrive waits until the present batch is stored.
 func (w *pipelined) arrive(ctx context.Context) error {
 	if w.flying == nil {
 		return nil
@@ -255,7 +255,7 @@ func (w *pipelined) arrive(ctx context.Context) error {
 	return w.landed(ctx, <-w.stored) // bounded, see send
 }
 
-// flush stores everything that there is.
+// flush stores everything that is ready.
 func (w *pipelined) flush(ctx context.Context) error {
 	if err := w.arrive(ctx); err != nil || w.next.inputs == 0 {
 		return err
@@ -273,8 +273,8 @@ func (w *pipelined) landed(ctx context.Context, r wrote) error {
 	return w.resolve(ctx, r)
 }
 
-// resolve finds out what became of the batch under way, and sends it again until it is stored. A batch that is refused, or of
-// which nothing is known, may have been stored all the same, by an attempt whose answer was lost. The position tells.
+// resolve finds out what became of the present batch, and sends it again until it is stored. A batch that was refused, or has
+// an unknown outcome, may have been stored by an attempt whose answer was lost. The position shows it.
 func (w *pipelined) resolve(ctx context.Context, r wrote) error {
 	deadline := time.Now().Add(patience)
 	again := pauses{pauseFirst, pauseMost}
@@ -319,7 +319,7 @@ func (w *pipelined) failed(err error) error {
 		len(w.flying.messages)+1, w.at.Position, w.owner.Partition().ID(), w.pipe.out.Stream, err)
 }
 
-// finish stores what is transformed already, while this owner may.
+// finish stores the results that are ready, while this owner may.
 func (w *pipelined) finish(cause error) error {
 	if w.airborne {
 		w.outcome = <-w.stored // bounded, see send

@@ -16,7 +16,7 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// owner is what this package needs of a [parti.Ownership].
+// owner is the part of a [parti.Ownership] that this package needs.
 type owner interface {
 	Partition() parti.Partition
 	Epoch() int64
@@ -27,7 +27,7 @@ type owner interface {
 
 var _ owner = (*parti.Ownership)(nil)
 
-// formatNewest is the format in which positions are written, and the newest that is understood.
+// formatNewest is the format in which positions are written, and the newest format that this release reads.
 const formatNewest = 1
 
 // record is a position as it is stored, in JSON.
@@ -41,7 +41,7 @@ type record struct {
 	Subject  string    `json:"subject"` // the filter
 }
 
-// place is where a position is stored: the last message of a subject of a stream.
+// place is where a position is stored: in the last message of a subject of a stream.
 type place struct {
 	client  *client
 	stream  string
@@ -50,8 +50,8 @@ type place struct {
 	never   bool   // the message outlives the stream's MaxAge
 }
 
-// mark is a claimed position: what this owner stored there last. Only a mark with the last sequence of its place can be
-// moved, so that of all owners only the last that claimed the place can.
+// mark is a claimed position, as this owner has last stored it. Only a mark with the last sequence of its place can be moved.
+// So of all owners, only the last one that claimed the place can move it.
 //
 // Invariants: a mark is claimed before the first message is read; its position never falls; it has one epoch.
 type mark struct {
@@ -60,13 +60,13 @@ type mark struct {
 	sequence uint64 // of the message
 }
 
-// claim writes the epoch of this owner beside the position that is stored: whoever owned it before can move it no more. It
+// claim writes the epoch of this owner beside the stored position, so that no previous owner can move the position any more. It
 // tries for as long as patience allows.
 //
-// Unknown outcomes need no care here: whatever was stored is read again, and only a claim that is acknowledged counts. A
-// write of ours that is still under way has lost its condition then.
+// Unknown outcomes need no care here. What is stored is read again, and only an acknowledged claim counts. An own write that is
+// still under way has lost its condition by then.
 //
-// mine.Position is the least position that may be stored: 0 for a new owner.
+// mine.Position is the lowest position that may be stored: 0 for a new owner.
 func claim(ctx context.Context, p place, mine record) (*mark, error) {
 	deadline := time.Now().Add(patience)
 	again := pauses{pauseFirst, pauseMost}
@@ -102,7 +102,7 @@ func (p place) claimOnce(ctx context.Context, mine record) (*mark, error) {
 	return m, m.write(ctx, m.Position)
 }
 
-// read returns the stored position, if this owner may go on from it.
+// read returns the stored position, if this owner may continue from it.
 func (p place) read(data []byte, mine record) (uint64, error) {
 	where := fmt.Sprintf("%s in stream %s", p.subject, p.stream)
 	var was record
@@ -125,7 +125,7 @@ func (p place) read(data []byte, mine record) (uint64, error) {
 	return was.Position, nil
 }
 
-// message is the message that moves the position.
+// message returns the message that moves the position.
 func (m *mark) message(position uint64) (*nats.Msg, error) {
 	r := m.record
 	r.Position = position
@@ -140,7 +140,8 @@ func (m *mark) message(position uint64) (*nats.Msg, error) {
 	return msg, nil
 }
 
-// write moves the position. Its error wraps errConflict, errNotDone or errUnknown; the mark is moved without one only.
+// write moves the position. Its error wraps errConflict, errNotDone or errUnknown. It changes the mark only if there is no
+// error.
 func (m *mark) write(ctx context.Context, position uint64) error {
 	msg, err := m.message(position)
 	if err != nil {
@@ -156,8 +157,8 @@ func (m *mark) write(ctx context.Context, position uint64) error {
 
 func (m *mark) moved(position, sequence uint64) { m.Position, m.sequence = position, sequence }
 
-// settle finds out what is stored after a write of which that is not known, or which was refused: it claims the place again.
-// The position then is the one before that write, or the one that it wrote.
+// settle finds out what is stored after a write that was refused or has an unknown outcome. It claims the place again. The
+// position is then the one before that write, or the one that it wrote.
 func (m *mark) settle(ctx context.Context) error {
 	now, err := claim(ctx, m.place, m.record)
 	if err != nil {
@@ -167,7 +168,7 @@ func (m *mark) settle(ctx context.Context) error {
 	return nil
 }
 
-// move moves the position, come what may: it settles what is unknown. It fails when patience ends, or when this owner is stale.
+// move moves the position, and settles unknown outcomes. It fails if patience ends, or if this owner is stale.
 func (m *mark) move(ctx context.Context, position uint64) error {
 	err := m.write(ctx, position)
 	if err == nil {
@@ -191,8 +192,8 @@ func (m *mark) move(ctx context.Context, position uint64) error {
 	}
 }
 
-// keyed writes what is not allowed in the key of a bucket or the name of a consumer in another way: each byte that is not
-// plain as '=' and two digits. Different partitions have different keys.
+// keyed encodes a text for the key of a bucket or the name of a consumer: each byte that is not allowed there becomes '=' and
+// two digits. Different partitions have different keys.
 func keyed(id string, plain func(byte) bool) string {
 	var b strings.Builder
 	for _, c := range []byte(id) {
@@ -209,7 +210,7 @@ func letter(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-'
 }
 
-// keyOf is the key of a partition in a bucket.
+// keyOf returns the key of a partition in a bucket.
 func keyOf(id string) string {
 	return keyed(id, func(c byte) bool { return letter(c) || c == '_' || c == '.' })
 }

@@ -16,24 +16,24 @@ import (
 )
 
 const (
-	// pullExpires is for how long messages are asked for, and signOfLife after which silence the server has to say that it
-	// is there. A request that is over is not answered with signs of life any more, so a reader that is busy has to hold
-	// only as many words of the server as fit into that time.
+	// pullExpires is how long a request for messages lasts. signOfLife is the length of a silence after which the server has to
+	// send a sign of life. It sends none for a request that is over, so a busy reader has to hold only the status messages of
+	// that time.
 	pullExpires = 30 * time.Second
 	signOfLife  = 5 * time.Second
-	// slack is the room for these words.
+	// slack is the room for these status messages.
 	slack = 64
-	// prefetchMost and prefetchBytes bound what is asked for and not handled yet, in one partition.
+	// prefetchMost and prefetchBytes limit the messages of one partition that are requested and not handled yet.
 	prefetchMost  = 256
 	prefetchBytes = 4 << 20
-	// sharedMost and sharedBytes bound it for all partitions of a handler together, as long as each gets prefetchLeast. What
-	// is under way delays the answers to all requests of the connection.
+	// sharedMost and sharedBytes limit them for all partitions of a handler together, as long as each gets prefetchLeast.
+	// Messages under way delay the answers to all requests of the connection.
 	sharedMost    = 64 << 10
 	sharedBytes   = 256 << 20
 	prefetchLeast = 16
 )
 
-// pull says how a reader asks for messages.
+// pull says how a reader requests messages.
 type pull struct {
 	most       int // messages under way, at most
 	expires    time.Duration
@@ -42,11 +42,11 @@ type pull struct {
 
 var checkpointPull = pull{prefetchMost, pullExpires, signOfLife}
 
-// reader reads from a consumer of the server. It asks the server itself, because it has to see each delivery: one that is
-// missing has to end the reader, never to be skipped. There is no goroutine in it: the loop of the partition reads
-// messages and hands each to take.
+// reader reads from a consumer. It sends the requests to the server itself, because it has to see each delivery: a missing
+// delivery must end the reader, and must never be skipped. It has no goroutine: the loop of the partition reads messages and
+// passes each to take.
 //
-// After any error the reader is of no use: close it, and open another one behind the last message that was handled.
+// After any error the reader is useless: close it, and open another one behind the last message that was handled.
 type reader struct {
 	client   *client
 	others   *atomic.Int64 // the readers of all partitions, this one included
@@ -62,7 +62,7 @@ type reader struct {
 	heard     time.Time
 }
 
-// openReader subscribes to a consumer and asks for the first messages.
+// openReader subscribes to a consumer, and requests the first messages.
 func (h *handler) openReader(consumer string, p pull) (*reader, error) {
 	c, stream := h.client, h.cfg.Stream
 	r := &reader{
@@ -81,8 +81,8 @@ func (h *handler) openReader(consumer string, p pull) (*reader, error) {
 	return r, nil
 }
 
-// close ends the reader, and its consumer where that is the reader's own. The server forgets the consumer by itself where
-// it does not hear of that.
+// close ends the reader, and its consumer if that belongs to the reader. If the server does not hear of it, it removes the
+// consumer by itself.
 func (r *reader) close() {
 	r.others.Add(-1)
 	_ = r.sub.Unsubscribe()
@@ -91,7 +91,7 @@ func (r *reader) close() {
 	}
 }
 
-// ask asks for more when less than half is still to come.
+// ask requests more messages if less than half of the requested ones are still to come.
 func (r *reader) ask() error {
 	most := r.most()
 	if 2*r.left > most {
@@ -113,14 +113,14 @@ func (r *reader) ask() error {
 	return nil
 }
 
-// most is how many messages may be under way.
+// most returns how many messages may be under way.
 func (r *reader) most() int {
 	others := int(max(1, r.others.Load()))
 	fit := min(prefetchBytes, sharedBytes/others) / max(1, r.size)
 	return min(r.pull.most, max(prefetchLeast, sharedMost/others), max(1, fit))
 }
 
-// take makes sense of what has come; ok is false where it was only a word of the server.
+// take decodes a message. ok is false if it was only a status message of the server.
 func (r *reader) take(m *nats.Msg) (d Message, ok bool, err error) {
 	r.heard = time.Time{}
 	if m.Reply == "" {
@@ -138,7 +138,7 @@ func (r *reader) take(m *nats.Msg) (d Message, ok bool, err error) {
 	return Message{Msg: delivery{m}, sequence: stream}, true, r.ask()
 }
 
-// word takes what the server says beside the messages.
+// word handles a status message of the server.
 func (r *reader) word(m *nats.Msg) error {
 	switch status := m.Header.Get("Status"); status {
 	case "100": // a sign of life, which says how many messages there should have been
@@ -159,7 +159,8 @@ func (r *reader) word(m *nats.Msg) error {
 	}
 }
 
-// silent says that the server has said nothing for so long that the consumer is given up. It is asked when nothing has come.
+// silent returns an error if the server has said nothing for so long that the consumer is given up. It is called when no
+// message has come.
 func (r *reader) silent(now time.Time) error {
 	if r.heard.IsZero() {
 		r.heard = now
@@ -170,15 +171,15 @@ func (r *reader) silent(now time.Time) error {
 	return nil
 }
 
-// lost says whether a reader ended in a way that another one may mend.
+// lost reports whether a reader ended in a way that a new reader may mend.
 func lost(err error) bool {
 	return errors.Is(err, errGap) || errors.Is(err, errSilent) || errors.Is(err, errConsumer) || errors.Is(err, errReconnected)
 }
 
-// errReconnected ends a reader: what was under way when the connection broke did not come.
+// errReconnected ends a reader, because deliveries that were under way when the connection broke did not arrive.
 var errReconnected = errors.New("the client reconnected")
 
-// opened tries to open a reader for as long as patience allows.
+// opened tries to open a reader as long as patience allows.
 func opened(ctx context.Context, open func(context.Context) (*reader, error)) (*reader, error) {
 	deadline := time.Now().Add(patience)
 	again := pauses{pauseFirst, pauseMost}

@@ -27,17 +27,17 @@ const (
 	HeaderError     = "Parti-Error"     // the last error
 )
 
-// mostError is how much of an error a header holds, in bytes.
+// mostError is the largest size of an error in a header, in bytes.
 const mostError = 1024
 
-// halt is a message that keeps a partition from going on.
+// halt is a message that stops a partition.
 type halt struct {
 	epoch    int64
 	sequence uint64
 	attempts int
 }
 
-// panicked is the error of a panic.
+// panicked returns the error of a panic.
 func panicked(r any) error {
 	if err, ok := r.(error); ok {
 		return fmt.Errorf("%w: %w\n%s", ErrPanic, err, debug.Stack())
@@ -45,18 +45,18 @@ func panicked(r any) error {
 	return fmt.Errorf("%w: %v\n%s", ErrPanic, r, debug.Stack())
 }
 
-// errEnding says that the partition has to be let go before the message is done. It is nobody's failure.
+// errEnding says that the partition has to be let go before the message is done. It is not a failure of the message.
 var errEnding = errors.New("the worker has to let go of the partition")
 
-// abort is an error of this package's in the place of one of the function's: the message is not to blame.
+// abort is an error of this package in the place of one of the user's function. It is not a failure of the message.
 type abort struct{ cause error }
 
 func (a *abort) Error() string { return a.cause.Error() }
 
-// try calls the function for a message until it succeeds. It returns errEnding where the partition has to be let go before
-// that. Where the message failed too often, it is buried: a dead letter that is stored. Or the error wraps ErrHalted.
+// try calls the function for a message until it succeeds. It returns errEnding if the partition has to be let go before that.
+// If the message has failed too often, it becomes a stored dead letter, or the error wraps ErrHalted.
 //
-// A call is made under what is left of the ownership, so that it may end in peace; pauses end with ctx.
+// Each call may use the rest of the ownership, so that it can finish. Pauses end with ctx.
 func (h *handler) try(ctx context.Context, o owner, m *Message, call func(context.Context, Message) error) (buried bool, err error) {
 	id := o.Partition().ID()
 	pause := pauses{h.cfg.Retry.First, h.cfg.Retry.Most}
@@ -91,7 +91,7 @@ func (h *handler) try(ctx context.Context, o owner, m *Message, call func(contex
 	}
 }
 
-// patient waits before a partition that has halted is tried again, whoever calls Run how often.
+// patient waits before a halted partition is tried again, however often Run is called.
 func (h *handler) patient(ctx context.Context, o owner) bool {
 	h.mu.Lock()
 	was, ok := h.halted[o.Partition().ID()]
@@ -122,8 +122,8 @@ func (h *handler) giveUp(o owner, m *Message, cause error) error {
 	return nil
 }
 
-// bury publishes a dead letter and waits for its acknowledgement. The message ID keeps a second one out where a message
-// becomes a dead letter twice, as after a crash: for as long as the stream of the dead letters looks for duplicates.
+// bury publishes a dead letter and waits for its acknowledgement. If a message becomes a dead letter twice, as after a crash,
+// its message ID keeps the second one out, as long as the stream of the dead letters looks for duplicates.
 func (h *handler) bury(o owner, m *Message, cause error) error {
 	var subject string
 	if err := contained(func() error { subject = h.cfg.Retry.DeadLetter(o.Partition()); return nil }); err != nil {
@@ -153,7 +153,7 @@ func (h *handler) bury(o owner, m *Message, cause error) error {
 	return err
 }
 
-// oneLine makes a text fit for a header.
+// oneLine turns a text into one line, for a header.
 func oneLine(text string) string {
 	line := []byte(text)
 	for i, c := range line {

@@ -28,16 +28,16 @@ const (
 )
 
 const (
-	// operation bounds one request.
+	// operation limits one request.
 	operation = 10 * time.Second
-	// patience bounds the attempts to do something before Run fails with what keeps it from succeeding, so that it is told.
+	// patience limits the attempts to do something. After that, Run fails with the reason, so that it is reported.
 	patience = 20 * time.Second
 	// the pauses between attempts.
 	pauseFirst = 20 * time.Millisecond
 	pauseMost  = time.Second
 )
 
-// client is the connection to the server and where its subjects begin.
+// client is the connection to the server, with the prefixes of its subjects.
 type client struct {
 	js     jetstream.JetStream
 	nc     *nats.Conn
@@ -59,11 +59,11 @@ func newClient(js jetstream.JetStream) *client {
 	return c
 }
 
-// bounded returns when ctx ends even if f does not. The client writes to the socket while it holds its mutex: on a stalled
-// link a publish can hang there, whatever its context says. The goroutine ends with that.
+// bounded returns when ctx ends even if f does not. The client writes to the socket while it holds its mutex. On a stalled
+// link, a publish can hang there, whatever its context says. The goroutine then ends as well.
 //
-// It also returns when the connection is made anew: an answer that was under way when the old one broke does not come any
-// more. What became of the request is unknown then, as it is when its time is over.
+// It also returns when the client reconnects, because an answer that was under way on the old connection does not arrive any
+// more. The outcome of the request is then unknown, as after a timeout.
 func bounded[T any](ctx context.Context, nc *nats.Conn, f func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, operation)
 	type result struct {
@@ -120,7 +120,7 @@ func outcome(err error) error {
 	return fmt.Errorf("%w: %w", errUnknown, err)
 }
 
-// passing says whether a write that was not done may be done a moment later, as it is.
+// passing reports whether a write that was not done may succeed a moment later without a change.
 func passing(err error) bool {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
@@ -180,7 +180,7 @@ func (c *client) last(ctx context.Context, stream, subject string) (stored, erro
 	return stored{response.Message.Sequence, header(response.Message.Header), response.Message.Data}, nil
 }
 
-// header reads the headers of a stored message; what cannot be read is left out.
+// header reads the headers of a stored message, and leaves out what it cannot read.
 func header(raw []byte) nats.Header {
 	h := nats.Header{}
 	for line := range strings.SplitSeq(string(raw), "\r\n") {
@@ -194,7 +194,7 @@ func header(raw []byte) nats.Header {
 // pauses are the waits between attempts; each is twice the one before, up to a bound.
 type pauses struct{ next, most time.Duration }
 
-// wait waits; it reports false when ctx ended before.
+// wait waits. It reports false if ctx ended before.
 func (p *pauses) wait(ctx context.Context) bool {
 	d := p.next
 	p.next = min(2*d, p.most)

@@ -45,7 +45,7 @@ func Stream(js jetstream.JetStream, cfg Config, handle func(ctx context.Context,
 	}), nil
 }
 
-// handling is the function of the user for one partition.
+// handling is the user's function for one partition.
 type handling func(ctx context.Context, m Message) error
 
 // runCheckpoint works on one partition until ctx ends.
@@ -80,13 +80,13 @@ func (h *handler) runCheckpoint(ctx context.Context, o owner, call handling) err
 	return ended(ctx, o, w.run())
 }
 
-// record is what a claim of this owner says.
+// record returns the record of a claim by this owner.
 func (h *handler) record(o owner, info *jetstream.StreamInfo, subject string) record {
 	return record{Epoch: o.Epoch(), Worker: o.WorkerID(), Stream: h.cfg.Stream, Created: info.Created, Subject: subject}
 }
 
-// ended is what Run returns: nothing where the partition has to be let go, whatever went wrong meanwhile. Where the ownership
-// is over and ctx does not say so yet, it waits for that a little: nil would mean that there is nothing left to do.
+// ended returns the result of Run. It is nil if the partition has to be let go, whatever went wrong meanwhile. If the ownership
+// is over and ctx has not ended yet, ended waits for that a little, because nil would mean that nothing is left to do.
 func ended(ctx context.Context, o owner, err error) error {
 	if ctx.Err() == nil && o.Valid() != nil {
 		sleep(ctx, operation)
@@ -97,8 +97,8 @@ func ended(ctx context.Context, o owner, err error) error {
 	return err
 }
 
-// checkpointed is a partition whose position is in a bucket. Positions are stored beside the work, one at a time; the last
-// one is stored at the end.
+// checkpointed is a partition whose position is in a bucket. Positions are stored beside the work, one at a time. The last one
+// is stored at the end.
 type checkpointed struct {
 	work
 	at     *mark
@@ -134,7 +134,7 @@ func (w *checkpointed) take(m Message) error {
 
 func (w *checkpointed) drained() error { return nil }
 
-// repeated: a replica that lags behind may begin too early.
+// It is repeated: a replica that lags may begin too early.
 func (w *checkpointed) repeated(Message) error { return nil }
 
 // tick stores the position when it is due.
@@ -145,7 +145,7 @@ func (w *checkpointed) tick() error {
 	return nil
 }
 
-// save begins to store the position, unless a write is under way: the one after that covers more.
+// save starts to store the position, unless a write is under way. The next write covers more.
 func (w *checkpointed) save() error {
 	if w.saving {
 		return nil
@@ -164,7 +164,7 @@ func (w *checkpointed) save() error {
 	return nil
 }
 
-// settled books what became of a write.
+// settled notes the outcome of a write.
 func (w *checkpointed) settled(r wrote) error {
 	w.saving = false
 	if r.err == nil {

@@ -107,7 +107,7 @@ func (o *Observer) Explain(ctx context.Context, partition string, s strategy.Str
 	return g.explain(g.Fleet(o.group, now), partition, now, s, changes), err
 }
 
-// explain says why a partition is where it is; s is nil where no strategy is known.
+// explain says why a partition is where it is. s is nil if no strategy is known.
 func (g Group) explain(f whatif.Fleet, partition string, now time.Time, s strategy.Strategy, changes []Change) Explanation {
 	x := explainer{group: g, fleet: f, now: now, Explanation: Explanation{Partition: partition, At: now}}
 	x.stand()
@@ -121,7 +121,7 @@ func (g Group) explain(f whatif.Fleet, partition string, now time.Time, s strate
 	return x.Explanation
 }
 
-// explainer puts an explanation together.
+// explainer builds an explanation.
 type explainer struct {
 	Explanation
 	group  Group
@@ -131,7 +131,7 @@ type explainer struct {
 	answer error   // why the strategy could not be asked
 }
 
-// stand finds out who has the partition.
+// stand finds out which worker has the partition.
 func (x *explainer) stand() {
 	x.Standing = Unlisted
 	var held Partition
@@ -164,7 +164,7 @@ func (x *explainer) stand() {
 	}
 }
 
-// window is how long the owner's place is kept.
+// window returns how long the owner's place is kept.
 func (x *explainer) window() time.Duration {
 	if x.worker.Clean {
 		return x.fleet.Timing.PlannedScaleWindow
@@ -214,7 +214,7 @@ func (x *explainer) imagine(s strategy.Strategy) {
 	}
 }
 
-// destination is where a partition is in the end.
+// destination returns the last owner of a partition in the answer.
 func destination(a whatif.Answer, partition string) (to string, moves bool) {
 	for _, m := range a.Moves {
 		if m.Partition == partition {

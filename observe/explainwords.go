@@ -83,8 +83,8 @@ func (x *explainer) tellReason() {
 	x.tellCertificate(c.Certificate)
 }
 
-// tellCertificate says what the version brought. Its moves are those between workers that stay: what a worker that was lost or
-// left had is not among them.
+// tellCertificate says what the version brought. Its moves are those between workers that stay. They exclude the partitions of
+// workers that were lost or have left.
 func (x *explainer) tellCertificate(c record.Certificate) {
 	if c.Moves > 0 || c.LeastMoves > 0 {
 		x.say("Beyond what had to move, that version moved %s between workers that stay (least possible: %d).", partitions(c.Moves), c.LeastMoves)
@@ -145,7 +145,7 @@ func (x *explainer) tellGroup() {
 	}
 }
 
-// open says that a worker is there that can take partitions. Where all such workers are cordoned, they take them all the same.
+// open reports whether a worker can take partitions. If all such workers are cordoned, cordons do not count.
 func (x *explainer) open() bool {
 	return slices.ContainsFunc(x.fleet.Workers, func(w whatif.Worker) bool { return !w.Away && !w.Leaving })
 }

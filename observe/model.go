@@ -13,7 +13,7 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// model is what the feeds have told. An update costs what it changes; a Group is put together when somebody asks.
+// model is the content of the feeds. An update costs as much as it changes. A Group is built when somebody asks for it.
 type model struct {
 	name, bucket string // of the group
 
@@ -62,8 +62,8 @@ func newModel() *model {
 	}
 }
 
-// counted says whether what the record grants is owned. A heartbeat may be told later than the record that its session was
-// granted, so a session that no heartbeat has shown yet counts. One that has ended does not.
+// counted reports whether the grants of the record count as owned. A feed may deliver a heartbeat later than the record that
+// grants partitions to its session, so a session without a heartbeat so far counts. A session that has ended does not count.
 func (w *worker) counted() bool {
 	if w.live {
 		return w.session >= w.beat.Session
@@ -71,7 +71,7 @@ func (w *worker) counted() bool {
 	return w.session > max(w.beat.Session, w.gone)
 }
 
-// told takes one update of a feed.
+// told applies one update of a feed.
 func (m *model) told(u store.Update, b store.Bucket) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -104,7 +104,7 @@ func (m *model) change() {
 	m.changed = make(chan struct{})
 }
 
-// sync notes that a bucket was listed whole.
+// sync notes that a bucket was listed completely.
 func (m *model) sync(b store.Bucket) (changed bool) {
 	before := m.stale[b]
 	m.stale[b], m.failed = time.Time{}, time.Time{}
@@ -133,7 +133,7 @@ func (m *model) worker(id string) *worker {
 	return w
 }
 
-// recount notes that what a worker has counts, or does not any more.
+// recount notes whether the partitions of a worker count.
 func (m *model) recount(w *worker) {
 	counts := w.counted()
 	if counts == w.counts {
@@ -170,7 +170,7 @@ func (m *model) claimed(u store.Update) bool {
 	return changed
 }
 
-// forget drops a worker that nothing is left of.
+// forget drops a worker of which nothing is left.
 func (m *model) forget(w *worker) {
 	if !w.live && w.partitions == nil && w.claimed == 0 {
 		delete(m.workers, w.id)
@@ -250,7 +250,7 @@ func (m *model) planned(p record.Plan, stored time.Time) {
 	}
 }
 
-// record takes over what a worker has, and gives up what it had.
+// record replaces the partitions of a worker.
 func (m *model) record(w *worker, a record.Assignment, stored time.Time) {
 	since := make(map[string]Partition, len(w.partitions))
 	for i, p := range w.partitions {
@@ -293,7 +293,7 @@ func (m *model) disown(id string, w *worker) {
 	}
 }
 
-// own books a partition. Where two records name it the higher epoch counts: a leader has died between two batches.
+// own notes the owner of a partition. If two records name it, the higher epoch counts: a leader has died between two batches.
 func (m *model) own(p Partition, w *worker, at int) {
 	if h, taken := m.owners[p.ID]; taken {
 		if h.worker.partitions[h.at].Epoch > p.Epoch {

@@ -148,8 +148,8 @@ func (o *Observer) Close() error {
 	return nil
 }
 
-// run follows the store until the observer is closed. When the store is another one than it was, it begins anew, and what
-// was known stays until the new one has been read.
+// run follows the store until the observer is closed. If the store was replaced, run begins again, and the old view stays until
+// the new store has been read.
 func (o *Observer) run(buckets *kv.Store, m *model) {
 	for o.ctx.Err() == nil {
 		o.follow(buckets, m)
@@ -161,7 +161,7 @@ func (o *Observer) run(buckets *kv.Store, m *model) {
 	}
 }
 
-// reopen opens the store again, however long that takes; nil when the observer is closed.
+// reopen opens the store again, however long that takes. It returns nil if the observer is closed.
 func (o *Observer) reopen() *kv.Store {
 	for pause := reopenFirst; ; pause = min(2*pause, reopenMost) {
 		select {
@@ -175,7 +175,7 @@ func (o *Observer) reopen() *kv.Store {
 	}
 }
 
-// follow takes the feeds of a store until one of them ends.
+// follow runs the feeds of a store until one of them ends.
 func (o *Observer) follow(buckets *kv.Store, m *model) {
 	ctx, cancel := context.WithCancel(o.ctx)
 	defer cancel()

@@ -12,7 +12,7 @@ import (
 
 func compare(a, b string) int { return strings.Compare(a, b) }
 
-// group puts together what is known now, and returns what is closed with the next change.
+// group builds the present view, and returns the channel that is closed with the next change.
 func (m *model) group() (Group, <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -44,7 +44,7 @@ func (m *model) build() Group {
 	return g
 }
 
-// since is since when the view may be out of date; zero for not.
+// since returns the time since which the view may be out of date; zero if it is not.
 func (m *model) since() time.Time {
 	oldest := m.failed
 	for _, t := range m.stale {
@@ -55,7 +55,7 @@ func (m *model) since() time.Time {
 	return oldest
 }
 
-// fail notes that nothing is seen any more.
+// fail notes that the feeds have ended.
 func (m *model) fail(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -65,7 +65,7 @@ func (m *model) fail(now time.Time) {
 	}
 }
 
-// replaced wakes whoever waits for a change: there is another model now.
+// replaced wakes everybody who waits for a change, because there is a new model.
 func (m *model) replaced() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

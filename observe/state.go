@@ -8,10 +8,10 @@ import (
 	"github.com/parti-go/parti/internal/record"
 )
 
-// state is where the records say that a worker stands in the state machine. led says whether somebody leads.
+// state returns the state in the state machine that follows from the records of a worker. led says whether the group has a
+// leader.
 //
 // A worker follows the phase of the plan, so everything from WaitingAssignment on can be read off the plan and the heartbeat.
-// What a worker keeps to itself cannot: one that stops is shown as it was until its heartbeat is gone.
 func (m *model) state(w *worker, led bool) fsm.State {
 	// The heartbeat tells of the first assignment up to an interval later than its record does.
 	applied := w.beat.Applied.Version > 0 || w.session != 0 && w.session == w.beat.Session

@@ -17,12 +17,12 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// fileEvery is how often a file is looked at. A notification of the file system would come sooner, and is not to be had for
-// network file systems and for the links by which Kubernetes swaps a ConfigMap.
+// fileEvery is the time between two looks at a file. A notification of the file system would be faster, but does not exist for
+// network file systems and for the links with which Kubernetes swaps a ConfigMap.
 const fileEvery = time.Second
 
-// settled is how old a file must be to count as unchanged by its size and time alone: one that was written in the same tick
-// of the clock as the one before it has the same time.
+// settled is the age from which a file counts as unchanged if its size and time are the same. A file that is written twice in
+// the same tick of the clock has the same time.
 const settled = 2 * time.Second
 
 // File returns a source that lists the partitions of a file. Each line has one ID and, after white space, an optional

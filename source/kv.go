@@ -53,7 +53,7 @@ type bucket struct {
 	under  bool
 }
 
-// bucketCheck is how often Watch sees to it that the bucket is still there and that no update was missed.
+// bucketCheck is how often Watch checks that the bucket still exists and that no update was missed.
 const bucketCheck = 30 * time.Second
 
 // open returns the bucket and the filter of its keys.
@@ -145,7 +145,7 @@ func (b bucket) Watch(ctx context.Context, changed func()) error {
 	}
 }
 
-// state tells a bucket from one of the same name, and what it held from what it holds.
+// state distinguishes a bucket from another one of the same name, and shows whether its content has changed.
 type state struct {
 	created time.Time
 	last    uint64

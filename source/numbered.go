@@ -13,7 +13,7 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// mostNumbered bounds a slip of the finger.
+// mostNumbered guards against a typing error.
 const mostNumbered = 10_000_000
 
 // Numbered returns a source that lists prefix.0 to prefix.(n-1). It pads the numbers with zeros to the same width, so that

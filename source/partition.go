@@ -13,10 +13,10 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// mostProblems is how many problems of a list are told.
+// mostProblems is the largest number of problems in one error.
 const mostProblems = 5
 
-// builder makes a list of what it is given and collects what is wrong with it.
+// builder builds a list and collects its problems.
 type builder struct {
 	source   string // for errors
 	list     []parti.Partition
@@ -27,7 +27,7 @@ type builder struct {
 
 func newBuilder(source string) *builder { return &builder{source: source, places: map[string]string{}} }
 
-// add takes a partition from its text. place says where it stands, for errors.
+// add parses a partition. place says where it stands, for errors.
 func (b *builder) add(place, id, weight string) {
 	p := parti.Partition{Keys: strings.Split(id, ".")}
 	if err := strategy.ValidatePartitions([]parti.Partition{p}); err != nil {
@@ -59,7 +59,7 @@ func (b *builder) problem(err error) {
 	b.problems = append(b.problems, err)
 }
 
-// done returns the list, or everything that is wrong with it.
+// done returns the list, or all its problems.
 func (b *builder) done() ([]parti.Partition, error) {
 	if b.more > 0 {
 		b.problems = append(b.problems, fmt.Errorf("and %d more problems", b.more))

@@ -16,17 +16,18 @@ import (
 )
 
 const (
-	// leastEvery is how often a source may be polled: a leader lists it once a second at most.
+	// leastEvery is the shortest interval of a poll, because a leader lists its source once a second at most.
 	leastEvery = time.Second
-	// leastPatience is what a poll has to answer, at least.
+	// leastPatience is the shortest timeout of a poll.
 	leastPatience = 10 * time.Second
-	// failing is what a source looks like whose look fails. It says the same of every failure: that it goes on is no change.
+	// failing is the fingerprint of a source that cannot be read. It is the same for all failures, so a continued failure is not
+	// a change.
 	failing = "failing"
 )
 
-// poll looks at a source now and then, and calls changed when it looks different than before, or cannot be looked at any
-// more: the leader then finds out why, says so, and asks again until it gets an answer. It also calls changed once in the
-// beginning, for what changed between the listing before and the first look.
+// poll reads a source regularly, and calls changed when its fingerprint differs or when it can no longer be read. The leader
+// then finds out why, reports it, and asks again until it gets an answer. poll also calls changed once at the beginning,
+// because the source may have changed between the last listing and the first look.
 func poll(ctx context.Context, every time.Duration, look func(ctx context.Context) (string, error), changed func()) error {
 	looks := func() string {
 		ctx, cancel := context.WithTimeout(ctx, max(every, leastPatience))
@@ -56,7 +57,7 @@ func poll(ctx context.Context, every time.Duration, look func(ctx context.Contex
 	}
 }
 
-// fingerprint tells a list from others, whatever its order is.
+// fingerprint identifies a list, whatever its order is.
 func fingerprint(list []parti.Partition) string {
 	lines := make([]string, len(list))
 	for i, p := range list {

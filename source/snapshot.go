@@ -26,18 +26,18 @@ import (
 // asked which keys there are, in one answer, and then each of them is read.
 
 const (
-	// chunk is how many keys are read at once; the server answers with at most 1,024.
+	// chunk is the number of keys in one request. The server answers for at most 1,024.
 	chunk = 1000
-	// attempts is how often a read is begun again because a replica is behind the leader of the stream.
+	// attempts is how often a read is repeated because a replica lags behind the leader of the stream.
 	attempts = 6
 )
 
-// errBehind says that a replica has answered that is behind the leader of the stream.
+// errBehind says that the replica that answered lags behind the leader of the stream.
 var errBehind = errors.New("the replica that answered lags behind the leader of the bucket")
 
-// read returns the entries whose keys match a filter. A key that is there all the time is in it, with a value that it had
-// after read was called or that was its last before. Beyond 100,000 keys the leader answers in pages, and that holds only
-// while none is removed.
+// read returns the entries whose keys match a filter. It includes every key that exists all the time, with its value at the
+// time of the call or a later one. Beyond 100,000 keys the leader answers in pages, and this holds only while no key is
+// removed.
 func read(ctx context.Context, js jetstream.JetStream, bucket, filter string) (map[string][]byte, error) {
 	stream, err := js.Stream(ctx, "KV_"+bucket)
 	if err != nil {
@@ -83,8 +83,8 @@ func (r reader) once(ctx context.Context, filter string) (map[string][]byte, err
 	return entries, nil
 }
 
-// last reads the last entry of each subject, from a replica that knows everything up to a sequence. What has been deleted
-// is left out, and so is what is not there any more.
+// last reads the last entry of each subject, from a replica that is complete up to a sequence. It leaves out deleted keys, and
+// keys that are gone.
 func (r reader) last(ctx context.Context, subjects []string, upTo uint64, entries map[string][]byte) error {
 	request, err := json.Marshal(map[string]any{"multi_last": subjects})
 	if err != nil {
@@ -122,7 +122,7 @@ func (r reader) last(ctx context.Context, subjects []string, upTo uint64, entrie
 	}
 }
 
-// apiPrefix is what the subjects of JetStream's API begin with.
+// apiPrefix returns the prefix of the subjects of JetStream's API.
 func apiPrefix(js jetstream.JetStream) string {
 	o := js.Options()
 	switch {
@@ -134,7 +134,7 @@ func apiPrefix(js jetstream.JetStream) string {
 	return jetstream.DefaultAPIPrefix
 }
 
-// complete looks at the end of an answer.
+// complete checks the end of an answer.
 func complete(m *nats.Msg, upTo uint64) error {
 	if left := m.Header.Get("Nats-Num-Pending"); left != "0" {
 		return fmt.Errorf("read the keys: the answer is too large, %s keys are left; are the values weights?", left)

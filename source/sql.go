@@ -102,7 +102,7 @@ func (t table) Watch(ctx context.Context, changed func()) error {
 	return poll(ctx, t.every, looksAt(t), changed)
 }
 
-// looksAt is the look of a source that is listed for each of them.
+// looksAt returns the look function of a source that is read by listing it.
 func looksAt(s parti.PartitionSource) func(ctx context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		list, err := s.ListPartitions(ctx)

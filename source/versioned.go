@@ -35,7 +35,7 @@ func (v versioned) ListPartitions(ctx context.Context) ([]parti.Partition, error
 	return v.source.ListPartitions(ctx)
 }
 
-// watchedVersion is one that can be watched.
+// watchedVersion is a source with a version that can be watched.
 type watchedVersion struct {
 	versioned
 	watched parti.WatchedSource

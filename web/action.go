@@ -33,10 +33,10 @@ const (
 
 var actions = []Action{ActionDrain, ActionCordon, ActionUncordon, ActionRefresh}
 
-// actionHeader says that a request comes from a program that means it. A page of another origin cannot set it unasked.
+// actionHeader marks a request that a program sends on purpose. A page of another origin cannot set it without permission.
 const actionHeader = "X-Parti-Action"
 
-// refreshPatience bounds how long the leader may take to list its source. Listing a shrunken list takes it some seconds.
+// refreshPatience limits how long the leader may take to list its source. For a list that has shrunk it needs some seconds.
 const refreshPatience = 30 * time.Second
 
 // failure is an answer other than "done".
@@ -54,7 +54,7 @@ type actionWords struct {
 	Worker string `json:"worker"`
 }
 
-// act serves an action. First comes who may ask at all, and only then what there is to ask.
+// act serves an action. It checks the permission first, and then the request.
 func (h *handler) act(a Action) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -87,13 +87,13 @@ func (h *handler) act(a Action) http.HandlerFunc {
 	}
 }
 
-// meant reports whether a request is one that a form of another page cannot make.
+// meant reports whether a request is one that a form of another page cannot send.
 func meant(r *http.Request) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return r.Header.Get(actionHeader) != "" || err == nil && kind == "application/json"
 }
 
-// allowed asks Options.Allow. It runs code of the user's: a panic in it is a no.
+// allowed calls Options.Allow, which is the user's code. A panic in it counts as no.
 func (h *handler) allowed(r *http.Request, a Action) (yes bool) {
 	if h.allow == nil {
 		return false
@@ -107,7 +107,7 @@ func (h *handler) allowed(r *http.Request, a Action) (yes bool) {
 	return h.allow(r, a)
 }
 
-// target is the worker that a request means.
+// target is the worker that a request is for.
 type target struct {
 	worker  string
 	session uint64 // 0 for whichever it has
@@ -144,7 +144,7 @@ func (h *handler) target(r *http.Request, a Action) (target, *failure) {
 	return t, nil
 }
 
-// perform has the worker do it.
+// perform makes the worker do it.
 func (h *handler) perform(w http.ResponseWriter, r *http.Request, a Action, t target) *failure {
 	// The server's deadline is for answers that wait for nobody. Where there is none to move it is not needed either.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(refreshPatience + writePatience))
@@ -174,7 +174,8 @@ func (h *handler) perform(w http.ResponseWriter, r *http.Request, a Action, t ta
 	return nil
 }
 
-// drain begins a drain and does not wait for it: it goes on when the client has left. Its goroutine ends with the worker.
+// drain begins a drain and does not wait for it: the drain goes on when the client has left. Its goroutine ends with the
+// worker.
 func (h *handler) drain() {
 	if !h.draining.CompareAndSwap(false, true) {
 		return

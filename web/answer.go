@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// worthPacking is from how many bytes compressing pays.
+// worthPacking is the size from which compression pays.
 const worthPacking = 1400
 
 // answer sends a value as JSON.
@@ -34,7 +34,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, status int, for
 	h.answer(w, r, status, map[string]string{"error": fmt.Sprintf(format, args...)})
 }
 
-// send sends JSON, compressed where that pays and the client takes it. What it says is true only now, so nobody keeps it.
+// send sends JSON, compressed if that pays and the client accepts it. Nobody may cache it, because it is true only now.
 func send(w http.ResponseWriter, r *http.Request, status int, body []byte, packed func() []byte) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json; charset=utf-8")
@@ -68,7 +68,7 @@ func pack(body []byte) []byte {
 	return b.Bytes()
 }
 
-// takesGzip reads Accept-Encoding: gzip is taken where it is named and not with quality 0.
+// takesGzip reads Accept-Encoding. The client accepts gzip if the header names it without quality 0.
 func takesGzip(r *http.Request) bool {
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
 		name, quality, _ := strings.Cut(part, ";")
@@ -81,7 +81,7 @@ func takesGzip(r *http.Request) bool {
 	return false
 }
 
-// milliseconds is a time as the page reads it: since 1970, and 0 for the zero time.
+// milliseconds returns a time as the page reads it: since 1970, and 0 for the zero time.
 func milliseconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

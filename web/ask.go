@@ -17,11 +17,13 @@ import (
 
 // This file answers questions for which plans are made: what would happen, and why something is where it is.
 
-// planners is how many plans are made at once. A plan for a large group takes a processor for a while, and a worker has other work.
+// planners is the number of plans that are made at the same time. A plan for a large group takes a processor for a while, and a
+// worker has other work.
 const planners = 2
 
-// planned makes a plan when it is its turn. It stops waiting when the client leaves. A plan that is being made is made to the end
-// nonetheless, and takes its turn until then. A panic in it is an error: it is not the server's goroutine, which would contain it.
+// planned makes a plan when its turn comes. It stops waiting when the client leaves. A plan that has begun is completed
+// nonetheless, and keeps its turn until then. A panic in it becomes an error here, because the server contains only panics of
+// its own goroutines.
 func planned[T any](h *handler, r *http.Request, plan func(ctx context.Context) (T, error)) (made T, err error) {
 	type result struct {
 		made T
@@ -79,7 +81,7 @@ func (h *handler) whatIf(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// explain answers why a partition is where it is. Where the journal cannot be read the rest is told, and that.
+// explain answers why a partition is where it is. If the journal cannot be read, the answer says so and has the rest.
 func (h *handler) explain(w http.ResponseWriter, r *http.Request) {
 	partition := r.URL.Query().Get("partition")
 	if partition == "" {

@@ -10,8 +10,8 @@ import (
 	"github.com/parti-go/parti/observe"
 )
 
-// delta is what has to be done to one group to make another of it. It is applied in any order: what it says of a worker and of
-// a partition at a worker stands in it once. A worker that is gone takes what it had along.
+// delta is the difference between two groups. Its parts can be applied in any order, because each worker, and each partition at
+// a worker, is in it once. A worker that is gone takes its partitions along.
 type delta struct {
 	before, now observe.Group
 	plan        bool // it is another one
@@ -20,14 +20,14 @@ type delta struct {
 	set, unset  []row
 }
 
-// row is a partition at a worker. A partition may be at two of them for a while.
+// row is a partition at a worker. A partition may be at two workers for a while.
 type row struct {
 	worker    string
 	partition observe.Partition
 }
 
-// difference compares two groups. It costs as much as there are workers, and as what has changed workers have: the list of a
-// worker that nothing has happened to is the same list in both.
+// difference compares two groups. Its cost grows with the number of workers, and with the partitions of the changed workers:
+// the list of a worker without a change is the same list in both groups.
 func difference(before, now observe.Group) delta {
 	d := delta{before: before, now: now, plan: !samePlan(before.Plan, now.Plan)}
 	old, fresh := before.Workers, now.Workers
@@ -47,14 +47,14 @@ func difference(before, now observe.Group) delta {
 	return d
 }
 
-// empty reports whether nothing has changed that anybody is shown.
+// empty reports whether nothing visible has changed.
 func (d *delta) empty() bool {
 	return !d.plan && len(d.workers)+len(d.gone)+len(d.set)+len(d.unset) == 0 && d.before.Leader == d.now.Leader &&
 		d.before.Unowned == d.now.Unowned && d.before.Stale.Equal(d.now.Stale) &&
 		d.before.Name == d.now.Name && d.before.Bucket == d.now.Bucket
 }
 
-// worker compares what there was of a worker, nothing for a new one, with what there is.
+// worker compares the former and the present state of a worker; a new worker has no former one.
 func (d *delta) worker(before, now observe.Worker) {
 	if !sameWorker(before, now) {
 		d.workers = append(d.workers, now)
@@ -80,7 +80,7 @@ func (d *delta) worker(before, now observe.Worker) {
 	}
 }
 
-// sameList reports whether both are one list in memory. Lists of a Group do not change.
+// sameList reports whether both are the same list in memory. Lists of a Group do not change.
 func sameList(a, b []observe.Partition) bool {
 	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }

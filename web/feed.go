@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// pace is how long changes are gathered before they are told. The first after a quiet time is told at once.
+	// pace is how long changes are collected before they are sent. The first change after a quiet time is sent at once.
 	pace = 100 * time.Millisecond
-	// backlog is how many events may wait for a reader before it is sent away.
+	// backlog is the number of events that may wait for a reader before the reader is disconnected.
 	backlog = 64
-	// mostReaders bounds the memory that readers take.
+	// mostReaders limits the memory for readers.
 	mostReaders = 1000
 )
 
@@ -27,11 +27,11 @@ var (
 	errEnded          = errors.New("the observer is closed")
 )
 
-// feed numbers what is seen of a group, and tells readers what has changed. It works only while there are readers, or when
+// feed numbers the views of a group, and sends the readers what has changed. It works only while there are readers, or when
 // somebody asks for the group.
 //
-// Order: a reader gets the group as it was at some number, and from then on the difference to each next number, none left out
-// and none twice. Whoever cannot be told is a reader no more.
+// Order: a reader gets the group at some number, and from then on the difference to each next number, each exactly once. A
+// reader that cannot be sent a difference is disconnected.
 type feed struct {
 	view view
 	log  *slog.Logger
@@ -42,7 +42,7 @@ type feed struct {
 	run     *run // nil while nobody reads
 }
 
-// snapshot is a group under its number. It is encoded at most once.
+// snapshot is a group with its number. It is encoded at most once.
 type snapshot struct {
 	seq   uint64
 	at    int64
@@ -52,13 +52,13 @@ type snapshot struct {
 	packed func() []byte
 }
 
-// reader is one stream. events is closed when the reader is sent away.
+// reader is one stream. events is closed when the reader is disconnected.
 type reader struct {
 	events chan []byte
 	run    *run
 }
 
-// run is the goroutines that work for the readers. The reader that leaves last ends them and waits for their end.
+// run stands for the goroutines that work for the readers. The last reader that leaves ends them, and waits for their end.
 type run struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
@@ -76,7 +76,7 @@ func (f *feed) newest() *snapshot {
 	return f.advance()
 }
 
-// advance looks at the group, and tells the readers where it is another one. The caller holds the lock.
+// advance reads the group, and tells the readers if it has changed. The caller holds the lock.
 func (f *feed) advance() *snapshot {
 	g, at := f.view.Group(), time.Now().UnixMilli()
 	if f.now == nil {
@@ -108,7 +108,7 @@ func newSnapshot(g observe.Group, seq uint64, at int64) *snapshot {
 	return s
 }
 
-// tell gives an event to all readers. It waits for none: who has a full queue is sent away. The caller holds the lock.
+// tell sends an event to all readers. It waits for none: a reader with a full queue is disconnected. The caller holds the lock.
 func (f *feed) tell(event []byte) {
 	for r := range f.readers {
 		select {
@@ -127,7 +127,7 @@ func (f *feed) drop(r *reader) {
 	}
 }
 
-// join makes a reader, which begins with the group that is returned.
+// join adds a reader, which begins with the returned group.
 func (f *feed) join() (*reader, *snapshot, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -148,7 +148,7 @@ func (f *feed) join() (*reader, *snapshot, error) {
 	return r, first, nil
 }
 
-// leave ends a reader. The last one of a run waits until nothing of it runs any more.
+// leave removes a reader. The last reader of a run waits until the goroutines of the run have ended.
 func (f *feed) leave(r *reader) {
 	f.mu.Lock()
 	f.drop(r)
@@ -163,7 +163,7 @@ func (f *feed) leave(r *reader) {
 	}
 }
 
-// start begins to work for readers, who have a group already. The caller holds the lock.
+// start begins to work for readers that have a group already. The caller holds the lock.
 func (f *feed) start(first observe.Group) {
 	ctx, cancel := context.WithCancel(context.Background())
 	run := &run{cancel: cancel, journal: make(chan struct{}, 1)}
@@ -172,7 +172,7 @@ func (f *feed) start(first observe.Group) {
 	run.work.Go(func() { f.followJournal(ctx, run.journal, first.Plan) })
 }
 
-// follow looks at the group whenever it has changed, until ctx ends or the observer is closed.
+// follow calls advance whenever the group has changed, until ctx ends or the observer is closed.
 func (f *feed) follow(ctx context.Context, seen observe.Group) {
 	for {
 		g, err := f.view.Wait(ctx, seen)
@@ -190,7 +190,7 @@ func (f *feed) follow(ctx context.Context, seen observe.Group) {
 	}
 }
 
-// end sends all readers away where the observer was closed.
+// end disconnects all readers when the observer was closed.
 func (f *feed) end() {
 	select {
 	case <-f.view.Done():

@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// journalPatience bounds one look at the journal, journalRetry is how long after a failed one the next comes.
+	// journalPatience limits one reading of the journal. journalRetry is the pause after a failed one.
 	journalPatience = 10 * time.Second
 	journalRetry    = 2 * time.Second
-	// mostChanges is how many changes an event has at most: the newest.
+	// mostChanges is the largest number of changes in an event: the newest ones.
 	mostChanges = 10_000
 )
 
@@ -44,8 +44,8 @@ func changesOf(list []observe.Change) []changeWords {
 	return words
 }
 
-// followJournal tells what is new in the journal each time something may be, until ctx ends. An entry is stored together with the
-// plan of its version, so whoever has seen the plan finds it.
+// followJournal sends the new entries of the journal whenever there may be some, until ctx ends. An entry is stored together
+// with the plan of its version, so it is there once the plan is seen.
 func (f *feed) followJournal(ctx context.Context, news <-chan struct{}, from observe.Plan) {
 	version, since := from.Version, from.Stored
 	var again <-chan time.Time
@@ -72,7 +72,7 @@ func (f *feed) followJournal(ctx context.Context, news <-chan struct{}, from obs
 	}
 }
 
-// changes returns those of later versions than one.
+// changes returns the changes of versions after a given one.
 func (f *feed) changes(ctx context.Context, version int64, since time.Time) ([]observe.Change, error) {
 	ctx, cancel := context.WithTimeout(ctx, journalPatience)
 	defer cancel()

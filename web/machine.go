@@ -28,7 +28,7 @@ type transitionWords struct {
 	Why   string `json:"why"`
 }
 
-// machine answers the state machine: the states with the places they have in /fsm.svg, and its steps, one for each state that an
+// machine answers with the state machine: the states with their places in /fsm.svg, and the steps, one for each state that an
 // event leads from.
 func (h *handler) machine(w http.ResponseWriter, r *http.Request) {
 	words := struct {
@@ -59,7 +59,7 @@ func allowed(states []fsm.State) string {
 // round keeps one digit after the point.
 func round(x float64) float64 { return float64(int(x*10+0.5)) / 10 }
 
-// drawing answers the state machine as a picture; ?state= marks one.
+// drawing answers with a picture of the state machine; ?state= marks a state.
 func (h *handler) drawing(w http.ResponseWriter, r *http.Request) {
 	var options []fsm.Option
 	if state := fsm.State(r.URL.Query().Get("state")); state != "" {

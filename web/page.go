@@ -21,14 +21,14 @@ import (
 //go:embed page
 var embedded embed.FS
 
-// file is a file of the page, with the tag by which a browser knows that it has it already.
+// file is a file of the page, with the tag by which a browser knows that its copy is still valid.
 type file struct {
 	body []byte
 	kind string
 	tag  string
 }
 
-// kinds are the types of files, by their ends. A machine may know none, or others.
+// kinds are the content types of files by their extensions. The tables of the operating system may lack them, or differ.
 var kinds = map[string]string{
 	".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
 	".svg": "image/svg+xml", ".png": "image/png", ".ico": "image/x-icon", ".woff2": "font/woff2", ".json": "application/json",
@@ -77,9 +77,9 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(f.body))
 }
 
-// withoutSlash reports whether the page was asked for at its prefix without a slash at the end, as in /parti. Its relative URLs
-// would lead beside the prefix then, so the browser is sent to the place that is returned. It is relative as well: nobody here
-// knows what stands before it.
+// withoutSlash reports whether the page was asked for without a slash at the end of its prefix, as in /parti. Its relative URLs
+// would then lead beside the prefix, so the browser is redirected to the returned place. That is relative as well, because this
+// handler does not know what stands before the prefix.
 func withoutSlash(r *http.Request) (place string, is bool) {
 	asked, err := url.ParseRequestURI(r.RequestURI)
 	if r.URL.Path != "" || err != nil || asked.Path == "" || strings.HasSuffix(asked.Path, "/") {

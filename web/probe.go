@@ -12,7 +12,7 @@ import (
 	"github.com/parti-go/parti"
 )
 
-// livez answers 200, or 503 with what the worker waits for past its deadline, a line for each.
+// livez answers 200, or 503 with the waits that are past their deadlines, a line for each.
 func (h *handler) livez(w http.ResponseWriter, _ *http.Request) { probe(w, h.worker.Healthy()) }
 
 // readyz answers 200 from the first assignment on until the worker leaves.
@@ -38,7 +38,7 @@ func (h *handler) unready() error {
 	return nil
 }
 
-// probe answers in plain text: whoever looks at a failing probe looks at it in a terminal.
+// probe answers in plain text, because people look at a failing probe in a terminal.
 func probe(w http.ResponseWriter, problem error) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

@@ -18,7 +18,7 @@ import (
 const (
 	historyLimit = 500
 	historyMost  = 10_000
-	// historyPatience bounds how long the store may take.
+	// historyPatience limits the time for the store.
 	historyPatience = 15 * time.Second
 )
 
@@ -27,7 +27,7 @@ func (h *handler) group(w http.ResponseWriter, r *http.Request) {
 	send(w, r, http.StatusOK, s.plain(), s.packed)
 }
 
-// history answers what the journal has: ?partition= and ?worker= pick, ?since= and ?limit= bound.
+// history answers with the changes in the journal. ?partition= and ?worker= select them, ?since= and ?limit= limit them.
 func (h *handler) history(w http.ResponseWriter, r *http.Request) {
 	q, err := queryOf(r.URL.Query(), time.Now())
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/parti-go/parti/observe"
 )
 
-// ask has another worker do something. A drain is done here as soon as it has begun there.
+// ask sends the request to another worker. For a drain it returns as soon as the drain has begun there.
 type ask func(ctx context.Context, a Action, t target, by string) *failure
 
-// over asks over a connection. The session that is meant is the one that the client has seen, or else the one that is seen now, so
-// that whoever gets the ID next is not hit.
+// over sends the request over a connection. It names the session that the client has seen, or else the present one, so that the
+// next holder of the ID does not obey it.
 func over(conn *nats.Conn, o *observe.Observer) ask {
 	return func(ctx context.Context, a Action, t target, by string) *failure {
 		g := o.Group()

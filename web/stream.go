@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	// heartbeat is how often a silent stream says that it lives, so that nobody on the way takes it for dead.
+	// heartbeat is how often a silent stream sends a sign of life, so that no proxy takes it for dead.
 	heartbeat = 15 * time.Second
 	// writePatience is how long one write to a reader may take.
 	writePatience = 10 * time.Second
 )
 
-// event makes an event of a stream. Its data has no line breaks, as JSON has none that is not indented.
+// event returns an event of a stream. Its data has no line breaks, because JSON without indentation has none.
 func event(kind string, seq uint64, data []byte) []byte {
 	b := make([]byte, 0, len(data)+64)
 	b = append(append(b, "event: "...), kind...)
@@ -26,8 +26,8 @@ func event(kind string, seq uint64, data []byte) []byte {
 	return append(b, "\n\n"...)
 }
 
-// events streams the group: first all of it, and then what changes, until the client leaves, cannot keep up, or the observer is
-// closed. A client that is sent away comes back and begins anew.
+// events streams the group: first all of it, and then the changes, until the client leaves, cannot keep up, or the observer is
+// closed. A client that was disconnected reconnects and begins again.
 func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -67,13 +67,13 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stream writes events that arrive at once.
+// stream writes events so that they arrive at once.
 type stream struct {
 	w    http.ResponseWriter
 	rest *http.ResponseController
 }
 
-// write gives up on a client that takes nothing. The deadline replaces that of the server, which is for whole answers.
+// write disconnects a client that reads nothing. Its deadline replaces the one of the server, which is for whole answers.
 func (s stream) write(b []byte) error {
 	err := s.rest.SetWriteDeadline(time.Now().Add(writePatience))
 	if err != nil && !errors.Is(err, http.ErrNotSupported) {

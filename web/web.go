@@ -76,7 +76,7 @@ type handler struct {
 	draining atomic.Bool // the goroutine of a drain runs
 }
 
-// route is what is served at one path.
+// route is the handler of one path.
 type route struct {
 	method string
 	serve  http.HandlerFunc
@@ -152,7 +152,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	at.serve(w, r)
 }
 
-// secure sets what a browser has to know of every answer: where the page may load from, and that nobody may embed it.
+// secure sets the headers that every answer needs: from where the page may load, and that nobody may embed it.
 func secure(h http.Header) {
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "+
 		"base-uri 'none'; frame-ancestors 'none'; form-action 'self'")

@@ -93,7 +93,7 @@ func never(list []string) []string {
 	return list
 }
 
-// rowSize is about how long the row of a partition is.
+// rowSize is the approximate size of a partition's row.
 const rowSize = 48
 
 // encodeGroup writes a whole group. Its partitions are most of it, so they are written by hand: ["orders.17",4,1764150000000,0].
@@ -121,7 +121,7 @@ func encodeGroup(g observe.Group, seq uint64, at int64) []byte {
 	return append(b, "]}"...)
 }
 
-// open appends an object without its end, so that more can follow in it.
+// open appends an object without its end, so that more can be added.
 func open(b []byte, object any) []byte {
 	words, err := json.Marshal(object)
 	if err != nil {
@@ -137,7 +137,7 @@ func comma(b []byte, i int) []byte {
 	return b
 }
 
-// appendRow appends a partition; worker is left out where it is "".
+// appendRow appends a partition. It leaves the worker out if it is "".
 func appendRow(b []byte, worker string, p observe.Partition) []byte {
 	b = appendString(append(b, '['), p.ID)
 	if worker != "" {

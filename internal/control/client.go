@@ -15,26 +15,28 @@ import (
 )
 
 const (
-	// askAgain is how long the client hears nothing before it asks once more.
+	// askAgain is how long the client waits for any answer before it repeats the request.
 	askAgain = 3 * time.Second
-	// askAnyway is how long it asks nothing where it hears something: a server forgets after a while who may answer.
+	// askAnyway is how long the client goes on without a request while it gets answers. It must not be longer, because a server
+	// forgets after a while which worker may answer.
 	askAnyway = 20 * time.Second
-	// askSoon is how long it waits where nobody listens.
+	// askSoon is the pause before the next request if nobody listens.
 	askSoon = 200 * time.Millisecond
-	// nobodyFor is for how long nobody has to listen, before that is the answer: a subscription may be about to come back. A
-	// worker that was heard may be about to say its last word, which it does some time after it has ceased to listen.
+	// nobodyFor is how long nobody must listen before that is the answer, because a subscription may be about to return.
+	// nobodyAfter is longer and holds for a worker that was heard: its last answer comes some time after it has ceased to
+	// listen.
 	nobodyFor   = 2 * time.Second
 	nobodyAfter = 15 * time.Second
-	// triedIn bounds the first exchange with the server, which would say what is not permitted.
+	// triedIn limits the first exchange with the server, which would report missing permissions.
 	triedIn = 2 * time.Second
 )
 
-// Ask has the holder of a worker ID do what r says, and returns when that is done, or with the reason why it is not: one of the
-// sentinels of this package. It waits as long as ctx allows. Progress, if it is not nil, is called on this goroutine with each
-// sign of life.
+// Ask makes the holder of a worker ID do what r says. It returns when that is done, or with the reason why it is not: one of
+// the sentinels of this package. It waits as long as ctx allows. Progress, if it is not nil, is called on this goroutine with
+// each sign of life.
 //
-// A request without a session goes to whoever holds the ID when it is first heard, and to nobody else from then on. When ctx
-// ends, what was asked for is not taken back.
+// A request without a session goes to the holder of the ID at the first contact, and from then on only to that session. If ctx
+// ends, the request is not taken back.
 func Ask(ctx context.Context, nc *nats.Conn, bucket, worker string, r Request, progress func(Progress)) error {
 	if err := check(bucket, worker, r); err != nil {
 		return err
@@ -53,7 +55,7 @@ func Ask(ctx context.Context, nc *nats.Conn, bucket, worker string, r Request, p
 	return nil
 }
 
-// check finds what could not be asked for.
+// check refuses a request that cannot be sent.
 func check(bucket, worker string, r Request) error {
 	for _, name := range []struct{ what, value string }{{"bucket", bucket}, {"worker", worker}} {
 		if name.value == "" || strings.ContainsAny(name.value, ".*> \t\r\n") {
@@ -84,7 +86,7 @@ type call struct {
 	nobody time.Time // since when nobody listens; zero for not so
 }
 
-// run finds out whom it asks, and then asks for what is wanted.
+// run finds out which session holds the ID, and then sends the request.
 func (c *call) run(ctx context.Context) error {
 	if err := c.permitted(ctx); err != nil {
 		return err
@@ -109,7 +111,7 @@ func (c *call) run(ctx context.Context) error {
 	return err
 }
 
-// permitted asks for nothing and hears what the server has to say against it: a message that asks for no answer is none.
+// permitted tests the permissions with a message that asks for no answer, which has no effect.
 func (c *call) permitted(ctx context.Context) error {
 	before := c.nc.LastError()
 	if err := c.nc.Publish(c.subject, nil); err != nil {
@@ -120,7 +122,7 @@ func (c *call) permitted(ctx context.Context) error {
 	if c.nc.FlushWithContext(ctx) != nil {
 		return nil
 	}
-	// Errors are told apart by identity: the same refusal twice is two errors.
+	// Errors are compared by identity: the same refusal twice is two errors.
 	err := c.nc.LastError()
 	if err == nil || err == before || !errors.Is(err, nats.ErrPermissionViolation) { //nolint:errorlint // identity is meant
 		return nil
@@ -131,7 +133,7 @@ func (c *call) permitted(ctx context.Context) error {
 	return nil
 }
 
-// exchange asks until there is a last answer.
+// exchange repeats the request until there is a last answer.
 func (c *call) exchange(ctx context.Context, r Request) (Answer, error) {
 	c.heard = false
 	for {
@@ -200,7 +202,7 @@ func (c *call) next(ctx context.Context, until time.Time) (*nats.Msg, error) {
 	return c.answers.NextMsgWithContext(ctx)
 }
 
-// unheard decides what it means that nobody listens.
+// unheard decides what it means if nobody listens.
 func (c *call) unheard() error {
 	now := time.Now()
 	if c.nobody.IsZero() {
@@ -215,7 +217,7 @@ func (c *call) unheard() error {
 	return nil
 }
 
-// silent says that ctx has ended first, and what is known.
+// silent returns the error of a call whose ctx has ended first, with what is known.
 func (c *call) silent(ctx context.Context) error {
 	if c.heard {
 		return fmt.Errorf("%w: session %d goes on, with %d partitions left when it was last heard: %w", ErrSilent, c.last.Session, c.last.Left, context.Cause(ctx))

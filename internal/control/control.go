@@ -17,55 +17,57 @@ import (
 	"time"
 )
 
-// Action is what a worker is asked for.
+// Action is what a request asks a worker to do.
 type Action string
 
 // The actions.
 const (
-	// Hello asks who holds the ID. It is done at once, and changes nothing.
+	// Hello asks which session holds the ID. It is done at once, and changes nothing.
 	Hello Action = "hello"
 	// Drain asks the worker to hand everything over and to leave for good. It is done when the worker has left.
 	Drain Action = "drain"
-	// Cordon asks it to take nothing new, Uncordon takes that back. They are done when the heartbeat that says so is stored.
+	// Cordon asks the worker to take nothing new, and Uncordon takes that back. Each is done when the heartbeat that announces
+	// it is stored.
 	Cordon   Action = "cordon"
 	Uncordon Action = "uncordon"
-	// Refresh asks it to have the leader of its group list the source again. It is done when the leader has planned for that.
+	// Refresh asks the worker to make the leader of its group list the source again. It is done when the leader has planned for
+	// the new list.
 	Refresh Action = "refresh"
 )
 
 // actions are all of them, in the order in which an error lists them.
 var actions = []Action{Hello, Drain, Cordon, Uncordon, Refresh}
 
-// Request is what is asked for.
+// Request is a request to one worker.
 type Request struct {
 	Action Action
-	// Session is the one that is meant; 0 for whoever holds the ID when it is heard.
+	// Session is the session that the request is for; 0 for the one that holds the ID when the request arrives.
 	Session uint64
-	// Within bounds a drain, counted from when the worker hears of it: a drain that has not ended by then becomes a stop. 0 is
-	// for no bound: it goes on until somebody takes over. Other actions are done soon or not at all.
+	// Within limits a drain, counted from its arrival at the worker. A drain that has not ended by then becomes a stop. 0 means
+	// no limit: the drain goes on until other workers have taken over. Other actions are done soon or not at all.
 	Within time.Duration
-	// Made is when the stream of the assignment bucket was created. A worker of another bucket of that name, in another
-	// JetStream domain, does not hear the request. The zero time is for any.
+	// Made is the creation time of the assignment bucket's stream. A worker of a bucket with the same name in another JetStream
+	// domain ignores the request. The zero time matches any bucket.
 	Made time.Time
-	// By says who asks, for the worker's log.
+	// By names the client, for the worker's log.
 	By string
 }
 
-// Answer is what a worker says.
+// Answer is an answer of a worker.
 type Answer struct {
 	Action  Action // the one that it answers; "" where that could not be read
 	Worker  string
 	Session uint64
-	// Done says that this is the last answer: what was asked for is done or, with a Code, it is not.
+	// Done is true in the last answer: the request is done or, with a Code, it is not.
 	Done bool
 	Code Code
-	// Error says in words what is wrong.
+	// Error describes the failure in words.
 	Error string
-	// Progress is how the worker stands.
+	// Progress is the state of the worker.
 	Progress Progress
 }
 
-// Progress is how far a worker is.
+// Progress says how far a worker is.
 type Progress struct {
 	Worker   string
 	Session  uint64
@@ -75,13 +77,14 @@ type Progress struct {
 	Cordoned bool
 }
 
-// Subject is where the holder of a worker ID listens.
+// Subject returns the subject on which the holder of a worker ID listens.
 func Subject(bucket, worker string) string { return "parti.control." + bucket + "." + worker }
 
-// Answerable reports whether a worker answers on a subject: on one that clients use for their answers. The subjects with a $
-// are the server's and those of JetStream and its buckets, and parti.> is for requests. Whoever names one of them as its
-// reply subject would have the worker write for it what it may not write itself. A $ counts anywhere: behind a JetStream API
-// prefix a bucket is written on subjects like JS.acme.API.$KV.bucket.key. The API itself package kv knows, and refuses.
+// Answerable reports whether a worker may answer on a subject. It allows subjects that clients use for their answers. Subjects
+// with a $ belong to the server, to JetStream and to its buckets, and parti.> is for requests. A client that named one of them
+// as its reply subject would make the worker write what the client itself may not write. A $ counts anywhere: behind a
+// JetStream API prefix, a bucket is written on subjects like JS.acme.API.$KV.bucket.key. Package kv knows the API itself, and
+// refuses it.
 func Answerable(reply string) bool {
 	return reply != "" && !strings.HasPrefix(reply, "parti.") && !strings.ContainsAny(reply, "$*> \t\r\n")
 }

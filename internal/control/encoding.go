@@ -11,17 +11,17 @@ import (
 	"time"
 )
 
-// Format is the number that each message carries. Who reads another one does not guess.
+// Format is the format number that each message carries. A reader refuses any other number.
 const Format = 1
 
-// How long a request may be, and the name of who asks, and the text of an error.
+// The longest request, name of a client, and text of an error.
 const (
 	mostBytes = 4096
 	mostBy    = 200
 	mostError = 2048
 )
 
-// cut shortens a text, and never within a character.
+// cut shortens a text without splitting a character.
 func cut(text string, most int) string {
 	if len(text) <= most {
 		return text

@@ -24,19 +24,19 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// Config is how one hold is kept.
+// Config says how one hold is kept.
 type Config struct {
 	TTL      time.Duration // that each write gives the entry
 	Interval time.Duration // from one send to the next
-	// Pause follows a write that failed; it doubles with each further one, up to LongestPause. Holders that all failed at the
-	// same moment must not all try again at the same moment, so it is a fifth less, and the shell may add two fifths.
+	// Pause follows a failed write. It doubles with each further failure, up to LongestPause. Holders that all failed at the
+	// same moment must not all try again at the same moment, so the pause is a fifth shorter, and the shell may add two fifths.
 	Pause, LongestPause time.Duration
-	// Shortest and Longest bound how long one write may take. Between them it may take half of the trust that is left, so that
+	// Shortest and Longest limit how long one write may take. Between them a write may take half of the remaining trust, so that
 	// there is time for another one.
 	Shortest, Longest time.Duration
 }
 
-// Outcome is what is known of a write.
+// Outcome is the known result of a write.
 type Outcome int
 
 // The outcomes.
@@ -50,7 +50,8 @@ const (
 // String names the outcome.
 func (o Outcome) String() string { return [...]string{"done", "not done", "unknown", "over"}[o] }
 
-// OutcomeOf says what an error of the store means for the hold whose write it answers. What it does not know is [Unknown].
+// OutcomeOf says what an error of the store means for the hold that the write belongs to. For an unknown error it returns
+// [Unknown].
 func OutcomeOf(err error) Outcome {
 	switch {
 	case err == nil:
@@ -71,14 +72,14 @@ type Effect interface {
 }
 
 type (
-	// Write writes the entry, within Limit. It is answered by [Hold.Answered].
+	// Write asks the shell to write the entry within Limit. [Hold.Answered] takes the answer.
 	Write struct{ Limit time.Duration }
-	// Wait asks again at a time, or up to Spread later: never earlier. Nothing has to be asked before.
+	// Wait asks the shell to call again at a time, or up to Spread later, but never earlier.
 	Wait struct {
 		At     time.Time
 		Spread time.Duration
 	}
-	// End says that the hold is over, once. Err is the answer that ended it; nil where the trust ran out.
+	// End says, once, that the hold is over. Err is the answer that ended it; nil if the trust ran out.
 	End struct{ Err error }
 )
 
@@ -130,8 +131,8 @@ type Hold struct {
 	answered uint64 // how many of them an acknowledged write went with
 }
 
-// New returns a hold that begins: its first write is due, and has to be acknowledged before the trust in one sent at begun
-// would end.
+// New returns a hold that begins. Its first write is due. It must be acknowledged before the end of the trust in a write sent
+// at begun.
 func New(cfg Config, begun time.Time) Hold {
 	return Hold{cfg: cfg, lives: true, sent: begun, due: begun}
 }
@@ -141,14 +142,14 @@ func Held(cfg Config, sent time.Time) Hold {
 	return Hold{cfg: cfg, lives: true, held: true, sent: sent, due: sent.Add(cfg.Interval)}
 }
 
-// TrustedUntil returns the time from which the holder must not believe in the hold any more.
+// TrustedUntil returns the time from which the holder must not trust the hold any more.
 func (h *Hold) TrustedUntil() time.Time {
 	return store.Lease{Sent: h.sent, TTL: h.cfg.TTL}.TrustedUntil()
 }
 
-// Hurry says that there is something that does not wait for the interval. The write that carries it begins now, or when the
-// one under way has been acknowledged; where that fails it goes with the attempt after the pause. It returns the number of
-// the request, for [Hold.Settled].
+// Hurry reports something urgent that does not wait for the interval. The write that carries it begins now, or when the present
+// write has been acknowledged. If that fails, the attempt after the pause carries it. Hurry returns the number of the request,
+// for [Hold.Settled].
 func (h *Hold) Hurry(now time.Time) (request uint64) {
 	h.asked++
 	if !h.writing && now.Before(h.due) {
@@ -160,8 +161,8 @@ func (h *Hold) Hurry(now time.Time) (request uint64) {
 // Settled reports whether a write that began after the request is acknowledged.
 func (h *Hold) Settled(request uint64) bool { return h.answered >= request }
 
-// Answered notes the answer to the write under way: when it was sent, where it is stored, and the error otherwise. It returns
-// what that means for the hold. The answer to a write of a hold that has ended meanwhile means nothing any more.
+// Answered takes the answer to the present write: the time of its sending, its lease if it is stored, and the error otherwise.
+// It returns what the answer means for the hold. An answer that comes after the end of the hold means nothing.
 func (h *Hold) Answered(now, sent time.Time, err error) Outcome {
 	if !h.lives || !h.writing {
 		return Over
@@ -172,11 +173,11 @@ func (h *Hold) Answered(now, sent time.Time, err error) Outcome {
 	case outcome == Over:
 		h.lives, h.err = false, err
 	case outcome == Done && !h.held && !now.Before(h.TrustedUntil()):
-		// It is stored, and may have expired: others then take the hold for over, and it must not be begun again.
+		// It is stored, and may have expired. Others then consider the hold over, so it must not begin again.
 		outcome, h.lives = Over, false
 	case outcome == Done:
 		h.held, h.sent, h.failures, h.answered = true, sent, 0, h.carried
-		// From the send, not from the answer: a slow store must not thin out the writes.
+		// The interval counts from the send, not from the answer, so a slow store does not make the writes rarer.
 		h.due, h.spread = sent.Add(h.cfg.Interval), 0
 		if h.asked > h.carried {
 			h.due = now
@@ -189,7 +190,7 @@ func (h *Hold) Answered(now, sent time.Time, err error) Outcome {
 	return outcome
 }
 
-// Next returns what to do now. A write that it returns is under way.
+// Next returns what to do now. A write counts as under way once Next has returned it.
 func (h *Hold) Next(now time.Time) Effect {
 	end := h.TrustedUntil()
 	if h.lives && !now.Before(end) {
@@ -210,7 +211,7 @@ func (h *Hold) Next(now time.Time) Effect {
 	return &Write{max(h.cfg.Shortest, min(end.Sub(now)/2, h.cfg.Longest))}
 }
 
-// valid reports the first broken invariant.
+// valid returns the first invariant that is broken.
 func (h *Hold) valid() error {
 	switch {
 	case h.lives && !h.writing && h.due.IsZero():

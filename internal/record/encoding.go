@@ -10,36 +10,36 @@ import (
 	"strings"
 )
 
-// The formats of records. A record is written in the oldest format that says what it says.
+// The formats of records. A record is written in the oldest format that can express it.
 const (
 	// Oldest is the format that every release reads and writes: readable JSON.
 	Oldest = 1
-	// FormatPacked is a plan or an assignment of the oldest format in packed form: compressed, and spread over several
-	// messages where one does not hold it. Small records stay as they are.
+	// FormatPacked is a plan or an assignment of the oldest format in packed form: compressed, and spread over several messages
+	// if it does not fit into one. Small records are not packed.
 	FormatPacked = 2
-	// FormatHolding is a heartbeat that lists partitions as held. Who ignored that list would take them for let go.
+	// FormatHolding is a heartbeat that lists held partitions. A reader that ignored the list would treat them as let go.
 	FormatHolding = 3
 	// Newest is the newest format that this release reads and writes.
 	Newest = FormatHolding
 )
 
-// What a caller can do next is in the error; both are tested with errors.Is.
+// The errors of decoding. Test for them with errors.Is; each implies what the caller can do next.
 var (
-	// ErrFormat: a record of a format that this version does not know. Take nothing up, do not lead.
+	// ErrFormat says that a record has a format that this release does not know. Take nothing up, and do not lead.
 	ErrFormat = errors.New("unknown record format")
-	// ErrCorrupt: not a record at all.
+	// ErrCorrupt says that a value is not a record.
 	ErrCorrupt = errors.New("corrupt record")
 )
 
-// Token names one write of a record. No two writes have the same.
+// Token names one write of a record. No two writes have the same token.
 type Token string
 
-// Of reports whether t belongs to the chain of writes whose tokens begin so.
+// Of reports whether t belongs to the chain of writes whose tokens have this prefix.
 func (t Token) Of(chain Token) bool {
 	return chain != "" && strings.HasPrefix(string(t), string(chain))
 }
 
-// envelope is what every record begins with, and what tells a packed one.
+// envelope is the beginning of every record. It also shows whether a record is packed.
 type envelope struct {
 	Format int             `json:"format"`
 	Token  Token           `json:"token"`
@@ -56,7 +56,7 @@ func Encode(t Token, record any) ([]byte, error) {
 	return fmt.Appendf(nil, `{"format":%d,"token":%q,%s`, FormatOf(record), t, body[1:]), nil
 }
 
-// FormatOf is the format in which a record is written.
+// FormatOf returns the format in which a record is written.
 func FormatOf(record any) int {
 	if h, ok := record.(Heartbeat); ok && len(h.Holding) > 0 {
 		return FormatHolding
@@ -64,7 +64,7 @@ func FormatOf(record any) int {
 	return Oldest
 }
 
-// Envelope returns the format and the token of a value of whatever format; 0 and "" if it has none.
+// Envelope returns the format and the token of a value in any format; 0 and "" if it has none.
 func Envelope(value []byte) (format int, t Token) {
 	var e envelope
 	if json.Unmarshal(value, &e) != nil {
@@ -73,7 +73,7 @@ func Envelope(value []byte) (format int, t Token) {
 	return e.Format, e.Token
 }
 
-// DecodeClaim reads a claim; [ErrFormat] and [ErrCorrupt] tell a newer writer from garbage, as for all Decode functions.
+// DecodeClaim reads a claim. As in all Decode functions, [ErrFormat] means a newer writer, and [ErrCorrupt] means garbage.
 func DecodeClaim(b []byte) (Claim, error) { return decode[Claim]("claim", b) }
 
 // DecodeLeader reads a leader's record.

@@ -5,7 +5,8 @@ package record
 
 import "time"
 
-// Journal says why a version of the plan was written, and who got or lost what by it. It is for people: no rule reads it.
+// Journal says why a version of the plan was written, and which workers it gave or took partitions. It is for people: no rule
+// reads it.
 type Journal struct {
 	Term        uint64      `json:"term"`
 	Version     int64       `json:"version"`
@@ -14,24 +15,24 @@ type Journal struct {
 	Why         string      `json:"why"`
 	Certificate Certificate `json:"certificate"`
 	Changes     []Change    `json:"changes,omitempty"`
-	// Left is how many more partitions there were. They are left out because the store takes no longer entry.
+	// Left is the number of further partitions. They are left out because the store accepts no longer entry.
 	Left int `json:"left,omitempty"`
 
 	ways map[way]int // where in Changes what is noted
 }
 
-// way is where partitions come from and go to.
+// way is the former and the next owner of partitions.
 type way struct {
 	from, to string
 	epoch    int64
 }
 
-// Change is what a version does to some partitions: an entry names those together that go the same way. A revoke has a From
-// and no To: From has to let go. A grant has a To, and as From whoever had the partitions before, where the leader knows that.
+// Change is what a version does to some partitions. An entry lists partitions with the same former and next owner together. A
+// revoke has a From and no To: From has to let go. A grant has a To, and as From the former owner, if the leader knows it.
 type Change struct {
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
-	// Epoch is that of the grant; of a revoke, that of what ends.
+	// Epoch is the epoch of the grant. For a revoke it is the epoch that ends.
 	Epoch      int64    `json:"epoch"`
 	Partitions []string `json:"partitions"`
 }
@@ -51,7 +52,7 @@ func (j *Journal) Note(partition, from, to string, epoch int64) {
 	j.Changes[at].Partitions = append(j.Changes[at].Partitions, partition)
 }
 
-// Halve returns the entry with about half of its partitions, and counts the others as left out. It leaves j as it is.
+// Halve returns the entry with about half of its partitions, and counts the others as left out. It does not change j.
 func (j Journal) Halve() Journal {
 	keep := j.Size() / 2
 	changes := j.Changes

@@ -14,10 +14,10 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// unpackedMost bounds what is packed, and what a packed record may grow to when it is read.
+// unpackedMost limits the size of a value that is packed, and the size to which a packed record may grow when it is read.
 const unpackedMost = 256 << 20
 
-// Piece is a packed record, or a part of one. All pieces of one write bear the same token.
+// Piece is a packed record, or a part of one. All pieces of one write have the same token.
 type Piece struct {
 	Format int    `json:"format"`
 	Token  Token  `json:"token"`
@@ -27,8 +27,8 @@ type Piece struct {
 	Packed []byte `json:"packed,omitempty"` // zstd
 }
 
-// Pack returns the pieces of a value, none longer than most bytes: the parts, if there are any, in their order, and the
-// main piece at the end.
+// Pack returns the pieces of a value, none longer than most bytes: first the parts in their order, if there are any, and then
+// the main piece.
 func Pack(t Token, value []byte, most int) ([][]byte, error) {
 	if len(value) > unpackedMost {
 		return nil, fmt.Errorf("allowed: %d bytes before it is packed", unpackedMost)
@@ -62,7 +62,7 @@ func Pack(t Token, value []byte, most int) ([][]byte, error) {
 	return append(pieces, whole), err
 }
 
-// PieceOf reads a piece; ok is false for what is none.
+// PieceOf reads a piece. ok is false if the value is not a piece.
 func PieceOf(value []byte) (p Piece, ok bool) {
 	if !bytes.HasPrefix(value, begin) {
 		return Piece{}, false
@@ -71,14 +71,14 @@ func PieceOf(value []byte) (p Piece, ok bool) {
 	return p, err == nil && p.packed()
 }
 
-// begin is what every piece begins with, as [Pack] writes it.
+// begin is the prefix of every piece, as [Pack] writes it.
 var begin = []byte(`{"format":` + strconv.Itoa(FormatPacked) + `,`)
 
 func (p Piece) packed() bool {
 	return p.Format == FormatPacked && (len(p.Packed) > 0 || p.Parts > 0)
 }
 
-// Unpack returns the value that was packed into a main piece and its parts, which part returns by their numbers.
+// Unpack returns the value that was packed into a main piece and its parts. part returns a part by its number.
 func (p Piece) Unpack(part func(n int) []byte) ([]byte, error) {
 	data := p.Packed
 	if p.Parts > 0 {

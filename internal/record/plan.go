@@ -26,7 +26,7 @@ const (
 	Stable        Lifecycle = "stable"
 )
 
-// Plan is the leader's last word to everyone.
+// Plan is the leader's newest message to all workers.
 type Plan struct {
 	Term       uint64    `json:"term"`
 	Version    int64     `json:"version"`
@@ -35,31 +35,31 @@ type Plan struct {
 	Members    []string  `json:"members"`
 	Partitions int       `json:"partitions"`
 	Digest     string    `json:"digest"`
-	// Listed is the digest of the list that the leader goes by, where that is not the one that Digest says: its names or its weights
-	// are not planned for yet. "" where it is, and in what earlier releases wrote.
+	// Listed is the digest of the leader's list, if that differs from Digest because its names or weights are not planned for
+	// yet. It is "" if they are the same, and in plans of earlier releases.
 	Listed string `json:"listed,omitempty"`
-	// SourceVersion is the version of the source that the plan was made for; 0 where it is not versioned, and in what
-	// earlier releases wrote.
+	// SourceVersion is the version of the list that the plan was made for; 0 for a source without versions, and in plans of
+	// earlier releases.
 	SourceVersion uint64 `json:"sourceVersion,omitempty"`
-	// Workers is how the members described themselves when the plan was made, as a hash; "" where that is not known.
+	// Workers is a hash of how the members described themselves when the plan was made; "" if that is not known.
 	Workers string `json:"workers,omitempty"`
-	// Certificate is that of the last plan that anything was calculated for.
+	// Certificate is the certificate of the last plan for which one was computed.
 	Certificate Certificate `json:"certificate"`
 	// Reads is the newest format that every member reads, as far as the leader knows; 0 is [Oldest].
 	Reads int `json:"reads,omitempty"`
-	// Strategy describes the strategy of the leader; "" in what earlier releases wrote.
+	// Strategy describes the strategy of the leader; "" in plans of earlier releases.
 	Strategy string `json:"strategy,omitempty"`
-	// Damped are the workers that are given nothing for a while because they failed again and again.
+	// Damped are the workers that get nothing for a while because they failed again and again.
 	Damped []Damped `json:"damped,omitempty"`
 }
 
-// Damped is a worker that is held back, and until when by its leader's clock.
+// Damped is a worker that is held back, and the end of that time by its leader's clock.
 type Damped struct {
 	Worker string    `json:"worker"`
 	Until  time.Time `json:"until"`
 }
 
-// Certificate says what a plan costs and what it brings, each beside the least that is possible.
+// Certificate says what a plan costs and how even it is, each beside the best possible value.
 type Certificate struct {
 	Moves          int     `json:"moves"`
 	LeastMoves     int     `json:"leastMoves"`
@@ -67,7 +67,7 @@ type Certificate struct {
 	LeastImbalance float64 `json:"leastImbalance"`
 }
 
-// Assignment is everything one worker has, not a difference.
+// Assignment is everything that one worker has, not a difference.
 type Assignment struct {
 	Worker    string      `json:"worker"`
 	Session   uint64      `json:"session"`
@@ -92,6 +92,6 @@ type Releasing struct {
 	Weight    int64  `json:"weight"`
 	Epoch     int64  `json:"epoch"`
 	Since     int64  `json:"since"`
-	// Unlisted says that the source does not list it any more.
+	// Unlisted is true if the source no longer lists the partition.
 	Unlisted bool `json:"unlisted,omitempty"`
 }

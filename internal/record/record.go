@@ -23,13 +23,13 @@ type Claim struct {
 	Since   time.Time `json:"since"`
 }
 
-// Leader says who leads, or is about to: only the term makes a leader.
+// Leader says who leads, or is about to. Only the term makes a leader.
 type Leader struct {
 	Worker  string    `json:"worker"`
 	Session uint64    `json:"session"`
 	Since   time.Time `json:"since"`
-	// Plan is the revision of the newest plan that the leader has seen stored, 0 for none. Whoever has seen only older ones
-	// misses something.
+	// Plan is the revision of the newest plan that the leader has seen stored; 0 for none. A worker that has seen only older
+	// ones has missed something.
 	Plan uint64 `json:"plan,omitempty"`
 }
 
@@ -51,15 +51,15 @@ type Heartbeat struct {
 	// Shown is the newest version that the user was shown, or is being shown, where that is newer than what is applied; 0 where
 	// it is not. What that version grants may run already: only a store that lost its records needs to know.
 	Shown int64 `json:"shown,omitempty"`
-	// Starting are some of those that are granted and not begun yet, sorted.
+	// Starting are some of the partitions that are granted and not begun yet, sorted.
 	Starting []string `json:"starting,omitempty"`
-	// Cordoned says that the worker takes nothing new.
+	// Cordoned is true if the worker takes nothing new.
 	Cordoned bool `json:"cordoned,omitempty"`
-	// Failed says that this session follows one that ended in a panic.
+	// Failed is true if this session follows one that ended in a panic.
 	Failed   bool              `json:"failed,omitempty"`
 	Capacity int64             `json:"capacity,omitempty"`
 	Labels   map[string]string `json:"labels,omitempty"`
-	// Stuck is what the worker waits for past its deadline, a sentence for each: for its leader to report.
+	// Stuck is what the worker has waited for past its deadline, a sentence for each wait. The leader reports it.
 	Stuck []string `json:"stuck,omitempty"`
 	// Reads is the newest format of plans and assignments that the worker reads; 0 is [Oldest]. The store fills it in.
 	Reads int `json:"reads,omitempty"`
@@ -69,7 +69,7 @@ func (Claim) record()     {}
 func (Leader) record()    {}
 func (Heartbeat) record() {}
 
-// Term is the entry that fences: who wrote it last leads.
+// Term is the entry that fences: the worker that wrote it last leads.
 type Term struct {
 	Number  uint64 `json:"number"`
 	Worker  string `json:"worker"`

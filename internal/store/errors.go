@@ -8,30 +8,30 @@ import (
 	"fmt"
 )
 
-// What a caller can do next is in the error; all are tested with errors.Is.
+// The errors of the store. Test for them with errors.Is; each implies what the caller can do next.
 var (
-	// ErrTaken: somebody else holds the entry, see [TakenError]. Wait for its end.
+	// ErrTaken says that somebody else holds the entry, see [TakenError]. Wait for its end.
 	ErrTaken = errors.New("held by somebody else")
-	// ErrLost: the lease is over, the entry is gone or somebody else's. Claim anew.
+	// ErrLost says that the lease is over: the entry is gone or belongs to somebody else. Claim again.
 	ErrLost = errors.New("lease lost")
-	// ErrLate: the trust in the lease has ended on this process' clock. Drop it and claim anew.
+	// ErrLate says that the trust in the lease has ended by this process's clock. Drop the lease and claim again.
 	ErrLate = errors.New("lease not renewed in time")
-	// ErrDeposed: a newer term is stored. Stop leading.
+	// ErrDeposed says that a newer term is stored. Stop leading.
 	ErrDeposed = errors.New("deposed by a newer term")
-	// ErrUnknown: maybe done, now or later. Only another conditional write on the same entry settles it.
+	// ErrUnknown says that a write may be stored, now or later. Only another conditional write to the same entry settles it.
 	ErrUnknown = errors.New("outcome unknown")
-	// ErrNotDone: definitely not done. Try again.
+	// ErrNotDone says that a write is definitely not stored. Try again.
 	ErrNotDone = errors.New("not done")
-	// ErrTooLarge: a record is larger than the server takes. It is an [ErrNotDone]; trying again helps only with less in it.
+	// ErrTooLarge says that a record is larger than the server accepts. It is an [ErrNotDone]. Try again with a smaller record.
 	ErrTooLarge = fmt.Errorf("%w: record too large", ErrNotDone)
-	// ErrNotFound: no entry and no marker under that key.
+	// ErrNotFound says that there is neither an entry nor a marker under a key.
 	ErrNotFound = errors.New("no such entry")
-	// ErrNoFreeID: every ID of the range is held. Wait for one.
+	// ErrNoFreeID says that every ID of the range is held. Wait for one.
 	ErrNoFreeID = errors.New("no free worker ID")
-	// ErrRolledBack: the store is not the one it was: recreated, or its sequences went back. Forget what was read and
-	// open it anew.
+	// ErrRolledBack says that the store was recreated, or that its sequences went back. Forget what you have read and open it
+	// again.
 	ErrRolledBack = errors.New("store rolled back or recreated")
-	// ErrRefused is what the leader answers to a refresh that it could not do, with its reason.
+	// ErrRefused is the leader's answer to a refresh that failed, with the reason.
 	ErrRefused = errors.New("refused by the leader")
 )
 

@@ -12,8 +12,8 @@ import (
 	"github.com/parti-go/parti/internal/record"
 )
 
-// Store is what workers and leaders do with the four buckets of a group. Its methods may be called from any goroutine,
-// but one lease (and one fence) is written by one goroutine at a time. Package kv says what each of them promises.
+// Store is the interface of workers and leaders to the four buckets of a group. Its methods may be called from any goroutine,
+// but only one goroutine at a time may write one lease, or under one fence. Package kv says what each method promises.
 type Store interface {
 	Leases
 	Reader
@@ -25,9 +25,9 @@ type Store interface {
 type Leases interface {
 	// TTL returns the lifetime of the entries of a bucket; 0 for assignments, which do not expire.
 	TTL(b Bucket) time.Duration
-	// Acquire begins a hold on a key. A live entry is written over only where over says so; otherwise it is [ErrTaken].
+	// Acquire begins a hold on a key. It overwrites a live entry only if over says so; otherwise it returns [ErrTaken].
 	Acquire(ctx context.Context, b Bucket, key string, r record.Record, over func(Entry) bool) (Lease, error)
-	// Renew lengthens a hold that is still trusted.
+	// Renew extends a hold that is still trusted.
 	Renew(ctx context.Context, l Lease, r record.Record) (Lease, error)
 	// Release ends a hold.
 	Release(ctx context.Context, l Lease) error
@@ -39,14 +39,13 @@ type Leases interface {
 	SessionNumber(ctx context.Context, claim Lease) (uint64, error)
 }
 
-// Reader tells what is stored.
+// Reader reads what is stored.
 type Reader interface {
 	// Get returns what was stored under a key when the store answered, markers included.
 	Get(ctx context.Context, b Bucket, key string) (Entry, error)
-	// Snapshot returns what a bucket holds under the keys, or under all where keys is nil, complete up to a sequence that
-	// is not below atLeast.
+	// Snapshot returns what a bucket holds under the keys (nil for all), complete up to a sequence that is not below atLeast.
 	Snapshot(ctx context.Context, b Bucket, keys []string, atLeast uint64) (Snapshot, error)
-	// Feed tells what is stored under the keys, and every change of it, until ctx ends.
+	// Feed emits what is stored under the keys, and then every change, until ctx ends.
 	Feed(ctx context.Context, b Bucket, keys []string, atLeast uint64, emit func(Update)) error
 }
 
@@ -60,7 +59,7 @@ type Plans interface {
 
 // Refreshes ask the leader to list its source again.
 type Refreshes interface {
-	// RequestRefresh asks, and waits until the leader has planned for the answer.
+	// RequestRefresh asks the leader, and waits until the leader has planned for the new list.
 	RequestRefresh(ctx context.Context) error
 	// ServeRefresh calls handle for each request until stop is called.
 	ServeRefresh(handle func(reply func(error))) (stop func(), err error)

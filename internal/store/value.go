@@ -69,8 +69,8 @@ type Entry struct {
 	Record   any          // what Value says, from a store that keeps records instead of bytes; nil from any other. See [Decode].
 }
 
-// Decode returns the record of an entry: the one that its store kept, or what decode reads in its value. It must not be changed,
-// because others may be given the same.
+// Decode returns the record of an entry: the one that its store kept, or what decode reads in its value. Do not change it,
+// because other callers may get the same record.
 func Decode[T any](e Entry, decode func([]byte) (T, error)) (T, error) {
 	if kept, ok := e.Record.(T); ok {
 		return kept, nil
@@ -89,7 +89,7 @@ type Lease struct {
 	Over     uint64        // the revision of the live entry that a first write takes the place of which nobody has acknowledged; 0 for none
 }
 
-// TrustedUntil returns the time from which the holder must not believe in the lease any more: Sent + TTL − TTL/4.
+// TrustedUntil returns the time from which the holder must not trust the lease any more: Sent + TTL − TTL/4.
 func (l Lease) TrustedUntil() time.Time { return l.Sent.Add(l.TTL - l.TTL/4) }
 
 // Snapshot is the content of a bucket up to a sequence of its stream.
@@ -98,7 +98,7 @@ type Snapshot struct {
 	UpTo    uint64  // everything that was stored up to here is in it, or was replaced by something newer that is in it
 }
 
-// UpdateKind is what an update tells.
+// UpdateKind says what an update reports.
 type UpdateKind int
 
 // The kinds of updates.
@@ -134,7 +134,7 @@ func (k UpdateKind) String() string {
 	}
 }
 
-// Update is one thing that a feed tells.
+// Update is one report of a feed.
 type Update struct {
 	Kind  UpdateKind
 	Entry Entry     // unless synced, blind or stale; of a gone entry only Bucket and Key
@@ -143,21 +143,21 @@ type Update struct {
 	Err   error     // of blind and stale: what went wrong last; nil if nothing answered yet
 }
 
-// Fence is a stored term: what a leader writes is stored only while this is the revision of the entry "term".
+// Fence is a stored term. A leader's write is stored only while this is the revision of the entry "term".
 type Fence struct {
 	Term     uint64
 	Revision uint64
 }
 
-// PlanWrite is one version of a plan: the records that change, those that go, and the plan itself.
+// PlanWrite is one version of a plan: the changed records, the removed ones, and the plan itself.
 type PlanWrite struct {
 	Assignments []record.Assignment
 	Remove      []string // workers
 	Plan        record.Plan
-	// Format is the newest record format that every reader knows; 0 is [record.Oldest]. Nothing newer is written. A record
-	// that does not need it is written in the oldest.
+	// Format is the newest record format that every reader knows; 0 is [record.Oldest]. No newer format is written. A record
+	// that does not need the newest one is written in the oldest.
 	Format int
-	// Journal says why the version is written; nil for nothing to say.
+	// Journal says why the version is written; nil if there is nothing to say.
 	Journal *record.Journal
 }
 
@@ -165,17 +165,18 @@ type PlanWrite struct {
 type ClaimOptions struct {
 	// Prefer lists IDs to try first.
 	Prefer []string
-	// Spread waits up to 50 ms before the first look, so that of many who start at the same instant most find what the
-	// others have taken, and few operations are spent on conflicts.
+	// Spread waits up to 50 ms before the first look. So most of many workers that start at the same moment see what the others
+	// have taken, and spend few operations on conflicts.
 	Spread bool
-	// Prior is the claim of this process' session before. While it is trusted it may be taken over by its revision; later,
-	// until the store has let it expire, nothing is claimed: any other ID would move partitions.
+	// Prior is the claim of this process's last session. While it is trusted, it may be taken over by its revision. After that,
+	// nothing is claimed until it has expired in the store, because any other ID would move partitions.
 	Prior *Lease
-	// Dead begins the tokens of processes that are known to be dead, see kv.Store.Holder. Their claims are taken over.
+	// Dead lists the prefixes of the tokens of processes that are known to be dead, see kv.Store.Holder. Their claims are taken
+	// over.
 	Dead []record.Token
-	// Only claims a preferred ID or none, which is [ErrTaken].
+	// Only allows nothing but a preferred ID. If none can be claimed, the result is [ErrTaken].
 	Only bool
-	// Watched is the claim that kept a preferred ID from being claimed before. With Only, that claim is taken over once its
+	// Watched is the claim that has kept a preferred ID from being claimed so far. With Only, that claim is taken over once its
 	// session is known to be over.
 	Watched Watched
 }
