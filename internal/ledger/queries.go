@@ -169,3 +169,11 @@ func (l *Ledger) Doubtful() []string {
 
 // Version is the highest version stored or restored.
 func (l *Ledger) Version() int64 { return l.version }
+
+// Ended returns the highest session of a worker that is over; 0 for none.
+func (l *Ledger) Ended(id string) uint64 {
+	if w := l.workers[id]; w != nil {
+		return w.ended
+	}
+	return 0
+}

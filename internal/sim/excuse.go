@@ -18,9 +18,6 @@ type excuses struct {
 	restored time.Time // when the store was back
 }
 
-// small is what epochs are below in a group that began without any. Those of later terms begin above the clock.
-const small = 1 << 20
-
 // upheaves notes that an operator emptied a bucket.
 func (f *Fleet) upheaves(b store.Bucket) {
 	f.judge.forget()
@@ -48,11 +45,4 @@ func (f *Fleet) upheld(w *Worker) bool {
 	}
 	beats, claims := f.cfg.Member.HeartbeatTTL, f.cfg.Member.WorkerIDTTL
 	return before(f.excuses.restored, claims) || before(f.excuses.emptied[store.Heartbeats], beats) || before(f.excuses.emptied[store.StableIDs], claims)
-}
-
-// anew says that an epoch is low because the group has begun anew: it is the first of its partition since somebody emptied the
-// assignments, and the leader of a first term handed it out.
-func (f *Fleet) anew(epoch int64, before handed) bool {
-	emptied := f.excuses.emptied[store.Assignments]
-	return epoch < small && !emptied.IsZero() && !before.at.After(emptied)
 }
