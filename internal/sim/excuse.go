@@ -31,9 +31,10 @@ func (f *Fleet) within(d time.Duration, of time.Time) bool { return !of.IsZero()
 // of before may hold once more, and a deletion that was meant for one entry can end another.
 func (f *Fleet) doubled() bool { return f.within(f.cfg.Member.OperationTimeout, f.excuses.restored) }
 
-// renumbered says that claims are of other revisions than before, and that somebody may not know of it yet.
+// renumbered says that claims are of lower revisions than before, from which sessions have their numbers.
 func (f *Fleet) renumbered() bool {
-	return f.doubled() || f.within(f.cfg.Member.WorkerIDTTL, f.excuses.emptied[store.StableIDs])
+	ttl := f.cfg.Member.WorkerIDTTL
+	return f.within(ttl, f.excuses.restored) || f.within(ttl, f.excuses.emptied[store.StableIDs])
 }
 
 // upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or its claim.
