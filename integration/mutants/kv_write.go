@@ -188,7 +188,7 @@ var written = []mutant{
 		name: "ghost-over-a-live-entry", breaks: "A first write in the place of an ended session's entry may be stored after its release.",
 		file: "kv/lease.go",
 		old:  `TTL: s.TTL(b), Chain: chain, Over: replaced}`,
-		new:  `TTL: s.TTL(b), Chain: chain}`,
+		new:  `TTL: s.TTL(b), Chain: chain, Over: replaced - replaced}`,
 	},
 
 	// Identity beyond a session and a process.
