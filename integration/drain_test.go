@@ -228,7 +228,9 @@ func TestADrainThatNobodyCanTakeOverFromIsAStopWhenItsContextEnds(t *testing.T) 
 		f.Rest()
 		began := time.Now()
 		incomplete := 0
-		for i, err := range drains(t, 20*time.Second, procs...) {
+		errs := drains(t, 20*time.Second, procs...)
+		took := time.Since(began)
+		for i, err := range errs {
 			require.NoError(t, procs[i].Manager.Err(), "the Stop was clean")
 			requireGone(t, f, procs[i].LastID())
 			if err == nil {
@@ -240,8 +242,9 @@ func TestADrainThatNobodyCanTakeOverFromIsAStopWhenItsContextEnds(t *testing.T) 
 			require.ErrorContains(t, err, "partitions left")
 			require.ErrorContains(t, err, "topic.")
 		}
-		require.NotZero(t, incomplete)
-		require.Equal(t, 20*time.Second, time.Since(began).Truncate(time.Second))
+		require.NotZero(t, incomplete, "%v after %s", errs, took)
+		// A Stop that finds a write of its own without an answer waits 0.4 s before it deletes that.
+		require.Equal(t, 20*time.Second, took.Truncate(time.Second), "%v after %s", errs, took)
 		f.Start(1)
 		f.Settle(coldStart + 10*time.Second)
 	})

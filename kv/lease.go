@@ -77,8 +77,8 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 			}
 		case over != nil && over(entry):
 			expect, replaced, stored = entry.Revision, entry.Revision, false
-			if b != store.Heartbeats || entry.Token == "" {
-				continue // claims: over knows how old the entry is; what is no record has no end
+			if b != store.Heartbeats {
+				continue // claims: over knows how old the entry is
 			}
 			if until, err = s.awaitEnd(ctx, entry); err != nil {
 				return store.Lease{}, err

@@ -192,8 +192,8 @@ func (f *Fleet) Begin(n int, with ...With) []*Process {
 	return procs
 }
 
-// Rest waits until what a settled group did last no longer matters: twice its pause after a rebalance. It is no longer than that
-// because whoever is at rest renews its leases, and a test pays for each of them, under the race detector most of all.
+// Rest waits for twice the pause after a rebalance: what a settled group did last does not matter any more. It waits no longer,
+// because a group at rest renews leases, and each renewal costs the test something, under the race detector most of all.
 func (f *Fleet) Rest() { <-time.After(2 * f.base.Config.RebalanceCooldown) }
 
 // Make returns a process that is not started.

@@ -38,8 +38,8 @@ type listed struct {
 	syntax map[string]*ast.File // by path
 }
 
-func newChecker(ctx context.Context) (*checker, error) {
-	out, err := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles,Module", "./...").Output()
+func newChecker(ctx context.Context, pattern string) (*checker, error) {
+	out, err := exec.CommandContext(ctx, "go", "list", "-export", "-deps", "-json=Dir,ImportPath,Export,GoFiles,Module", pattern).Output()
 	if err != nil {
 		return nil, fmt.Errorf("list the packages: %w", err)
 	}

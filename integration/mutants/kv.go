@@ -211,10 +211,4 @@ var read = []mutant{
 		old:  `return plan.Term, err`,
 		new:  `return plan.Term - plan.Term, err`,
 	},
-	{
-		name: "garbage-has-an-end", breaks: "A worker waits for the end of a heartbeat that is not a record and never expires.",
-		file: "kv/lease.go",
-		old:  `if b != store.Heartbeats || entry.Token == "" {`,
-		new:  `if b != store.Heartbeats {`,
-	},
 }

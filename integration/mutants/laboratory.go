@@ -383,7 +383,7 @@ func (l *laboratory) play(ctx context.Context, binary string, s stage) (failed, 
 
 var (
 	failure  = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
-	broke    = regexp.MustCompile(`(?m)sim_test\.go:\d+: seed (\d+): (?:(I\d+|handoff):)?`)
+	broke    = regexp.MustCompile(`(?m)sim_test\.go:\d+: seed (\d+): [\d:.]+ (?:(I\d+|handoff):)?`)
 	begin    = regexp.MustCompile(`(?m)^=== RUN\s+(\S+)`)
 	timedOut = regexp.MustCompile(`(?m)^panic: test timed out after [^\n]*\n\s*running tests:\n\s*(\S+)`)
 )

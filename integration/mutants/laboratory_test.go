@@ -21,8 +21,8 @@ func TestAFailureIsToldFromATimeoutAndFromACrash(t *testing.T) {
 		"a subtest": {"=== RUN   TestA\n=== RUN   TestA/b\n--- FAIL: TestA (0.1s)\n    --- FAIL: TestA/b (0.1s)\n", failed{test: "TestA/b"}},
 		"a crash":   {"=== RUN   TestA\n--- PASS: TestA (0.1s)\n=== RUN   TestB\npanic: boom\n", failed{test: "TestB"}},
 		"a timeout": {"=== RUN   TestA\n--- PASS: TestA (0.1s)\n=== RUN   TestB\npanic: test timed out after 4m0s\n\trunning tests:\n\t\tTestB (3m59s)\n", failed{test: "TestB", timedOut: true}},
-		"a life":    {"=== RUN   TestA\n    sim_test.go:131: seed 7: I1: a runs\n--- FAIL: TestA (0.1s)\n", failed{test: "TestA", life: "life 7, I1"}},
-		"an end":    {"    sim_test.go:131: seed 7: 2 workers lead\n--- FAIL: TestA (0.1s)\n", failed{test: "TestA", life: "life 7"}},
+		"a life":    {"=== RUN   TestA\n    sim_test.go:131: seed 7: 00:01:02.345: I1: a runs\n--- FAIL: TestA (0.1s)\n", failed{test: "TestA", life: "life 7, I1"}},
+		"an end":    {"    sim_test.go:131: seed 7: 00:01:02.345: a panic\n--- FAIL: TestA (0.1s)\n", failed{test: "TestA", life: "life 7"}},
 		"nothing":   {"FAIL\n", failed{}},
 	} {
 		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, firstFailure(c.output)) })

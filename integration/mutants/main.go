@@ -130,7 +130,7 @@ func count(results []result) (n counts) {
 
 // list prints the mutants, and names those that do not compile.
 func list(ctx context.Context, out io.Writer, chosen []mutant) error {
-	c, err := newChecker(ctx)
+	c, err := newChecker(ctx, "./...")
 	if err != nil {
 		return err
 	}

@@ -37,8 +37,7 @@ type Fleet struct {
 	mixed    bool        // processes are of more than one release
 	calm     bool        // no fault begins any more
 	copy     *model.Copy // of the store
-	emptied  bool        // of the assignments
-	upheaval time.Time   // when an operator last changed what is stored
+	excuses  excuses     // of the judge
 	stranger *client
 	wits     wits                   // of the strategy
 	outdated map[string]store.Entry // what another release wrote over in the assignments
@@ -54,6 +53,7 @@ type handed struct {
 	epoch   int64
 	worker  *Worker
 	session uint64
+	at      time.Time
 }
 
 // Defaults is the default configuration of the library for some workers and partitions.
@@ -123,47 +123,22 @@ func (f *Fleet) start(cfg Config) *Worker {
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
 		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !f.upheld(other) && !other.overslept() {
-			f.breaks("%s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
+			f.breaks("I1: %s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
-	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
-	anew := f.emptied && epoch < small // the group has begun anew
-	if !anew && !f.judge.doubled() && (epoch < before.epoch || epoch == before.epoch && now != before && !f.upheld(w)) {
-		f.breaks("%s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
+	now, before := handed{epoch, w, w.session.Number, f.now}, f.epochs[partition]
+	again := before.worker == w && before.session == now.session
+	if !f.anew(epoch, before) && !f.doubled() && (epoch < before.epoch || epoch == before.epoch && !again && !f.upheld(w)) {
+		f.breaks("I2: %s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
-}
-
-// upheaves notes that an operator emptied a bucket. Without the assignments epochs may begin anew. Without heartbeats or claims
-// sessions seem to be over that are not.
-func (f *Fleet) upheaves(b store.Bucket) {
-	f.judge.forget()
-	switch b {
-	case store.Assignments:
-		f.emptied = true
-	case store.StableIDs, store.Heartbeats:
-		f.upheaval = f.now
-	case store.Election, store.Buckets:
-	}
-}
-
-// upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or
-// its claim, or when its feed lists. Until then no rule keeps others from what it has. Of a moment later are those that begin with a
-// write that was under way: revisions are used again.
-func (f *Fleet) upheld(w *Worker) bool {
-	return f.upheaved() && w.begun.Sub(f.upheaval) < f.cfg.Member.OperationTimeout
-}
-
-// upheaved says that the last upheaval is so short ago that somebody may not know of it.
-func (f *Fleet) upheaved() bool {
-	return !f.upheaval.IsZero() && f.now.Sub(f.upheaval) < f.cfg.Member.WorkerIDTTL
 }
 
 // beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.
 func (f *Fleet) beginsAnew(w *Worker) {
 	for _, p := range slices.Sorted(maps.Keys(w.Owned)) {
 		if !w.user.overstays(p) && !w.overslept() {
-			f.breaks("%s begins a session and still runs %s", w.Name, p)
+			f.breaks("I1: %s begins a session and still runs %s", w.Name, p)
 			return
 		}
 	}
@@ -189,13 +164,10 @@ func (f *Fleet) returned(w *Worker, c *call) {
 	if took > limit+time.Second {
 		f.Seen["overlong"]++
 		if w.stuckAt.Before(c.began.Add(limit)) && !c.crowded && !w.slept(c.began) {
-			f.breaks("%s did not say that its user has not returned for %s", w.Name, took)
+			f.breaks("I10: %s did not say that its user has not returned for %s", w.Name, took)
 		}
 	}
 }
-
-// small is what epochs are below in a group that began without any. Those of later terms begin above the clock.
-const small = 1 << 20
 
 func (f *Fleet) breaks(format string, args ...any) {
 	f.Broken = append(f.Broken, f.now.UTC().Format("15:04:05.000")+": "+fmt.Sprintf(format, args...))

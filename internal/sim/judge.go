@@ -16,7 +16,6 @@ import (
 // what their users run.
 type judge struct {
 	fleet    *Fleet
-	reused   bool   // revisions mean another thing than before a restore: what was under way then may pass any fence
 	term     uint64 // the highest stored
 	version  int64  // that a plan has
 	entries  [store.Buckets]map[string]store.Entry
@@ -76,7 +75,7 @@ func (j *judge) stored(e store.Entry) {
 	case e.Bucket != store.Assignments, e.Kind != store.Put, e.Format > record.Newest:
 	case e.Key == store.TermKey:
 		if t, err := store.Decode(e, record.DecodeTerm); err == nil {
-			if t.Number <= j.term && !j.reused {
+			if t.Number <= j.term && !j.fleet.doubled() {
 				j.fleet.breaks("I4: term %d is stored after term %d", t.Number, j.term)
 			}
 			j.term = t.Number
@@ -84,7 +83,7 @@ func (j *judge) stored(e store.Entry) {
 	case e.Key == store.PlanKey:
 		if p, err := store.Decode(e, record.DecodePlan); err == nil {
 			j.ofTerm("plan", p.Term)
-			if p.Version < j.version && !j.reused {
+			if p.Version < j.version && !j.fleet.doubled() {
 				j.fleet.breaks("I4: version %d is stored after version %d", p.Version, j.version)
 			}
 			if len(p.Members) > j.members && j.moves != nil {
@@ -114,7 +113,7 @@ func (j *judge) readable(e store.Entry) {
 }
 
 func (j *judge) ofTerm(what string, term uint64) {
-	if term < j.term && !j.reused {
+	if term < j.term && !j.fleet.doubled() {
 		j.fleet.breaks("I6: a %s of term %d is stored in term %d", what, term, j.term)
 	}
 }
@@ -145,7 +144,7 @@ func (j *judge) beat(e store.Entry) {
 	h, err := store.Decode(e, record.DecodeHeartbeat)
 	switch {
 	case err != nil:
-	case h.Session < last.session && !j.reused && !j.fleet.upheaved():
+	case h.Session < last.session && !j.fleet.renumbered():
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
 		b := beat{h.Session, h.Applied.Version, h.Holding, false, max(h.Reads, record.Oldest), last.since}
@@ -158,7 +157,7 @@ func (j *judge) beat(e store.Entry) {
 
 // released judges a worker that frees what it holds while its user still runs something.
 func (j *judge) released(e store.Entry, what string) {
-	if j.reused {
+	if j.fleet.doubled() {
 		return
 	}
 	for _, w := range j.fleet.Workers {
@@ -193,9 +192,9 @@ func (j *judge) assigned(a record.Assignment, before store.Entry) {
 			continue
 		case same && last.epoch == o.Epoch && last.since == 0:
 			continue
-		case known && o.Epoch <= last.epoch && !j.doubled():
+		case known && o.Epoch <= last.epoch && !j.fleet.doubled():
 			j.fleet.breaks("I2: %s is granted to %s with epoch %d after epoch %d", o.Partition, a.Worker, o.Epoch, last.epoch)
-		case known && !j.free(o.Partition, last) && !j.doubled():
+		case known && !j.free(o.Partition, last) && !j.fleet.doubled():
 			j.fleet.breaks("handoff: %s is granted to %s session %d while %s session %d holds it", o.Partition, a.Worker, a.Session,
 				last.worker, last.session)
 		}
@@ -216,9 +215,6 @@ func (j *judge) assigned(a record.Assignment, before store.Entry) {
 		}
 	}
 }
-
-// doubled says that a plan of before a restore may still be stored: revisions are used again, so a fence of before may hold once more.
-func (j *judge) doubled() bool { return j.reused && j.fleet.upheaved() }
 
 // moved counts a change of hands. Where nothing happens one may be that of a plan that was under way, and two are not.
 func (j *judge) moved(partition string) {
@@ -244,7 +240,7 @@ func (j *judge) free(partition string, h tenancy) bool {
 
 // begun judges a session that begins: nobody else may take anything up under its ID.
 func (j *judge) begun(w *Worker, e *member.Begin) {
-	if j.reused {
+	if j.fleet.doubled() {
 		return
 	}
 	for _, other := range j.fleet.Workers {

@@ -82,12 +82,12 @@ func (f *Fleet) recovers() {
 	f.judge.moves = map[string]int{}
 	f.Run(f.now.Add(settledLasts))
 	if n := f.Missing(); n > 0 {
-		f.breaks("%d partitions have no owner %s after the last fault", n, calmLasts)
+		f.breaks("I3: %d partitions have no owner %s after the last fault", n, calmLasts)
 	}
 	if p := f.unlisted(); p != "" {
-		f.breaks("%s runs and is not listed, %s after the last fault", p, calmLasts)
+		f.breaks("I3: %s runs and is not listed, %s after the last fault", p, calmLasts)
 	}
 	if n := f.Leaders(); n != 1 {
-		f.breaks("%d workers lead %s after the last fault", n, calmLasts)
+		f.breaks("I3: %d workers lead %s after the last fault", n, calmLasts)
 	}
 }

@@ -23,11 +23,12 @@ func (f *Fleet) restored(*Worker) {
 		}
 		f.copy = nil
 		f.judge.forget()
-		f.judge.reused = true
 		f.Seen["restored"]++
 	}
 	started := f.now.Add(f.Spread(20 * time.Second))
-	f.upheaval = started // the sessions of before find out later
+	if f.copy == nil {
+		f.excuses.restored = started // the sessions of before find out later
+	}
 	f.At(started, func() { f.Store.Start(f.now) })
 }
 

@@ -1,0 +1,58 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"time"
+
+	"github.com/parti-go/parti/internal/store"
+)
+
+// This file is what the judge excuses because an operator emptied a bucket or put an older copy of the store in its place: what no rule of
+// the protocol prevents. Each excuse is for a while, and for as little as can be told.
+
+// excuses is when an operator did what.
+type excuses struct {
+	emptied  [store.Buckets]time.Time
+	restored time.Time // when the store was back
+}
+
+// small is what epochs are below in a group that began without any. Those of later terms begin above the clock.
+const small = 1 << 20
+
+// upheaves notes that an operator emptied a bucket.
+func (f *Fleet) upheaves(b store.Bucket) {
+	f.judge.forget()
+	f.excuses.emptied[b] = f.now
+}
+
+// within says that something has happened, and not longer ago than that.
+func (f *Fleet) within(d time.Duration, of time.Time) bool { return !of.IsZero() && f.now.Sub(of) < d }
+
+// doubled says that what was under way when an older copy took the store's place may still be stored. Revisions are used again: a fence
+// of before may hold once more, and a deletion that was meant for one entry can end another.
+func (f *Fleet) doubled() bool { return f.within(f.cfg.Member.OperationTimeout, f.excuses.restored) }
+
+// renumbered says that claims are of other revisions than before, and that somebody may not know of it yet.
+func (f *Fleet) renumbered() bool {
+	return f.doubled() || f.within(f.cfg.Member.WorkerIDTTL, f.excuses.emptied[store.StableIDs])
+}
+
+// upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or its claim.
+// Until then no rule keeps others from what it has. After a restore the claim may be the first to say so, because revisions are used
+// again: a heartbeat may find the one that it asks for. Of a moment later are sessions that begin with a write that was under way.
+func (f *Fleet) upheld(w *Worker) bool {
+	before := func(upheaval time.Time, known time.Duration) bool {
+		return f.within(known, upheaval) && w.begun.Sub(upheaval) < f.cfg.Member.OperationTimeout
+	}
+	beats, claims := f.cfg.Member.HeartbeatTTL, f.cfg.Member.WorkerIDTTL
+	return before(f.excuses.restored, claims) || before(f.excuses.emptied[store.Heartbeats], beats) || before(f.excuses.emptied[store.StableIDs], claims)
+}
+
+// anew says that an epoch is low because the group has begun anew: it is the first of its partition since somebody emptied the
+// assignments, and the leader of a first term handed it out.
+func (f *Fleet) anew(epoch int64, before handed) bool {
+	emptied := f.excuses.emptied[store.Assignments]
+	return epoch < small && !emptied.IsZero() && !before.at.After(emptied)
+}

@@ -1,0 +1,78 @@
+// Copyright The Parti Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package sim
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/parti-go/parti/internal/member"
+	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
+	"github.com/parti-go/parti/internal/store/model"
+)
+
+// TestTheJudgeExcusesARestoreForAWhile: what was under way then is stored by then or never.
+func TestTheJudgeExcusesARestoreForAWhile(t *testing.T) {
+	term := put(store.Assignments, store.TermKey, record.Term{Number: 2})
+	beat := func(session uint64) store.Entry {
+		return put(store.Heartbeats, "a", record.Heartbeat{Session: session})
+	}
+	for name, happens := range map[string][]store.Entry{
+		"I4: ":      {term, term},
+		"I6: ":      {term, granted("a", 1, 5, "p"), put(store.Assignments, "a", record.Assignment{Worker: "a", Session: 1, Term: 1})},
+		"I5: ":      {beat(2), beat(1)},
+		"I2: ":      {granted("a", 1, 5, "p"), granted("b", 2, 4, "p")},
+		"handoff: ": {beat(1), granted("a", 1, 5, "p"), granted("b", 2, 6, "p")},
+	} {
+		f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
+		f.excuses.restored = Begin
+		for _, later := range []bool{false, true} {
+			for _, e := range happens {
+				require.Empty(t, f.Broken, name)
+				f.judge.stored(e)
+			}
+			f.judge.forget()
+			if !later {
+				f.Run(Begin.Add(f.cfg.Member.OperationTimeout))
+			}
+		}
+		require.Len(t, f.Broken, 1, name)
+		require.Contains(t, f.Broken[0], name)
+	}
+}
+
+// TestTheJudgeExcusesASessionThatMayNotKnow: it is excused until its leases have told it, and only itself.
+func TestTheJudgeExcusesASessionThatMayNotKnow(t *testing.T) {
+	for bucket, known := range map[store.Bucket]time.Duration{store.Heartbeats: 6 * time.Second, store.StableIDs: 30 * time.Second} {
+		f := healthy(t, 3, 12)
+		w, other := f.Workers[0], f.Workers[1]
+		f.excuses.emptied[bucket] = f.Now()
+		other.begun = f.Now().Add(f.cfg.Member.OperationTimeout)
+		require.True(t, f.upheld(w), bucket)
+		require.False(t, f.upheld(other), "%s: it began later", bucket)
+		f.Run(f.Now().Add(known))
+		require.False(t, f.upheld(w), bucket)
+		f.judge.begun(other, &member.Begin{Worker: w.session.Worker, Number: w.session.Number + 1})
+		require.Len(t, f.Broken, 1, bucket)
+		require.Contains(t, f.Broken[0], "I5: ")
+	}
+}
+
+// TestTheJudgeExcusesOneLowEpochOfAPartition: the first one after somebody emptied the assignments.
+func TestTheJudgeExcusesOneLowEpochOfAPartition(t *testing.T) {
+	f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
+	a, b := f.Start(), f.Start()
+	f.granted(a, "p", small+5)
+	f.Run(Begin.Add(time.Second))
+	f.excuses.emptied[store.Assignments] = f.Now()
+	f.Run(f.Now().Add(time.Second))
+	f.granted(b, "p", 2)
+	require.Empty(t, f.Broken)
+	f.granted(a, "p", 1)
+	require.Len(t, f.Broken, 1)
+	require.Contains(t, f.Broken[0], "runs p with epoch 1 after 2 was handed out")
+}
