@@ -208,6 +208,13 @@ var learnt = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "lower-session-believed", breaks: "A worker whose claim was restored from an older copy is planned for, and gets nothing.",
+		file:   "internal/leader/roster.go",
+		old:    `f.Session < before {`,
+		new:    `f.Session < before && before == 0 {`,
+		likely: "Scripts",
+	},
+	{
 		name: "unreadable-record-ignored", breaks: "A new leader grants partitions that only an unreadable record names.",
 		file: "internal/leader/takeover.go",
 		old: `		l.ledger.Unreadable(id)

@@ -14,6 +14,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/parti-go/parti/internal/record"
+	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/strategy"
 )
 
@@ -165,14 +166,18 @@ func (r *roster) nextOverdue() (at time.Time) {
 	return at
 }
 
-// beat books a heartbeat, and reports whether it says more than that its worker goes on.
+// beat books a heartbeat, and reports whether it says more than that its worker goes on. The sessions of a worker grow, and its
+// heartbeats are seen in their order. A lower session means that somebody restored the claims from an older copy or deleted them.
+// This ledger would take that session for one that is over, and grant it nothing. So another leader has to begin without what this
+// one knows.
 func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 	r := &l.roster
 	if len(r.garbled) > 0 {
 		delete(r.garbled, f.Worker)
 	}
 	known, ok := r.live[f.Worker]
-	if ok && f.Session < known.session {
+	if before := max(known.session, l.ledger.Ended(f.Worker)); f.Session < before {
+		l.end(LostSight, fmt.Errorf("%w: worker %s lives in session %d, but its session %d was seen before", store.ErrRolledBack, f.Worker, f.Session, before))
 		return false
 	}
 	if ok && f.Session > known.session {

@@ -170,3 +170,11 @@ func (l *Ledger) Doubtful() []string {
 
 // Version returns the highest version that is stored or restored.
 func (l *Ledger) Version() int64 { return l.version }
+
+// Ended returns the highest session of a worker that is over; 0 for none.
+func (l *Ledger) Ended(id string) uint64 {
+	if w := l.workers[id]; w != nil {
+		return w.ended
+	}
+	return 0
+}

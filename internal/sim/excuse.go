@@ -18,9 +18,6 @@ type excuses struct {
 	restored time.Time // when the store was back
 }
 
-// small is what epochs are below in a group that began without any. Those of later terms begin above the clock.
-const small = 1 << 20
-
 // upheaves notes that an operator emptied a bucket.
 func (f *Fleet) upheaves(b store.Bucket) {
 	f.judge.forget()
@@ -34,9 +31,10 @@ func (f *Fleet) within(d time.Duration, of time.Time) bool { return !of.IsZero()
 // of before may hold once more, and a deletion that was meant for one entry can end another.
 func (f *Fleet) doubled() bool { return f.within(f.cfg.Member.OperationTimeout, f.excuses.restored) }
 
-// renumbered says that claims are of other revisions than before, and that somebody may not know of it yet.
+// renumbered says that claims are of lower revisions than before, from which sessions have their numbers.
 func (f *Fleet) renumbered() bool {
-	return f.doubled() || f.within(f.cfg.Member.WorkerIDTTL, f.excuses.emptied[store.StableIDs])
+	ttl := f.cfg.Member.WorkerIDTTL
+	return f.within(ttl, f.excuses.restored) || f.within(ttl, f.excuses.emptied[store.StableIDs])
 }
 
 // upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or its claim.
@@ -48,11 +46,4 @@ func (f *Fleet) upheld(w *Worker) bool {
 	}
 	beats, claims := f.cfg.Member.HeartbeatTTL, f.cfg.Member.WorkerIDTTL
 	return before(f.excuses.restored, claims) || before(f.excuses.emptied[store.Heartbeats], beats) || before(f.excuses.emptied[store.StableIDs], claims)
-}
-
-// anew says that an epoch is low because the group has begun anew: it is the first of its partition since somebody emptied the
-// assignments, and the leader of a first term handed it out.
-func (f *Fleet) anew(epoch int64, before handed) bool {
-	emptied := f.excuses.emptied[store.Assignments]
-	return epoch < small && !emptied.IsZero() && !before.at.After(emptied)
 }

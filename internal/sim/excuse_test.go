@@ -36,7 +36,11 @@ func TestTheJudgeExcusesARestoreForAWhile(t *testing.T) {
 				f.judge.stored(e)
 			}
 			f.judge.forget()
-			if !later {
+			switch {
+			case later:
+			case name == "I5: ":
+				f.Run(Begin.Add(f.cfg.Member.WorkerIDTTL)) // numbers of sessions are revisions of claims
+			default:
 				f.Run(Begin.Add(f.cfg.Member.OperationTimeout))
 			}
 		}
@@ -60,19 +64,4 @@ func TestTheJudgeExcusesASessionThatMayNotKnow(t *testing.T) {
 		require.Len(t, f.Broken, 1, bucket)
 		require.Contains(t, f.Broken[0], "I5: ")
 	}
-}
-
-// TestTheJudgeExcusesOneLowEpochOfAPartition: the first one after somebody emptied the assignments.
-func TestTheJudgeExcusesOneLowEpochOfAPartition(t *testing.T) {
-	f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
-	a, b := f.Start(), f.Start()
-	f.granted(a, "p", small+5)
-	f.Run(Begin.Add(time.Second))
-	f.excuses.emptied[store.Assignments] = f.Now()
-	f.Run(f.Now().Add(time.Second))
-	f.granted(b, "p", 2)
-	require.Empty(t, f.Broken)
-	f.granted(a, "p", 1)
-	require.Len(t, f.Broken, 1)
-	require.Contains(t, f.Broken[0], "runs p with epoch 1 after 2 was handed out")
 }

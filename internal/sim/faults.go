@@ -83,6 +83,7 @@ var faults = []fault{
 	{"strategy fails", (*Fleet).maddens},
 	{"strategy fails", (*Fleet).maddens},
 	{"another release", (*Fleet).foreign},
+	{"small messages", (*Fleet).narrows},
 }
 
 // fault does one thing to the fleet. Zero is nothing.
@@ -134,6 +135,7 @@ func (f *Fleet) calms() {
 	f.calm = true
 	f.Store.Start(f.now)
 	f.source.fails, f.source.partial, f.source.takes, f.thinks, f.wits = false, false, 0, 0, sound
+	f.Narrow = 0
 	f.cures()
 	for _, w := range f.Workers {
 		f.Store.Heal(f.now, w.client.id)

@@ -53,7 +53,6 @@ type handed struct {
 	epoch   int64
 	worker  *Worker
 	session uint64
-	at      time.Time
 }
 
 // Defaults is the default configuration of the library for some workers and partitions.
@@ -126,9 +125,9 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 			f.breaks("I1: %s runs %s with epoch %d while %s runs it", w.Name, partition, epoch, other.Name)
 		}
 	}
-	now, before := handed{epoch, w, w.session.Number, f.now}, f.epochs[partition]
+	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
 	again := before.worker == w && before.session == now.session
-	if !f.anew(epoch, before) && !f.doubled() && (epoch < before.epoch || epoch == before.epoch && !again && !f.upheld(w)) {
+	if !f.doubled() && (epoch < before.epoch || epoch == before.epoch && !again && !f.upheld(w)) {
 		f.breaks("I2: %s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now

@@ -37,7 +37,7 @@ func (f *Fleet) thaws(w *Worker) {
 	late := map[string]int64{}
 	for p, epoch := range w.Owned { // in any order: each is judged by itself
 		last := f.epochs[p]
-		if last.worker == w || last.epoch < small && epoch >= small || f.upheld(w) || w.user.overstays(p) {
+		if last.worker == w || f.upheld(w) || w.user.overstays(p) {
 			continue
 		}
 		late[p] = epoch

@@ -90,3 +90,22 @@ func TestARecordOfAnotherReleaseEndsWhoeverLeadsAndIsLeftAlone(t *testing.T) {
 		require.Empty(t, f.Broken, key)
 	}
 }
+
+// TestARecordThatDoesNotFitIsTriedAgainUntilItDoes: what has an owner stays meanwhile, and the leader goes on.
+func TestARecordThatDoesNotFitIsTriedAgainUntilItDoes(t *testing.T) {
+	f := healthy(t, 4, 60)
+	before, crashed := f.owners(), f.follower()
+	gone := crashed.status.Worker
+	f.Narrow = 16
+	crashed.Crash()
+	f.Run(f.Now().Add(30 * time.Second))
+	require.Equal(t, 15, f.Missing(), "each of the others has 15, and would get 5 more")
+	require.Equal(t, 1, f.Leaders())
+	f.Narrow = 0
+	settle(t, f, 31*time.Second)
+	for p, owner := range before {
+		if owner != gone {
+			require.Equal(t, owner, f.owners()[p], "%s moved", p)
+		}
+	}
+}

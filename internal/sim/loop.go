@@ -30,6 +30,8 @@ type Loop struct {
 	// InBytes has records written as bytes, and read from them, as the real store does. What happens is the same, and takes three times
 	// as long.
 	InBytes bool
+	// Narrow is how many partitions a record may name at most; 0 for any number.
+	Narrow int
 
 	now    time.Time
 	choose *chooser

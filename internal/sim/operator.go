@@ -32,6 +32,12 @@ func (f *Fleet) restored(*Worker) {
 	f.At(started, func() { f.Store.Start(f.now) })
 }
 
+// narrows has the store take only records of so few partitions that most do not fit, until somebody sees to that.
+func (f *Fleet) narrows(*Worker) {
+	f.Narrow = 1 + f.Draw(12)
+	f.later(2*longest, func() { f.Narrow = 0 })
+}
+
 // garbage is what a stranger writes over an entry.
 func (f *Fleet) garbage(w *Worker) {
 	b := store.Bucket(f.Draw(int(store.Buckets)))

@@ -93,6 +93,11 @@ func (c *client) writePlan(f store.Fence, w store.PlanWrite, by time.Time, done 
 	chain := c.chain()
 	var messages []model.Message
 	for _, a := range w.Assignments {
+		if has := len(a.Owned) + len(a.Releasing); c.Narrow > 0 && has > c.Narrow {
+			err := fmt.Errorf("%w: the record of %s names %d partitions, %d fit", store.ErrTooLarge, a.Worker, has, c.Narrow)
+			c.After(0, func() { done(err) }) // nothing is sent
+			return
+		}
 		m := c.message(a.Worker, c.next(chain), a, 0)
 		m.Format = c.packed(len(a.Owned)+len(a.Releasing), w.Format)
 		messages = append(messages, m)
