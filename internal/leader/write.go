@@ -161,10 +161,11 @@ func (l *Leader) damped(now time.Time) (list []record.Damped) {
 	return list
 }
 
-// samePlan compares what two plans say to the workers.
+// samePlan reports whether a plan says the same to the workers as the stored one.
 func samePlan(a, b record.Plan) bool {
 	return a.Version == b.Version && a.Phase == b.Phase && a.Lifecycle == b.Lifecycle && a.Partitions == b.Partitions &&
 		a.Digest == b.Digest && a.Listed == b.Listed && a.SourceVersion == b.SourceVersion && a.Workers == b.Workers && a.Strategy == b.Strategy &&
+		a.Reads >= b.Reads && // that everybody reads a newer format by now can wait
 		slices.Equal(a.Members, b.Members) &&
 		slices.EqualFunc(a.Damped, b.Damped, func(x, y record.Damped) bool { return x.Worker == y.Worker && x.Until.Equal(y.Until) })
 }
