@@ -92,7 +92,7 @@ var handled = []mutant{
 		new:  `if _, ok := q.target[id]; !ok {`,
 	},
 	{
-		name: "waiting-handler-begins-twice", breaks: "A handler that waited for the trust alone begins beside the one that a newer record has begun.",
+		name: "waiting-handler-begins-twice", breaks: "A handler that waited only for trust begins beside the one that a newer record has started.",
 		file: "actors/handlers.go",
 		old: `		delete(h.waiting, id) // it waited for the trust alone
 `,

@@ -251,19 +251,19 @@ var written = []mutant{
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
 	{
-		name: "expiring-leadership-deleted", breaks: "The lease of a dead leader is deleted just before the marker of its expiry.",
+		name: "expiring-leadership-deleted", breaks: "The lease of a dead leader is deleted just before its expiry marker arrives.",
 		file: "kv/takeover.go",
 		old:  `until, err := s.awaitEnd(ctx, entry)`,
 		new:  `until, err := time.Now(), error(nil)`, likely: "Leadership",
 	},
 	{
-		name: "young-claim-of-the-dead-taken-over", breaks: "A late renewal of a dead process is taken over before the marker of the claim before it.",
+		name: "young-claim-of-the-dead-taken-over", breaks: "A late renewal by a dead process is taken over before the expiry marker of the claim before it arrives.",
 		file: "kv/takeover.go",
 		old:  `_, err = s.awaitEnd(ctx, taken.Entry)`,
 		new:  `_, err = s.Get(ctx, store.StableIDs, id)`, likely: "YoungClaim",
 	},
 	{
-		name: "any-claim-of-the-dead-taken-over", breaks: "A renewal of a dead process that is stored meanwhile is taken over at once.",
+		name: "any-claim-of-the-dead-taken-over", breaks: "A renewal by a dead process that is stored meanwhile is taken over at once.",
 		file: "kv/takeover.go",
 		old:  `return e.Revision == taken.Entry.Revision && time`,
 		new:  `return (e.Revision == taken.Entry.Revision || isDead(e, opts.Dead)) && time`, likely: "YoungClaim",
@@ -281,7 +281,7 @@ var written = []mutant{
 		new:  `!errors.Is`, likely: "NoLifetime",
 	},
 	{
-		name: "copied-lease-leads", breaks: "A copy of the lease on leadership without a lifetime keeps everyone from leading.",
+		name: "copied-lease-leads", breaks: "A copy of the lease on leadership without a lifetime keeps all workers from leading.",
 		file: "kv/read.go",
 		old:  `(corruptLease(data) || header.Get(jetstream.MsgTTLHeader) == "")`,
 		new:  `corruptLease(data)`, likely: "NoLifetime",

@@ -28,7 +28,7 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "renamed-list-foreign", breaks: "A list with other names that a leader has taken up, and not planned for yet, is another application's for the next leader.",
+		name: "renamed-list-foreign", breaks: "The next leader refuses, as another application's, a list of new names that its predecessor has used and not planned for yet.",
 		file:   "internal/leader/version.go",
 		old:    `(list.digest == l.stored.Digest || list.digest == l.stored.Listed)`,
 		new:    `list.digest == l.stored.Digest`,
@@ -159,7 +159,7 @@ var planned = []mutant{
 		new: ``,
 	},
 	{
-		name: "grants-wait-for-the-strategy", breaks: "What has been released is granted only when the strategy has answered.",
+		name: "grants-wait-for-the-strategy", breaks: "Released partitions are granted only when the strategy has answered.",
 		file: "internal/leader/leader.go",
 		old:  `case l.writing != nil, now.Before(l.pace.write):`,
 		new:  `case l.writing != nil, l.question != nil, now.Before(l.pace.write):`,

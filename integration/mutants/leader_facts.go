@@ -201,7 +201,7 @@ var learnt = []mutant{
 		likely: "Drift|Inert",
 	},
 	{
-		name: "applied-what-nobody-wrote", breaks: "A session that has applied a version of a lost store seems to have let go of all that it is asked to.",
+		name: "applied-what-nobody-wrote", breaks: "A session that has applied a version of a lost store counts as having let go of everything that it is asked for.",
 		file:   "internal/leader/roster.go",
 		old:    `max(f.Applied, f.Shown) > newest && l.stage == leading`,
 		new:    `f.Applied < 0 && l.stage == leading`,

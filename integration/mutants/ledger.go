@@ -69,7 +69,7 @@ var held = []mutant{
 }`,
 	},
 	{
-		name: "acknowledged-by-any-version", breaks: "Any acknowledgement frees what is being released, however old.",
+		name: "acknowledged-by-any-version", breaks: "Any acknowledgement, however old, frees the partitions that are being released.",
 		file: "internal/ledger/sessions.go",
 		old:  `	if w.applied < p.since {`,
 		new:  `	if w.applied == 0 {`,
@@ -81,7 +81,7 @@ var held = []mutant{
 		new:  `if number < w.ended {`,
 	},
 	{
-		name: "end-of-another-session", breaks: "The end of an earlier session frees what the present one holds.",
+		name: "end-of-another-session", breaks: "The end of an earlier session frees the partitions of the present one.",
 		file: "internal/ledger/sessions.go",
 		old:  `if p.session <= number {`,
 		new:  `if p.session >= 0 {`,
@@ -93,13 +93,13 @@ var held = []mutant{
 		new:  `if p.holder != nil && p.epoch < 0 {`,
 	},
 	{
-		name: "shown-not-heard", breaks: "Where the store is emptied, what a session was shown and has not applied yet is granted to others.",
+		name: "shown-not-heard", breaks: "After the store was emptied, partitions that a session was shown and has not applied yet are granted to other workers.",
 		file: "internal/ledger/ledger.go",
 		old:  `max(last, w.applied, w.shown)`,
 		new:  `max(last, w.applied)`,
 	},
 	{
-		name: "heartbeats-taken-for-complete", breaks: "Where the store is emptied, only those let go first whose last heartbeat says that they were shown something.",
+		name: "heartbeats-taken-for-complete", breaks: "After the store was emptied, only workers whose last heartbeat names a shown version let go first.",
 		file: "internal/ledger/ledger.go",
 		old: `		default:
 			l.suspect(w, &unread{})
@@ -142,7 +142,7 @@ var held = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "unread-holds-up-all", breaks: "A worker that never acknowledges holds up what a crashed worker had by its own record.",
+		name: "unread-holds-up-all", breaks: "A worker that never acknowledges blocks the partitions that a crashed worker had by its own record.",
 		file:   "internal/ledger/propose.go",
 		old:    `(l.unread == 0 || p.sure)`,
 		new:    `l.unread == 0`,

@@ -157,7 +157,7 @@ var followed = []mutant{
 		likely: "HookThatHangs",
 	},
 	{
-		name: "stuck-not-in-heartbeat", breaks: "The heartbeat does not say what its worker waits for.",
+		name: "stuck-not-in-heartbeat", breaks: "The heartbeat does not report the waits of its worker.",
 		file: "internal/member/waits.go",
 		old: `	m.tellHeartbeat(&Complain{lines})
 `,

@@ -18,7 +18,7 @@ import (
 type Fact interface{ fact() }
 
 type (
-	// Restored is what earlier leaders stored, complete up to this leader's term. Err ends the term.
+	// Restored is what earlier leaders have stored, complete up to this leader's term. Err ends the term.
 	Restored struct {
 		Plan       record.Plan // zero if there is none
 		Records    []record.Assignment
@@ -27,14 +27,15 @@ type (
 		Format     int      // the newest format among them; 0 means the oldest
 		Err        error
 	}
-	// Listed is what the source answered.
+	// Listed is the answer of the source.
 	Listed struct {
 		List *Listing
 		Err  error
 	}
-	// RefreshAsked says that somebody wants the source listed again, and to be told when that is planned for.
+	// RefreshAsked says that somebody wants the source to be listed again, and wants to know when the leader has planned for the
+	// new list.
 	RefreshAsked struct{ ID uint64 }
-	// SourceChanged says that the source may list something else than before.
+	// SourceChanged says that the source's list may have changed.
 	SourceChanged struct{}
 	// Beat is a heartbeat.
 	Beat struct {
@@ -52,7 +53,7 @@ type (
 		Reads    int       // the newest record format that the worker reads; 0 means the oldest
 		Stored   time.Time // by the store's clock
 	}
-	// Garbled says that somebody wrote what is no heartbeat in place of one.
+	// Garbled says that somebody has overwritten a heartbeat with something else.
 	Garbled struct {
 		Worker   string
 		Revision uint64
@@ -64,16 +65,16 @@ type (
 		Worker string
 		Clean  bool
 	}
-	// Synced says that every heartbeat that is in the store has been told.
+	// Synced says that every heartbeat in the store has been reported.
 	Synced struct{}
 	// Blind says that the heartbeats have not been verified since then. Synced takes it back.
 	Blind struct{ Since time.Time }
-	// Stale says that heartbeats come, but that no listing has confirmed since then that none is missing.
+	// Stale says that heartbeats come, but no listing has confirmed since a time that none is missing.
 	Stale struct {
 		Since time.Time
 		Err   error // what went wrong last; nil for unknown
 	}
-	// LookedUp says how absent members went. Err ends the term.
+	// LookedUp says how absent members left. Err ends the term.
 	LookedUp struct {
 		Left map[string]time.Time // those that deleted their heartbeats, and when, by the store's clock
 		Err  error
@@ -87,13 +88,13 @@ type (
 		Uneven      bool // the strategy would also move what the plan leaves where it is
 		Err         error
 	}
-	// Written is what became of the write with that number.
+	// Written is the outcome of the write with that number.
 	Written struct {
 		ID      uint64
 		Outcome Outcome
 		Err     error
 	}
-	// Foreign says that a record of a newer format was met.
+	// Foreign says that the leader has met a record of a newer format.
 	Foreign struct{ Err error }
 	// Ticked says that time has passed.
 	Ticked struct{}
@@ -115,7 +116,7 @@ func (*Written) fact()       {}
 func (*Foreign) fact()       {}
 func (*Ticked) fact()        {}
 
-// Outcome is what became of a write.
+// Outcome is the outcome of a write.
 type Outcome int
 
 // The outcomes of a write.
@@ -125,7 +126,7 @@ const (
 	Lost            // a newer term is stored, or nobody knows what became of it: this term is over
 )
 
-// Reason is why a term ends before its leader is asked to end it.
+// Reason is the reason why a term ends before its leader is asked to end it.
 type Reason int
 
 // The reasons.
@@ -141,22 +142,22 @@ func (r Reason) String() string {
 	return [...]string{"fence lost", "rolled back", "newer format", "lost sight"}[r]
 }
 
-// Effect is something to do. It prints as one line. Each but Answer, Say, Report, Wake and End is answered by a fact.
+// Effect is something to do. It prints as one line. Each except Answer, Say, Report, Wake and End is answered by a fact.
 type Effect interface {
 	fmt.Stringer
 	effect()
 }
 
 type (
-	// Read reads what earlier leaders stored: Restored.
+	// Read reads what earlier leaders have stored. The answer is Restored.
 	Read struct{}
-	// List lists the source: Listed.
+	// List lists the source. The answer is Listed.
 	List struct{}
-	// Follow follows the heartbeats: Beat, Garbled, Gone, Synced, Blind.
+	// Follow follows the heartbeats. It is answered by Beat, Garbled, Gone, Synced and Blind.
 	Follow struct{}
-	// LookUp finds out how members went that are not there: LookedUp.
+	// LookUp finds out how absent members left. The answer is LookedUp.
 	LookUp struct{ Workers []string }
-	// Ask asks the strategy, or the built-in one where that has failed: TargetMade, made by Answered.
+	// Ask asks the strategy, or the built-in one if the strategy has failed. The answer is TargetMade; Answered makes it.
 	Ask struct {
 		ID       uint64
 		Question strategy.Question
@@ -168,7 +169,7 @@ type (
 		why       string
 		described string // how the members describe themselves
 	}
-	// Write stores a version of the plan: Written.
+	// Write stores a version of the plan. The answer is Written.
 	Write struct {
 		ID      uint64
 		Records []record.Assignment
@@ -187,11 +188,11 @@ type (
 		Refreshes []uint64
 		Err       error
 	}
-	// Wake says when to tick; the zero time means never. It replaces the one before.
+	// Wake says when to tick; the zero time means never. It replaces the last Wake.
 	Wake struct{ At time.Time }
-	// Say tells what the leader waits for, for the log.
+	// Say is a line for the log about what the leader waits for.
 	Say struct{ Text string }
-	// Report tells what went wrong and is survived.
+	// Report is an error that the leader survives.
 	Report struct{ Err error }
 	// End ends the term.
 	End struct {
@@ -228,7 +229,7 @@ func (e *Ask) String() string {
 	return fmt.Sprintf("ask %s to %s for %s", whom, what, describe(e.Question.Workers))
 }
 
-// describe names workers; those that take nothing new are in brackets.
+// describe lists workers; those that take nothing new are in brackets.
 func describe(workers []strategy.Worker) string {
 	var names []string
 	for _, w := range workers {
@@ -265,12 +266,12 @@ func (e *Write) String() string {
 	return b.String()
 }
 
-// Changes counts what is granted and what is taken away.
+// Changes counts the grants and the revokes.
 func (e *Write) Changes() (grants, revokes int) {
 	return len(e.proposal.Grants), len(e.proposal.Revokes)
 }
 
-// Journal says who gets what and who has to let go of what, and why; nil where nobody does.
+// Journal returns who gets what, who has to let go of what, and why; nil if nothing moves.
 func (e *Write) Journal() *record.Journal {
 	grants, revokes := e.proposal.Grants, e.proposal.Revokes
 	if len(grants)+len(revokes) == 0 {

@@ -3,10 +3,10 @@
 
 package ledger
 
-// Happened is what has become of a partition.
+// Happened is a change of a partition.
 type Happened int
 
-// What can become of a partition.
+// The changes of a partition.
 const (
 	Revoked  Happened = iota // its holder is asked to let it go
 	LetGo                    // its holder has let it go
@@ -15,7 +15,7 @@ const (
 	Unlisted                 // it is listed no more, and nobody holds it
 )
 
-// Event is something that has become of a partition. Events are for measuring: nothing is decided because of them.
+// Event is a change of one partition. Events are for measuring: no decision depends on them.
 type Event struct {
 	Happened  Happened
 	Partition string
@@ -30,7 +30,7 @@ func (l *Ledger) happened(what Happened, p *part) {
 	l.events = append(l.events, e)
 }
 
-// Events calls with what has happened since it was last called, in order, and forgets it.
+// Events calls with each change since the last call, in order, and drops them.
 func (l *Ledger) Events(with func(Event)) {
 	for _, e := range l.events {
 		with(e)
@@ -39,8 +39,8 @@ func (l *Ledger) Events(with func(Event)) {
 	l.events = l.events[:0]
 }
 
-// Unowned counts the listed partitions that nobody holds.
+// Unowned returns the number of listed partitions without a holder.
 func (l *Ledger) Unowned() int { return l.unowned }
 
-// Releasing counts the partitions whose holders are asked to let them go and have not.
+// Releasing returns the number of partitions whose holders were asked to let them go and have not done so.
 func (l *Ledger) Releasing() int { return l.pending }

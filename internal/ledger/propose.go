@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// Propose says what may be written next; false when there is nothing to say. Until Stored is called, or a fact comes in, it
-// answers the same. What turns out to need no writing is looked at only once.
+// Propose returns what may be written next; false if there is nothing to write. It returns the same until Stored is called or a
+// fact comes in. It looks only once at a partition that turns out to need no write.
 func (l *Ledger) Propose() (Write, bool) {
 	if !l.Touched() {
 		return Write{}, false
@@ -44,15 +44,15 @@ func (l *Ledger) Propose() (Write, bool) {
 // Touched reports whether there may be something to write.
 func (l *Ledger) Touched() bool { return len(l.touchedParts) > 0 || len(l.touchedWorkers) > 0 }
 
-// mayGrant: nobody holds it, as far as is known and by no record that could not be read, it is listed, and its target is a member
-// whose session is alive. The target stays, unless all members leave.
+// mayGrant reports whether a partition may be granted: nobody holds it, as far as is known and by no record that could not be
+// read; it is listed; and its target is a member whose session is alive. The target stays, unless all members leave.
 func (l *Ledger) mayGrant(p *part, allLeave bool) bool {
 	return !p.forgotten && p.holder == nil && (l.unread == 0 || p.sure) && p.listed() && p.target != nil && p.target.member && p.target.alive() &&
 		(!p.target.leaving || allLeave)
 }
 
-// allLeave: each member that lives has announced that it leaves. A partition without an owner goes to one of them all the same. The
-// first member that stays ends the search.
+// allLeave reports whether each live member has announced that it leaves. A partition without an owner still goes to one of
+// them then. The search ends at the first member that stays.
 func (l *Ledger) allLeave() bool {
 	for _, w := range l.workers {
 		if w.member && w.alive() && !w.leaving {
@@ -62,8 +62,8 @@ func (l *Ledger) allLeave() bool {
 	return true
 }
 
-// mustRevoke: it is no more listed, or its record is not sure, or somebody else should have it and stays to take it, and its holder
-// can be told.
+// mustRevoke reports whether a partition must be taken away: it is no longer listed, or its record is not sure, or it has
+// another target, which stays; and its holder can be told.
 func (l *Ledger) mustRevoke(p *part) bool {
 	return !p.forgotten && p.holder.alive() && !p.releasing && (!p.listed() || !p.sure && p.holder.unread != nil || (p.target != nil && p.target != p.holder && !p.target.leaving))
 }
@@ -72,7 +72,7 @@ func sortEffects(e []Effect) {
 	slices.SortFunc(e, func(a, b Effect) int { return cmp.Compare(a.Partition, b.Partition) })
 }
 
-// addRecords writes down what each of the workers will have, as far as that is news.
+// addRecords adds what each of the workers will have, if that differs from what is stored.
 func (l *Ledger) addRecords(w *Write, concerned map[*worker]bool) {
 	granted, revoked := map[*worker][]Effect{}, map[string]bool{}
 	for _, g := range w.Grants {
@@ -99,7 +99,7 @@ func (l *Ledger) addRecords(w *Write, concerned map[*worker]bool) {
 	slices.Sort(w.Remove)
 }
 
-// addRecord adds the record of one worker to a write, or its removal, if that is news.
+// addRecord adds the record of one worker to a write, or its removal, if that differs from what is stored.
 func (l *Ledger) addRecord(w *Write, x *worker, grants []Effect, revoked map[string]bool) bool {
 	switch {
 	case !x.member && len(x.held) == 0 && x.unread == nil:
@@ -108,8 +108,8 @@ func (l *Ledger) addRecord(w *Write, x *worker, grants []Effect, revoked map[str
 		}
 		return x.stored
 	case !x.alive():
-		// What is stored names a session that has ended: it grants nothing, and it tells a next leader whose
-		// partitions these were.
+		// The stored record names a session that has ended. It grants nothing, and it tells the next leader who had these
+		// partitions.
 		if x.restate {
 			r := x.record
 			r.Term = l.term
@@ -150,13 +150,13 @@ func (l *Ledger) record(x *worker, version int64, grants []Effect, revoked map[s
 	return r
 }
 
-// same compares what two records say; when they were written does not count.
+// same compares the content of two records, without their versions.
 func same(a, b Record) bool {
 	return a.Session == b.Session && a.Unread == b.Unread && slices.Equal(a.Owned, b.Owned) && slices.Equal(a.Releasing, b.Releasing)
 }
 
-// Stored says that a proposed write is in the store. Facts that came in since the proposal stand: a session that ended
-// meanwhile holds nothing of what it was granted.
+// Stored notes that a proposed write is in the store. Facts that came in since the proposal stand: a session that ended
+// meanwhile holds nothing of what the write grants it.
 func (l *Ledger) Stored(w Write) {
 	l.version = max(l.version, w.Version)
 	l.touchedParts = slices.DeleteFunc(l.touchedParts, func(p *part) bool {
@@ -201,7 +201,7 @@ func (l *Ledger) storedRevoke(e Effect, version int64) {
 	l.pending++
 	l.waiting++
 	if p.holder.letGo(p) {
-		// The worker was faster than the store's answer to us.
+		// The worker's heartbeat came before the store's answer to us.
 		l.acknowledge(p)
 	}
 }
@@ -231,7 +231,7 @@ func (l *Ledger) untouch(p *part) {
 	}
 }
 
-// Restate has every record written again, whatever it says.
+// Restate makes the ledger write every record again, even without a change.
 func (l *Ledger) Restate() {
 	for _, w := range l.workers {
 		if w.stored {

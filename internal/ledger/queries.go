@@ -10,12 +10,12 @@ import (
 	"github.com/parti-go/parti/strategy"
 )
 
-// This file is what the leader asks the ledger. The answers change nothing of who has what: Late and LateUnread only remember what
-// they have told, and Fill numbers the workers.
+// This file has the questions that the leader asks the ledger. No answer changes who has what. Late and LateUnread remember
+// only what they have reported, and Fill numbers the workers.
 
-// Fill says, in the order of the source's list, who has each partition and where it is at home: indices of workers, or
-// strategy.None. A partition on its way belongs to the worker it is on its way to. What a session that ended has left behind
-// is still its worker's. Workers that are away keep what they have and are on nobody's way.
+// Fill returns, in the order of the source's list, who has each partition and where its home is: indices of workers, or
+// strategy.None. A partition on its way belongs to its next owner. The partitions of a session that has ended still belong to
+// its worker. Workers that are away keep what they have, and nothing is on its way to them.
 func (l *Ledger) Fill(workers []string, away map[string]bool, previous, home []int) {
 	for _, w := range l.workers {
 		w.index = strategy.None
@@ -44,14 +44,14 @@ func (l *Ledger) Fill(workers []string, away map[string]bool, previous, home []i
 	}
 }
 
-// Promised reports whether a worker should have partitions that it has neither now nor had until its session ended.
+// Promised reports whether partitions are meant for a worker that it neither has, nor had until its session ended.
 func (l *Ledger) Promised(id string) bool {
 	w := l.workers[id]
 	return w != nil && slices.ContainsFunc(w.targets, func(p *part) bool { return p.listed() && p.holder != w && p.last != w })
 }
 
-// Home is the worker that had the partition by the last plan in which that worker took part: for what a worker that is
-// gone has left behind it is still that worker, until Forget. "" if it is not known.
+// Home returns the worker that had the partition by the last plan in which that worker took part. So the partitions that a
+// departed worker has left behind still belong to it, until Forget. It returns "" if the home is not known.
 func (l *Ledger) Home(id string) string {
 	if p := l.parts[id]; p != nil && p.home != nil {
 		return p.home.id
@@ -59,11 +59,11 @@ func (l *Ledger) Home(id string) string {
 	return ""
 }
 
-// Waiting reports whether a let-go, or an acknowledgement of a worker whose record could not be read, is outstanding and
-// not late yet.
+// Waiting reports whether a release, or the acknowledgement of a worker whose record could not be read, is outstanding and not
+// late yet.
 func (l *Ledger) Waiting() bool { return l.waiting > 0 }
 
-// Late takes the let-goes asked for up to a version that are outstanding for late, and lists those that were not before,
+// Late marks the outstanding releases that were asked for up to a version as late, and returns those that were not late before,
 // sorted by partition.
 func (l *Ledger) Late(version int64) []Handoff {
 	var list []Handoff
@@ -83,8 +83,8 @@ func (l *Ledger) Late(version int64) []Handoff {
 	return list
 }
 
-// LateUnread takes every worker that was to acknowledge another record in place of one that could not be read for late, and
-// lists those that were not before, sorted.
+// LateUnread marks every worker as late that has to acknowledge another record in place of one that could not be read. It
+// returns those that were not late before, sorted.
 func (l *Ledger) LateUnread() []string {
 	var list []string
 	for id, w := range l.workers {
@@ -98,7 +98,7 @@ func (l *Ledger) LateUnread() []string {
 	return list
 }
 
-// Records lists the records that are stored, sorted by worker.
+// Records returns the stored records, sorted by worker.
 func (l *Ledger) Records() []Record {
 	var list []Record
 	for _, w := range l.workers {
@@ -129,7 +129,7 @@ func (l *Ledger) Unapplied(r Record) (granted []string, is bool) {
 	return granted, len(granted) > 0 || !releasing
 }
 
-// Pending lists what live sessions are asked to let go of and have not acknowledged, sorted by partition.
+// Pending returns the partitions that live sessions were asked to let go of and have not acknowledged, sorted by partition.
 func (l *Ledger) Pending() []Handoff {
 	var list []Handoff
 	for _, w := range l.workers {
@@ -143,7 +143,7 @@ func (l *Ledger) Pending() []Handoff {
 	return list
 }
 
-// Unread lists the workers whose records could not be read and who have not acknowledged another yet, sorted.
+// Unread returns the workers whose records could not be read and that have not acknowledged another one yet, sorted.
 func (l *Ledger) Unread() []string {
 	var list []string
 	for id, w := range l.workers {
@@ -155,7 +155,8 @@ func (l *Ledger) Unread() []string {
 	return list
 }
 
-// Doubtful lists the partitions that nobody is granted because a worker may hold them whose record could not be read, sorted.
+// Doubtful returns the partitions that are granted to nobody because a worker whose record could not be read may hold them,
+// sorted.
 func (l *Ledger) Doubtful() []string {
 	var list []string
 	for _, p := range l.order {
@@ -167,7 +168,7 @@ func (l *Ledger) Doubtful() []string {
 	return list
 }
 
-// Version is the highest version stored or restored.
+// Version returns the highest version that is stored or restored.
 func (l *Ledger) Version() int64 { return l.version }
 
 // Ended returns the highest session of a worker that is over; 0 for none.

@@ -5,7 +5,7 @@ package ledger
 
 import "fmt"
 
-// valid reports the first broken invariant.
+// valid returns the first invariant that is broken.
 func (l *Ledger) valid() error {
 	pending, waiting := 0, 0
 	for id, w := range l.workers {

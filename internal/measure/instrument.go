@@ -3,10 +3,10 @@
 
 package measure
 
-// Kind is what an instrument is.
+// Kind is the kind of an instrument.
 type Kind string
 
-// The kinds. An up-down counter of several workers may be added up, a gauge may not.
+// The kinds. The values of several workers may be added up for an up-down counter, but not for a gauge.
 const (
 	Counter       Kind = "counter"
 	UpDownCounter Kind = "up-down counter"
@@ -52,7 +52,7 @@ const (
 	attributeError = "error.type"
 )
 
-// Instruments lists them all. docs/metrics.md has the same table.
+// Instruments lists all instruments. docs/metrics.md has the same table.
 func Instruments() []Instrument {
 	return []Instrument{
 		{workerState, UpDownCounter, "{worker}", "Workers by state: 1 for the state in which the worker is, 0 for each other.", attributeState},
@@ -75,8 +75,8 @@ func Instruments() []Instrument {
 	}
 }
 
-// The boundaries of the histograms, in seconds but for the parts of a whole. Answers of a store take milliseconds, handoffs up
-// to minutes.
+// The boundaries of the histograms, in seconds except for the one of fractions. Answers of a store take milliseconds, handoffs
+// up to minutes.
 var (
 	parts   = []float64{.05, .1, .2, .3, .4, .5, .6, .7, .8, .9}
 	answers = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}

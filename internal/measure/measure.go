@@ -23,7 +23,7 @@ import (
 // Scope is the name of the instrumentation scope.
 const Scope = "github.com/parti-go/parti"
 
-// depth is how many measurements wait at most.
+// depth is the largest number of waiting measurements.
 const depth = 1024
 
 // Config is what a meter needs.
@@ -35,7 +35,7 @@ type Config struct {
 	Logger   *slog.Logger
 }
 
-// Reading is what the gauges show.
+// Reading holds the values of the gauges.
 type Reading struct {
 	State      string
 	Owned      int
@@ -48,7 +48,7 @@ type Reading struct {
 	Lead       *Lead         // what only a leader knows; nil for nothing
 }
 
-// Lead is how the group stands, as its leader knows.
+// Lead is the state of the group, as its leader knows it.
 type Lead struct {
 	Unowned int // listed partitions without an owner
 	Pending int // partitions that are to be let go
@@ -81,7 +81,7 @@ func Begin(cfg Config) *Meter {
 	return m
 }
 
-// Close hands over what waits, takes the gauges back, and waits for that until given up. It is called once.
+// Close passes on the waiting measurements, unregisters the gauges, and waits for that until given up. Call it once.
 func (m *Meter) Close(giveUp <-chan struct{}) {
 	if m == nil {
 		return
@@ -101,7 +101,7 @@ func (m *Meter) Heartbeat(took time.Duration, failure string) {
 	}
 }
 
-// Renewed measures how much of the trust in a heartbeat was left when the next one was acknowledged, as a part of the whole.
+// Renewed measures which fraction of the trust in a heartbeat was left when the next one was acknowledged.
 func (m *Meter) Renewed(left float64) {
 	if m.measures() {
 		m.do(func(i *instruments) { i.put(leaseSlack, left, "") })
@@ -129,14 +129,14 @@ func (m *Meter) Failed(sentinel string) {
 	}
 }
 
-// Moved measures what became of partitions.
+// Moved measures what happened to partitions.
 func (m *Meter) Moved(what Moved) {
 	if m.measures() {
 		m.do(func(i *instruments) { i.moved(what) })
 	}
 }
 
-// measures says whether anybody wants to know. It is asked before a measurement is made, which costs an allocation.
+// measures reports whether anything is measured. Callers ask before they make a measurement, which costs an allocation.
 func (m *Meter) measures() bool { return m != nil && !m.over.Load() }
 
 func (m *Meter) do(one func(*instruments)) {
@@ -169,7 +169,7 @@ func (m *Meter) run() {
 	}
 }
 
-// contain calls the provider. That it panics is said once.
+// contain calls the provider. It logs a panic once.
 func (m *Meter) contain(call func()) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -185,7 +185,7 @@ func (m *Meter) say(text string, args ...any) {
 	}
 }
 
-// observe shows the gauges to the provider, on its goroutine.
+// observe passes the gauges to the provider, on the provider's goroutine.
 func (m *Meter) observe(_ context.Context, o metric.Observer, i *instruments) error {
 	if m.over.Load() {
 		return nil

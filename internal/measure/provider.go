@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// instruments are those that the provider has made. One that it could not make measures nothing.
+// instruments are the instruments that the provider has made. An instrument that it could not make measures nothing.
 type instruments struct {
 	meter      *Meter
 	group      attribute.KeyValue
@@ -33,7 +33,7 @@ func newInstruments(m *Meter) *instruments {
 	return i
 }
 
-// make makes the instruments, and has the gauges read.
+// make makes the instruments, and registers the gauges.
 func (i *instruments) make(meter metric.Meter) {
 	var gauges []metric.Observable
 	for _, what := range Instruments() {
@@ -54,7 +54,7 @@ func (i *instruments) make(meter metric.Meter) {
 	i.taken = taken
 }
 
-// makeOne makes one instrument. It returns what the provider has to read; nil for what is told to it.
+// makeOne makes one instrument. It returns the instrument if the provider reads it, and nil if it is written to.
 func (i *instruments) makeOne(meter metric.Meter, what Instrument) (metric.Observable, error) {
 	unit, description := metric.WithUnit(what.Unit), metric.WithDescription(what.Description)
 	switch {
@@ -91,7 +91,7 @@ func (i *instruments) makeOne(meter metric.Meter, what Instrument) (metric.Obser
 	}
 }
 
-// end takes the gauges back.
+// end unregisters the gauges.
 func (i *instruments) end() {
 	if i.taken != nil {
 		i.meter.contain(func() {
@@ -102,8 +102,8 @@ func (i *instruments) end() {
 	}
 }
 
-// with is the group, and an error if there is one. A set of attributes costs more to make than to record, so each is kept: there
-// are no more than names of sentinels. It is asked for on the goroutine of the meter only.
+// with returns the attributes for the group, and for an error if there is one. A set of attributes costs more to make than to
+// record, so each is kept; there are no more of them than names of sentinels. Only the goroutine of the meter calls it.
 func (i *instruments) with(failure string) metric.MeasurementOption {
 	if known, is := i.sets[failure]; is {
 		return known

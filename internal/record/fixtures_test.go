@@ -41,11 +41,11 @@ type fixture struct {
 func fixtures() []fixture {
 	plan := record.Plan{
 		Term: 4, Version: 5, Phase: record.PhaseScaling, Lifecycle: record.PostColdStart, Members: []string{"worker-0", "worker-1"}, Partitions: 6,
-		Digest: "d1", SourceVersion: 7, Workers: "w1", Certificate: record.Certificate{Moves: 3, LeastMoves: 2, Imbalance: 1.5, LeastImbalance: 1.25},
+		Digest: "d1", Listed: "d2", SourceVersion: 7, Workers: "w1", Certificate: record.Certificate{Moves: 3, LeastMoves: 2, Imbalance: 1.5, LeastImbalance: 1.25},
 		Reads: record.FormatHolding, Strategy: "sticky", Damped: []record.Damped{{Worker: "worker-2", Until: at}},
 	}
 	heartbeat := record.Heartbeat{
-		Session: 9, Applied: record.Position{Term: 4, Version: 5}, Leaving: true, Starting: []string{"b"}, Cordoned: true, Failed: true, Capacity: 50,
+		Session: 9, Applied: record.Position{Term: 4, Version: 5}, Shown: 6, Leaving: true, Starting: []string{"b"}, Cordoned: true, Failed: true, Capacity: 50,
 		Labels: map[string]string{"zone": "a"}, Stuck: []string{"partition a is let go"}, Reads: record.FormatHolding,
 	}
 	holding := heartbeat

@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 )
 
-// Copy copies a directory so that the copy proves what the first one does. It is for tests in which a process is killed that
-// shares this one, and its locks, with others: only they can know that it is dead.
+// Copy copies a directory so that the copy proves the same as the original. It is for tests that kill a simulated process. That
+// process shares its real process, and so its locks, with others, so only the test can know that it is dead.
 func Copy(from, to string) error {
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		return err

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// remote names the file systems whose locks may outlive a process, may be lost while it lives, or are known to one of
-// several machines only. One that is not listed counts as local.
+// remote lists the file systems whose locks may outlive a process, may be lost while it lives, or are known to only one of
+// several machines. A file system that is not listed counts as local.
 var remote = map[uint32]string{
 	unix.NFS_SUPER_MAGIC:   "nfs",
 	unix.SMB_SUPER_MAGIC:   "smb",

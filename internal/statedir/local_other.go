@@ -7,7 +7,7 @@ package statedir
 
 import "errors"
 
-// local refuses what cannot be told apart.
+// local refuses every directory, because network file systems cannot be recognised here.
 func local(string) error {
 	return errors.New("on this operating system Parti cannot tell a local file system from a network file system")
 }

@@ -5,5 +5,5 @@
 
 package statedir
 
-// seal has nothing to name the lock file by.
+// seal returns nothing, because nothing here identifies the lock file.
 func seal(string) (string, error) { return "", nil }

@@ -12,9 +12,9 @@ import (
 	"syscall"
 )
 
-// seal names the lock file itself and the run of the operating system that knows of its lock. A directory that was copied,
-// or is mounted on another machine, has another one, and so has a lock file that somebody replaced. Where the run of the
-// operating system has no name (all but Linux), the lock file alone counts.
+// seal identifies the lock file, and the run of the operating system that knows its lock. A directory that was copied, or that
+// is mounted on another machine, has another seal, and so has a lock file that somebody has replaced. If the run of the
+// operating system has no name (everywhere but on Linux), only the lock file counts.
 func seal(lock string) (string, error) {
 	info, err := os.Stat(lock)
 	if err != nil {

@@ -42,17 +42,17 @@ const (
 	mostDead  = 16       // processes in a row that died before they had an ID
 )
 
-// State is what the file says.
+// State is the content of the file.
 type State struct {
 	Format int `json:"format"`
-	// Group names the buckets, and which incarnation of them.
+	// Group identifies the buckets, including their incarnation.
 	Group string `json:"group"`
-	// Worker is the ID that the process had last; "" before its first.
+	// Worker is the last ID of the process; "" before its first.
 	Worker string `json:"worker"`
-	// Seal names the lock under which this was written, see seal. Under another one the file proves nothing.
+	// Seal identifies the lock under which this was written, see seal. Under another lock the file proves nothing.
 	Seal string `json:"seal"`
-	// Holders begin the tokens of what was written to the store by the process, and by those before it whose entries it had
-	// not taken over yet. None where nothing is proved: the worker has left.
+	// Holders are the prefixes of the tokens that the process has written to the store, and of those of earlier processes whose
+	// entries it had not taken over yet. The list is empty if the file proves nothing, because the worker has left.
 	Holders []string `json:"holders"`
 }
 
@@ -71,8 +71,8 @@ type Dir struct {
 // New returns the directory of a path without touching it.
 func New(path string) *Dir { return &Dir{path: path} }
 
-// Lock creates the directory where it is missing and acquires its lock. It does not wait. Where the lock is held already it
-// does nothing. ignored says why the file there says nothing that can be relied on; nil where it does, or where there is none.
+// Lock creates the directory if it is missing, and acquires its lock. It does not wait. If the lock is held already, it does
+// nothing. ignored is the reason why the file there cannot be relied on; nil if it can, or if there is none.
 func (d *Dir) Lock() (ignored, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -136,7 +136,7 @@ func read(name string) (State, error) {
 	return s, nil
 }
 
-// check refuses what could name the entries of others.
+// check refuses content that could match entries of other processes.
 func (s State) check() error {
 	if s.Format != format {
 		return fmt.Errorf("its format is %d, allowed: %d", s.Format, format)
@@ -149,9 +149,9 @@ func (s State) check() error {
 	return nil
 }
 
-// Begin says that this process writes to a group under the name of a holder, before it writes anything. It returns the ID
-// that the process before had in that group, and the holders of processes that are dead. What the file says of another
-// group, or of another incarnation of its buckets, is forgotten.
+// Begin notes, before this process writes anything, that it writes to a group under the name of a holder. It returns the ID
+// that the previous process had in that group, and the holders of dead processes. It drops what the file says about another
+// group, or about another incarnation of its buckets.
 func (d *Dir) Begin(group, holder string) (worker string, dead []string, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -172,16 +172,16 @@ func (d *Dir) Begin(group, holder string) (worker string, dead []string, err err
 	return next.Worker, dead, d.write(next)
 }
 
-// Claimed says which ID this process has. What the dead ones had is taken over, or of no use any more.
+// Claimed notes the ID of this process. The entries of the dead processes are taken over by now, or of no use any more.
 func (d *Dir) Claimed(worker string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.write(State{Group: d.state.Group, Worker: worker, Holders: d.own})
 }
 
-// Close makes the file prove nothing and then releases the lock: this process may live on, and may still run what the
-// worker could not stop. The ID stays in the file. Where the file can neither be written nor removed the lock is kept
-// until the process ends, and the error says so.
+// Close makes the file prove nothing, and then releases the lock, because this process may live on and still run what the
+// worker could not stop. The ID stays in the file. If the file can neither be written nor removed, Close keeps the lock until
+// the process ends, and its error says so.
 func (d *Dir) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -199,7 +199,7 @@ func (d *Dir) Close() error {
 	return d.lock.Unlock()
 }
 
-// write replaces the file as a whole: a crash leaves the old one or the new one.
+// write replaces the file as a whole: after a crash there is the old one or the new one.
 func (d *Dir) write(s State) error {
 	switch {
 	case d.closed:
@@ -238,7 +238,7 @@ func replace(name string, text []byte) error {
 	return nil
 }
 
-// syncDirectory makes a rename last. Where a directory cannot be synced (Windows), the rename is as lasting as it gets.
+// syncDirectory makes a rename durable. On a system that cannot sync a directory (Windows) it does what is possible.
 func syncDirectory(path string) {
 	if f, err := os.Open(path); err == nil {
 		_ = f.Sync()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// decide looks at everything. Its order is: who may take part, what is urgent, what is optional, and when to look again.
+// decide considers everything, in this order: who may take part, what is urgent, what is optional, and when to look again.
 func (t *Topology) decide(now time.Time) Decision {
 	t.suspect(now)
 	t.endGathering(now)
@@ -37,8 +37,8 @@ func (t *Topology) decide(now time.Time) Decision {
 	return d
 }
 
-// suspect holds when so many members expire together that the store is the likelier culprit. Those about to expire count:
-// the first of a mass loss must not be acted on before the others have followed it.
+// suspect waits if so many members expire together that the store is the likelier cause. Members that are about to expire count
+// as well: the first of a mass loss must not be acted on before the others have followed.
 func (t *Topology) suspect(now time.Time) {
 	held := false
 	for _, a := range t.absent {
@@ -72,7 +72,7 @@ func (t *Topology) suspect(now time.Time) {
 	}
 }
 
-// endGathering ends a restart to which everyone is back. Whoever is new besides has a window of its own.
+// endGathering ends a restart if everyone is back. Workers that are new besides have a window of their own.
 func (t *Topology) endGathering(now time.Time) {
 	if t.gathering.kind != KindRestart || t.living()-t.expiring(now) != len(t.members) {
 		return
@@ -84,12 +84,13 @@ func (t *Topology) endGathering(now time.Time) {
 	}
 }
 
-// closes says that the gathering ends now: its time is over, or everyone who is expected is there.
+// closes reports whether the gathering ends now, because its time is over or everyone who is expected is there.
 func (t *Topology) closes(now time.Time) bool {
 	return t.gathering.kind != None && (!now.Before(t.gathering.closes) || t.complete(now))
 }
 
-// complete says that exactly as many workers live and stay as are expected, and that nobody is awaited whose heartbeat expired.
+// complete reports whether exactly the expected number of workers live and stay, and no worker is awaited whose heartbeat
+// expired.
 func (t *Topology) complete(now time.Time) bool {
 	if t.cfg.ExpectedWorkers == 0 || len(t.heard)-len(t.leaving) != t.cfg.ExpectedWorkers {
 		return false
@@ -102,8 +103,8 @@ func (t *Topology) complete(now time.Time) bool {
 	return true
 }
 
-// gathered is the decision of a group that begins. Once its window closes everyone takes part who lives; members that left
-// while it was open keep their place for as long as any that leave.
+// gathered returns the decision for a group that begins. When its window closes, every live worker takes part. Members that
+// left while it was open keep their place as long as any members that leave.
 func (t *Topology) gathered(now time.Time) Decision {
 	if !t.closes(now) {
 		return Decision{Phase: Scaling, Kind: t.gathering.kind, Wake: t.gathering.closes, Why: "window open"}
@@ -124,9 +125,9 @@ func (t *Topology) gathered(now time.Time) Decision {
 	return d
 }
 
-// urgent is the plan for what has no owner or must get another: it leaves out members whose deadline is over and those
-// that announced that they leave, and takes in newcomers that have waited for long enough, without moving anything to
-// them. It never delays and never hurries anybody else.
+// urgent returns the plan for partitions that have no owner, or need another one. It leaves out members whose deadline is over,
+// and those that have announced that they leave. It includes newcomers that have waited long enough, without moving anything to
+// them. It never delays and never hurries another worker.
 func (t *Topology) urgent(now time.Time) Decision {
 	d := Decision{Phase: Rebalancing, Act: t.sourced || t.resume}
 	d.orphans = d.Act
@@ -191,12 +192,12 @@ func (t *Topology) urgent(now time.Time) Decision {
 	return d
 }
 
-// mature says that a newcomer has lived until its window closed. One that is silent may have died before.
+// mature reports whether a newcomer has lived until its window closed. A silent one may have died before.
 func (t *Topology) mature(now time.Time, worker string, n newcomer) bool {
 	return !now.Before(n.due) && now.Sub(t.heard[worker]) <= 2*t.cfg.HeartbeatInterval
 }
 
-// same says that these are the members already.
+// same reports whether these already are the members.
 func (t *Topology) same(members []string) bool {
 	for _, m := range members {
 		if !t.members[m] {
@@ -206,13 +207,13 @@ func (t *Topology) same(members []string) bool {
 	return len(members) == len(t.members)
 }
 
-// optionalDue says that something may be moved now: a change has waited for its window, and the cooldown is over.
+// optionalDue reports whether partitions may be moved now: a change has waited for its window, and the cooldown is over.
 func (t *Topology) optionalDue(now time.Time) bool {
 	due := t.nextOptional(now)
 	return !due.IsZero() && !now.Before(due)
 }
 
-// nextOptional is when the next optional plan is due; zero for never.
+// nextOptional returns when the next optional plan is due; zero for never.
 func (t *Topology) nextOptional(now time.Time) (at time.Time) {
 	if t.gathering.kind != None {
 		return at // its end takes everything in
@@ -236,7 +237,7 @@ func (t *Topology) nextOptional(now time.Time) (at time.Time) {
 	return later(later(at, t.cooldown), t.postponed)
 }
 
-// rebalance makes of a plan that places nothing, or of none, one that may move what somebody holds.
+// rebalance turns no plan, or a plan that only places partitions, into one that may move partitions with an owner.
 func (t *Topology) rebalance(now time.Time, d Decision) Decision {
 	if len(d.Members) == 0 {
 		return d // nobody is there
@@ -251,7 +252,7 @@ func (t *Topology) rebalance(now time.Time, d Decision) Decision {
 	return d
 }
 
-// waiting is the decision to wait. A window shows as scaling; a member that is awaited because its heartbeat expired does
+// waiting returns the decision to wait. A window shows as scaling. A member that is awaited because its heartbeat expired does
 // not, and neither does a newcomer that is held back because it fails again and again.
 func (t *Topology) waiting(now time.Time) Decision {
 	var d Decision
@@ -285,8 +286,9 @@ func (t *Topology) waiting(now time.Time) Decision {
 	return d
 }
 
-// Explain says why something is decided at this moment: how many workers are live, how many the plan before had, and the names
-// of those that the decision is about. It looks at all of them, so it is for what is written and logged, not for every fact.
+// Explain returns the reason for a decision at this moment: the number of live workers, the number in the last plan, and the
+// names of the workers that the decision is about. It considers all of them, so it is for what is written and logged, not for
+// every fact.
 func (t *Topology) Explain(d Decision) string {
 	var lost, left, joined, leaving []string
 	for w, a := range t.absent {
@@ -314,7 +316,7 @@ func (t *Topology) Explain(d Decision) string {
 		named("lost", lost), named("left", left), named("new", joined), named("leaving", leaving))
 }
 
-// named lists the first few of the workers that a change is about. It is empty where there are none.
+// named lists the first few of the workers that a change is about; "" if there are none.
 func named(what string, workers []string) string {
 	const most = 5
 	if len(workers) == 0 {

@@ -12,15 +12,15 @@ import (
 // flapMemory is how long an expiry counts against a worker.
 const flapMemory = 10 * time.Minute
 
-// flaps are the times at which workers failed, by ID. A worker that crashes often comes back under another ID, because its
-// last one is still taken: so the first newcomer after an expiry counts as its successor and inherits the count. Where that
-// is a mistake, it costs an innocent newcomer a wait that is bounded and told.
+// flaps are the times at which workers failed, by ID. A worker that crashes often returns under another ID, because its last
+// one is still taken. So the first newcomer after an expiry counts as its successor, and inherits the count. If that is a
+// mistake, an innocent newcomer waits for a limited time, and the leader reports that.
 type flaps map[string][]time.Time
 
-// add books a failure.
+// add notes a failure.
 func (f flaps) add(now time.Time, worker string) { f[worker] = append(f.recent(now, worker), now) }
 
-// recent are the failures that still count.
+// recent returns the failures that still count.
 func (f flaps) recent(now time.Time, worker string) []time.Time {
 	return slices.DeleteFunc(slices.Clone(f[worker]), func(at time.Time) bool { return now.Sub(at) >= flapMemory })
 }
@@ -32,7 +32,7 @@ func (f flaps) inherit(heir, from string) {
 	}
 }
 
-// Failed says that a live worker begins anew after a failure of its own that the store did not show, a panic.
+// Failed notes that a live worker begins again after a failure that the store did not show, a panic.
 func (t *Topology) Failed(now time.Time, worker string) {
 	t.flaps.add(now, worker)
 	if n, is := t.newcomers[worker]; is && t.gathering.kind == None {
@@ -41,7 +41,7 @@ func (t *Topology) Failed(now time.Time, worker string) {
 	}
 }
 
-// welcome gives a newcomer the window that its joining opens. Workers that are started together share one.
+// welcome gives a newcomer the window that its joining opens. Workers that start together share one.
 func (t *Topology) welcome(now time.Time, worker string) {
 	n := newcomer{since: now}
 	if from, found := t.predecessor(now, worker); found {
@@ -67,8 +67,8 @@ func (t *Topology) welcome(now time.Time, worker string) {
 	t.newcomers[worker] = n
 }
 
-// HeldBack says until when the leader before gave a worker nothing because it failed again and again. Its clock is another,
-// so that is never longer than FlapBackoff.
+// HeldBack notes until when the previous leader gave a worker nothing because it failed again and again. That leader had
+// another clock, so the time is never longer than FlapBackoff.
 func (t *Topology) HeldBack(now time.Time, worker string, until time.Time) {
 	most := now.Add(t.cfg.FlapBackoff)
 	if until.After(most) {
@@ -80,7 +80,7 @@ func (t *Topology) HeldBack(now time.Time, worker string, until time.Time) {
 	}
 }
 
-// pause is how long a newcomer waits: the planned window, doubled with each failure after the first, up to FlapBackoff.
+// pause returns how long a newcomer waits: the planned window, doubled with each failure after the first, up to FlapBackoff.
 func (t *Topology) pause(now time.Time, worker string) time.Duration {
 	pause, most := t.cfg.PlannedScaleWindow, t.cfg.FlapBackoff
 	for range len(t.flaps.recent(now, worker)) - 1 {
@@ -92,7 +92,7 @@ func (t *Topology) pause(now time.Time, worker string) time.Duration {
 	return pause
 }
 
-// expired books an expiry. The first newcomer since the worker was last heard of is its successor.
+// expired notes an expiry. The first newcomer since the worker was last heard is its successor.
 func (t *Topology) expired(now time.Time, worker string, last time.Time) {
 	if t.cfg.FlapBackoff == 0 {
 		return
@@ -142,7 +142,7 @@ func (t *Topology) predecessor(now time.Time, worker string) (from string, found
 	return from, found
 }
 
-// succeeded says that somebody inherited that very failure.
+// succeeded reports whether a newcomer has inherited that very failure.
 func (t *Topology) succeeded(worker string, at time.Time) bool {
 	for w, times := range t.flaps {
 		if w != worker && slices.ContainsFunc(times, at.Equal) {
@@ -152,12 +152,12 @@ func (t *Topology) succeeded(worker string, at time.Time) bool {
 	return false
 }
 
-// damped says that a newcomer waits for longer than the planned window because it failed again and again.
+// damped reports whether a newcomer waits longer than the planned window because it failed again and again.
 func (t *Topology) damped(worker string, n newcomer) bool {
 	return t.cfg.FlapBackoff > 0 && n.due.After(n.since.Add(t.cfg.PlannedScaleWindow)) && len(t.flaps[worker]) > 1 && t.gathering.kind == None
 }
 
-// Damping is a newcomer that is held back because it, or whoever it succeeds, failed again and again.
+// Damping is a newcomer that is held back because it, or the worker that it succeeds, failed again and again.
 type Damping struct {
 	Worker   string
 	Until    time.Time

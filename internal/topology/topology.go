@@ -31,7 +31,7 @@ type Config struct {
 	ExpectedWorkers       int           // 0 for unknown
 }
 
-// Phase is what the group is told.
+// Phase is the phase of the group, as the plan announces it.
 type Phase int
 
 // The phases.
@@ -45,7 +45,7 @@ const (
 // String names the phase.
 func (p Phase) String() string { return [...]string{"idle", "scaling", "rebalancing", "emergency"}[p] }
 
-// Kind is why something happens.
+// Kind is the reason for a decision.
 type Kind int
 
 // The kinds.
@@ -69,7 +69,7 @@ func (k Kind) String() string {
 	}[k]
 }
 
-// Decision is what follows at a moment.
+// Decision is what to do at a moment.
 type Decision struct {
 	Phase   Phase
 	Kind    Kind
@@ -120,7 +120,7 @@ type Topology struct {
 	last    Decision
 }
 
-// absence is a member that is not there, and how long it keeps its place.
+// absence is a member that is not there, with the time until which it keeps its place.
 type absence struct {
 	since time.Time
 	due   time.Time
@@ -128,7 +128,7 @@ type absence struct {
 	held  bool // it belongs to a mass loss
 }
 
-// newcomer is a live worker that is not planned for.
+// newcomer is a live worker that is in no plan yet.
 type newcomer struct {
 	since time.Time
 	due   time.Time // of its admission
@@ -142,9 +142,9 @@ type window struct {
 	closes time.Time
 }
 
-// New returns the state of a leader that has seen nothing yet. joined is when the leader itself joined the group: a
-// cold-start window counts from there, so that a change of leader in the middle of one does not begin it anew. members
-// are those of the last plan; planned says whether there is one.
+// New returns the state of a leader that has seen nothing yet. joined is when the leader itself joined the group. A cold-start
+// window counts from there, so that a change of leader in the middle of it does not restart it. members are those of the last
+// plan; planned says whether there is one.
 func New(cfg Config, joined time.Time, members []string, planned bool) *Topology {
 	t := &Topology{
 		cfg: cfg, joined: joined, planned: planned, members: map[string]bool{}, heard: map[string]time.Time{}, leaving: map[string]bool{},
@@ -158,7 +158,7 @@ func New(cfg Config, joined time.Time, members []string, planned bool) *Topology
 	return t
 }
 
-// Seen says that a heartbeat of the worker arrived. A worker that is neither a member nor known is a newcomer.
+// Seen notes that a heartbeat of the worker arrived. A worker that is neither a member nor known is a newcomer.
 func (t *Topology) Seen(now time.Time, worker string) {
 	_, alive := t.heard[worker]
 	t.heard[worker] = now
@@ -175,14 +175,14 @@ func (t *Topology) Seen(now time.Time, worker string) {
 	}
 }
 
-// Aged says how long ago a live worker was last heard of, where the leader found its heartbeat instead of receiving it.
+// Aged notes how long ago a live worker was last heard, if the leader found its heartbeat instead of receiving it.
 func (t *Topology) Aged(now time.Time, worker string, age time.Duration) {
 	if _, alive := t.heard[worker]; alive {
 		t.heard[worker], t.changed = now.Add(-age), true
 	}
 }
 
-// Left says that the worker deleted its heartbeat, ago before now. A member that announced it will not come back.
+// Left notes that the worker deleted its heartbeat, ago before now. A member that announced that will not come back.
 func (t *Topology) Left(now time.Time, worker string, ago time.Duration) {
 	since := now.Add(-ago)
 	due := since.Add(t.cfg.PlannedScaleWindow)
@@ -192,7 +192,7 @@ func (t *Topology) Left(now time.Time, worker string, ago time.Duration) {
 	t.gone(worker, absence{since: since, due: due, clean: true})
 }
 
-// Lost says that the worker's heartbeat expired, or is gone. That counts against its ID, see [Topology.Dampings].
+// Lost notes that the worker's heartbeat expired, or is gone. That counts against its ID, see [Topology.Dampings].
 func (t *Topology) Lost(now time.Time, worker string) {
 	if last, alive := t.heard[worker]; alive {
 		delete(t.newcomers, worker)
@@ -208,7 +208,7 @@ func (t *Topology) Lost(now time.Time, worker string) {
 	t.gone(worker, a)
 }
 
-// gone books an absence, unless the worker is absent already or no member.
+// gone notes an absence, unless the worker is absent already or is not a member.
 func (t *Topology) gone(worker string, a absence) {
 	t.changed = true
 	delete(t.heard, worker)
@@ -219,8 +219,8 @@ func (t *Topology) gone(worker string, a absence) {
 	}
 }
 
-// Leaving says that a live worker announced that it leaves and will not come back, or that it takes that back. One that
-// stays after it was planned without is a newcomer.
+// Leaving notes that a live worker announced that it leaves and will not come back, or that it takes that back. A worker that
+// stays after a plan without it is a newcomer.
 func (t *Topology) Leaving(now time.Time, worker string, leaves bool) {
 	if t.leaving[worker] == leaves {
 		return
@@ -237,17 +237,17 @@ func (t *Topology) Leaving(now time.Time, worker string, leaves bool) {
 	}
 }
 
-// Replaced says that a member lives in a session that the last plan does not know. Before Begin it tells a leader that
-// more sessions have ended than workers are missing: the store was away, and those who are missing are on their way.
+// Replaced notes that a member lives in a session that the last plan does not know. Before Begin, this tells a leader that more
+// sessions have ended than workers are missing: the store was away, and the missing workers are on their way.
 func (t *Topology) Replaced(worker string) {
 	if t.members[worker] {
 		t.replaced++
 	}
 }
 
-// Begin says that everything an earlier leader left is known. Members of whom nothing is known are lost. wentOn says that
-// this leader's own session is one that the last plan knows: then what is missing went while the leader was there, and
-// that is never a restart of the group.
+// Begin notes that everything from earlier leaders is known. A member without any news is lost. wentOn says that the last plan
+// knows this leader's own session. Then the missing members went while the leader was there, which is never a restart of the
+// group.
 func (t *Topology) Begin(now time.Time, wentOn bool) {
 	wentOn = wentOn || !now.Before(t.joined.Add(t.cfg.ColdStartWindow))
 	for m := range t.members {
@@ -273,7 +273,7 @@ func (t *Topology) Begin(now time.Time, wentOn bool) {
 	t.began, t.changed = true, true
 }
 
-// gather opens the window of a group that begins. Everyone who is absent or new is acted on when it closes.
+// gather opens the window of a group that begins. When it closes, the topology acts on every absent and every new worker.
 func (t *Topology) gather(kind Kind) {
 	t.gathering = window{kind: kind, opened: t.joined, closes: t.joined.Add(t.cfg.ColdStartWindow)}
 	for m, a := range t.absent {
@@ -297,7 +297,7 @@ func (t *Topology) await(until time.Time, which func(absence) bool) {
 	}
 }
 
-// expiring counts the members whose heartbeat is older than it can get: they are about to be lost.
+// expiring counts the members whose heartbeat is older than HeartbeatTTL, so that they are about to be lost.
 func (t *Topology) expiring(now time.Time) int {
 	n := 0
 	for m := range t.members {
@@ -308,7 +308,7 @@ func (t *Topology) expiring(now time.Time) int {
 	return n
 }
 
-// massLoss is how many members may go at once before the store is suspected.
+// massLoss returns how many members may go at once before the store is suspected.
 func (t *Topology) massLoss() float64 { return max(2, t.cfg.MassLossRatio*float64(len(t.members))) }
 
 // living counts the members that live.
@@ -322,8 +322,8 @@ func (t *Topology) living() int {
 	return n
 }
 
-// PartitionsChanged says that the source lists different partitions (Partitions) or different weights (Weights) than
-// were planned for, or neither (None).
+// PartitionsChanged notes that the source lists different partitions (Partitions) or different weights (Weights) than were
+// planned for, or neither (None).
 func (t *Topology) PartitionsChanged(now time.Time, k Kind) {
 	t.changed = true
 	switch {
@@ -336,11 +336,11 @@ func (t *Topology) PartitionsChanged(now time.Time, k Kind) {
 	}
 }
 
-// MembersAltered says that the members describe themselves differently than when the last plan was made (another
-// capacity, other labels, cordoned or not any more), or as then again.
+// MembersAltered notes whether the members describe themselves differently than in the last plan: another capacity, other
+// labels, cordoned or not any more.
 func (t *Topology) MembersAltered(now time.Time, altered bool) { t.optional(now, &t.altered, altered) }
 
-// Uneven says that the strategy would move something that the last plan left where it is, or that it would not.
+// Uneven notes whether the strategy would move partitions that the last plan left where they are.
 func (t *Topology) Uneven(now time.Time, uneven bool) { t.optional(now, &t.uneven, uneven) }
 
 func (t *Topology) optional(now time.Time, due *time.Time, is bool) {
@@ -352,13 +352,13 @@ func (t *Topology) optional(now time.Time, due *time.Time, is bool) {
 	}
 }
 
-// Altered reports whether members describe themselves differently than when the last plan was made.
+// Altered reports whether members describe themselves differently than in the last plan.
 func (t *Topology) Altered() bool { return !t.altered.IsZero() }
 
-// Unplanned says that some partitions have no owner, and that nobody is awaited to whom they belong.
+// Unplanned notes that some partitions have no owner, and that no worker is awaited for them.
 func (t *Topology) Unplanned() { t.resume, t.changed = true, true }
 
-// Planned says that the plan which a decision asked for is made.
+// Planned notes that the plan which a decision asked for is made.
 func (t *Topology) Planned(now time.Time, d Decision) {
 	t.changed, t.planned = true, true
 	t.kind, t.active, t.sourced, t.resume = d.Kind, Rebalancing, false, false
@@ -404,14 +404,14 @@ func (t *Topology) setMembers(members []string) (admitted bool) {
 	return admitted
 }
 
-// Settled says that nothing of the plan is outstanding any more.
+// Settled notes that nothing of the plan is outstanding any more.
 func (t *Topology) Settled() {
 	if t.active != Idle {
 		t.active, t.changed = Idle, true
 	}
 }
 
-// Decide says what follows now. As long as nothing has changed and the time to wake has not come it costs nothing.
+// Decide returns what to do now. It costs nothing as long as nothing has changed and the time to wake has not come.
 func (t *Topology) Decide(now time.Time) Decision {
 	if !t.began {
 		return Decision{}
@@ -422,7 +422,7 @@ func (t *Topology) Decide(now time.Time) Decision {
 	return t.last
 }
 
-// Valid reports the first broken invariant.
+// Valid returns the first invariant that is broken.
 func (t *Topology) Valid() error {
 	for m, a := range t.absent {
 		if _, alive := t.heard[m]; alive || !t.members[m] || a.due.IsZero() {
@@ -463,10 +463,10 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// Stale says that Decide would look at everything again: something has changed, or it is time.
+// Stale reports whether Decide would consider everything again, because something has changed or it is time.
 func (t *Topology) Stale(now time.Time) bool {
 	return t.began && (t.changed || !t.last.Wake.IsZero() && !now.Before(t.last.Wake))
 }
 
-// Postpone puts off what is optional, because the strategy cannot be asked before.
+// Postpone delays optional changes, because the strategy cannot be asked earlier.
 func (t *Topology) Postpone(until time.Time) { t.postponed, t.changed = until, true }

@@ -257,7 +257,7 @@ func (d *decoder) fault(f fault) (was, err error) {
 	for _, name := range f.Is {
 		is, known := sentinels[name]
 		if !known {
-			return nil, fmt.Errorf("an error that wraps %q, which is unknown here", name)
+			return nil, fmt.Errorf("an error that wraps %q, which this release does not know", name)
 		}
 		if name == f.Same {
 			return is, nil

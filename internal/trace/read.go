@@ -14,7 +14,7 @@ import (
 
 var (
 	// ErrFormat says that a file is no trace, or one of a format that this release does not read.
-	ErrFormat = errors.New("not a trace that can be read here")
+	ErrFormat = errors.New("not a trace that this release can read")
 	// ErrIncomplete says that a file ends before its trace does.
 	ErrIncomplete = errors.New("the trace is not complete")
 )
@@ -71,7 +71,7 @@ func Read(r io.Reader) (*Trace, error) {
 		return nil, fmt.Errorf("%w: line 1 is not the beginning of a trace, allowed: a file that a Recorder has written", ErrFormat)
 	}
 	if h.Trace != Format {
-		return nil, fmt.Errorf("%w: it has format %d, allowed: %d; it was recorded by version %s, whose parti reads it", ErrFormat, h.Trace, Format, h.Version)
+		return nil, fmt.Errorf("%w: it has format %d, allowed: %d; version %s recorded it, and the parti command of that version can read it", ErrFormat, h.Trace, Format, h.Version)
 	}
 	t := &Trace{Version: h.Version, Written: h.Written, Dropped: h.Dropped}
 	for n := 2; ; n++ {
@@ -80,7 +80,7 @@ func Read(r io.Reader) (*Trace, error) {
 			return nil, fmt.Errorf("read line %d of a trace: %w", n, err)
 		}
 		if len(text) == 0 {
-			return t, fmt.Errorf("%w: it ends after line %d%s, and its last line is not there", ErrIncomplete, n-1, t.where())
+			return t, fmt.Errorf("%w: it ends after line %d%s, and its last line is missing", ErrIncomplete, n-1, t.where())
 		}
 		var l line
 		if err := json.Unmarshal(text, &l); err != nil {

@@ -73,7 +73,7 @@ func (r *replay) start() bool {
 	s := Moment{At: r.at(b), Life: b.Life, Kind: b.Begins, Fact: "begins"}
 	k, known := kinds[b.Begins]
 	if !known {
-		s.Differs = fmt.Sprintf("a value of kind %q is not known here", b.Begins)
+		s.Differs = fmt.Sprintf("this release does not know values of kind %q", b.Begins)
 		r.steps = append(r.steps, s)
 		return false
 	}
@@ -82,12 +82,12 @@ func (r *replay) start() bool {
 		s.Fact = "goes on"
 		r.machine = k.empty()
 		if err := (&decoder{epoch: r.epoch}).state(b.State, reflect.ValueOf(r.machine.value()).Elem()); err != nil {
-			s.Differs = fmt.Sprintf("the state cannot be read here: %v", err)
+			s.Differs = fmt.Sprintf("this release cannot read the state: %v", err)
 		}
 	} else {
 		cfg := reflect.New(reflect.TypeOf(k.config).Elem())
 		if err := (&decoder{epoch: r.epoch}).value(b.Config, cfg.Elem()); err != nil {
-			s.Differs = fmt.Sprintf("what it was made with cannot be read here: %v", err)
+			s.Differs = fmt.Sprintf("this release cannot read what the value was made with: %v", err)
 		} else {
 			s.Told = describe(cfg.Elem())
 			var panicked string
@@ -96,7 +96,7 @@ func (r *replay) start() bool {
 				return did
 			})
 			if s.compare(b); panicked != "" {
-				s.Differs = "it panics here: " + panicked
+				s.Differs = "this release panics: " + panicked
 			}
 		}
 	}
@@ -109,13 +109,13 @@ func (r *replay) step(l line) bool {
 	s := Moment{At: r.at(l), Life: l.Life, Kind: r.begin.Begins, Fact: l.Fact}
 	of, known := r.kind.facts[l.Fact]
 	if !known {
-		s.Differs = fmt.Sprintf("a fact %q is not known here", l.Fact)
+		s.Differs = fmt.Sprintf("this release does not know the fact %q", l.Fact)
 		r.steps = append(r.steps, s)
 		return false
 	}
 	fact := reflect.New(of)
 	if err := (&decoder{epoch: r.epoch, lists: r.list}).value(l.Is, fact.Elem()); err != nil {
-		s.Differs = fmt.Sprintf("the fact cannot be read here: %v", err)
+		s.Differs = fmt.Sprintf("this release cannot read the fact: %v", err)
 		r.steps = append(r.steps, s)
 		return false
 	}
@@ -124,9 +124,9 @@ func (r *replay) step(l line) bool {
 	s.Did, panicked = contained(func() []string { return r.machine.step(s.At, fact.Interface()) })
 	switch {
 	case l.Panicked && panicked == "":
-		s.Differs = "it panicked when it was recorded, and does not here"
+		s.Differs = "it panicked when it was recorded, and this release does not"
 	case !l.Panicked && panicked != "":
-		s.Differs = "it panics here: " + panicked
+		s.Differs = "this release panics: " + panicked
 	case panicked != "":
 		s.Did = []string{"panic: " + panicked}
 	default:
@@ -143,7 +143,7 @@ func (s *Moment) compare(l line) {
 		same = sum(s.Did) == l.Sum
 	}
 	if !same {
-		s.Differs, s.Recorded = "something else was done when it was recorded", l.Did
+		s.Differs, s.Recorded = "it did something else when it was recorded", l.Did
 	}
 }
 

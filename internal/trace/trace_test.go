@@ -265,7 +265,7 @@ func TestWhatAValuePanicsOverIsReplayed(t *testing.T) {
 	_, moments := opened(t, written(t, r))
 	last := moments[len(moments)-1]
 	require.Equal(t, "LookedUp", last.Fact)
-	require.Equal(t, "it panicked when it was recorded, and does not here", last.Differs)
+	require.Equal(t, "it panicked when it was recorded, and this release does not", last.Differs)
 }
 
 type panics struct {
@@ -298,7 +298,7 @@ func TestAFullRecorderKeepsWhatCanBeReplayed(t *testing.T) {
 
 	other := bytes.Replace(file, []byte(`"state":{"`), []byte(`"state":{"of another release":1,"`), 1)
 	_, moments = opened(t, other)
-	require.Equal(t, "the state cannot be read here: leader.Leader has no of another release here", differing(moments).Differs)
+	require.Equal(t, "this release cannot read the state: leader.Leader has no of another release here", differing(moments).Differs)
 	require.Greater(t, len(moments), 50, "the other parts are replayed")
 }
 
@@ -401,7 +401,7 @@ func TestAFileThatIsNoTraceOfThisFormatIsRefused(t *testing.T) {
 	file := string(written(t, r))
 	_, err := Read(strings.NewReader(strings.Replace(file, `{"trace":1,"version":"`, `{"trace":7,"version":"v9-`, 1)))
 	require.ErrorIs(t, err, ErrFormat)
-	require.ErrorContains(t, err, "it has format 7, allowed: 1; it was recorded by version v9-")
+	require.ErrorContains(t, err, "it has format 7, allowed: 1; version v9-")
 	for _, none := range []string{"", "{}", "hello\n", `{"life":1}` + "\n"} {
 		_, err = Read(strings.NewReader(none))
 		require.ErrorIs(t, err, ErrFormat, none)
@@ -435,7 +435,7 @@ func TestWhatIsUnknownHereIsSaid(t *testing.T) {
 		_, moments := opened(t, []byte(strings.Replace(file, was, is, 1)))
 		m := differing(moments)
 		require.NotNil(t, m, is)
-		require.Contains(t, m.Differs, "here", is)
+		require.Contains(t, m.Differs, "this release ", is)
 		require.Equal(t, uint64(2), moments[len(moments)-1].Life, is)
 	}
 }
