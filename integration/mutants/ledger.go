@@ -99,6 +99,13 @@ var held = []mutant{
 		new:  `max(last, w.applied)`,
 	},
 	{
+		name: "written-into-an-emptied-store", breaks: "Where a leader wrote into an emptied store, its plan hides from the next leader that records are gone.",
+		file:   "internal/ledger/ledger.go",
+		old:    ` || w.member && w.unread == nil && w.applied > w.recorded()`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
 		name: "heartbeats-taken-for-complete", breaks: "After the store was emptied, only workers whose last heartbeat names a shown version let go first.",
 		file: "internal/ledger/ledger.go",
 		old: `		default:

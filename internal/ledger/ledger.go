@@ -159,25 +159,30 @@ func (l *Ledger) Unreadable(id string) {
 }
 
 // Forgotten says up to which version the store knows everything, when all live sessions have been seen. Where one of them was shown
-// more, somebody emptied the store, or put an older copy in its place. Then that one holds what no record names any more, and what its
+// more, somebody emptied the store, or put an older copy in its place. The same is true where a member has applied more than its
+// record says: then the leader before wrote into the emptied store. Such a session holds what no record names any more, and what its
 // record names it may have let go since, for another such session. So it is asked to let go of that. Any other session may have been
 // granted something since its last heartbeat, beside what its record names. Versions go on above everything that they were shown, and
 // above the given one.
 func (l *Ledger) Forgotten(newest, above int64) {
-	last := newest
-	for _, w := range l.workers {
-		if w.alive() {
-			last = max(last, w.applied, w.shown)
+	last, lost := newest, map[string]bool{}
+	for id, w := range l.workers {
+		if !w.alive() {
+			continue
+		}
+		last = max(last, w.applied, w.shown)
+		if max(w.applied, w.shown) > newest || w.member && w.unread == nil && w.applied > w.recorded() {
+			lost[id] = true
 		}
 	}
-	if last == newest {
+	if len(lost) == 0 {
 		return
 	}
 	l.version = max(l.version, last, above) // what they are asked to acknowledge is newer than anything they have
 	for id, w := range l.workers {
 		switch {
 		case !w.alive():
-		case max(w.applied, w.shown) > newest:
+		case lost[id]:
 			l.Unreadable(id)
 		default:
 			l.suspect(w, &unread{})
@@ -187,6 +192,14 @@ func (l *Ledger) Forgotten(newest, above int64) {
 	for _, p := range l.parts {
 		p.sure = p.sure && p.holder != nil // the session that had it since may have let it go as well
 	}
+}
+
+// recorded returns the version of the stored record of this session; 0 for none.
+func (w *worker) recorded() int64 {
+	if w.record.Session != w.number {
+		return 0
+	}
+	return w.record.Version
 }
 
 func (l *Ledger) suspect(w *worker, u *unread) {

@@ -31,9 +31,10 @@ func (f *Fleet) within(d time.Duration, of time.Time) bool { return !of.IsZero()
 // of before may hold once more, and a deletion that was meant for one entry can end another.
 func (f *Fleet) doubled() bool { return f.within(f.cfg.Member.OperationTimeout, f.excuses.restored) }
 
-// renumbered says that claims are of lower revisions than before, from which sessions have their numbers.
+// renumbered says that claims are of lower revisions than before, from which sessions have their numbers. The last claim of before may
+// be a write that was under way, and is followed by another when it expires.
 func (f *Fleet) renumbered() bool {
-	ttl := f.cfg.Member.WorkerIDTTL
+	ttl := f.cfg.Member.OperationTimeout + f.cfg.Member.WorkerIDTTL
 	return f.within(ttl, f.excuses.restored) || f.within(ttl, f.excuses.emptied[store.StableIDs])
 }
 
@@ -46,4 +47,9 @@ func (f *Fleet) upheld(w *Worker) bool {
 	}
 	beats, claims := f.cfg.Member.HeartbeatTTL, f.cfg.Member.WorkerIDTTL
 	return before(f.excuses.restored, claims) || before(f.excuses.emptied[store.Heartbeats], beats) || before(f.excuses.emptied[store.StableIDs], claims)
+}
+
+// late says that a write that was under way when a bucket was emptied may still be stored: no marker stands in its way any more.
+func (f *Fleet) late(b store.Bucket) bool {
+	return f.within(f.cfg.Member.OperationTimeout, f.excuses.emptied[b])
 }

@@ -4,6 +4,7 @@
 package sim
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -36,10 +37,11 @@ func TestTheJudgeExcusesARestoreForAWhile(t *testing.T) {
 				f.judge.stored(e)
 			}
 			f.judge.forget()
+			clear(f.judge.records) // the second time these are first records
 			switch {
 			case later:
 			case name == "I5: ":
-				f.Run(Begin.Add(f.cfg.Member.WorkerIDTTL)) // numbers of sessions are revisions of claims
+				f.Run(Begin.Add(f.cfg.Member.OperationTimeout + f.cfg.Member.WorkerIDTTL)) // see renumbered
 			default:
 				f.Run(Begin.Add(f.cfg.Member.OperationTimeout))
 			}
@@ -64,4 +66,22 @@ func TestTheJudgeExcusesASessionThatMayNotKnow(t *testing.T) {
 		require.Len(t, f.Broken, 1, bucket)
 		require.Contains(t, f.Broken[0], "I5: ")
 	}
+}
+
+// TestTheJudgeExcusesAWriteThatWasUnderWayWhenItsBucketWasEmptied: for as long as it can be under way.
+func TestTheJudgeExcusesAWriteThatWasUnderWayWhenItsBucketWasEmptied(t *testing.T) {
+	f := healthy(t, 2, 4)
+	w := f.Workers[0]
+	f.excuses.emptied[store.StableIDs] = f.Now()
+	for p := range w.Owned {
+		delete(w.Owned, p)
+	}
+	f.judge.ended(w, &member.End{})
+	for _, b := range f.Broken {
+		require.NotContains(t, b, "stable ID", b)
+	}
+	f.Broken = nil
+	f.Run(f.Now().Add(f.cfg.Member.OperationTimeout))
+	f.judge.ended(w, &member.End{})
+	require.Contains(t, strings.Join(f.Broken, " "), "in the stable ID bucket")
 }
