@@ -93,11 +93,13 @@ func TestALeaderThatDiesInAnEmergency(t *testing.T) {
 		f := fleet.New(t, s, 60, fleet.SlowHandler(time.Second))
 		f.Begin(6)
 		f.Rest()
-		f.Followers()[0].Crash()
-		f.Wait(heartbeatTTL+time.Second, "emergency", func() bool {
+		version := func() int64 {
 			plans := f.Checker.Plans()
-			return plans[len(plans)-1].Version == 2
-		})
+			return plans[len(plans)-1].Version
+		}
+		first := version()
+		f.Followers()[0].Crash()
+		f.Wait(heartbeatTTL+time.Second, "emergency", func() bool { return version() == first+1 })
 		f.Leader().Crash()
 		f.Settle(heartbeatTTL + window + 15*time.Second)
 	})

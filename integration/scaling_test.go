@@ -24,7 +24,7 @@ func TestEightWorkersStartedInTheSameInstantAllStart(t *testing.T) {
 		f.Settle(time.Second)
 		first := f.Checker.FirstHeartbeat()
 		require.LessOrEqual(t, time.Since(first), coldStart+500*time.Millisecond)
-		require.Equal(t, []int64{1}, f.Checker.Versions())
+		require.Len(t, f.Checker.Versions(), 1)
 	})
 }
 

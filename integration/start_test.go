@@ -37,8 +37,9 @@ func TestAColdStartOfThreeWorkersMakesOnePlan(t *testing.T) {
 		f.Begin(3)
 		require.GreaterOrEqual(t, time.Since(began), 30*time.Second)
 		require.LessOrEqual(t, time.Since(began), 30*time.Second+500*time.Millisecond)
+		require.Len(t, f.Checker.Versions(), 1)
 		for _, p := range f.Live() {
-			require.Equal(t, int64(1), p.Manager.Assignment().Version)
+			require.Equal(t, f.Checker.Versions()[0], p.Manager.Assignment().Version)
 			require.NotEmpty(t, p.Running())
 		}
 	})
