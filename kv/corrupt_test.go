@@ -103,17 +103,25 @@ func TestAnAssignmentBucketThatIsEmptiedIsRolledBack(t *testing.T) {
 	}
 }
 
-// TestAHeartbeatThatIsNoRecordIsWrittenOver: it has no end to wait for.
+// TestAHeartbeatThatIsNoRecordIsWrittenOver: it has no end to wait for, or one that is too far away.
 func TestAHeartbeatThatIsNoRecordIsWrittenOver(t *testing.T) {
-	withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
-		scrawl(t, s, store.Heartbeats, "worker-0", "garbage")
-		time.Sleep(s.TTL(store.Heartbeats))
-		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-0", record.Heartbeat{Session: 2}, func(e store.Entry) bool {
-			_, err := record.DecodeHeartbeat(e.Value)
-			return err != nil
+	for _, lifetime := range []string{"", "never", "1h"} {
+		withStore(t, func(t *testing.T, _ *bubble.Server, s *Store) {
+			m := nats.NewMsg(s.subject(store.Heartbeats, "worker-0"))
+			m.Data = []byte("garbage")
+			if lifetime != "" {
+				m.Header.Set(jetstream.MsgTTLHeader, lifetime)
+			}
+			_, err := s.js.PublishMsg(t.Context(), m)
+			require.NoError(t, err)
+			time.Sleep(s.TTL(store.Heartbeats))
+			_, err = s.Acquire(t.Context(), store.Heartbeats, "worker-0", record.Heartbeat{Session: 2}, func(e store.Entry) bool {
+				_, err := record.DecodeHeartbeat(e.Value)
+				return err != nil
+			})
+			require.NoError(t, err, "lifetime %q", lifetime)
 		})
-		require.NoError(t, err)
-	})
+	}
 }
 
 // TestACopyOfALeaseThatHasNoLifetimeHoldsNothingForGood: somebody puts back what a worker had written. It would never expire.

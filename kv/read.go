@@ -113,6 +113,7 @@ func notDone(err error) error { return fmt.Errorf("%w: %w", ErrNotDone, plain(er
 // entry decodes a message of a bucket's stream.
 func (s *Store) entry(b store.Bucket, subject string, sequence uint64, at time.Time, header nats.Header, data []byte) store.Entry {
 	e := store.Entry{Bucket: b, Key: s.key(b, subject), Revision: sequence, Created: at}
+	lifetime := lifetime(header)
 	switch {
 	case header.Get("KV-Operation") != "":
 		e.Kind = store.Deleted
@@ -120,13 +121,23 @@ func (s *Store) entry(b store.Bucket, subject string, sequence uint64, at time.T
 		e.Kind = store.Expired
 	case header.Get(jetstream.MarkerReasonHeader) != "":
 		e.Kind = store.Deleted
-	case b == store.Election && (corruptLease(data) || header.Get(jetstream.MsgTTLHeader) == ""):
+	case b == store.Election && (corruptLease(data) || lifetime == 0):
 		e.Kind = store.Deleted
 	default:
-		e.Value, e.Endless = data, s.TTL(b) > 0 && header.Get(jetstream.MsgTTLHeader) == ""
+		e.Value, e.Lifetime, e.Endless = data, lifetime, s.TTL(b) > 0 && lifetime == 0
 		e.Format, e.Token = record.Envelope(data)
 	}
 	return e
+}
+
+// lifetime returns how long the server keeps a message; 0 for good. The header holds a duration, seconds, or "never".
+func lifetime(header nats.Header) time.Duration {
+	text := header.Get(jetstream.MsgTTLHeader)
+	if seconds, err := strconv.ParseInt(text, 10, 32); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	d, _ := time.ParseDuration(text)
+	return d
 }
 
 // corruptLease reports whether the value in place of the lease on leadership is not a record, or has no lifetime, as a copy of a lease

@@ -252,7 +252,8 @@ func settled(info *jetstream.StreamInfo) time.Duration {
 // In the first moments there can be one more write in between: a renewal by the former session, sent long ago, is stored after
 // step 1, and the entry looks young.
 //
-// An entry without a lifetime, which no worker writes, has no last eighth: nothing would ever end the wait.
+// An entry without a lifetime, which no worker writes, has no last eighth: nothing would ever end the wait. What counts is the
+// lifetime of the entry: its writer may be configured otherwise, or be none of the workers.
 //
 // At such times awaitEnd waits. If the entry changes meanwhile, it returns the zero time, and the next write finds what is
 // there by then. The server that would expire the entry says how old it is.
@@ -264,7 +265,7 @@ func (s *Store) awaitEnd(ctx context.Context, e store.Entry) (until time.Time, e
 			return time.Time{}, err
 		}
 		age := max(info.TimeStamp.Sub(e.Created), 0)
-		if until = asked.Add(ripe(s.TTL(e.Bucket)) - age); e.Endless {
+		if until = asked.Add(ripe(e.Lifetime) - age); e.Endless {
 			until = asked.Add(s.TTL(e.Bucket))
 		}
 		if age >= settled(info) && time.Now().Before(until) {

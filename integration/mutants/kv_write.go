@@ -247,7 +247,7 @@ var written = []mutant{
 	{
 		name: "expiring-heartbeat-overwritten", breaks: "The heartbeat of an earlier session is overwritten just before its expiry marker arrives.",
 		file: "kv/takeover.go",
-		old:  `ripe(s.TTL(e.Bucket)) - age)`,
+		old:  `ripe(e.Lifetime) - age)`,
 		new:  `s.TTL(e.Bucket)*2 - age)`, likely: "AboutToExpire|StateIs",
 	},
 	{
@@ -283,7 +283,7 @@ var written = []mutant{
 	{
 		name: "copied-lease-leads", breaks: "A copy of the lease on leadership without a lifetime keeps all workers from leading.",
 		file: "kv/read.go",
-		old:  `(corruptLease(data) || header.Get(jetstream.MsgTTLHeader) == "")`,
+		old:  `(corruptLease(data) || lifetime == 0)`,
 		new:  `corruptLease(data)`, likely: "NoLifetime",
 	},
 

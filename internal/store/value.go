@@ -63,10 +63,11 @@ type Entry struct {
 	Revision uint64
 	Created  time.Time // by the server's clock
 	Kind     Kind
-	Token    record.Token // of the write; "" for markers
-	Format   int          // in which the record is stored; 0 for markers and for what is no record
-	Endless  bool         // it is stored without a lifetime where every entry has one: it never expires, and no worker wrote it
-	Record   any          // what Value says, from a store that keeps records instead of bytes; nil from any other. See [Decode].
+	Token    record.Token  // of the write; "" for markers
+	Format   int           // in which the record is stored; 0 for markers and for what is no record
+	Lifetime time.Duration // that its writer gave it; 0 for none
+	Endless  bool          // it is stored without a lifetime where every entry has one: it never expires, and no worker wrote it
+	Record   any           // what Value says, from a store that keeps records instead of bytes; nil from any other. See [Decode].
 }
 
 // Decode returns the record of an entry: the one that its store kept, or what decode reads in its value. Do not change it,
