@@ -83,8 +83,8 @@ var held = []mutant{
 	{
 		name: "end-of-another-session", breaks: "The end of an earlier session frees the partitions of the present one.",
 		file: "internal/ledger/sessions.go",
-		old:  `if p.session <= number {`,
-		new:  `if p.session >= 0 {`,
+		old:  `return p.session <= number })`,
+		new:  `return p.session >= 0 })`,
 	},
 	{
 		name: "lower-epoch-owns", breaks: "Of two records that name a partition the one read last wins.",

@@ -190,9 +190,10 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 		known.stored, known.heard = f.Stored, now
 		r.live[f.Worker] = known
 	}
+	newest := l.ledger.Version() + 1 // the next may just be stored
 	l.ledger.SessionSeen(f.Worker, f.Session, f.Applied, f.Holding...)
 	l.ledger.SessionShown(f.Worker, f.Session, f.Shown)
-	if newest := l.ledger.Version() + 1; max(f.Applied, f.Shown) > newest && l.stage == leading && l.draft.planned { // the next may just be stored
+	if max(f.Applied, f.Shown) > newest && l.stage == leading && l.draft.planned {
 		l.ledger.Forgotten(newest, now.UnixMilli())
 	}
 	l.topo.Seen(now, f.Worker)

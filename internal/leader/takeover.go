@@ -131,8 +131,11 @@ func (l *Leader) begin(now time.Time) {
 	l.stage = leading
 	for id, session := range l.found {
 		w, alive := l.roster.live[id]
-		if alive && session > 0 && w.session > session {
+		if alive && session > 0 && w.session != session {
 			l.topo.Replaced(id)
+		}
+		if alive && w.session < session {
+			l.ledger.SessionLower(id)
 		}
 		if !alive || w.session > session {
 			l.ledger.SessionEnded(id, session)

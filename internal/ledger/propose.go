@@ -175,8 +175,7 @@ func (l *Ledger) Stored(w Write) {
 		x := l.worker(r.Worker)
 		x.record, x.stored, x.restate = r, true, false
 		if u := x.unread; u != nil && u.since == 0 {
-			u.session, u.since = r.Session, w.Version
-			l.acknowledgeUnread(x) // if it was faster than the store's answer to us
+			l.storedUnread(x, u, w.Version)
 		}
 	}
 	for _, id := range w.Remove {
@@ -189,6 +188,17 @@ func (l *Ledger) Stored(w Write) {
 	for _, e := range w.Grants {
 		l.storedGrant(e)
 	}
+}
+
+// storedUnread: a record in place of one that could not be read is stored. If it is older than what its session has applied, it
+// stands in for nothing: another follows.
+func (l *Ledger) storedUnread(x *worker, u *unread, version int64) {
+	if max(x.applied, x.shown) > version {
+		l.touchWorker(x)
+		return
+	}
+	u.session, u.since = x.record.Session, version
+	l.acknowledgeUnread(x) // if it was faster than the store's answer to us
 }
 
 func (l *Ledger) storedRevoke(e Effect, version int64) {
@@ -210,7 +220,7 @@ func (l *Ledger) storedGrant(e Effect) {
 	p := l.part(e.Partition) // listed no more and forgotten, if it was created here: then it is revoked next
 	x := l.worker(e.Worker)
 	touched := p.touched
-	p.epoch, p.sure = e.Epoch, true
+	p.epoch, p.sure = e.Epoch, p.sure || l.unread == 0 // otherwise somebody may have it as well, as became known after the proposal
 	l.hold(p, x, e.Session)
 	l.happened(Granted, p)
 	switch {

@@ -19,7 +19,7 @@ func (l *Ledger) SessionSeen(id string, number uint64, applied int64, holding ..
 	if number > w.number {
 		l.sessionBegins(w, number)
 	}
-	if applied < w.applied || applied == w.applied && slices.Equal(holding, w.holding) {
+	if applied < w.applied || w.unread == nil && applied == w.applied && slices.Equal(holding, w.holding) {
 		return
 	}
 	w.applied, w.holding = applied, holding
@@ -58,10 +58,15 @@ func (w *worker) letGo(p *part) bool {
 }
 
 // acknowledgeUnread: a worker whose record could not be read has applied the one in its place. So what it may hold beside that
-// is what it lists as held: that is booked as being let go, and holds up nothing else.
+// is what it lists as held: that is booked as being let go, and holds up nothing else. It may list what a lost record of another
+// worker names, and so what is booked on that one. Then it goes on counting as not acknowledged until that one has let go.
 func (l *Ledger) acknowledgeUnread(w *worker) {
 	u := w.unread
 	if u.since == 0 || w.applied < u.since {
+		return
+	}
+	another := func(id string) bool { p := l.parts[id]; return p != nil && p.holder != nil && p.holder != w }
+	if slices.ContainsFunc(w.holding, another) {
 		return
 	}
 	for _, id := range w.holding {
@@ -114,15 +119,28 @@ func (l *Ledger) end(w *worker, number uint64) {
 	if u := w.unread; u != nil && (number >= w.number || u.session > 0 && number >= u.session) {
 		l.known(w)
 	}
+	l.lose(w, func(p *part) bool { return p.session <= number })
+}
+
+// SessionLower says that the session of a worker that was seen is its only one, although a record names a higher one. That one is
+// over: somebody restored the claims from an older copy or deleted them.
+func (l *Ledger) SessionLower(id string) {
+	w := l.worker(id)
+	l.lose(w, func(p *part) bool { return p.session > w.number })
+}
+
+// lose frees those partitions of a worker whose sessions are over.
+func (l *Ledger) lose(w *worker, over func(*part) bool) {
 	for _, p := range slices.Clone(w.held) {
-		if p.session <= number {
-			released := p.releasing
-			l.happened(Lost, p)
-			l.drop(p)
-			if p.last = w; released {
-				p.last = nil
-			}
-			l.touchWorker(w)
+		if !over(p) {
+			continue
 		}
+		released := p.releasing
+		l.happened(Lost, p)
+		l.drop(p)
+		if p.last = w; released {
+			p.last = nil
+		}
+		l.touchWorker(w)
 	}
 }
