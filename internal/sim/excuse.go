@@ -16,26 +16,41 @@ import (
 type excuses struct {
 	emptied  [store.Buckets]time.Time
 	restored time.Time // when the store was back
+	thawed   time.Time // when a process was thawed last that was frozen before that
+
+	renumbering bool // claims were restored or emptied
 }
 
 // upheaves notes that an operator emptied a bucket.
 func (f *Fleet) upheaves(b store.Bucket) {
 	f.judge.forget()
 	f.excuses.emptied[b] = f.now
+	if b == store.StableIDs {
+		f.renumbers()
+	}
+}
+
+// renumbers notes that revisions of claims are used again.
+func (f *Fleet) renumbers() {
+	f.excuses.renumbering = true
+	clear(f.judge.claims)
 }
 
 // within says that something has happened, and not longer ago than that.
 func (f *Fleet) within(d time.Duration, of time.Time) bool { return !of.IsZero() && f.now.Sub(of) < d }
 
 // doubled says that what was under way when an older copy took the store's place may still be stored. Revisions are used again: a fence
-// of before may hold once more, and a deletion that was meant for one entry can end another.
-func (f *Fleet) doubled() bool { return f.within(f.cfg.Member.OperationTimeout, f.excuses.restored) }
+// of before may hold once more, and a deletion that was meant for one entry can end another. What a frozen process was about to write is
+// under way until it is thawed.
+func (f *Fleet) doubled() bool {
+	timeout := f.cfg.Member.OperationTimeout
+	return f.within(timeout, f.excuses.restored) || f.within(timeout, f.excuses.thawed)
+}
 
-// renumbered says that claims are of lower revisions than before, from which sessions have their numbers. The last claim of before may
-// be a write that was under way, and is followed by another when it expires.
-func (f *Fleet) renumbered() bool {
-	ttl := f.cfg.Member.OperationTimeout + f.cfg.Member.WorkerIDTTL
-	return f.within(ttl, f.excuses.restored) || f.within(ttl, f.excuses.emptied[store.StableIDs])
+// renumbered says that a session has its number from before an operator restored or emptied the claims. Numbers of sessions are revisions
+// of claims, or one more than a session that is named elsewhere. Revisions are used again then, so a later session may have a lower number.
+func (f *Fleet) renumbered(session uint64) bool {
+	return f.excuses.renumbering && !f.judge.claims[session]
 }
 
 // upheld says that a session is of before an upheaval and may not know of it yet: it finds out when it renews its heartbeat or its claim.

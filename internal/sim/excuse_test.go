@@ -19,15 +19,11 @@ import (
 // TestTheJudgeExcusesARestoreForAWhile: what was under way then is stored by then or never.
 func TestTheJudgeExcusesARestoreForAWhile(t *testing.T) {
 	term := put(store.Assignments, store.TermKey, record.Term{Number: 2})
-	beat := func(session uint64) store.Entry {
-		return put(store.Heartbeats, "a", record.Heartbeat{Session: session})
-	}
 	for name, happens := range map[string][]store.Entry{
 		"I4: ":      {term, term},
 		"I6: ":      {term, granted("a", 1, 5, "p"), put(store.Assignments, "a", record.Assignment{Worker: "a", Session: 1, Term: 1})},
-		"I5: ":      {beat(2), beat(1)},
 		"I2: ":      {granted("a", 1, 5, "p"), granted("b", 2, 4, "p")},
-		"handoff: ": {beat(1), granted("a", 1, 5, "p"), granted("b", 2, 6, "p")},
+		"handoff: ": {beats("a", 1), granted("a", 1, 5, "p"), granted("b", 2, 6, "p")},
 	} {
 		f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
 		f.excuses.restored = Begin
@@ -38,11 +34,7 @@ func TestTheJudgeExcusesARestoreForAWhile(t *testing.T) {
 			}
 			f.judge.forget()
 			clear(f.judge.records) // the second time these are first records
-			switch {
-			case later:
-			case name == "I5: ":
-				f.Run(Begin.Add(f.cfg.Member.OperationTimeout + f.cfg.Member.WorkerIDTTL)) // see renumbered
-			default:
+			if !later {
 				f.Run(Begin.Add(f.cfg.Member.OperationTimeout))
 			}
 		}
@@ -84,4 +76,24 @@ func TestTheJudgeExcusesAWriteThatWasUnderWayWhenItsBucketWasEmptied(t *testing.
 	f.Run(f.Now().Add(f.cfg.Member.OperationTimeout))
 	f.judge.ended(w, &member.End{})
 	require.Contains(t, strings.Join(f.Broken, " "), "in the stable ID bucket")
+}
+
+// TestTheJudgeExcusesSessionsAfterOneOfBefore: a number that no claim has given since the claims were emptied may be followed by a lower one.
+func TestTheJudgeExcusesSessionsAfterOneOfBefore(t *testing.T) {
+	f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
+	f.upheaves(store.StableIDs)
+	claim := put(store.StableIDs, "a", record.Claim{})
+	claim.Revision = 3
+	f.judge.stored(claim)
+	for _, session := range []uint64{7, 3} {
+		f.judge.stored(beats("a", session))
+	}
+	require.Empty(t, f.Broken)
+	f.judge.stored(beats("a", 2))
+	require.Len(t, f.Broken, 1)
+	require.Contains(t, f.Broken[0], "I5: session 2 of a is stored after session 3")
+}
+
+func beats(worker string, session uint64) store.Entry {
+	return put(store.Heartbeats, worker, record.Heartbeat{Session: session})
 }

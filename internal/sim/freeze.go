@@ -14,6 +14,7 @@ import (
 type ice struct {
 	frozen bool
 	kept   []func()  // what has come meanwhile, in the order in which it came
+	froze  time.Time // when the process was frozen last
 	woke   time.Time // when the process was thawed last
 	dazed  time.Time // until when what it ran may still be returning, if that was too late
 
@@ -65,7 +66,7 @@ func (c *connection) awake(hear func(model.Event)) func(model.Event) {
 	return func(e model.Event) { c.ice.pass(func() { hear(e) }) }
 }
 
-func (c *connection) freeze() { c.ice.frozen = true }
+func (c *connection) freeze() { c.ice.frozen, c.ice.froze = true, c.now }
 
 // thaw lets a process go on with what it missed.
 func (c *connection) thaw() {

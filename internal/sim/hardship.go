@@ -34,6 +34,9 @@ func (f *Fleet) thaws(w *Worker) {
 	if w.dead || !w.client.frozen() {
 		return
 	}
+	if w.client.ice.froze.Before(f.excuses.restored) {
+		f.excuses.thawed = f.now
+	}
 	late := map[string]int64{}
 	for p, epoch := range w.Owned { // in any order: each is judged by itself
 		last := f.epochs[p]

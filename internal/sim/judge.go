@@ -21,6 +21,7 @@ type judge struct {
 	entries  [store.Buckets]map[string]store.Entry
 	beats    map[string]beat              // the last one of each worker
 	holdings map[string]tenancy           // who has each partition by the records
+	claims   map[uint64]bool              // the revisions of claims, since an operator did something to them
 	records  map[string]record.Assignment // the last one of each worker, also where somebody has emptied the store since
 	moves    map[string]int               // how often each partition has changed hands since nothing has happened; nil while something does
 	members  int                          // of the last plan
@@ -45,7 +46,7 @@ type tenancy struct {
 }
 
 func newJudge(f *Fleet) *judge {
-	j := &judge{fleet: f, records: map[string]record.Assignment{}}
+	j := &judge{fleet: f, records: map[string]record.Assignment{}, claims: map[uint64]bool{}}
 	j.forget()
 	f.Store.Watch = j.stored
 	return j
@@ -70,8 +71,10 @@ func (j *judge) stored(e store.Entry) {
 	case back: // what another release had written over: no worker writes that
 	case e.Bucket == store.Heartbeats:
 		j.beat(e)
-	case e.Bucket == store.StableIDs && e.Kind == store.Deleted:
-		j.released(e, "claim")
+	case e.Bucket == store.StableIDs:
+		if j.claims[e.Revision] = true; e.Kind == store.Deleted {
+			j.released(e, "claim")
+		}
 	case e.Bucket == store.Assignments && e.Kind == store.Deleted:
 		delete(j.records, e.Key)
 	case e.Bucket != store.Assignments, e.Kind != store.Put, e.Format > record.Newest:
@@ -147,7 +150,7 @@ func (j *judge) beat(e store.Entry) {
 	h, err := store.Decode(e, record.DecodeHeartbeat)
 	switch {
 	case err != nil:
-	case h.Session < last.session && !j.fleet.renumbered():
+	case h.Session < last.session && !j.fleet.renumbered(last.session):
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
 		b := beat{h.Session, h.Applied.Version, h.Holding, false, max(h.Reads, record.Oldest), last.since}
@@ -241,9 +244,10 @@ func (j *judge) free(partition string, h tenancy) bool {
 	return h.since > 0 && b.applied >= h.since && !slices.Contains(b.holding, partition)
 }
 
-// begun judges a session that begins: nobody else may take anything up under its ID.
+// begun judges a session that begins: nobody else may take anything up under its ID. A process that was frozen hears of its claim when
+// it is thawed. That session trusts nothing, because its lease has run out.
 func (j *judge) begun(w *Worker, e *member.Begin) {
-	if j.fleet.doubled() {
+	if j.fleet.doubled() || w.overslept() {
 		return
 	}
 	for _, other := range j.fleet.Workers {

@@ -23,6 +23,7 @@ func (f *Fleet) restored(*Worker) {
 		}
 		f.copy = nil
 		f.judge.forget()
+		f.renumbers()
 		f.Seen["restored"]++
 	}
 	started := f.now.Add(f.Spread(20 * time.Second))
