@@ -217,6 +217,9 @@ func (l *Ledger) storedRevoke(e Effect, version int64) {
 }
 
 func (l *Ledger) storedGrant(e Effect) {
+	if p := l.parts[e.Partition]; p != nil && p.holder != nil {
+		l.drop(p) // the worker has acknowledged meanwhile, and lists what it had of it before
+	}
 	p := l.part(e.Partition) // listed no more and forgotten, if it was created here: then it is revoked next
 	x := l.worker(e.Worker)
 	touched := p.touched
