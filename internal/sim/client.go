@@ -238,7 +238,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 					try(0)
 				case err != nil:
 					done(store.Lease{}, err)
-				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && (b != store.Heartbeats || e.Token == ""):
+				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && b != store.Heartbeats:
 					if stored = e.Token.Of(chain); e.Kind == store.Put && !stored {
 						replaced = e.Revision
 					}

@@ -41,6 +41,7 @@ type Fleet struct {
 	stranger *client
 	wits     wits                   // of the strategy
 	outdated map[string]store.Entry // what another release wrote over in the assignments
+	copied   map[string]store.Entry // the same, when the store was copied
 	thinks   time.Duration          // how long a strategy takes at most
 	clients  model.Client
 	judge    *judge

@@ -4,6 +4,7 @@
 package sim
 
 import (
+	"maps"
 	"time"
 
 	"github.com/parti-go/parti/internal/store"
@@ -16,12 +17,12 @@ func (f *Fleet) restored(*Worker) {
 	f.Store.Stop(f.now)
 	if f.copy == nil {
 		c := f.Store.Copy()
-		f.copy = &c
+		f.copy, f.copied = &c, maps.Clone(f.outdated)
 	} else {
 		if err := f.Store.Restore(f.now, *f.copy); err != nil {
 			panic(err)
 		}
-		f.copy = nil
+		f.copy, f.outdated = nil, f.copied
 		f.judge.forget()
 		f.renumbers()
 		f.Seen["restored"]++

@@ -31,7 +31,11 @@ func (c *client) awaitEnd(e store.Entry, by time.Time, done func(until time.Time
 			return
 		}
 		age := max(i.Now.Sub(e.Created), 0)
-		if until := asked.Add(c.ttl[e.Bucket]*7/8 - age); age >= young(i) && c.now.Before(until) {
+		until := asked.Add(c.ttl[e.Bucket]*7/8 - age)
+		if e.Token == "" { // a stranger's, without a lifetime
+			until = asked.Add(c.ttl[e.Bucket])
+		}
+		if age >= young(i) && c.now.Before(until) {
 			done(until, nil)
 			return
 		}
