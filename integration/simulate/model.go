@@ -35,7 +35,8 @@ type modelled struct {
 // model lives lives of the deciders on the store in memory, in this process. It prints how far it is, each failure in its simplest form,
 // and how many lives a minute and steps a second there were.
 func model(ctx context.Context, base uint64, seeds, jobs int) (failed bool, err error) {
-	debug.SetGCPercent(800) // little of a life lives long
+	debug.SetGCPercent(-1) // little of a life lives long, so what is left of many of them is collected at once
+	debug.SetMemoryLimit(768 << 20)
 	m := &modelled{began: time.Now()}
 	if m.kept, err = os.MkdirTemp("", "simulate"); err != nil {
 		return false, fmt.Errorf("make a folder: %w", err)

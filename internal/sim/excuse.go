@@ -49,7 +49,7 @@ func (f *Fleet) doubled() bool {
 
 // renumbered says that a session has its number from before an operator restored or emptied the claims. Numbers of sessions are revisions
 // of claims, or one more than a session that is named elsewhere. Revisions are used again then, so a later session may have a lower number.
-func (f *Fleet) renumbered(session uint64) bool {
+func (f *Fleet) renumbered(session claim) bool {
 	return f.excuses.renumbering && !f.judge.claims[session]
 }
 

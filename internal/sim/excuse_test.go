@@ -82,9 +82,9 @@ func TestTheJudgeExcusesAWriteThatWasUnderWayWhenItsBucketWasEmptied(t *testing.
 func TestTheJudgeExcusesSessionsAfterOneOfBefore(t *testing.T) {
 	f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
 	f.upheaves(store.StableIDs)
-	claim := put(store.StableIDs, "a", record.Claim{})
-	claim.Revision = 3
-	f.judge.stored(claim)
+	claimed := put(store.StableIDs, "a", record.Claim{})
+	claimed.Revision = 3
+	f.judge.stored(claimed)
 	for _, session := range []uint64{7, 3} {
 		f.judge.stored(beats("a", session))
 	}

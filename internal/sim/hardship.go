@@ -133,9 +133,11 @@ func (m mad) Assign(workers []strategy.Worker, partitions []strategy.Partition, 
 	case fails:
 		return nil, errStrategy
 	case short:
-		return owners[1:], nil
+		return owners[min(1, len(owners)):], nil
 	case beyond:
-		owners[len(owners)-1] = len(workers)
+		if len(owners) > 0 {
+			owners[len(owners)-1] = len(workers)
+		}
 	case sound, crowds, madness:
 	}
 	return owners, nil

@@ -21,7 +21,7 @@ type judge struct {
 	entries  [store.Buckets]map[string]store.Entry
 	beats    map[string]beat              // the last one of each worker
 	holdings map[string]tenancy           // who has each partition by the records
-	claims   map[uint64]bool              // the revisions of claims, since an operator did something to them
+	claims   map[claim]bool               // those that were stored since an operator did something to them
 	records  map[string]record.Assignment // the last one of each worker, also where somebody has emptied the store since
 	moves    map[string]int               // how often each partition has changed hands since nothing has happened; nil while something does
 	members  int                          // of the last plan
@@ -37,6 +37,12 @@ type beat struct {
 	since   time.Time // when the first one of the session was stored
 }
 
+// claim is one of a worker's ID, whose revision may be the number of a session.
+type claim struct {
+	worker   string
+	revision uint64
+}
+
 // tenancy is a grant that is stored.
 type tenancy struct {
 	worker  string
@@ -46,7 +52,7 @@ type tenancy struct {
 }
 
 func newJudge(f *Fleet) *judge {
-	j := &judge{fleet: f, records: map[string]record.Assignment{}, claims: map[uint64]bool{}}
+	j := &judge{fleet: f, records: map[string]record.Assignment{}, claims: map[claim]bool{}}
 	j.forget()
 	f.Store.Watch = j.stored
 	return j
@@ -72,7 +78,7 @@ func (j *judge) stored(e store.Entry) {
 	case e.Bucket == store.Heartbeats:
 		j.beat(e)
 	case e.Bucket == store.StableIDs:
-		if j.claims[e.Revision] = true; e.Kind == store.Deleted {
+		if j.claims[claim{e.Key, e.Revision}] = true; e.Kind == store.Deleted {
 			j.released(e, "claim")
 		}
 	case e.Bucket == store.Assignments && e.Kind == store.Deleted:
@@ -150,7 +156,7 @@ func (j *judge) beat(e store.Entry) {
 	h, err := store.Decode(e, record.DecodeHeartbeat)
 	switch {
 	case err != nil:
-	case h.Session < last.session && !j.fleet.renumbered(last.session):
+	case h.Session < last.session && !j.fleet.renumbered(claim{e.Key, last.session}):
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
 		b := beat{h.Session, h.Applied.Version, h.Holding, false, max(h.Reads, record.Oldest), last.since}
