@@ -97,3 +97,22 @@ func TestTheJudgeExcusesSessionsAfterOneOfBefore(t *testing.T) {
 func beats(worker string, session uint64) store.Entry {
 	return put(store.Heartbeats, worker, record.Heartbeat{Session: session})
 }
+
+// TestTheJudgeExcusesWhatAFrozenProcessWasAboutToWrite: if it was frozen before a restore, and for as long as a write can be under way.
+func TestTheJudgeExcusesWhatAFrozenProcessWasAboutToWrite(t *testing.T) {
+	for _, before := range []bool{true, false} {
+		f := healthy(t, 3, 12)
+		w := f.Workers[0]
+		w.client.freeze()
+		f.excuses.restored = f.Now().Add(-time.Minute)
+		if before {
+			f.excuses.restored = f.Now().Add(time.Second)
+		}
+		f.Run(f.Now().Add(time.Second + f.cfg.Member.OperationTimeout))
+		require.False(t, f.doubled())
+		f.thaws(w)
+		require.Equal(t, before, f.doubled())
+		f.Run(f.Now().Add(f.cfg.Member.OperationTimeout))
+		require.False(t, f.doubled())
+	}
+}
