@@ -14,6 +14,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/trace"
 	"github.com/parti-go/parti/kv"
@@ -49,13 +50,13 @@ type (
 	}
 )
 
-func newCalculator(g *guard, report func(reported), set Settings, strategist *strategist, buckets *kv.Store, fence store.Fence, s session, floor, seen int64, since uint64) body {
+func newCalculator(g *guard, report func(reported), set Settings, strategist *strategist, buckets *kv.Store, s session, e *member.Spawn) body {
 	c := &calculator{
-		guard: g, report: report, set: set, store: buckets, fence: fence, since: since, strategist: strategist,
+		guard: g, report: report, set: set, store: buckets, fence: e.Fence, since: e.Since, strategist: strategist,
 		refreshes: map[uint64]func(error){}, wake: func() {}, stop: func() {},
 	}
 	cfg := leader.Config{
-		Term: fence.Term, Group: buckets.Group(), Worker: s.id, Session: s.number, Joined: s.joined, Floor: floor, Seen: seen, Topology: set.Topology,
+		Term: e.Fence.Term, Heir: e.Heir, Group: buckets.Group(), Worker: s.id, Session: s.number, Joined: e.Joined, Floor: e.Floor.Version, Seen: e.Highest.Version, Topology: set.Topology,
 		Strategy: set.Described, HandoffTimeout: set.HandoffTimeout, HomeRetention: set.HomeRetention, OperationTimeout: set.Store.OperationTimeout,
 		MinRebalanceThreshold: set.MinRebalanceThreshold, RelistInterval: set.RelistInterval, ShrinkConfirmations: set.ShrinkConfirmations,
 	}

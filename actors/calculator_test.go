@@ -16,6 +16,7 @@ import (
 
 	"github.com/parti-go/parti/internal/bubble"
 	"github.com/parti-go/parti/internal/leader"
+	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
 	"github.com/parti-go/parti/internal/topology"
@@ -103,8 +104,8 @@ func (l *leading) lead(t *testing.T, since, ahead uint64) {
 
 	begin(t, func(g *guard) body {
 		strategist := newStrategist(l.set.Strategy, l.set.Store.OperationTimeout)
-		worker := session{id: "worker-0", number: 1, joined: time.Now()}
-		return newCalculator(g, func(r reported) { l.reports <- r }, l.set, strategist, l.store, fence, worker, 0, 0, since)
+		worker := session{id: "worker-0", number: 1}
+		return newCalculator(g, func(r reported) { l.reports <- r }, l.set, strategist, l.store, worker, &member.Spawn{Fence: fence, Joined: time.Now(), Since: since})
 	})
 }
 

@@ -109,7 +109,7 @@ func (e *elector) perform(effects []member.ElectionEffect) {
 			e.set.measures.follows()
 			e.release(f.Lease)
 		case *member.ElectionLead:
-			e.report(&elected{f.Fence})
+			e.report(&elected{f.Fence, f.Heir})
 		case *member.ElectionYield:
 			e.set.measures.follows()
 			e.report(&deposed{f.Err})

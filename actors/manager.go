@@ -206,7 +206,7 @@ func factOf(by member.Kind, message reported) member.Fact {
 	case *leaderSeen:
 		return &member.LeaderSeen{}
 	case *elected:
-		return &member.Elected{Fence: msg.fence}
+		return &member.Elected{Fence: msg.fence, Heir: msg.heir}
 	case *deposed:
 		return &member.Deposed{Err: msg.err}
 	case *fenceLost:

@@ -87,8 +87,11 @@ type (
 	sessionLost struct{ err error }
 
 	leaderSeen struct{}
-	elected    struct{ fence store.Fence }
-	deposed    struct{ err error }
+	elected    struct {
+		fence store.Fence
+		heir  bool // somebody has led the group before
+	}
+	deposed struct{ err error }
 
 	// seen: the follower met this position in the store.
 	seen struct{ position record.Position }

@@ -162,9 +162,8 @@ func (m *manager) builder(e *member.Spawn) func(*guard, func(reported)) body {
 			return newFollower(g, report, buckets, l.runner, s, e.Highest, e.Carried, own, compare)
 		}
 	case member.Calculator:
-		s.joined = e.Joined
 		return func(g *guard, report func(reported)) body {
-			return newCalculator(g, report, set, l.strategist, buckets, e.Fence, s, e.Floor.Version, e.Highest.Version, e.Since)
+			return newCalculator(g, report, set, l.strategist, buckets, s, e)
 		}
 	default:
 		return func(g *guard, report func(reported)) body { return newHost(g, report, set, l.runner) }

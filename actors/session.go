@@ -12,7 +12,6 @@ import (
 type session struct {
 	id     string
 	number uint64
-	joined time.Time // when the first heartbeat was sent; only calculators are told
 	trust  *trust
 	tenure *tenure
 }

@@ -26,6 +26,7 @@ import (
 // Config is what a leader has to know beforehand.
 type Config struct {
 	Term     uint64
+	Heir     bool      // somebody has led this group before
 	Group    string    // how to name the group in an error
 	Worker   string    // the leader's own ID
 	Session  uint64    // and session

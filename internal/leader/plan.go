@@ -176,7 +176,7 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	for _, id := range d.Members {
 		delete(l.roster.away, id)
 	}
-	if !l.draft.planned {
+	if !l.draft.planned && !l.emptied() {
 		l.ledger.Forgotten(l.newest, now.UnixMilli())
 	}
 	l.ledger.SetTargets(d.Members, next)

@@ -237,6 +237,9 @@ func (p *player) set(t *testing.T, key, value string) {
 	case "term":
 		p.cfg.Term = uint64(number(t, value))
 		return
+	case "heir":
+		p.cfg.Heir = value == "yes"
+		return
 	case "floor":
 		p.cfg.Floor = number(t, value)
 		return

@@ -178,7 +178,23 @@ func (l *Ledger) Forgotten(newest, above int64) {
 	if len(lost) == 0 {
 		return
 	}
-	l.version = max(l.version, last, above) // what they are asked to acknowledge is newer than anything they have
+	l.doubt(lost, max(last, above))
+}
+
+// Emptied says that the store knows nothing although somebody has led before, when all live sessions have been seen. Each of them may
+// have been granted something since its last heartbeat, so it is asked. Versions go on above everything that they were shown, and
+// above the given one.
+func (l *Ledger) Emptied(above int64) {
+	lost := map[string]bool{}
+	for id, w := range l.workers {
+		lost[id], above = true, max(above, w.applied, w.shown)
+	}
+	l.doubt(lost, above)
+}
+
+// doubt asks all live sessions to acknowledge a record, because of the lost ones. Versions go on above the given one.
+func (l *Ledger) doubt(lost map[string]bool, above int64) {
+	l.version = max(l.version, above) // what they are asked to acknowledge is newer than anything they have
 	for id, w := range l.workers {
 		switch {
 		case !w.alive():

@@ -42,6 +42,7 @@ type (
 		First   bool            // follower: the group is compared with the source before the first record is applied
 
 		Fence  store.Fence // calculator
+		Heir   bool        // calculator: somebody has led the group before
 		Joined time.Time   // calculator: when the first heartbeat was sent
 		Since  uint64      // calculator: the heartbeat that was sent after the term was stored
 	}

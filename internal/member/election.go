@@ -51,6 +51,7 @@ type Election struct {
 	synced  bool   // it is known whether anybody does
 	named   string // the other leader that was named last
 	missing bool   // a leader is waited for
+	led     bool   // somebody has led this group, or has held the lease for it
 
 	lease    *store.Lease // ours, as of the last acknowledged write
 	hold     lease.Hold   // on it
@@ -123,14 +124,15 @@ func (e *Election) updated(now time.Time, u store.Update) {
 	case store.UpdatePut:
 		e.synced = true
 		e.leader = electionHolder(u.Entry)
-		e.led()
+		e.led = e.led || e.lease == nil && e.leader != e.cfg.Worker
+		e.leads()
 		if e.lease == nil && e.leader != e.cfg.Worker {
 			e.follow()
 		}
 	case store.UpdateSynced:
 		e.synced = true
 	default:
-		e.leader = ""
+		e.leader, e.led = "", true
 		e.noLeader(now)
 	}
 	e.told = max(e.told, u.UpTo, u.Entry.Revision)
@@ -152,8 +154,8 @@ func (e *Election) noLeader(now time.Time) {
 	e.do(&ElectionAwait{Since: now})
 }
 
-// led ends the wait for a leader.
-func (e *Election) led() {
+// leads ends the wait for a leader.
+func (e *Election) leads() {
 	if e.missing {
 		e.missing = false
 		e.do(&ElectionAwaited{})
@@ -224,8 +226,8 @@ func (e *Election) campaigned(now time.Time, f *ElectionCampaigned) {
 	default:
 		e.fence, e.floor = f.Fence, max(e.floor, f.Fence.Term)
 		e.leader, e.named = e.cfg.Worker, ""
-		e.led()
-		e.do(&ElectionLead{e.fence})
+		e.leads()
+		e.do(&ElectionLead{e.fence, e.led || e.fence.Term > 1})
 	}
 }
 
@@ -254,6 +256,7 @@ func (e *Election) failed(now time.Time, err error) {
 		e.plan(now, electionSpread)
 	case errors.As(err, &taken):
 		// Another worker was faster. The feed tells when its lease ends.
+		e.led = true
 		if e.leader = electionHolder(taken.Entry); e.leader != "unknown" {
 			e.follow()
 		}

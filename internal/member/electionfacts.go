@@ -68,8 +68,12 @@ type (
 	}
 	// ElectionRelease gives a lease back. Where that fails it expires.
 	ElectionRelease struct{ Lease store.Lease }
-	// ElectionLead says that this worker leads under a fence.
-	ElectionLead struct{ Fence store.Fence }
+	// ElectionLead says that this worker leads under a fence. Heir says that somebody has led the group before: a store without
+	// a plan may have lost it.
+	ElectionLead struct {
+		Fence store.Fence
+		Heir  bool
+	}
 	// ElectionYield says that it does so no longer. Err is nil where it abstains.
 	ElectionYield struct{ Err error }
 	// ElectionFollow says that another worker leads; News where that was not said before.
@@ -117,7 +121,10 @@ func (e *ElectionRenew) String() string {
 func (e *ElectionRelease) String() string {
 	return fmt.Sprintf("release the lease at %d", e.Lease.Revision)
 }
-func (e *ElectionLead) String() string { return fmt.Sprintf("lead in term %d", e.Fence.Term) }
+
+func (e *ElectionLead) String() string {
+	return fmt.Sprintf("lead in term %d", e.Fence.Term) + either(e.Heir, "", ", nobody before")
+}
 
 func (e *ElectionYield) String() string {
 	if e.Err == nil {

@@ -60,7 +60,10 @@ type (
 	// LeaderSeen says that another worker leads.
 	LeaderSeen struct{}
 	// Elected says that this worker's term is stored.
-	Elected struct{ Fence store.Fence }
+	Elected struct {
+		Fence store.Fence
+		Heir  bool // somebody has led the group before
+	}
 	// Deposed says that this worker's term is over.
 	Deposed struct{ Err error }
 	// FenceLost says that the calculator may not write under that fence any more.

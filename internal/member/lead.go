@@ -28,15 +28,15 @@ func (m *Member) respawnElector(now time.Time) {
 	}
 }
 
-func (m *Member) elected(fence store.Fence) {
+func (m *Member) elected(f *Elected) {
 	if m.winding != nil {
 		return
 	}
-	m.session.fence = fence
+	m.session.fence, m.session.heir = f.Fence, f.Heir
 	m.undue(dueTerm)
 	m.leaderIsKnown()
-	m.meet(record.Position{Term: fence.Term})
-	m.tellHeartbeat(&Beat{fence})
+	m.meet(record.Position{Term: f.Fence.Term})
+	m.tellHeartbeat(&Beat{f.Fence})
 }
 
 // spawnCalculator begins to lead: the term is stored at the fence's revision, and the heartbeat at revision was sent
@@ -50,7 +50,7 @@ func (m *Member) spawnCalculator(now time.Time, revision uint64) {
 		return
 	}
 	s := m.session
-	m.spawn(&Spawn{Kind: Calculator, Fence: s.fence, Floor: m.floor, Highest: m.highest, Joined: s.joined, Since: revision})
+	m.spawn(&Spawn{Kind: Calculator, Fence: s.fence, Heir: s.heir, Floor: m.floor, Highest: m.highest, Joined: s.joined, Since: revision})
 	m.setLeads(true)
 }
 

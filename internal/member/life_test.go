@@ -63,7 +63,7 @@ func (l *life) event() {
 		l.from(Elector, &LeaderSeen{})
 	case 10, 11:
 		l.term++
-		l.from(Elector, &Elected{store.Fence{Term: l.term, Revision: l.term}})
+		l.from(Elector, &Elected{Fence: store.Fence{Term: l.term, Revision: l.term}})
 	case 12:
 		l.from(Elector, &Deposed{[]error{nil, store.ErrLost, store.ErrRolledBack}[l.rng.IntN(3)]})
 	case 13:
@@ -106,7 +106,7 @@ func (l *life) last() {
 	case 4:
 		l.silent = true // the elector fails with a question under way
 		l.term++
-		l.from(Elector, &Elected{store.Fence{Term: l.term, Revision: l.term}})
+		l.from(Elector, &Elected{Fence: store.Fence{Term: l.term, Revision: l.term}})
 		l.fail(Elector, -1)
 		l.run(100 * time.Millisecond)
 		l.silent = false

@@ -62,6 +62,7 @@ type session struct {
 	until   time.Time   // the trust; zero for none yet
 	closed  bool        // it is being wound down: nothing new is taken up, however good the leases are
 	fence   store.Fence // zero unless leading or about to
+	heir    bool        // somebody has led the group before
 	leads   bool
 	vacated bool // the leader has nothing recorded for this worker any more
 }
@@ -195,7 +196,7 @@ func (m *Member) noteGroup(now time.Time, f Fact) {
 	case *LeaderSeen:
 		m.leaderIsKnown()
 	case *Elected:
-		m.elected(f.Fence)
+		m.elected(f)
 	case *Deposed:
 		m.deposed(now, f.Err)
 	case *FenceLost:

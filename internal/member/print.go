@@ -50,6 +50,7 @@ func (e *Spawn) String() string {
 		text += either(e.First, ", compare the group first", "")
 	case Calculator:
 		text += fmt.Sprintf(" of term %d, above version %d, since heartbeat %d", e.Fence.Term, e.Floor.Version, e.Since)
+		text += either(e.Heir, "", ", nobody led before")
 	case Host:
 	}
 	return text

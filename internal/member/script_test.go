@@ -231,7 +231,7 @@ func (p *player) report(t *testing.T, verb string, args []string) {
 	case "leader":
 		p.from(Elector, &LeaderSeen{})
 	case "elect":
-		p.from(Elector, &Elected{store.Fence{Term: number(t, first), Revision: 100 + number(t, first)}})
+		p.from(Elector, &Elected{Fence: store.Fence{Term: number(t, first), Revision: 100 + number(t, first)}, Heir: number(t, first) > 1})
 	case "depose":
 		why := store.ErrLost
 		if first == "restored" {

@@ -102,6 +102,10 @@ func (c *client) acknowledged(l store.Lease) {
 	}
 }
 
+// trusted is until when a worker may trust what it holds: three quarters of a TTL, counted from when the last write was sent that the
+// store has acknowledged.
+func trusted(sent time.Time, ttl time.Duration) time.Time { return sent.Add(ttl - ttl/4) }
+
 func (c *client) gone(chain record.Token) {
 	for i := range c.book {
 		if c.book[i].Chain == chain {

@@ -58,7 +58,7 @@ func (el *elector) perform(effects []member.ElectionEffect) {
 		case *member.ElectionRelease:
 			el.Worker.client.release(e.Lease, c.now.Add(c.timeout), func(error) {})
 		case *member.ElectionLead:
-			el.from(&member.Elected{Fence: e.Fence})
+			el.from(&member.Elected{Fence: e.Fence, Heir: e.Heir})
 		case *member.ElectionYield:
 			el.from(&member.Deposed{Err: e.Err})
 		case *member.ElectionFollow:

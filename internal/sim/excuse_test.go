@@ -54,6 +54,7 @@ func TestTheJudgeExcusesASessionThatMayNotKnow(t *testing.T) {
 		require.False(t, f.upheld(other), "%s: it began later", bucket)
 		f.Run(f.Now().Add(known))
 		require.False(t, f.upheld(w), bucket)
+		other.client.sent[store.StableIDs] = f.Now() // it has just claimed
 		f.judge.begun(other, &member.Begin{Worker: w.session.Worker, Number: w.session.Number + 1})
 		require.Len(t, f.Broken, 1, bucket)
 		require.Contains(t, f.Broken[0], "I5: ")

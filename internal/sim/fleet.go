@@ -39,10 +39,11 @@ type Fleet struct {
 	copy     *model.Copy // of the store
 	excuses  excuses     // of the judge
 	stranger *client
-	wits     wits                   // of the strategy
-	outdated map[string]store.Entry // what another release wrote over in the assignments
-	copied   map[string]store.Entry // the same, when the store was copied
-	thinks   time.Duration          // how long a strategy takes at most
+	wits     wits                         // of the strategy
+	outdated map[string]store.Entry       // what another release wrote over in the assignments
+	copied   map[string]store.Entry       // the same, when the store was copied
+	recorded map[string]record.Assignment // what the judge knew then
+	thinks   time.Duration                // how long a strategy takes at most
 	clients  model.Client
 	judge    *judge
 	epochs   map[string]handed   // the highest epoch of each partition

@@ -22,7 +22,7 @@ type judge struct {
 	beats    map[string]beat              // the last one of each worker
 	holdings map[string]tenancy           // who has each partition by the records
 	claims   map[claim]bool               // those that were stored since an operator did something to them
-	records  map[string]record.Assignment // the last one of each worker, also where somebody has emptied the store since
+	records  map[string]record.Assignment // the last one of each worker, also where somebody has emptied the store since; after a restore, of the copy
 	moves    map[string]int               // how often each partition has changed hands since nothing has happened; nil while something does
 	members  int                          // of the last plan
 }
@@ -250,10 +250,11 @@ func (j *judge) free(partition string, h tenancy) bool {
 	return h.since > 0 && b.applied >= h.since && !slices.Contains(b.holding, partition)
 }
 
-// begun judges a session that begins: nobody else may take anything up under its ID. A process that was frozen hears of its claim when
-// it is thawed. That session trusts nothing, because its lease has run out.
+// begun judges a session that begins: nobody else may take anything up under its ID. A process that was frozen, or that could not ask the
+// store for a while, may begin when it is too late for a first heartbeat, which has to follow the claim in time. That session takes
+// nothing up, and ends at once.
 func (j *judge) begun(w *Worker, e *member.Begin) {
-	if j.fleet.doubled() || w.overslept() {
+	if j.fleet.doubled() || !j.fleet.now.Before(trusted(w.client.sent[store.StableIDs], j.fleet.cfg.Member.HeartbeatTTL)) {
 		return
 	}
 	for _, other := range j.fleet.Workers {
@@ -273,12 +274,10 @@ func (j *judge) trusts(w *Worker, t *member.Trust) {
 	}
 }
 
-// believes judges until when a worker trusts something: three quarters of a TTL, counted from when the last write was sent that the
-// store has acknowledged. More than one part of a worker ends a session in time, so one that trusts too long is seen here and nowhere
+// believes judges until when a worker trusts something. More than one part of a worker ends a session in time, so one that trusts too long is seen here and nowhere
 // else.
 func (j *judge) believes(w *Worker, what string, until time.Time, b store.Bucket) {
-	ttl := w.client.ttl[b]
-	if end := w.client.sent[b].Add(ttl - ttl/4); until.After(end) {
+	if end := trusted(w.client.sent[b], w.client.ttl[b]); until.After(end) {
 		j.fleet.breaks("I1: %s trusts %s %s longer than its entry in the %s bucket allows", w.Name, what, until.Sub(end), b)
 	}
 }

@@ -95,6 +95,13 @@ func TestTheJudgeSeesWhatWorkersDoAgainstTheRules(t *testing.T) {
 				f.judge.begun(f.follower(), &member.Begin{Worker: w.session.Worker, Number: w.session.Number + 1})
 			}, "I5: ",
 		},
+		"a second session that begins too late for a heartbeat": { // which takes nothing up
+			func(f *Fleet, w *Worker) {
+				late := f.follower()
+				late.client.sent[store.StableIDs] = f.now.Add(-f.cfg.Member.HeartbeatTTL * 3 / 4)
+				f.judge.begun(late, &member.Begin{Worker: w.session.Worker, Number: w.session.Number + 1})
+			}, "",
+		},
 		"an end that leaves entries": {
 			func(f *Fleet, w *Worker) {
 				clear(w.Owned)
@@ -107,6 +114,10 @@ func TestTheJudgeSeesWhatWorkersDoAgainstTheRules(t *testing.T) {
 			f := healthy(t, 3, 12)
 			f.Run(f.Now().Add(time.Second))
 			c.happens(f, f.Workers[0])
+			if c.broken == "" {
+				require.Empty(t, f.Broken)
+				return
+			}
 			require.NotEmpty(t, f.Broken)
 			require.Contains(t, f.Broken[0], c.broken)
 		})

@@ -31,7 +31,7 @@ func newCalculator(k *child, e *member.Spawn) {
 	c := &calculator{child: k, fence: e.Fence, since: e.Since, wake: func() {}, refreshes: map[uint64]func(error){}}
 	k.calculator = c
 	l, effects := leader.New(leader.Config{
-		Term: e.Fence.Term, Group: "sim", Worker: k.session.Worker, Session: k.session.Number, Joined: e.Joined, Floor: e.Floor.Version,
+		Term: e.Fence.Term, Heir: e.Heir, Group: "sim", Worker: k.session.Worker, Session: k.session.Number, Joined: e.Joined, Floor: e.Floor.Version,
 		Seen: e.Highest.Version, Topology: k.cfg.Topology, HandoffTimeout: k.cfg.Member.HandoffTimeout, HomeRetention: k.cfg.HomeRetention,
 		OperationTimeout: k.cfg.Member.OperationTimeout, MinRebalanceThreshold: k.cfg.Rebalance, ShrinkConfirmations: k.cfg.Confirmations,
 	})

@@ -17,12 +17,12 @@ func (f *Fleet) restored(*Worker) {
 	f.Store.Stop(f.now)
 	if f.copy == nil {
 		c := f.Store.Copy()
-		f.copy, f.copied = &c, maps.Clone(f.outdated)
+		f.copy, f.copied, f.recorded = &c, maps.Clone(f.outdated), maps.Clone(f.judge.records)
 	} else {
 		if err := f.Store.Restore(f.now, *f.copy); err != nil {
 			panic(err)
 		}
-		f.copy, f.outdated = nil, f.copied
+		f.copy, f.outdated, f.judge.records = nil, f.copied, f.recorded
 		f.judge.forget()
 		f.renumbers()
 		f.Seen["restored"]++
