@@ -94,6 +94,18 @@ var joined = []mutant{
 		new:  `case f.Fence.Term < e.floor && f.Err != nil:`,
 	},
 	{
+		name: "leader-before-unheard-of", breaks: "A worker that saw the lease of another leader end says that nobody led before it.",
+		file: "internal/member/election.go",
+		old:  `e.leader, e.led = "", true`,
+		new:  `e.leader = ""`,
+	},
+	{
+		name: "own-lease-of-before", breaks: "A worker takes its own lease for that of a leader before it.",
+		file: "internal/member/election.go",
+		old:  `e.led = e.led || e.lease == nil && e.leader != e.cfg.Worker`,
+		new:  `e.led = true`,
+	},
+	{
 		name: "new-term-waits", breaks: "A leader that needs a new term waits for the next renewal of its lease.",
 		file: "internal/member/election.go",
 		old: `			e.hold.Hurry(now) // the renewal of a new term goes with the next write

@@ -286,6 +286,7 @@ func (c *client) renew(l store.Lease, r any, limit time.Duration, done func(stor
 			return
 		}
 		c.note(next)
+		c.aim(next)
 		m := c.message(l.Key, c.next(l.Chain), r, l.TTL)
 		c.put(l.Bucket, m, model.Condition{Revision: next.Revision}, by, func(revision uint64, err error) {
 			if err == nil {

@@ -4,8 +4,10 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
 )
 
@@ -45,6 +47,29 @@ func (f *Fleet) within(d time.Duration, of time.Time) bool { return !of.IsZero()
 func (f *Fleet) doubled() bool {
 	timeout := f.cfg.Member.OperationTimeout
 	return f.within(timeout, f.excuses.restored) || f.within(timeout, f.excuses.thawed)
+}
+
+// aim is an entry that somebody wants to write over or delete because it is what it wrote last.
+type aim struct {
+	bucket   store.Bucket
+	key      string
+	revision uint64
+}
+
+// aim notes what a worker is about to renew or release, where revisions may be used again.
+func (l *Loop) aim(at store.Lease) {
+	if l.aims != nil {
+		a := aim{at.Bucket, at.Key, at.Revision}
+		l.aims[a] = append(l.aims[a], at.Chain)
+	}
+}
+
+// collides says that a renewal or a release of before a restore has hit an entry of after it, which has the same revision. It may come
+// as late as its worker was cut off, and no rule prevents it. Whoever is hit finds out as after a restore.
+func (f *Fleet) collides(before, after store.Entry) bool {
+	return before.Kind == store.Put && slices.ContainsFunc(f.aims[aim{after.Bucket, after.Key, before.Revision}], func(chain record.Token) bool {
+		return !before.Token.Of(chain) && (after.Kind == store.Deleted || after.Token.Of(chain))
+	})
 }
 
 // renumbered says that a session has its number from before an operator restored or emptied the claims. Numbers of sessions are revisions

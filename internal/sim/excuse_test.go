@@ -117,3 +117,29 @@ func TestTheJudgeExcusesWhatAFrozenProcessWasAboutToWrite(t *testing.T) {
 		require.False(t, f.doubled())
 	}
 }
+
+// TestTheJudgeExcusesARenewalOfBeforeARestoreThatHitsAnEntryOfAfterIt: from then on, and nothing else that is stored over an entry.
+func TestTheJudgeExcusesARenewalOfBeforeARestoreThatHitsAnEntryOfAfterIt(t *testing.T) {
+	f := healthy(t, 2, 4)
+	f.aims = map[aim][]record.Token{}
+	f.Loop.aim(store.Lease{Bucket: store.Heartbeats, Key: "a", Revision: 7, Chain: "old/"})
+	f.Loop.aim(store.Lease{Bucket: store.Heartbeats, Key: "a", Revision: 7, Chain: "new/"})
+	entry := func(kind store.Kind, revision uint64, token record.Token) store.Entry {
+		return store.Entry{Bucket: store.Heartbeats, Key: "a", Kind: kind, Revision: revision, Token: token}
+	}
+	ours := entry(store.Put, 7, "new/1")
+	require.False(t, f.collides(ours, entry(store.Put, 8, "new/2")), "our own renewal")
+	require.False(t, f.collides(ours, entry(store.Put, 8, "third/1")), "somebody who has read it")
+	require.False(t, f.collides(ours, entry(store.Expired, 8, "")))
+	require.False(t, f.collides(entry(store.Put, 6, "new/1"), entry(store.Put, 8, "old/2")), "another revision")
+	require.True(t, f.collides(ours, entry(store.Put, 8, "old/2")))
+	require.True(t, f.collides(ours, entry(store.Deleted, 8, "")))
+
+	require.False(t, f.doubled())
+	f.judge.stored(ours)
+	require.False(t, f.doubled())
+	f.judge.stored(entry(store.Put, 8, "old/2"))
+	require.True(t, f.doubled())
+	f.Run(f.Now().Add(f.cfg.Member.OperationTimeout))
+	require.False(t, f.doubled())
+}

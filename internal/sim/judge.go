@@ -71,6 +71,9 @@ func (j *judge) stored(e store.Entry) {
 	if e.Kind == store.Put && e.Token == "" { // a stranger's: nobody reads any more what was there
 		j.forget()
 	}
+	if j.fleet.collides(j.entries[e.Bucket][e.Key], e) {
+		j.fleet.excuses.restored = j.fleet.now
+	}
 	back := e.Bucket == store.Assignments && e.Token != "" && j.fleet.outdated[e.Key].Token == e.Token
 	j.entries[e.Bucket][e.Key] = e
 	switch {
@@ -156,7 +159,7 @@ func (j *judge) beat(e store.Entry) {
 	h, err := store.Decode(e, record.DecodeHeartbeat)
 	switch {
 	case err != nil:
-	case h.Session < last.session && !j.fleet.renumbered(claim{e.Key, last.session}):
+	case h.Session < last.session && !j.fleet.renumbered(claim{e.Key, last.session}) && !j.fleet.doubled():
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
 		b := beat{h.Session, h.Applied.Version, h.Holding, false, max(h.Reads, record.Oldest), last.since}

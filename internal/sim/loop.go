@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store/model"
 )
 
@@ -40,6 +41,7 @@ type Loop struct {
 	waits  map[model.ID]func(model.Event)
 	feeds  map[model.ID]func(model.Event)
 	events []model.Event
+	aims   map[aim][]record.Token // who is about to renew or release what; nil where revisions mean one thing only
 
 	moment time.Time
 	turned int // since that moment

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
 )
 
@@ -25,6 +26,7 @@ func (f *Fleet) restored(*Worker) {
 		f.copy, f.outdated, f.judge.records = nil, f.copied, f.recorded
 		f.judge.forget()
 		f.renumbers()
+		f.aims = map[aim][]record.Token{}
 		f.Seen["restored"]++
 	}
 	started := f.now.Add(f.Spread(20 * time.Second))

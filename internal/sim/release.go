@@ -72,6 +72,7 @@ func (c *client) release(l store.Lease, by time.Time, done func(error)) {
 		})
 	}
 	if c.now.Before(c.acked[l.Chain].Add(l.TTL * 7 / 8)) {
+		c.aim(l)
 		try(l.Revision)
 		return
 	}

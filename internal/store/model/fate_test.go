@@ -54,6 +54,34 @@ func TestEachFateOfAWriteCanBeDrawn(t *testing.T) {
 	}
 }
 
+// TestAWriteThatIsUnderWayWhenTheStoreStopsIsLost: also one that would come late, and one that is sent before the client notices.
+func TestAWriteThatIsUnderWayWhenTheStoreStopsIsLost(t *testing.T) {
+	write := func(m *model.Store, at time.Time) {
+		m.Write(at, 0, store.Heartbeats, model.Message{Key: "a"}, model.Condition{}, time.Second)
+	}
+	stall := func(m *model.Store, at time.Time) { m.Stall(at, 0, true, false) }
+	heal := func(m *model.Store, at time.Time) { m.Heal(at, 0) }
+	late := model.Script{model.Fate: {model.Ghostly}, model.Way: {16}, model.Remains: {1}}
+	for name, c := range map[string]struct {
+		script model.Script
+		happen []func(*model.Store, time.Time) // a second apart
+	}{
+		"late":      {late, []func(*model.Store, time.Time){write, (*model.Store).Stop, (*model.Store).Start}},
+		"stalled":   {model.Script{model.Remains: {1}}, []func(*model.Store, time.Time){stall, write, (*model.Store).Stop, (*model.Store).Start, heal}},
+		"unnoticed": {model.Script{model.Remains: {1}}, []func(*model.Store, time.Time){stall, (*model.Store).Stop, write, (*model.Store).Start, heal}},
+	} {
+		m, at := model.New(model.Config{Start: start}, c.script), start
+		var lines []string
+		for _, happen := range c.happen {
+			happen(m, at)
+			at = at.Add(time.Second)
+			lines = append(lines, drive(m, at)...)
+		}
+		require.Equal(t, []string{"written heartbeat unknown"}, append(lines, drive(m, start.Add(20*time.Second))...), name)
+		require.Equal(t, "got heartbeat nothing", holds(m, "a", 20*time.Second), name)
+	}
+}
+
 func TestAWriteThatDependsOnOneUnderWayIsBusyWithReplicasOnly(t *testing.T) {
 	for replicas, want := range map[int]string{1: "refused", 3: "busy"} {
 		m := model.New(model.Config{Start: start, Replicas: replicas, Commit: time.Millisecond}, model.Script{model.Commit: {16, 16}})

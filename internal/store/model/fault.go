@@ -12,7 +12,7 @@ import (
 	"github.com/parti-go/parti/internal/store"
 )
 
-// Stop stops the whole store: every connection breaks. What was acknowledged is kept.
+// Stop stops the whole store: every connection breaks, and what was under way on one is lost. What was acknowledged is kept.
 func (s *Store) Stop(now time.Time) {
 	s.began(now)
 	if s.stopped {

@@ -22,6 +22,7 @@ type request struct {
 	bucket   store.Bucket
 	kind     EventKind
 	breaks   uint32 // of its connection when it was sent
+	stops    uint32 // of the whole store by then
 	deadline int64
 
 	message  Message
@@ -97,7 +98,7 @@ func (s *Store) ask(now time.Time, c Client, b store.Bucket, kind EventKind, wit
 // send hands a request to the connection of its client.
 func (s *Store) send(ref int32, r *request, most int) ID {
 	c := s.client(r.client)
-	r.breaks = c.breaks + s.breaks
+	r.breaks, r.stops = c.breaks, s.breaks
 	fate := s.draw(Fate, most)
 	at := max(s.now+s.way(), c.sent)
 	switch {
@@ -105,7 +106,7 @@ func (s *Store) send(ref int32, r *request, most int) ID {
 		r.over = true
 		s.answerAt(ref, r, NotSent, s.now)
 		return r.id
-	case fate == RequestLost:
+	case fate == RequestLost || s.stopped: // the client has not noticed that nobody is there
 		r.over = true
 		s.doom(ref, r)
 		return r.id
@@ -173,7 +174,7 @@ func (s *Store) answered(ref int32, r *request) {
 	c := s.client(r.client)
 	switch {
 	case r.told:
-	case r.breaks != c.breaks+s.breaks && r.answer.Outcome != NotSent:
+	case (r.breaks != c.breaks || r.stops != s.breaks) && r.answer.Outcome != NotSent:
 		s.doom(ref, r)
 	case c.down && r.answer.Outcome != NotSent:
 		c.held = append(c.held, held{ref: ref, gen: r.gen})
@@ -212,9 +213,9 @@ func (s *Store) request(t task) *request {
 
 // arrived lets the server do what a request asks for.
 func (s *Store) arrived(ref int32, r *request) {
-	if r.breaks != s.client(r.client).breaks+s.breaks { // its connection broke meanwhile
+	if stopped := r.stops != s.breaks; stopped || r.breaks != s.client(r.client).breaks { // its connection broke meanwhile
 		s.doom(ref, r)
-		if s.stopped || s.draw(Remains, 2) == 0 {
+		if stopped || s.draw(Remains, 2) == 0 { // a server that starts again reads nothing of before
 			r.over = true
 			s.forget(ref, r)
 			return
