@@ -4,12 +4,14 @@
 package sim
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store/model"
 )
 
@@ -98,6 +100,34 @@ func TestAHandlerThatDoesNotReturnHoldsUpItsOwnPartitionAloneAndIsReported(t *te
 	require.Len(t, w.Owned, 12)
 	require.NotZero(t, f.Seen["overlong"])
 	require.Empty(t, f.Broken)
+}
+
+// TestAHookThatCameLateBecauseTheOneBeforeItOverstayedOverstaysAsWell, and one after that does not.
+func TestAHookThatCameLateBecauseTheOneBeforeItOverstayedOverstaysAsWell(t *testing.T) {
+	f := healthy(t, 2, 4)
+	w := f.Workers[0]
+	partition := slices.Sorted(maps.Keys(w.Owned))[0]
+	w.Become(Mood{Takes: Stuck, Deaf: true})
+	w.user.ask(&change{owned: []record.Owned{{Partition: partition, Epoch: w.Owned[partition]}}, tenure: &tenure{wound: true}})
+	held := &change{everything: true, until: f.Now()}
+	w.user.ask(held)
+	f.Run(f.Now().Add(time.Second))
+	require.True(t, w.user.overstays(partition))
+	w.Become(Mood{})
+	f.Run(f.Now().Add(time.Second))
+	require.Nil(t, w.user.serving)
+	require.True(t, held.hook.behind)
+
+	w.user.told[partition] = 1
+	next := &change{everything: true, until: f.Now()}
+	w.user.ask(next)
+	require.False(t, next.hook.behind)
+	f.Run(f.Now().Add(time.Second))
+
+	for _, behind := range []bool{false, true} {
+		w.user.calls = []*call{{late: true, behind: behind}}
+		require.Equal(t, behind, w.user.overstays(partition))
+	}
 }
 
 // TestEveryFaultHappens: a fault that is never drawn, or changes nothing, judges nothing.

@@ -64,6 +64,13 @@ func (l *Loop) aim(at store.Lease) {
 	}
 }
 
+// unaware says that a session is of before an upheaval of the claims and may not know of it yet: its first heartbeat may come after that
+// of another one.
+func (f *Fleet) unaware(session claim) bool {
+	ttl := f.cfg.Member.WorkerIDTTL
+	return f.renumbered(session) && (f.within(ttl, f.excuses.restored) || f.within(ttl, f.excuses.emptied[store.StableIDs]))
+}
+
 // collides says that a renewal or a release of before a restore has hit an entry of after it, which has the same revision. It may come
 // as late as its worker was cut off, and no rule prevents it. Whoever is hit finds out as after a restore.
 func (f *Fleet) collides(before, after store.Entry) bool {

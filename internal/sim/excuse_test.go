@@ -79,7 +79,8 @@ func TestTheJudgeExcusesAWriteThatWasUnderWayWhenItsBucketWasEmptied(t *testing.
 	require.Contains(t, strings.Join(f.Broken, " "), "in the stable ID bucket")
 }
 
-// TestTheJudgeExcusesSessionsAfterOneOfBefore: a number that no claim has given since the claims were emptied may be followed by a lower one.
+// TestTheJudgeExcusesSessionsAfterOneOfBefore: a number that no claim has given since the claims were emptied may be followed by a lower one, and
+// may come after a higher one for as long as its session may not know.
 func TestTheJudgeExcusesSessionsAfterOneOfBefore(t *testing.T) {
 	f := NewFleet(NewLoop(model.Config{Start: Begin}), Defaults(3, 3))
 	f.upheaves(store.StableIDs)
@@ -89,6 +90,9 @@ func TestTheJudgeExcusesSessionsAfterOneOfBefore(t *testing.T) {
 	for _, session := range []uint64{7, 3} {
 		f.judge.stored(beats("a", session))
 	}
+	f.judge.stored(beats("a", 2)) // which does not know of it yet
+	f.judge.stored(beats("a", 3))
+	f.Run(f.Now().Add(f.cfg.Member.WorkerIDTTL))
 	require.Empty(t, f.Broken)
 	f.judge.stored(beats("a", 2))
 	require.Len(t, f.Broken, 1)

@@ -159,7 +159,7 @@ func (j *judge) beat(e store.Entry) {
 	h, err := store.Decode(e, record.DecodeHeartbeat)
 	switch {
 	case err != nil:
-	case h.Session < last.session && !j.fleet.renumbered(claim{e.Key, last.session}) && !j.fleet.doubled():
+	case h.Session < last.session && !j.fleet.renumbered(claim{e.Key, last.session}) && !j.fleet.unaware(claim{e.Key, h.Session}) && !j.fleet.doubled():
 		j.fleet.breaks("I5: session %d of %s is stored after session %d", h.Session, e.Key, last.session)
 	default:
 		b := beat{h.Session, h.Applied.Version, h.Holding, false, max(h.Reads, record.Oldest), last.since}

@@ -27,6 +27,7 @@ type call struct {
 	what    []string // the partitions that it holds up; nil for all that run
 	began   time.Time
 	deaf    bool
+	behind  bool // it began only when one had returned that overstayed
 	stuck   bool // until the mood is over
 	late    bool // its context has ended
 	crowded bool // more did not return than are named
@@ -89,13 +90,13 @@ func (u *user) become(m Mood) {
 	}
 }
 
-// overstays says that a partition runs only because the user's code does not heed the end of its context, or because the
-// worker keeps serving without the store: whoever else runs it has epochs for that.
+// overstays says that a partition runs only because the user's code does not heed the end of its context, or did not and so its next call
+// came late, or because the worker keeps serving without the store: whoever else runs it has epochs for that.
 func (u *user) overstays(partition string) bool {
 	if u.cfg.Member.KeepServing && (!u.client.now.Before(u.trust.Until) || u.of[partition].session != u.session.Number) {
 		return true
 	}
 	return slices.ContainsFunc(u.calls, func(c *call) bool {
-		return c.late && c.deaf && (c.what == nil || slices.Contains(c.what, partition))
+		return c.late && (c.deaf || c.behind) && (c.what == nil || slices.Contains(c.what, partition))
 	})
 }

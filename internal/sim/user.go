@@ -46,6 +46,8 @@ type user struct {
 	latest  *change          // that granted
 	of      map[string]origin
 	said    []string // held, as it was told
+
+	overstayed bool // a call has just returned that did
 }
 
 // origin is where what runs comes from.
@@ -119,6 +121,8 @@ func (u *user) change(c *change) {
 	}
 	fails := u.mood.Fails
 	c.hook = u.call(nil, func() {
+		u.overstayed = c.hook.late && (c.hook.deaf || c.hook.behind)
+		defer func() { u.overstayed = false }()
 		u.tell(&member.CallEnded{Name: "hook"})
 		for _, p := range removed {
 			delete(u.Owned, p)
@@ -126,6 +130,7 @@ func (u *user) change(c *change) {
 		u.fleet.returned(u.Worker, c.hook)
 		u.served(member.FollowingShown, fails)
 	})
+	c.hook.behind = u.overstayed
 	u.tell(&member.CallBegan{Name: "hook", What: "the hook returns", Since: u.client.now, Err: leader.ErrHandoffTimeout})
 	switch {
 	case !c.until.IsZero():
