@@ -83,7 +83,7 @@ func (f *follower) perform(effect member.FollowingEffect) {
 	case *member.FollowingPhase:
 		f.report(&phaseSeen{e.Phase, e.Reads})
 	case *member.FollowingApplied:
-		f.report(&applied{e.Position, e.Acknowledge})
+		f.report(&applied{e.Position, e.Acknowledge, e.Asks})
 	case *member.FollowingHeld:
 		f.report(&held{e.Until})
 	case *member.FollowingVacated:

@@ -222,7 +222,7 @@ func factOf(by member.Kind, message reported) member.Fact {
 	case *showing:
 		return &member.Showing{Version: msg.version}
 	case *applied:
-		return &member.Applied{Position: msg.position, Awaited: msg.acknowledge}
+		return &member.Applied{Position: msg.position, Awaited: msg.acknowledge, Asks: msg.asks}
 	case *formatMet:
 		return &member.FormatMet{By: by, Err: msg.err}
 	case *foreignMet:

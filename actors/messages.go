@@ -102,10 +102,12 @@ type (
 	}
 	// showing: the user is being shown the worker's record of this version.
 	showing struct{ version int64 }
-	// applied: the worker's record of this position is in force. acknowledge is true if somebody waits for it.
+	// applied: the worker's record of this position is in force. acknowledge is true if somebody waits for it, asks if it only asks what
+	// this worker holds.
 	applied struct {
 		position    record.Position
 		acknowledge bool
+		asks        bool
 	}
 
 	// formatMet: the store holds records of an unknown format (or no longer does).

@@ -94,6 +94,18 @@ var joined = []mutant{
 		new:  `case f.Fence.Term < e.floor && f.Err != nil:`,
 	},
 	{
+		name: "asked-is-assigned", breaks: "A worker that was only asked what it holds says that it is ready.",
+		file: "internal/member/session.go",
+		old:  `|| m.winding != nil || f.Asks {`,
+		new:  `|| m.winding != nil {`,
+	},
+	{
+		name: "asked-while-it-has-something", breaks: "A record that leaves a worker what it has, and asks what else it holds, does not count as an assignment.",
+		file: "internal/member/following.go",
+		old:  `r.Unread > 0 && len(r.Owned) == 0`,
+		new:  `r.Unread > 0`,
+	},
+	{
 		name: "leader-before-unheard-of", breaks: "A worker that saw the lease of another leader end says that nobody led before it.",
 		file: "internal/member/election.go",
 		old:  `e.leader, e.led = "", true`,

@@ -84,10 +84,12 @@ type (
 	Vacated struct{ Is bool }
 	// Showing says that the user is being shown this worker's record of that version.
 	Showing struct{ Version int64 }
-	// Applied says that this worker's record of that position is in force. Awaited says that somebody waits for it.
+	// Applied says that this worker's record of that position is in force. Awaited says that somebody waits for it; Asks, that it only
+	// asks what this worker holds, and is no assignment yet.
 	Applied struct {
 		Position record.Position
 		Awaited  bool
+		Asks     bool
 	}
 	// FormatMet says that an actor has met a record of an unknown format; a nil Err takes it back.
 	FormatMet struct {

@@ -266,7 +266,10 @@ func (f *Following) served(now time.Time, fact *FollowingServed) (over bool) {
 	}
 	if r := f.shown.record; r.Session == f.cfg.Session && r.Version > f.applied {
 		f.applied = r.Version
-		f.do(&FollowingApplied{record.Position{Term: r.Term, Version: r.Version}, len(r.Releasing) > 0 || r.Unread > 0})
+		f.do(&FollowingApplied{
+			Position: record.Position{Term: r.Term, Version: r.Version}, Acknowledge: len(r.Releasing) > 0 || r.Unread > 0,
+			Asks: r.Unread > 0 && len(r.Owned) == 0,
+		})
 	}
 	return false
 }

@@ -72,10 +72,12 @@ type (
 		Lifecycle record.Lifecycle
 		Reads     int
 	}
-	// FollowingApplied says that the record of this position is in force; Acknowledge, that somebody waits for it.
+	// FollowingApplied says that the record of this position is in force; Acknowledge, that somebody waits for it; Asks, that it only
+	// asks what this worker holds, and is no assignment yet.
 	FollowingApplied struct {
 		Position    record.Position
 		Acknowledge bool
+		Asks        bool
 	}
 	// FollowingHeld says until when the leader gives this worker nothing.
 	FollowingHeld struct{ Until time.Time }
@@ -135,6 +137,9 @@ func (e *FollowingApplied) String() string {
 	waits := ""
 	if e.Acknowledge {
 		waits = ", which somebody waits for"
+	}
+	if e.Asks {
+		waits = ", which only asks"
 	}
 	return fmt.Sprintf("applied term %d version %d%s", e.Position.Term, e.Position.Version, waits)
 }

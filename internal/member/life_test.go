@@ -70,7 +70,7 @@ func (l *life) event() {
 		l.from(Calculator, []Fact{&FenceLost{l.fence, store.ErrDeposed}, &SightLost{store.ErrLost}, &FormatMet{Calculator, record.ErrFormat}}[l.rng.IntN(3)])
 	case 14, 15:
 		l.version++
-		l.from(Follower, &Applied{at(l.term, l.version), l.rng.IntN(2) == 0})
+		l.from(Follower, &Applied{Position: at(l.term, l.version), Awaited: l.rng.IntN(2) == 0})
 	case 16, 17:
 		phases := []record.Phase{record.PhaseIdle, record.PhaseScaling, record.PhaseRebalancing, record.PhaseEmergency}
 		l.from(Follower, &PhaseMet{phases[l.rng.IntN(4)], record.Newest})
@@ -143,7 +143,7 @@ func (l *life) settle() {
 	require.True(l.t, l.lives[Heartbeat] && l.lives[Elector] && l.lives[Follower], "%v", l.lives)
 	l.from(Elector, &LeaderSeen{})
 	l.version++
-	l.from(Follower, &Applied{at(l.term, l.version), true})
+	l.from(Follower, &Applied{Position: at(l.term, l.version), Awaited: true})
 	l.from(Follower, &PhaseMet{Phase: record.PhaseIdle})
 	require.Equal(l.t, fsm.Stable, l.member.state)
 }

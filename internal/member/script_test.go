@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -249,7 +250,7 @@ func (p *player) report(t *testing.T, verb string, args []string) {
 	case "show":
 		p.from(Follower, &Showing{int64(number(t, first))})
 	case "apply":
-		p.from(Follower, &Applied{at(1, int64(number(t, first))), len(args) > 1})
+		p.from(Follower, &Applied{Position: at(1, int64(number(t, first))), Awaited: len(args) > 1, Asks: slices.Contains(args, "asks")})
 	case "vacated", "recorded":
 		p.from(Follower, &Vacated{verb == "vacated"})
 	case "damped":

@@ -205,7 +205,7 @@ func (m *Member) showing(version int64) {
 func (m *Member) assignmentApplied(now time.Time, f *Applied) {
 	m.tellHeartbeat(&Acknowledge{f.Position, f.Awaited})
 	m.meet(f.Position)
-	if m.applied || m.winding != nil {
+	if m.applied || m.winding != nil || f.Asks {
 		return
 	}
 	m.applied = true

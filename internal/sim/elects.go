@@ -118,7 +118,7 @@ func newFollower(k *child, e *member.Spawn) {
 			case *member.FollowingPhase:
 				k.from(&member.PhaseMet{Phase: e.Phase, Reads: e.Reads})
 			case *member.FollowingApplied:
-				k.from(&member.Applied{Position: e.Position, Awaited: e.Acknowledge})
+				k.from(&member.Applied{Position: e.Position, Awaited: e.Acknowledge, Asks: e.Asks})
 			case *member.FollowingHeld:
 				k.from(&member.Damped{Until: e.Until})
 			case *member.FollowingVacated:
