@@ -126,8 +126,8 @@ func TestTheJudgeExcusesWhatAFrozenProcessWasAboutToWrite(t *testing.T) {
 func TestTheJudgeExcusesARenewalOfBeforeARestoreThatHitsAnEntryOfAfterIt(t *testing.T) {
 	f := healthy(t, 2, 4)
 	f.aims = map[aim][]record.Token{}
-	f.Loop.aim(store.Lease{Bucket: store.Heartbeats, Key: "a", Revision: 7, Chain: "old/"})
-	f.Loop.aim(store.Lease{Bucket: store.Heartbeats, Key: "a", Revision: 7, Chain: "new/"})
+	f.aim(store.Lease{Bucket: store.Heartbeats, Key: "a", Revision: 7, Chain: "old/"})
+	f.aim(store.Lease{Bucket: store.Heartbeats, Key: "a", Revision: 7, Chain: "new/"})
 	entry := func(kind store.Kind, revision uint64, token record.Token) store.Entry {
 		return store.Entry{Bucket: store.Heartbeats, Key: "a", Kind: kind, Revision: revision, Token: token}
 	}
