@@ -302,30 +302,29 @@ var planned = []mutant{
 	{
 		name: "emptied-store-believed", breaks: "After the store was emptied, a leader grants partitions that sessions hold by versions that the store has lost.",
 		file: "internal/leader/plan.go",
-		old: `	if !l.draft.planned && !l.emptied() {
-		l.ledger.Forgotten(l.newest, now.UnixMilli())
-	}
-`,
-		new: ``,
+		old: `	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest, now.UnixMilli(), l.cfg.Heir)`,
+		new: `	if false {
+		l.ledger.Forgotten(l.newest, now.UnixMilli(), l.cfg.Heir)`,
 	},
 	{
-		name: "empty-store-believed", breaks: "A leader that knows of a leader before it grants at once what that leader granted just before its plan was deleted.",
-		file:   "internal/leader/takeover.go",
-		old:    `return l.cfg.Heir && l.newest == 0`,
-		new:    `return false`,
+		name: "empty-store-believed", breaks: "A leader that knows of a leader before it grants what that leader granted just before its plan was deleted.",
+		file:   "internal/leader/plan.go",
+		old:    `now.UnixMilli(), l.cfg.Heir)`,
+		new:    `now.UnixMilli(), false)`,
 		likely: "Scripts",
 	},
 	{
-		name: "everybody-asked-again", breaks: "A leader that found no plan asks everybody a second time, when it makes its own.",
-		file:   "internal/leader/plan.go",
-		old:    `!l.draft.planned && !l.emptied()`,
-		new:    `!l.draft.planned`,
+		name: "garbled-without-a-plan", breaks: "A worker whose heartbeat cannot be read counts for nothing where the plan was deleted as well.",
+		file:   "internal/leader/roster.go",
+		old:    `case l.draft.planned || !l.cfg.Heir:`,
+		new:    `case true:`,
 		likely: "Scripts",
 	},
 	{
 		name: "older-copy-believed", breaks: "After the store was restored from an older copy, a leader grants partitions that newer sessions hold.",
 		file: "internal/leader/takeover.go",
-		old:  `case l.draft.planned: // otherwise they go on until there is a plan`,
-		new:  `case false:`,
+		old:  `if l.draft.planned { // otherwise they go on until there is a plan`,
+		new:  `if false {`,
 	},
 }

@@ -156,6 +156,13 @@ var held = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "member-without-a-record", breaks: "A record was deleted, and what it granted is granted to another worker at once.",
+		file:   "internal/ledger/ledger.go",
+		old:    `(!w.stored || w.applied > w.recorded())`,
+		new:    `w.applied > w.recorded()`,
+		likely: "Scripts",
+	},
+	{
 		name: "forgotten-record-stands", breaks: "A record from an older copy of the store gives a session partitions that it has let go of since.",
 		file:   "internal/ledger/propose.go",
 		old:    `!p.sure && p.holder.unread != nil || `,

@@ -176,8 +176,8 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	for _, id := range d.Members {
 		delete(l.roster.away, id)
 	}
-	if !l.draft.planned && !l.emptied() {
-		l.ledger.Forgotten(l.newest, now.UnixMilli())
+	if !l.draft.planned {
+		l.ledger.Forgotten(l.newest, now.UnixMilli(), l.cfg.Heir) // an heir without a plan: it was deleted, or never made
 	}
 	l.ledger.SetTargets(d.Members, next)
 	l.ledger.SetMembers(d.Members)

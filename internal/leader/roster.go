@@ -194,7 +194,7 @@ func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 	l.ledger.SessionSeen(f.Worker, f.Session, f.Applied, f.Holding...)
 	l.ledger.SessionShown(f.Worker, f.Session, f.Shown)
 	if max(f.Applied, f.Shown) > newest && l.stage == leading && l.draft.planned {
-		l.ledger.Forgotten(newest, now.UnixMilli())
+		l.ledger.Forgotten(newest, now.UnixMilli(), false)
 	}
 	l.topo.Seen(now, f.Worker)
 	if !ok || known.leaving != f.Leaving {
@@ -230,8 +230,12 @@ func (l *Leader) garbled(now time.Time, f *Garbled) {
 	session, recorded := l.found[f.Worker]
 	_, member := slices.BinarySearch(l.draft.members, f.Worker)
 	if _, known := r.live[f.Worker]; !known {
-		if !recorded && !member {
+		switch {
+		case recorded, member:
+		case l.draft.planned || !l.cfg.Heir:
 			return // nothing is held under that key
+		default:
+			l.ledger.Unreadable(f.Worker) // what it holds may have been lost with the plan
 		}
 		r.live[f.Worker] = worker{session: session, stored: f.Stored, heard: now}
 		if member {

@@ -145,11 +145,8 @@ func (l *Leader) begin(now time.Time) {
 		}
 	}
 	l.ledger.SetMembers(l.draft.members)
-	switch {
-	case l.emptied():
-		l.ledger.Emptied(now.UnixMilli())
-	case l.draft.planned: // otherwise they go on until there is a plan
-		l.ledger.Forgotten(l.newest, now.UnixMilli())
+	if l.draft.planned { // otherwise they go on until there is a plan
+		l.ledger.Forgotten(l.newest, now.UnixMilli(), false)
 	}
 	// A store that was away shows for a moment what should have expired meanwhile: how old a heartbeat is, its clock says.
 	present := l.roster.newest()
@@ -165,10 +162,6 @@ func (l *Leader) begin(now time.Time) {
 	l.releases = append(l.releases, release{l.ledger.Version(), now.Add(l.cfg.HandoffTimeout), l.ledger.Records()})
 	l.beginWithSource(now)
 }
-
-// emptied says that somebody led this group before, and that the store knows of no plan. The leader before has made none yet, or it
-// was deleted. What was granted in the last moment before that is in no heartbeat.
-func (l *Leader) emptied() bool { return l.cfg.Heir && l.newest == 0 }
 
 // beginWithSource finds out what is to be planned for because of the list: partitions that nobody has, which are new or were
 // in flight when the leader before ended, and weights that are not those of the stored plan.

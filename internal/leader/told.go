@@ -53,7 +53,7 @@ func (l *Leader) reportUnread() {
 			n, some(n, func(i int) string { return doubtful[i] }))
 	}
 	for _, w := range late {
-		l.report(fmt.Errorf("%w: the record of worker %s could not be read or was lost, and the worker has not acknowledged its replacement after HandoffTimeout %s; %s",
+		l.report(fmt.Errorf("%w: the record of worker %s could not be read, or may be lost, and the worker has not acknowledged its replacement after HandoffTimeout %s; %s",
 			ErrHandoffTimeout, w, l.cfg.HandoffTimeout, what))
 	}
 }

@@ -160,41 +160,26 @@ func (l *Ledger) Unreadable(id string) {
 
 // Forgotten says up to which version the store knows everything, when all live sessions have been seen. Where one of them was shown
 // more, somebody emptied the store, or put an older copy in its place. The same is true where a member has applied more than its
-// record says: then the leader before wrote into the emptied store. Such a session holds what no record names any more, and what its
-// record names it may have let go since, for another such session. So it is asked to let go of that. Any other session may have been
-// granted something since its last heartbeat, beside what its record names. Versions go on above everything that they were shown, and
-// above the given one.
-func (l *Ledger) Forgotten(newest, above int64) {
+// record says, or has none: then the leader before wrote into the emptied store. Such a session holds what no record names any more, and
+// what its record names it may have let go since, for another such session. So it is asked to let go of that. Any other session may have
+// been granted something since its last heartbeat, beside what its record names. All of them are asked as well where noPlan says that
+// the store has lost the plan itself, as far as is known: no heartbeat may say yet what its leader had just granted. Versions go on
+// above everything that they were shown, and above the given one.
+func (l *Ledger) Forgotten(newest, above int64, noPlan bool) {
 	last, lost := newest, map[string]bool{}
 	for id, w := range l.workers {
 		if !w.alive() {
 			continue
 		}
 		last = max(last, w.applied, w.shown)
-		if max(w.applied, w.shown) > newest || w.member && w.unread == nil && w.applied > w.recorded() {
+		if max(w.applied, w.shown) > newest || w.member && w.unread == nil && (!w.stored || w.applied > w.recorded()) {
 			lost[id] = true
 		}
 	}
-	if len(lost) == 0 {
+	if len(lost) == 0 && !noPlan {
 		return
 	}
-	l.doubt(lost, max(last, above))
-}
-
-// Emptied says that the store knows nothing although somebody has led before, when all live sessions have been seen. Each of them may
-// have been granted something since its last heartbeat, so it is asked. Versions go on above everything that they were shown, and
-// above the given one.
-func (l *Ledger) Emptied(above int64) {
-	lost := map[string]bool{}
-	for id, w := range l.workers {
-		lost[id], above = true, max(above, w.applied, w.shown)
-	}
-	l.doubt(lost, above)
-}
-
-// doubt asks all live sessions to acknowledge a record, because of the lost ones. Versions go on above the given one.
-func (l *Ledger) doubt(lost map[string]bool, above int64) {
-	l.version = max(l.version, above) // what they are asked to acknowledge is newer than anything they have
+	l.version = max(l.version, last, above) // what they are asked to acknowledge is newer than anything they have
 	for id, w := range l.workers {
 		switch {
 		case !w.alive():

@@ -141,7 +141,7 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 			p.ledger.Unreadable(worker)
 		}
 	case "forgotten":
-		p.ledger.Forgotten(number(t, args[0]), 0)
+		p.ledger.Forgotten(number(t, args[0]), 0, len(args) > 1)
 	case "doubtful":
 		fmt.Fprintf(&p.out, "doubtful: %s\n", strings.Join(p.ledger.Doubtful(), " "))
 	case "home":

@@ -125,7 +125,7 @@ func (e *Election) updated(now time.Time, u store.Update) {
 		e.synced = true
 		e.leader = electionHolder(u.Entry)
 		e.led = e.led || e.lease == nil && e.leader != e.cfg.Worker
-		e.leads()
+		e.awaited()
 		if e.lease == nil && e.leader != e.cfg.Worker {
 			e.follow()
 		}
@@ -154,8 +154,8 @@ func (e *Election) noLeader(now time.Time) {
 	e.do(&ElectionAwait{Since: now})
 }
 
-// leads ends the wait for a leader.
-func (e *Election) leads() {
+// awaited ends the wait for a leader.
+func (e *Election) awaited() {
 	if e.missing {
 		e.missing = false
 		e.do(&ElectionAwaited{})
@@ -226,7 +226,7 @@ func (e *Election) campaigned(now time.Time, f *ElectionCampaigned) {
 	default:
 		e.fence, e.floor = f.Fence, max(e.floor, f.Fence.Term)
 		e.leader, e.named = e.cfg.Worker, ""
-		e.leads()
+		e.awaited()
 		e.do(&ElectionLead{e.fence, e.led || e.fence.Term > 1})
 	}
 }
