@@ -52,8 +52,20 @@ func TestTheJudgeExcusesASessionThatMayNotKnow(t *testing.T) {
 		other.begun = f.Now().Add(f.cfg.Member.OperationTimeout)
 		require.True(t, f.upheld(w), bucket)
 		require.False(t, f.upheld(other), "%s: it began later", bucket)
+		older := func() {
+			f.epochs["p-0"] = handed{epoch: 1 << 60, worker: other}
+			delete(w.Owned, "p-0")
+			delete(other.Owned, "p-0")
+			f.granted(w, "p-0", 1)
+		}
+		older()
+		require.Empty(t, f.Broken, "%s: its epoch shows that it is over", bucket)
 		f.Run(f.Now().Add(known))
 		require.False(t, f.upheld(w), bucket)
+		older()
+		require.Len(t, f.Broken, 1, bucket)
+		require.Contains(t, f.Broken[0], "I2: ")
+		f.Broken = nil
 		other.client.sent[store.StableIDs] = f.Now() // it has just claimed
 		f.judge.begun(other, &member.Begin{Worker: w.session.Worker, Number: w.session.Number + 1})
 		require.Len(t, f.Broken, 1, bucket)

@@ -121,6 +121,7 @@ func (f *Fleet) start(cfg Config) *Worker {
 }
 
 // granted judges a partition that a worker begins to run: nobody else runs it, and its epoch is higher than that of every session before.
+// A session that does not know yet that it is over may begin with an older epoch, which is what shows that it is.
 func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	for _, other := range f.Workers {
 		if _, runs := other.Owned[partition]; runs && other != w && !other.user.overstays(partition) && !f.upheld(other) && !other.overslept() {
@@ -129,7 +130,7 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	}
 	now, before := handed{epoch, w, w.session.Number}, f.epochs[partition]
 	again := before.worker == w && before.session == now.session
-	if !f.doubled() && (epoch < before.epoch || epoch == before.epoch && !again && !f.upheld(w)) {
+	if !f.doubled() && !f.upheld(w) && (epoch < before.epoch || epoch == before.epoch && !again) {
 		f.breaks("I2: %s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
 	f.epochs[partition] = now
