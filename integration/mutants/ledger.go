@@ -101,7 +101,7 @@ var held = []mutant{
 	{
 		name: "written-into-an-emptied-store", breaks: "Where a leader wrote into an emptied store, its plan hides from the next leader that records are gone.",
 		file:   "internal/ledger/ledger.go",
-		old:    ` || w.member && w.unread == nil && w.applied > w.recorded()`,
+		old:    ` || w.member && w.unread == nil && (!w.stored || w.applied > w.recorded())`,
 		new:    ``,
 		likely: "Scripts",
 	},
