@@ -35,21 +35,9 @@ func (i *ice) pass(do func()) {
 
 // At is [Loop.At] for a process that may be frozen by then.
 func (c *connection) At(at time.Time, do func()) (stop func()) {
-	if c.ice == nil {
-		return c.Loop.At(at, do)
-	}
-	over := false
-	forget := c.Loop.At(at, func() {
-		c.ice.pass(func() {
-			if !over {
-				do()
-			}
-		})
-	})
-	return func() {
-		over = true
-		forget()
-	}
+	a := c.set(at, do)
+	a.ice = c.ice
+	return func() { a.do = nil }
 }
 
 // After is [Loop.After] for a process that may be frozen by then.
@@ -63,8 +51,19 @@ func (c *connection) awake(hear func(model.Event)) func(model.Event) {
 	if c.ice == nil {
 		return hear
 	}
-	return func(e model.Event) { c.ice.pass(func() { hear(e) }) }
+	return func(e model.Event) {
+		if c.ice.frozen {
+			c.ice.keep(hear, e)
+			return
+		}
+		hear(e)
+	}
 }
+
+// keep is a function of its own so that an event that is heard at once needs no memory.
+//
+//go:noinline
+func (i *ice) keep(hear func(model.Event), e model.Event) { i.pass(func() { hear(e) }) }
 
 func (c *connection) freeze() { c.ice.frozen, c.ice.froze = true, c.now }
 

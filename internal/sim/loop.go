@@ -56,7 +56,19 @@ type turn struct {
 
 // alarm is something to do.
 type alarm struct {
-	do func() // nil once it is taken back
+	do  func() // nil once it is taken back
+	ice *ice   // of the process that does it; nil for none
+}
+
+// ring does it now, or when the process is thawed.
+func (a *alarm) ring() {
+	switch {
+	case a.do == nil:
+	case a.ice != nil && a.ice.frozen:
+		a.ice.kept = append(a.ice.kept, a.ring)
+	default:
+		a.do()
+	}
 }
 
 // NewLoop returns a loop about a healthy store that begins at cfg.Start.
@@ -112,9 +124,7 @@ func (l *Loop) Run(until time.Time) {
 			if t.at > l.now.UnixNano() {
 				l.pass(time.Unix(0, t.at).UTC())
 			}
-			if t.alarm.do != nil {
-				t.alarm.do()
-			}
+			t.alarm.ring()
 		case !rings && stored && at <= end:
 			l.pass(next)
 		default:

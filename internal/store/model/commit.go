@@ -67,8 +67,12 @@ func (s *Store) settle(b *bucket, p proposal, stored bool) {
 		b.remember(s.cfg.Window)
 	}
 	if p.ref < 0 {
-		if stored { // whatever is there by now
-			s.store(b, p.keys[0], s.expiry(b.entries[p.keys[0]].stored.Key))
+		e := &b.entries[p.keys[0]]
+		switch {
+		case stored: // whatever is there by now
+			s.store(b, p.keys[0], s.expiry(e.stored.Key))
+		case s.over(e): // the next leader finds that it is
+			s.alarm(b, p.keys[0], e)
 		}
 		return
 	}

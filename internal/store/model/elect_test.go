@@ -51,6 +51,17 @@ func TestWithoutALeaderNothingExpires(t *testing.T) {
 	require.Equal(t, []string{`delivered heartbeat a@1893456000001 expired""`}, drive(m, start.Add(5*time.Second)))
 }
 
+// TestAMarkerThatIsLostInAnElectionComesAfterIt: the next leader finds out as well that the lifetime is over.
+func TestAMarkerThatIsLostInAnElectionComesAfterIt(t *testing.T) {
+	m := model.New(model.Config{Start: start, Replicas: 3, Commit: time.Second}, model.Script{model.Commit: {0, 16}})
+	m.Follow(start, 1, store.Heartbeats, nil, 0, time.Minute, 0)
+	m.Write(start, 0, store.Heartbeats, model.Message{Key: "a", TTL: time.Second}, model.Condition{}, 0)
+	drive(m, start.Add(1500*time.Millisecond)) // the marker is under way
+	m.Elect(start.Add(1500*time.Millisecond), store.Heartbeats, start.Add(5*time.Second))
+	require.Empty(t, drive(m, start.Add(5*time.Second-1)))
+	require.Equal(t, []string{`delivered heartbeat a@1893456000001 expired""`}, drive(m, start.Add(10*time.Second)))
+}
+
 func TestABucketWithoutReplicasHasNoElections(t *testing.T) {
 	m := model.New(model.Config{Start: start}, model.Benign{})
 	m.Elect(start, store.Heartbeats, start.Add(5*time.Second))
