@@ -96,9 +96,12 @@ func (h *handlers) become(q request) {
 			delete(h.waiting, id)
 		}
 	}
-	if q.everything {
+	switch {
+	case q.everything:
 		h.trusted = q.trusted
 		return
+	case q.shrink:
+		return // what is kept was granted to the session before, whose trust is over: nothing begins by that
 	}
 	h.worker, h.session, h.tenure, h.trusted = q.worker, q.session, q.tenure, q.trusted
 	var begin []*Ownership

@@ -305,6 +305,35 @@ func TestWhatWaitedForTrustAloneBeginsOnce(t *testing.T) {
 	}
 }
 
+// TestWhatIsCarriedIsNotBegun: a grant of an earlier session waited for a handler, and its trust is over. Somebody else may have it.
+func TestWhatIsCarriedIsNotBegun(t *testing.T) {
+	b := newBook()
+	free := make(chan struct{})
+	h := newHosted(t, Handling{Run: b.deaf(free)})
+	h.give(t, "a@1")
+	eventually(t, "it runs", func() bool { return b.running()["a"] == 1 })
+	h.give(t, "a@2")
+	h.trust.extend(time.Now())
+	close(free)
+	eventually(t, "the first run has ended", func() bool { return len(h.handlers.Held().Holding) == 0 })
+
+	show := func(epoch int64, shrink bool) {
+		done := make(chan error, 1)
+		h.become(request{
+			ctx: t.Context(), tenure: h.tenure, session: 2, target: holdings(epoch, "a"), shrink: shrink, why: because(ErrRevoked),
+			trusted: func() bool { return true }, done: func(err error) { done <- err },
+		})
+		require.NoError(t, <-done)
+	}
+	show(2, true)
+	require.Empty(t, b.running())
+	require.Equal(t, []string{"a"}, h.handlers.Held().Starting)
+	show(3, false)
+	eventually(t, "what the next session is granted runs", func() bool { return b.running()["a"] == 3 })
+	require.Empty(t, h.handlers.Held().Starting)
+	require.False(t, b.read().twice)
+}
+
 // worker is an actor of a user's.
 type worker struct{ onMessage func(actor.Context) }
 

@@ -197,7 +197,7 @@ func (r *runner) serve(q request) error {
 		q.target = common(r.told, q.target)
 	}
 	added, removed := difference(r.told, q.target)
-	if (len(added) > 0 || r.handlers.begins(q.target)) && !q.trusted() {
+	if (len(added) > 0 || !q.shrink && r.handlers.begins(q.target)) && !q.trusted() {
 		return errUntrusted
 	}
 	a := r.assignment(q)

@@ -37,7 +37,11 @@ func (u *user) handle(c *change, target map[string]int64) {
 		}
 	}
 	maps.DeleteFunc(u.behind, func(p string, _ int64) bool { _, stays := target[p]; return !stays })
-	if !c.everything {
+	switch {
+	case c.everything:
+		u.latest = nil
+	case c.shrinks: // what is kept was granted to the session before, whose trust is over: nothing begins by that
+	default:
 		u.latest = c
 		for _, p := range slices.Sorted(maps.Keys(target)) {
 			if u.ending[p] != nil {
@@ -47,8 +51,6 @@ func (u *user) handle(c *change, target map[string]int64) {
 				u.runs(c, p, target[p])
 			}
 		}
-	} else {
-		u.latest = nil
 	}
 	u.tellHeld()
 	if len(u.ending) == 0 {

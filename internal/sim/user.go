@@ -98,12 +98,15 @@ func (u *user) serve() {
 func (u *user) change(c *change) {
 	target := map[string]int64{}
 	for _, o := range c.owned {
-		if _, has := u.told[o.Partition]; has || !c.shrinks {
+		switch epoch, has := u.told[o.Partition]; {
+		case !c.shrinks:
 			target[o.Partition] = o.Epoch
+		case has:
+			target[o.Partition] = epoch
 		}
 	}
 	added, removed := lacking(target, u.told), lacking(u.told, target)
-	if (len(added) > 0 || u.begins(target)) && !c.trusted() {
+	if (len(added) > 0 || !c.shrinks && u.begins(target)) && !c.trusted() {
 		u.tellDone(c, member.FollowingRefused, false)
 		return
 	}
