@@ -18,7 +18,8 @@ import (
 // Acquire creates the entry of a key for a new hold. It overwrites the marker of an earlier entry, and what this very call
 // wrote before its answer was lost. It overwrites a live entry of another hold only if over returns true for it; over may be
 // nil. In all other cases it returns a [*TakenError]. Acquire does not overwrite a heartbeat that is about to expire: it waits
-// until the heartbeat has expired, see awaitEnd.
+// until the heartbeat has expired, see awaitEnd. It waits in the same way for what an earlier call wrote without an answer. If it
+// may have replaced a heartbeat and nobody knows, it also returns [ErrLost]: a session with another number has to begin.
 func (s *Store) Acquire(ctx context.Context, b store.Bucket, key string, r record.Record, over func(store.Entry) bool) (store.Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -36,6 +37,14 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 	chain := s.holder.chain()
 	expect, replaced, stored := uint64(0), uint64(0), false
 	var until time.Time // when the entry that is overwritten becomes too old for that; zero for none
+	// A heartbeat that may be stored in the place of another one may be ended by the marker of that one. The leader would see this
+	// session end, so it must not begin again under the same number.
+	doubtful := func(err error) error {
+		if b == store.Heartbeats && !until.IsZero() {
+			return fmt.Errorf("%w: %w", ErrLost, err)
+		}
+		return err
+	}
 	for {
 		value, err := encode(s.holder.next(chain), s.described(r))
 		if err != nil {
@@ -55,30 +64,34 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 			return lease, nil
 		case err == nil:
 			s.holder.book.doubted(chain) // the expiry marker of the entry that it replaced may follow
-			return store.Lease{}, ErrLate
+			return store.Lease{}, doubtful(ErrLate)
 		case !errors.Is(err, errConflict):
 			if errors.Is(err, ErrUnknown) {
 				s.holder.noAnswer(chain, lease.TrustedUntil())
+				err = doubtful(err)
 			} else if !stored {
 				s.holder.book.gone(chain)
 			}
 			return store.Lease{}, err
 		}
 		entry, err := s.Get(ctx, b, key)
+		if stored = err == nil && entry.Token.Of(chain); stored {
+			expect, replaced = entry.Revision, 0
+			continue // what it replaced has become no younger
+		}
 		until, replaced = time.Time{}, 0
+		orphaned := s.holder.orphaned(entry.Token)
 		switch {
 		case errors.Is(err, ErrNotFound):
 			expect = 0
 		case err != nil:
 			return store.Lease{}, err
-		case entry.Kind != store.Put, entry.Token.Of(chain), s.holder.orphaned(entry.Token):
-			if expect, stored = entry.Revision, entry.Token.Of(chain); entry.Kind == store.Put && !stored {
-				replaced = expect
-			}
-		case over != nil && over(entry):
-			expect, replaced, stored = entry.Revision, entry.Revision, false
-			if b != store.Heartbeats {
-				continue // claims: over knows how old the entry is
+		case entry.Kind != store.Put:
+			expect = entry.Revision
+		case orphaned, over != nil && over(entry):
+			expect, replaced = entry.Revision, entry.Revision
+			if b == store.Election || b == store.StableIDs && !orphaned {
+				continue // nothing but a marker was there before; or over knows how old the entry is
 			}
 			if until, err = s.awaitEnd(ctx, entry); err != nil {
 				return store.Lease{}, err

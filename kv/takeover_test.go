@@ -266,6 +266,29 @@ func TestAFirstHeartbeatIsWrittenOverWhatIsNeitherYoungNorAboutToExpire(t *testi
 	}
 }
 
+// TestAFirstHeartbeatWithoutAnAnswerEndsItsSessionIfItReplacedOne: the marker of that one may still come and end it, and the leader has
+// seen this session end. The next session waits for that marker.
+func TestAFirstHeartbeatWithoutAnAnswerEndsItsSessionIfItReplacedOne(t *testing.T) {
+	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
+		js.next(lost)
+		_, err := s.Acquire(t.Context(), store.Heartbeats, "worker-1", beat(1), nil)
+		require.ErrorIs(t, err, ErrUnknown)
+		require.NotErrorIs(t, err, ErrLost, "it replaced nothing")
+
+		acquire(t, s, "worker-0")
+		time.Sleep(time.Second)
+		js.next(nil, lost) // the first attempt finds the entry of the session before
+		_, err = s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
+		require.ErrorIs(t, err, ErrUnknown)
+		require.ErrorIs(t, err, ErrLost)
+
+		asked := time.Now()
+		_, err = s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(3), nil)
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, time.Since(asked), 390*time.Millisecond)
+	})
+}
+
 func withStores(t *testing.T, f func(t *testing.T, a, b *Store)) {
 	t.Helper()
 	bubble.Run(t, func(t *testing.T, srv *bubble.Server) {

@@ -211,6 +211,12 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 	var until time.Time // when what is written over is too old for that; zero where nothing is
 	var try func(expect uint64)
 	replaced := uint64(0)
+	doubtful := func(err error) error { // see kv
+		if b == store.Heartbeats && !until.IsZero() {
+			return fmt.Errorf("%w: %w", store.ErrLost, err)
+		}
+		return err
+	}
 	try = func(expect uint64) {
 		l := store.Lease{Bucket: b, Key: key, Sent: c.now, TTL: c.ttl[b], Chain: chain, Over: replaced}
 		c.note(l)
@@ -221,13 +227,14 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 				c.acknowledged(l)
 				if !c.now.Before(l.TrustedUntil()) || !until.IsZero() && !c.now.Before(until) {
 					delete(c.acked, chain) // the marker of what it replaced may follow it
-					done(store.Lease{}, store.ErrLate)
+					done(store.Lease{}, doubtful(store.ErrLate))
 					return
 				}
 				done(l, nil)
 				return
 			case errors.Is(err, store.ErrUnknown):
 				c.orphans[chain] = l.TrustedUntil()
+				err = doubtful(err)
 			case !errors.Is(err, errRefused) && !stored:
 				c.gone(chain)
 			}
@@ -236,19 +243,25 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 				return
 			}
 			c.get(b, key, by, func(e store.Entry, err error) {
+				if stored = err == nil && e.Token.Of(chain); stored {
+					replaced = 0
+					try(e.Revision) // what it replaced has become no younger
+					return
+				}
 				until, replaced = time.Time{}, 0
+				orphaned := err == nil && c.orphaned(e.Token)
+				may := err == nil && (orphaned || over != nil && over(e))
 				switch {
 				case errors.Is(err, store.ErrNotFound):
 					try(0)
 				case err != nil:
 					done(store.Lease{}, err)
-				case e.Kind != store.Put, e.Token.Of(chain), c.orphaned(e.Token), over != nil && over(e) && b != store.Heartbeats:
-					if stored = e.Token.Of(chain); e.Kind == store.Put && !stored {
-						replaced = e.Revision
-					}
+				case e.Kind != store.Put:
 					try(e.Revision)
-				case over != nil && over(e):
-					stored = false
+				case may && (b == store.Election || b == store.StableIDs && !orphaned):
+					replaced = e.Revision
+					try(e.Revision)
+				case may:
 					c.awaitEnd(e, by, func(young time.Time, err error) {
 						if err != nil {
 							done(store.Lease{}, err)
