@@ -33,8 +33,14 @@ var handled = []mutant{
 	{
 		name: "taken-up-without-trust", breaks: "A hook gets new partitions after the trust has ended.",
 		file: "actors/runner.go",
-		old:  `if (len(added) > 0 || r.handlers.begins(q.target)) && !q.trusted() {`,
-		new:  `if (len(added) > 0 || r.handlers.begins(q.target)) && q.trusted == nil {`,
+		old:  `if (len(added) > 0 || !q.shrink && r.handlers.begins(q.target)) && !q.trusted() {`,
+		new:  `if (len(added) > 0 || !q.shrink && r.handlers.begins(q.target)) && q.trusted == nil {`,
+	},
+	{
+		name: "carried-and-begun", breaks: "A session that keeps what runs begins what the session before was granted and had not begun.",
+		file: "actors/handlers.go",
+		old:  `	case q.shrink:`,
+		new:  `	case q.shrink && q.target == nil:`,
 	},
 	{
 		name: "stop-forgets-the-rejoin", breaks: "A worker that is stopped during a rejoin does not shorten the time of the hook that gives everything up.",

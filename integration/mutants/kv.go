@@ -140,6 +140,18 @@ var read = []mutant{
 		new:  ``,
 	},
 	{
+		name: "unanswered-written-over-at-once", breaks: "What was written without an answer is written over at once, although a marker may follow it.",
+		file: "kv/lease.go",
+		old:  `b == store.Election || b == store.StableIDs && !orphaned {`,
+		new:  `orphaned || b != store.Heartbeats {`,
+	},
+	{
+		name: "unanswered-session-goes-on", breaks: "A session goes on whose first heartbeat may have been ended by the marker of the one before.",
+		file: "kv/lease.go",
+		old:  `if b == store.Heartbeats && !until.IsZero() {`,
+		new:  `if false {`,
+	},
+	{
 		name: "unanswered-renewal-lasts-once", breaks: "An entry whose renewal got no answer counts as expired one TTL after the renewal was sent.",
 		file: "kv/book.go",
 		old:  `2*l.TTL + lateExpiry`,
