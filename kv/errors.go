@@ -18,7 +18,7 @@ var (
 
 	// ErrTaken says that another process holds the entry, see store.TakenError. Wait for its end.
 	ErrTaken = store.ErrTaken
-	// ErrLost says that the lease is over: the entry is gone or belongs to another process. Claim again.
+	// ErrLost says that the lease is over: the entry is gone, or may be, or belongs to another process. Claim again.
 	ErrLost = store.ErrLost
 	// ErrLate says that the trust in the lease has ended by this process's clock. Drop the lease and claim again.
 	ErrLate = store.ErrLate

@@ -18,8 +18,9 @@ import (
 // Acquire creates the entry of a key for a new hold. It overwrites the marker of an earlier entry, and what this very call
 // wrote before its answer was lost. It overwrites a live entry of another hold only if over returns true for it; over may be
 // nil. In all other cases it returns a [*TakenError]. Acquire does not overwrite a heartbeat that is about to expire: it waits
-// until the heartbeat has expired, see awaitEnd. It waits in the same way for what an earlier call wrote without an answer. If it
-// may have replaced a heartbeat and nobody knows, it also returns [ErrLost]: a session with another number has to begin.
+// until the heartbeat has expired, see awaitEnd. It waits in the same way for what an earlier call wrote without an answer, but in
+// the election bucket. If it may have replaced a heartbeat and nobody knows, it also returns [ErrLost] and [ErrLate]: a session with
+// another number has to begin.
 func (s *Store) Acquire(ctx context.Context, b store.Bucket, key string, r record.Record, over func(store.Entry) bool) (store.Lease, error) {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
@@ -38,10 +39,10 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 	expect, replaced, stored := uint64(0), uint64(0), false
 	var until time.Time // when the entry that is overwritten becomes too old for that; zero for none
 	// A heartbeat that may be stored in the place of another one may be ended by the marker of that one. The leader would see this
-	// session end, so it must not begin again under the same number.
+	// session end, so it must not begin again under the same number. Nobody took anything from it: it was not acknowledged in time.
 	doubtful := func(err error) error {
 		if b == store.Heartbeats && !until.IsZero() {
-			return fmt.Errorf("%w: %w", ErrLost, err)
+			return fmt.Errorf("%w: %w: %w", ErrLost, ErrLate, err)
 		}
 		return err
 	}
@@ -91,10 +92,13 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 		case orphaned, over != nil && over(entry):
 			expect, replaced = entry.Revision, entry.Revision
 			if b == store.Election || b == store.StableIDs && !orphaned {
-				continue // nothing but a marker was there before; or over knows how old the entry is
+				continue // terms make it harmless if a marker follows; or over knows how old the entry is
 			}
 			if until, err = s.awaitEnd(ctx, entry); err != nil {
 				return store.Lease{}, err
+			}
+			if until.IsZero() {
+				until = time.Now() // it is another entry by now: the write is refused, or too late
 			}
 		default:
 			s.holder.book.gone(chain)

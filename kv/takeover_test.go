@@ -279,8 +279,9 @@ func TestAFirstHeartbeatWithoutAnAnswerEndsItsSessionIfItReplacedOne(t *testing.
 		time.Sleep(time.Second)
 		js.next(nil, lost) // the first attempt finds the entry of the session before
 		_, err = s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
-		require.ErrorIs(t, err, ErrUnknown)
-		require.ErrorIs(t, err, ErrLost)
+		for _, is := range []error{ErrUnknown, ErrLost, ErrLate} { // late: what it carries over goes on
+			require.ErrorIs(t, err, is)
+		}
 
 		asked := time.Now()
 		_, err = s.Acquire(t.Context(), store.Heartbeats, "worker-0", beat(3), nil)

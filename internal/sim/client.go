@@ -213,7 +213,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 	replaced := uint64(0)
 	doubtful := func(err error) error { // see kv
 		if b == store.Heartbeats && !until.IsZero() {
-			return fmt.Errorf("%w: %w", store.ErrLost, err)
+			return fmt.Errorf("%w: %w: %w", store.ErrLost, store.ErrLate, err)
 		}
 		return err
 	}
@@ -267,7 +267,9 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 							done(store.Lease{}, err)
 							return
 						}
-						until, replaced = young, e.Revision
+						if until, replaced = young, e.Revision; until.IsZero() {
+							until = c.now
+						}
 						try(e.Revision)
 					})
 				default:

@@ -133,7 +133,9 @@ func (f *Fleet) granted(w *Worker, partition string, epoch int64) {
 	if !f.doubled() && !f.upheld(w) && (epoch < before.epoch || epoch == before.epoch && !again) {
 		f.breaks("I2: %s runs %s with epoch %d after %d was handed out", w.Name, partition, epoch, before.epoch)
 	}
-	f.epochs[partition] = now
+	if epoch >= before.epoch {
+		f.epochs[partition] = now
+	}
 }
 
 // beginsAnew judges a session that begins with nothing: what still runs of the one before is what its user does not let go.

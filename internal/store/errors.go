@@ -12,7 +12,7 @@ import (
 var (
 	// ErrTaken says that somebody else holds the entry, see [TakenError]. Wait for its end.
 	ErrTaken = errors.New("held by somebody else")
-	// ErrLost says that the lease is over: the entry is gone or belongs to somebody else. Claim again.
+	// ErrLost says that the lease is over: the entry is gone, or may be, or belongs to somebody else. Claim again.
 	ErrLost = errors.New("lease lost")
 	// ErrLate says that the trust in the lease has ended by this process's clock. Drop the lease and claim again.
 	ErrLate = errors.New("lease not renewed in time")
