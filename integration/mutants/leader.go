@@ -37,8 +37,8 @@ var planned = []mutant{
 	{
 		name: "unowned-is-foreign", breaks: "A list is refused as another application's although most partitions of the group are unknown because they have no owner.",
 		file:   "internal/leader/version.go",
-		old:    `case divided.unknown > len(divided.ids), `,
-		new:    `case `,
+		old:    ` || divided.unknown >= len(divided.ids)`,
+		new:    ``,
 		likely: "Scripts",
 	},
 	{
@@ -312,13 +312,6 @@ var planned = []mutant{
 		file:   "internal/leader/plan.go",
 		old:    `now.UnixMilli(), l.cfg.Heir)`,
 		new:    `now.UnixMilli(), false)`,
-		likely: "Scripts",
-	},
-	{
-		name: "garbled-list-is-foreign", breaks: "A list that only a record names that cannot be read is taken for another application's.",
-		file:   "internal/leader/version.go",
-		old:    `, divided.garbled && divided.unknown >= len(l.ids):`,
-		new:    `:`,
 		likely: "Scripts",
 	},
 	{

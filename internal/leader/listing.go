@@ -24,7 +24,6 @@ type Listing struct {
 	digest     string // names the list, with its weights
 	version    uint64 // of the source; 0 where it is not versioned
 	unknown    int    // partitions that belong to it and that no record names
-	garbled    bool   // a record may name them that cannot be read
 }
 
 // NewListing sorts and prepares a list of a version; 0 says that it has none. Its error is that of [strategy.Prepare].

@@ -48,13 +48,9 @@ func (l *Leader) plannedFor(list *Listing) bool {
 }
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
-// one is what the group divides. Where most of that has no owner, so that no record names it, it may be what they share. The whole list
-// may be in a record that cannot be read.
+// one is what the group divides. Where half of that or more has no owner, or its record cannot be read, it may be what they share.
 func (l *Listing) foreign(group string, divided *Listing) error {
-	switch {
-	case l.empty(), divided.empty(), l.shares(divided):
-		return nil
-	case divided.unknown > len(divided.ids), divided.garbled && divided.unknown >= len(l.ids):
+	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= len(divided.ids) {
 		return nil
 	}
 	name := func(list *Listing) string {
@@ -143,9 +139,6 @@ func (l *Leader) rememberedAs(partitions map[string]strategy.Partition) *Listing
 		return nil
 	}
 	list.unknown = max(l.stored.Partitions-len(list.ids), 0)
-	for _, session := range l.found {
-		list.garbled = list.garbled || session == 0
-	}
 	return list
 }
 
