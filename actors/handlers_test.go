@@ -268,7 +268,9 @@ func TestAFencedOwnershipIsValidForNothing(t *testing.T) {
 	require.ErrorIs(t, context.Cause(o.Held()), ErrFenced)
 }
 
-func TestNothingBeginsWithoutTrust(t *testing.T) {
+// newUntrusted returns a worker whose grant of a under epoch 2 waits for nothing but trust: the handler of epoch 1 has returned late.
+func newUntrusted(t *testing.T) (book, *hosted) {
+	t.Helper()
 	b := newBook()
 	free := make(chan struct{})
 	h := newHosted(t, Handling{Run: b.deaf(free)})
@@ -278,6 +280,11 @@ func TestNothingBeginsWithoutTrust(t *testing.T) {
 	h.trust.extend(time.Now())
 	close(free)
 	eventually(t, "the first run has ended", func() bool { return len(h.handlers.Held().Holding) == 0 })
+	return b, h
+}
+
+func TestNothingBeginsWithoutTrust(t *testing.T) {
+	b, h := newUntrusted(t)
 	require.Empty(t, b.running())
 	require.Equal(t, []string{"a"}, h.handlers.Held().Starting)
 	require.ErrorIs(t, h.want(map[string]holding{"z": {strategy.Partition{Keys: []string{"z"}}, 3}}), errUntrusted)
@@ -288,15 +295,7 @@ func TestNothingBeginsWithoutTrust(t *testing.T) {
 // TestWhatWaitedForTrustAloneBeginsOnce: a record that is shown as soon as the trust goes on takes its place.
 func TestWhatWaitedForTrustAloneBeginsOnce(t *testing.T) {
 	for name, epoch := range map[string]int64{"the same grant": 2, "a later one": 3} {
-		b := newBook()
-		free := make(chan struct{})
-		h := newHosted(t, Handling{Run: b.deaf(free)})
-		h.give(t, "a@1")
-		eventually(t, "it runs", func() bool { return b.running()["a"] == 1 })
-		h.give(t, "a@2")
-		h.trust.extend(time.Now())
-		close(free)
-		eventually(t, "the first run has ended", func() bool { return len(h.handlers.Held().Holding) == 0 })
+		b, h := newUntrusted(t)
 		h.trust.extend(time.Now().Add(time.Hour))
 		h.give(t, fmt.Sprintf("a@%d", epoch))
 		eventually(t, name+" runs", func() bool { return b.running()["a"] == epoch })
@@ -307,15 +306,7 @@ func TestWhatWaitedForTrustAloneBeginsOnce(t *testing.T) {
 
 // TestWhatIsCarriedIsNotBegun: a grant of an earlier session waited for a handler, and its trust is over. Somebody else may have it.
 func TestWhatIsCarriedIsNotBegun(t *testing.T) {
-	b := newBook()
-	free := make(chan struct{})
-	h := newHosted(t, Handling{Run: b.deaf(free)})
-	h.give(t, "a@1")
-	eventually(t, "it runs", func() bool { return b.running()["a"] == 1 })
-	h.give(t, "a@2")
-	h.trust.extend(time.Now())
-	close(free)
-	eventually(t, "the first run has ended", func() bool { return len(h.handlers.Held().Holding) == 0 })
+	b, h := newUntrusted(t)
 
 	show := func(epoch int64, shrink bool) {
 		done := make(chan error, 1)

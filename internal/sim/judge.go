@@ -277,8 +277,8 @@ func (j *judge) trusts(w *Worker, t *member.Trust) {
 	}
 }
 
-// believes judges until when a worker trusts something. More than one part of a worker ends a session in time, so one that trusts too long is seen here and nowhere
-// else.
+// believes judges until when a worker trusts something. More than one part of a worker ends a session in time, so one that trusts too
+// long is seen here and nowhere else.
 func (j *judge) believes(w *Worker, what string, until time.Time, b store.Bucket) {
 	if end := trusted(w.client.sent[b], w.client.ttl[b]); until.After(end) {
 		j.fleet.breaks("I1: %s trusts %s %s longer than its entry in the %s bucket allows", w.Name, what, until.Sub(end), b)
