@@ -246,6 +246,35 @@ func TestAnActionIsConfirmedFirst(t *testing.T) {
 	require.Equal(t, []string{"drain worker-1"}, f.Actions())
 }
 
+func TestAPressOnAButtonOutlastsAChange(t *testing.T) {
+	f := NewFake(3, 30)
+	f.Allowed = []string{"drain", "cordon"}
+	tab, _ := open(t, desk, f)
+	require.NoError(t, tab.Do(chromedp.Click(chromedp.CSS(`#workers tr:nth-child(2) button`))))
+	at := ask[struct{ X, Y float64 }](t, tab, `(() => {
+		const { x, y, width, height } = document.querySelector("#details [data-key=cordon]").getBoundingClientRect();
+		return { X: x + width / 2, Y: y + height / 2 };
+	})()`)
+	mouse := func(what input.DispatchMouseEventType) {
+		_, err := chromedp.Call(tab.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{
+			Type: what, X: at.X, Y: at.Y, Button: input.MouseButtonLeft, ClickCount: 1,
+		})
+		require.NoError(t, err)
+	}
+	mouse(input.DispatchMouseEventTypeMousePressed)
+	f.Change(func(d *Draft) {
+		d.Every(func(w *Facts) { w.State, w.Stuck = "Scaling", []string{"worker-2 has not answered for 5 s"} })
+		d.Release("orders.1", Worker(1))
+	})
+	seen(t, tab, f)
+	until(t, tab, `document.querySelector("#details dd").textContent === "Scaling" && document.querySelector("#details .alarm")`)
+	mouse(input.DispatchMouseEventTypeMouseReleased)
+	require.Contains(t, text(t, tab, "#confirm"), "worker-1 keeps what it has")
+
+	require.NoError(t, tab.Do(chromedp.KeyEvent(kb.Escape), chromedp.Click(chromedp.CSS(`#workers tr:nth-child(3) button`)), chromedp.Click(chromedp.CSS(`#details [data-key=cordon]`))))
+	require.Contains(t, text(t, tab, "#confirm"), "worker-2 keeps what it has", "the button of another worker was kept")
+}
+
 func TestNothingIsWiderThanTheScreen(t *testing.T) {
 	for _, width := range []int64{1280, 1024, 768, 390} {
 		t.Run(fmt.Sprint(width), func(t *testing.T) {

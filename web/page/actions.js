@@ -34,10 +34,9 @@ export class Actions {
     const fits = (name) => (name === "cordon" ? !facts.cordoned : name === "uncordon" ? facts.cordoned : name === "drain" ? !facts.leaving : true);
     const names = facts.live && (!this.only || this.only === worker) ? this.allowed.filter(fits) : [];
     if (names.length === 0) return null;
-    this.outcome = el("p", { class: "outcome", role: "status" }, this.said?.worker === worker ? this.said.text : "");
     return el("div", { class: "actions" },
       ...names.map((name) => el("button", { type: "button", "data-key": name, onclick: () => this.question(name, worker) }, known[name][0])),
-      this.outcome);
+      el("p", { class: "outcome", role: "status", "data-key": worker }, this.said?.worker === worker ? this.said.text : ""));
   }
 
   question(name, worker) {
@@ -64,6 +63,7 @@ export class Actions {
 
   tell(worker, text) {
     this.said = { worker, text };
-    if (this.outcome?.isConnected) say(this.outcome, text);
+    const outcome = document.querySelector(`.outcome[data-key="${CSS.escape(worker)}"]`);
+    if (outcome) say(outcome, text);
   }
 }

@@ -1,7 +1,7 @@
 // The panel beside the page: one partition or one worker, kept up to date while it is open, or the question what if.
 
 import { write as address } from "./address.js";
-import { byID, el } from "./dom.js";
+import { byID, el, redraw } from "./dom.js";
 import { direction, moment } from "./timeline.js";
 import { get } from "./stream.js";
 import { count, since, time } from "./words.js";
@@ -30,6 +30,7 @@ export class Details {
     this.whatIf?.end();
     this.shown = { kind, id, history: null, reasons: null };
     address(kind, id);
+    this.body.replaceChildren(); // a button of what was shown before is never one of what is shown now
     this.panel.hidden = false;
     document.documentElement.classList.add("beside");
     this.write();
@@ -87,14 +88,11 @@ export class Details {
     }
     this.holders = String(kind === "worker" ? [id] : holders(this.model, id));
     byID("details-title").textContent = id;
-    // What is rewritten under the focus would lose it.
-    const held = this.body.contains(document.activeElement) ? document.activeElement.dataset.key : null;
     const said = kind === "worker" ? this.worker(this.model.workers.get(id)) : this.partition(this.model.partitions.get(id));
-    this.body.replaceChildren(
+    redraw(this.body,
       ...said.filter(Boolean), // a part that has nothing to say is none
       ...(reasons?.length ? [el("h3", {}, "Why it is there"), el("ul", { class: "reasons" }, ...reasons.map((text) => el("li", {}, text)))] : []),
       el("h3", {}, "History"), ...(history ?? [el("p", {}, "Reading the journal …")]));
-    if (held) this.body.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
   }
 
   partition(partition) {

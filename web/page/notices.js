@@ -1,6 +1,6 @@
 // What waits: workers that are stuck, and partitions on their way from one worker to the next.
 
-import { byID, el, say } from "./dom.js";
+import { byID, el, redraw, say } from "./dom.js";
 import { count, lasting, many, time } from "./words.js";
 
 const most = 40; // handoffs that are listed
@@ -9,19 +9,18 @@ export class Notices {
   constructor(open) {
     this.open = open;
     this.said = "";
-    this.handoffs = [];
+    this.releasing = []; // the handoffs that are listed
   }
 
   render(model) {
     this.stuck(model);
     const releasing = model.releasing();
     say(byID("handoffs-title"), releasing.length ? `Handoffs under way (${count(releasing.length)})` : "Handoffs under way");
-    this.handoffs = releasing.slice(0, most).map((holding) => this.handoff(holding));
+    this.releasing = releasing.slice(0, most);
     const rest = releasing.length - most;
-    const lines = this.handoffs.map(({ line }) => line);
+    const lines = this.releasing.map((holding) => this.handoff(holding, model));
     if (rest > 0) lines.push(el("li", {}, `and ${count(rest)} more`));
-    byID("handoffs").replaceChildren(...(lines.length ? lines : [el("li", { class: "none" }, "Nothing is being handed over.")]));
-    this.tick(model);
+    redraw(byID("handoffs"), ...(lines.length ? lines : [el("li", { class: "none" }, "Nothing is being handed over.")]));
   }
 
   // stuck is read out by screen readers, so that it is written only when it is not what stands there.
@@ -30,26 +29,27 @@ export class Notices {
     const said = JSON.stringify(found);
     if (said === this.said) return;
     this.said = said;
-    const lines = found.map(([id, text]) => el("li", { class: "alarm" }, this.link("worker", id), ` ${text}`));
-    byID("stuck").replaceChildren(...(lines.length ? lines : [el("li", { class: "none" }, "Nothing is stuck.")]));
+    const lines = found.map(([id, text]) => el("li", { class: "alarm", "data-key": id }, this.link("worker", id), ` ${text}`));
+    redraw(byID("stuck"), ...(lines.length ? lines : [el("li", { class: "none" }, "Nothing is stuck.")]));
   }
 
-  handoff(holding) {
-    const age = el("span", { class: "age" });
-    const line = el("li", {}, this.link("partition", holding.partition.id), " leaves ", this.link("worker", holding.worker.id), age);
-    return { holding, age, line };
+  handoff(holding, model) {
+    const { partition, worker } = holding;
+    return el("li", { "data-key": `${partition.id} ${worker.id}` },
+      this.link("partition", partition.id), " leaves ", this.link("worker", worker.id), el("span", { class: "age" }, age(holding, model)));
   }
 
   link(kind, id) {
-    const link = el("button", { type: "button", class: "link", onclick: () => this.open(kind, id, link) }, id);
-    return link;
+    return el("button", { type: "button", class: "link", "data-key": id, onclick: (e) => this.open(kind, id, e.currentTarget) }, id);
   }
 
   // tick writes how long each handoff takes so far.
   tick(model) {
-    for (const { holding, age } of this.handoffs) say(age, lasting(model.now() - holding.asked));
+    this.releasing.forEach((holding, i) => say(byID("handoffs").children[i].querySelector(".age"), age(holding, model)));
   }
 }
+
+const age = (holding, model) => lasting(model.now() - holding.asked);
 
 // complaints says what is wrong with a worker, a sentence each.
 function complaints(facts, held) {
