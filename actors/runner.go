@@ -196,10 +196,10 @@ func (r *runner) serve(q request) error {
 	if q.shrink {
 		q.target = common(r.told, q.target)
 	}
-	added, removed := difference(r.told, q.target)
-	if (len(added) > 0 || !q.shrink && r.handlers.begins(q.target)) && !q.trusted() {
+	if !q.shrink && (grantsMore(r.told, q.target) || r.handlers.begins(q.target)) && !q.trusted() {
 		return errUntrusted
 	}
+	added, removed := difference(r.told, q.target)
 	a := r.assignment(q)
 	r.view.removing.Store(&removed) // before the assignment lacks it
 	defer r.view.removing.Store(nil)
@@ -307,6 +307,16 @@ func difference(told, target map[string]holding) (added, removed []strategy.Part
 	byID(added)
 	byID(removed)
 	return added, removed
+}
+
+// grantsMore reports whether target has something that told lacks, or has under another epoch.
+func grantsMore(told, target map[string]holding) bool {
+	for id, h := range target {
+		if before, ok := told[id]; !ok || before.epoch != h.epoch {
+			return true
+		}
+	}
+	return false
 }
 
 // common returns the partitions of told that are also in target.

@@ -90,6 +90,8 @@ func TestNothingNewIsToldWithoutTrust(t *testing.T) {
 	require.ErrorIs(t, ask(t, r, request{target: holdings(1, "a"), trusted: no}), errUntrusted)
 	require.Empty(t, *calls)
 	require.NoError(t, ask(t, r, request{target: holdings(1, "a", "b")}))
+	require.ErrorIs(t, ask(t, r, request{target: holdings(2, "a", "b"), trusted: no}), errUntrusted, "a new epoch is a new grant")
+	require.Equal(t, map[string]int64{"a": 1, "b": 1}, r.view.Assignment().Epochs)
 	require.NoError(t, ask(t, r, request{target: holdings(1, "a"), trusted: no}), "giving up needs no trust")
 	require.Len(t, *calls, 2)
 }

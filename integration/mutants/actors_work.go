@@ -33,8 +33,14 @@ var handled = []mutant{
 	{
 		name: "taken-up-without-trust", breaks: "A hook gets new partitions after the trust has ended.",
 		file: "actors/runner.go",
-		old:  `if (len(added) > 0 || !q.shrink && r.handlers.begins(q.target)) && !q.trusted() {`,
-		new:  `if (len(added) > 0 || !q.shrink && r.handlers.begins(q.target)) && q.trusted == nil {`,
+		old:  `if !q.shrink && (grantsMore(r.told, q.target) || r.handlers.begins(q.target)) && !q.trusted() {`,
+		new:  `if !q.shrink && (grantsMore(r.told, q.target) || r.handlers.begins(q.target)) && q.trusted == nil {`,
+	},
+	{
+		name: "epoch-without-trust", breaks: "A hook's assignment gets new epochs after the trust has ended.",
+		file: "actors/runner.go",
+		old:  `		if before, ok := told[id]; !ok || before.epoch != h.epoch {`,
+		new:  `		if _, ok := told[id]; !ok {`,
 	},
 	{
 		name: "carried-and-begun", breaks: "A session that keeps what runs begins what the session before was granted and had not begun.",

@@ -105,11 +105,11 @@ func (u *user) change(c *change) {
 			target[o.Partition] = epoch
 		}
 	}
-	added, removed := lacking(target, u.told), lacking(u.told, target)
-	if (len(added) > 0 || !c.shrinks && u.begins(target)) && !c.trusted() {
+	if !c.shrinks && (grantsMore(u.told, target) || u.begins(target)) && !c.trusted() {
 		u.tellDone(c, member.FollowingRefused, false)
 		return
 	}
+	added, removed := lacking(target, u.told), lacking(u.told, target)
 	u.serving, u.told = c, target
 	if u.cfg.Member.Handled {
 		u.handle(c, target)
@@ -194,6 +194,16 @@ func (u *user) hurry() {
 			c.until = u.client.now
 		}
 	}
+}
+
+// grantsMore says that something of a target was not told yet, or under another epoch.
+func grantsMore(told, target map[string]int64) bool {
+	for p, epoch := range target {
+		if before, has := told[p]; !has || before != epoch {
+			return true
+		}
+	}
+	return false
 }
 
 func lacking(of, in map[string]int64) (ids []string) {
