@@ -40,7 +40,7 @@ var handled = []mutant{
 		name: "epoch-without-trust", breaks: "A hook's assignment gets new epochs after the trust has ended.",
 		file: "actors/runner.go",
 		old:  `		if before, ok := told[id]; !ok || before.epoch != h.epoch {`,
-		new:  `		if _, ok := told[id]; !ok {`,
+		new:  `		if before, ok := told[id]; !ok && before.epoch != h.epoch {`,
 	},
 	{
 		name: "carried-and-begun", breaks: "A session that keeps what runs begins what the session before was granted and had not begun.",

@@ -35,11 +35,36 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "unowned-is-foreign", breaks: "A list is refused as another application's although most partitions of the group are unknown because they have no owner.",
+		name: "unowned-is-foreign", breaks: "A list is refused as another application's although the group has partitions that no record names and nobody knows.",
 		file:   "internal/leader/version.go",
-		old:    ` || divided.unknown >= len(divided.ids)`,
+		old:    `divided.unproven || divided.unknown > 0`,
+		new:    `divided.unproven`,
+		likely: "Evidence",
+	},
+	{
+		name: "old-record-is-foreign", breaks: "A list is refused as another application's because of a record that names what has not been listed for long.",
+		file: "internal/leader/version.go",
+		old: `	list.unproven = list.names != plan.Names
+`,
+		new: `	list.unproven = false && list.names != plan.Names
+`,
+		likely: "Scripts|Evidence",
+	},
+	{
+		name: "weights-hide-a-foreign-list", breaks: "A list of another application is taken up because the records of the group have other weights than its plan.",
+		file: "internal/leader/version.go",
+		old: `	if plan.Names == "" { // of an earlier release
+`,
+		new: `	if list != nil {
+`,
+		likely: "Evidence",
+	},
+	{
+		name: "plan-without-names", breaks: "The plan does not say which names it was made for.",
+		file:   "internal/leader/write.go",
+		old:    `Names: d.names, `,
 		new:    ``,
-		likely: "Scripts",
+		likely: "Scripts|World",
 	},
 	{
 		name: "planned-list-doubted", breaks: "A list needs confirmation, although the plan was made for it, because a departed worker's record names other partitions.",
@@ -79,8 +104,8 @@ var planned = []mutant{
 	{
 		name: "dropped-comes-back", breaks: "A leader with an outdated source grants partitions that the newer list has dropped.",
 		file:   "internal/leader/version.go",
-		old:    `kept != nil && kept.digest == l.stored.Digest {`,
-		new:    `kept == nil {`,
+		old:    `err == nil && !kept.unproven {`,
+		new:    `err != nil {`,
 		likely: "Scripts",
 	},
 	{
@@ -94,8 +119,8 @@ var planned = []mutant{
 	{
 		name: "in-flight-guessed", breaks: "A leader with an outdated source grants every partition that only its source lists.",
 		file:   "internal/leader/version.go",
-		old:    `whole != nil && whole.digest == l.stored.Digest {`,
-		new:    `whole != nil {`,
+		old:    `err == nil && !whole.unproven {`,
+		new:    `err == nil {`,
 		likely: "Scripts",
 	},
 	{

@@ -22,8 +22,10 @@ type Listing struct {
 	partitions []strategy.Partition
 	ids        []string
 	digest     string // names the list, with its weights
+	names      string // names the list, without them
 	version    uint64 // of the source; 0 where it is not versioned
 	unknown    int    // partitions that belong to it and that no record names
+	unproven   bool   // records name it, and the plan was made for other names
 }
 
 // NewListing sorts and prepares a list of a version; 0 says that it has none. Its error is that of [strategy.Prepare].
@@ -48,14 +50,15 @@ func Unprepared(partitions []strategy.Partition, version uint64) *Listing {
 		slices.SortFunc(all, byID)
 	}
 	l := &Listing{partitions: make([]strategy.Partition, len(all)), ids: make([]string, len(all)), version: version}
-	d, line := xxhash.New(), []byte{}
+	d, names, line := xxhash.New(), xxhash.New(), []byte{}
 	for i, p := range all {
 		l.partitions[i], l.ids[i] = p.Partition, p.id
 		line = append(append(line[:0], p.id...), '=')
+		_, _ = names.Write(line)
 		line = append(strconv.AppendInt(line, p.Weight, 10), '\n')
 		_, _ = d.Write(line)
 	}
-	l.digest = hex.EncodeToString(d.Sum(nil))
+	l.digest, l.names = hex.EncodeToString(d.Sum(nil)), hex.EncodeToString(names.Sum(nil))
 	return l
 }
 
@@ -68,8 +71,8 @@ type Edition struct {
 // Edition is that of the listing.
 func (l *Listing) Edition() Edition { return Edition{l.digest, l.version} }
 
-// names reports whether both lists name the same partitions.
-func (l *Listing) names(other *Listing) bool { return l == other || slices.Equal(l.ids, other.ids) }
+// sameNames reports whether both lists name the same partitions.
+func (l *Listing) sameNames(other *Listing) bool { return l == other || slices.Equal(l.ids, other.ids) }
 
 // weighs reports whether both lists give the partitions that they share the same weights.
 func (l *Listing) weighs(other *Listing) bool {
@@ -91,7 +94,7 @@ func (l *Listing) weighs(other *Listing) bool {
 // change is what is different in a list from the one that is planned for, and from the one whose weights were heeded last.
 func change(planned, balanced, now *Listing) topology.Kind {
 	switch {
-	case !planned.names(now):
+	case !planned.sameNames(now):
 		return topology.Partitions
 	case !balanced.weighs(now):
 		return topology.Weights

@@ -289,7 +289,7 @@ func (p *player) planned(t *testing.T, args []string) {
 	require.NoError(t, err)
 	p.plan = record.Plan{
 		Term: 1, Version: number(t, args[0]), Phase: record.PhaseIdle, Lifecycle: record.Stable, Members: args[1:],
-		Partitions: len(list), Digest: l.digest, SourceVersion: p.version,
+		Partitions: len(list), Digest: l.digest, Names: l.names, SourceVersion: p.version,
 	}
 }
 

@@ -185,7 +185,7 @@ func (l *Leader) changed(now time.Time, kind topology.Kind) {
 // drifted says whether the weights that are listed now make the last plan so uneven that it is worth another: the highest
 // load is above the lowest one possible by MinRebalanceThreshold or more. Cordoned workers do not count.
 func (l *Leader) drifted() bool {
-	if !l.draft.list.names(l.source.newest) {
+	if !l.draft.list.sameNames(l.source.newest) {
 		return true // a strategy is being asked about others; it is known only then
 	}
 	members := l.draft.members

@@ -35,7 +35,7 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 	l.format = max(f.Format, record.Oldest)
 	d := &l.draft
 	d.planned, d.members, d.workers = len(f.Plan.Members) > 0, f.Plan.Members, f.Plan.Workers
-	d.digest, d.certificate = f.Plan.Digest, f.Plan.Certificate
+	d.digest, d.names, d.certificate = f.Plan.Digest, f.Plan.Names, f.Plan.Certificate
 	l.topo = topology.New(l.cfg.Topology, l.cfg.Joined, d.members, d.planned)
 	for _, held := range f.Plan.Damped {
 		l.topo.HeldBack(now, held.Worker, held.Until)
@@ -56,7 +56,10 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 		l.ledger.Unreadable(id)
 		l.found[id] = 0
 	}
-	l.remember(f.Records)
+	var err error
+	if l.source.remembered, err = remembered(f.Records, f.Plan); err != nil {
+		l.report(err)
+	}
 	l.stage = listing
 	l.list(true)
 }
@@ -180,7 +183,7 @@ func (l *Leader) beginWithSource(now time.Time) {
 	}
 	if l.source.pending == topology.None && list.digest != l.stored.Digest {
 		kind := topology.Weights // at most: whatever is new has no owner, and whatever is gone is revoked
-		if old := l.source.remembered; old != nil && old.names(list) {
+		if old := l.source.remembered; old != nil && old.sameNames(list) {
 			l.draft.balanced = old
 		}
 		l.changed(now, kind)

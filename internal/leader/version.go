@@ -48,9 +48,10 @@ func (l *Leader) plannedFor(list *Listing) bool {
 }
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
-// one is what the group divides. Where half of that or more has no owner, or its record cannot be read, it may be what they share.
+// one is what the group divides. Only the plan proves what that is: a record may name what has not been listed for long, and
+// what has no owner, or a record that cannot be read, may be what they share.
 func (l *Listing) foreign(group string, divided *Listing) error {
-	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= len(divided.ids) {
+	if l.empty() || divided.empty() || l.shares(divided) || divided.unproven || divided.unknown > 0 {
 		return nil
 	}
 	name := func(list *Listing) string {
@@ -87,37 +88,38 @@ func (e Edition) Suspect(plan record.Plan) bool {
 	return plan.Partitions > 0 && e.digest != plan.Digest && e.digest != plan.Listed && e.version <= plan.SourceVersion
 }
 
-// Foreign is [ErrForeignGroup] where a worker with this list has nothing in common with the group that stored this. What
-// cannot be read may be what they have in common.
+// Foreign is [ErrForeignGroup] where a worker with this list has nothing in common with the group that stored this.
 func (l *Listing) Foreign(group string, stored *Restored) error {
-	if !l.Edition().Suspect(stored.Plan) || len(stored.Unreadable) > 0 {
+	if !l.Edition().Suspect(stored.Plan) {
 		return nil
 	}
-	_, named := recorded(stored.Records)
-	divided := Unprepared(slices.Collect(maps.Values(named)), stored.Plan.SourceVersion)
-	divided.unknown = max(stored.Plan.Partitions-len(named), 0)
+	divided, err := remembered(stored.Records, stored.Plan)
+	if err != nil {
+		return nil // no leader goes by it either, and reports it
+	}
 	return l.foreign(group, divided)
 }
 
-// remember makes a list of the partitions that the records name. What is being let go is on its way to another worker, or
-// is listed no more: it is left out only where the digest in the plan proves that.
-func (l *Leader) remember(records []record.Assignment) {
+// remembered is the list of the partitions that the records name. What is being let go is on its way to another worker, or
+// is listed no more: it is left out only where the plan proves that.
+func remembered(records []record.Assignment, plan record.Plan) (*Listing, error) {
 	owned, named := recorded(records)
-	all := l.rememberedAs(named)
-	if all != nil && all.digest != l.stored.Digest {
-		if kept := l.rememberedAs(owned); kept != nil && kept.digest == l.stored.Digest {
-			all = kept
-		}
+	all, err := rememberedAs(named, plan)
+	if err == nil && !all.unproven {
+		return all, nil
 	}
-	l.source.remembered = all
+	if kept, err := rememberedAs(owned, plan); err == nil && !kept.unproven {
+		return kept, nil
+	}
+	return all, err
 }
 
 // completeRemembered adds what the records do not name because nobody owns it. The source may still list it. It counts as a
-// part of the newer list only where the digest in the plan proves that it is the whole rest: anything less certain could
+// part of the newer list only where the plan proves that it is the whole rest: anything less certain could
 // give a partition to a worker that the newer list has dropped.
 func (l *Leader) completeRemembered(own *Listing) {
 	is := l.source.remembered
-	if is.digest == l.stored.Digest {
+	if !is.unproven {
 		return
 	}
 	both := map[string]strategy.Partition{}
@@ -127,19 +129,22 @@ func (l *Leader) completeRemembered(own *Listing) {
 	for i, id := range is.ids {
 		both[id] = is.partitions[i]
 	}
-	if whole := l.rememberedAs(both); whole != nil && whole.digest == l.stored.Digest {
+	if whole, err := rememberedAs(both, l.stored); err == nil && !whole.unproven {
 		l.source.remembered = whole
 	}
 }
 
-func (l *Leader) rememberedAs(partitions map[string]strategy.Partition) *Listing {
-	list, err := NewListing(slices.Collect(maps.Values(partitions)), l.stored.SourceVersion)
+func rememberedAs(partitions map[string]strategy.Partition, plan record.Plan) (*Listing, error) {
+	list, err := NewListing(slices.Collect(maps.Values(partitions)), plan.SourceVersion)
 	if err != nil {
-		l.report(fmt.Errorf("list the partitions in the stored records: %w", err))
-		return nil
+		return nil, fmt.Errorf("list the partitions in the stored records: %w", err)
 	}
-	list.unknown = max(l.stored.Partitions-len(list.ids), 0)
-	return list
+	list.unknown = max(plan.Partitions-len(list.ids), 0)
+	list.unproven = list.names != plan.Names
+	if plan.Names == "" { // of an earlier release
+		list.unproven = list.digest != plan.Digest
+	}
+	return list, nil
 }
 
 // recorded returns the partitions that records grant, and those and what they take away.

@@ -308,6 +308,7 @@ func (w *world) store(e *Write) {
 		delete(w.records, id)
 	}
 	require.GreaterOrEqual(w.t, e.Plan.Version, w.plan.Version, "the version falls")
+	require.Equal(w.t, e.Plan.Digest == "", e.Plan.Names == "", "a plan says what it was made for with weights and without, or neither")
 	w.plan = e.Plan
 	w.tell(&Written{e.ID, Stored, nil})
 	for _, r := range e.Records {

@@ -132,7 +132,7 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 	d := &l.draft
 	plan := record.Plan{
 		Term: l.cfg.Term, Version: max(l.stored.Version, l.known), Phase: phase(l.decision.Phase), Lifecycle: l.lifecycle(now),
-		Members: d.members, Partitions: len(d.taken.ids) + d.taken.unknown, Digest: d.digest, Workers: d.workers, Certificate: d.certificate,
+		Members: d.members, Partitions: len(d.taken.ids) + d.taken.unknown, Digest: d.digest, Names: d.names, Workers: d.workers, Certificate: d.certificate,
 		Damped: l.damped(now), Reads: l.reads(), SourceVersion: d.taken.version, Strategy: l.cfg.Strategy,
 	}
 	switch {
@@ -145,7 +145,7 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 		plan.Phase = phase(d.phase) // the next plan waits until this one is stored
 	}
 	if !d.planned {
-		plan.Partitions, plan.Digest, plan.Listed, plan.SourceVersion = 0, "", "", 0
+		plan.Partitions, plan.Digest, plan.Listed, plan.Names, plan.SourceVersion = 0, "", "", "", 0
 	}
 	if changed {
 		plan.Version = w.Version
