@@ -46,8 +46,10 @@ func TestTheProgramsInTheGuidesRun(t *testing.T) {
 	require.NoError(t, err)
 	sums, err := os.ReadFile("go.sum")
 	require.NoError(t, err)
-	files := map[string]string{"go.sum": string(sums), "go.mod": fmt.Sprintf(
-		"module example.com/guides\n\ngo 1.26\n\nrequire %s v0.0.0\n\nreplace %[1]s => %s\n", partiModule, root)}
+	mod, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	files := map[string]string{"go.sum": string(sums), "go.mod": strings.Replace(string(mod), "module "+partiModule+"\n", fmt.Sprintf(
+		"module example.com/guides\n\nrequire %s v0.0.0\n\nreplace %[1]s => %s\n", partiModule, root), 1)}
 	for name, page := range programs {
 		files[name+"/main.go"] = programIn(t, page)
 	}
