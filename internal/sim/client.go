@@ -143,23 +143,35 @@ const busyRetries = 5
 
 // put writes until the store is not busy. Its error is errRefused, ErrNotDone or ErrUnknown.
 func (c *client) put(b store.Bucket, m model.Message, when model.Condition, by time.Time, done func(uint64, error)) {
-	attempt := 0
-	var try func()
-	try = func() {
-		if c.late(by) {
-			done(0, fmt.Errorf("%w: out of time", store.ErrNotDone))
-			return
-		}
-		c.await(c.Store.Write(c.now, c.id, b, m, when, by.Sub(c.now)), func(e model.Event) {
-			if e.Outcome == model.Busy && attempt < busyRetries {
-				c.After(5*time.Millisecond<<attempt, try)
-				attempt++
-				return
-			}
-			done(e.Revision, outcome(e.Outcome))
-		})
+	p := &putting{client: c, bucket: b, message: m, when: when, by: by, done: done}
+	p.try()
+}
+
+type putting struct {
+	*client
+	bucket  store.Bucket
+	message model.Message
+	when    model.Condition
+	by      time.Time
+	attempt int
+	done    func(uint64, error)
+}
+
+func (p *putting) try() {
+	if p.late(p.by) {
+		p.done(0, fmt.Errorf("%w: out of time", store.ErrNotDone))
+		return
 	}
-	try()
+	p.await(p.Store.Write(p.now, p.id, p.bucket, p.message, p.when, p.by.Sub(p.now)), p)
+}
+
+func (p *putting) hear(e *model.Event) {
+	if e.Outcome == model.Busy && p.attempt < busyRetries {
+		p.After(5*time.Millisecond<<p.attempt, p.try)
+		p.attempt++
+		return
+	}
+	p.done(e.Revision, outcome(e.Outcome))
 }
 
 var notDone = map[model.Outcome]error{
@@ -191,7 +203,7 @@ func (c *client) get(b store.Bucket, key string, by time.Time, done func(store.E
 		return
 	}
 	asked := c.now
-	c.await(c.Store.Get(c.now, c.id, b, key, c.patience(by)), func(e model.Event) {
+	c.await(c.Store.Get(c.now, c.id, b, key, c.patience(by)), hears(func(e *model.Event) {
 		switch {
 		case e.Outcome == model.Applied && e.None:
 			done(store.Entry{}, store.ErrNotFound)
@@ -202,7 +214,7 @@ func (c *client) get(b store.Bucket, key string, by time.Time, done func(store.E
 		default:
 			c.get(b, key, by, done)
 		}
-	})
+	}))
 }
 
 // acquire begins a hold.
@@ -284,52 +296,68 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 
 // renew lengthens a hold that is still trusted.
 func (c *client) renew(l store.Lease, r any, limit time.Duration, done func(store.Lease, error)) {
-	by, next := c.now.Add(limit), l
-	if by.After(l.TrustedUntil()) {
-		by = l.TrustedUntil()
+	n := &renewing{client: c, before: l, after: l, record: r, by: c.now.Add(limit), done: done}
+	if n.by.After(l.TrustedUntil()) {
+		n.by = l.TrustedUntil()
 	}
-	answer := func(got store.Lease, err error) {
-		if !c.now.Before(l.TrustedUntil()) {
-			got, err = store.Lease{}, store.ErrLate
-		}
-		done(got, err)
+	n.try()
+}
+
+type renewing struct {
+	*client
+	before, after store.Lease
+	record        any
+	by            time.Time
+	done          func(store.Lease, error)
+}
+
+func (n *renewing) try() {
+	l := &n.after
+	if l.Sent = n.now; !n.now.Before(n.before.TrustedUntil()) {
+		n.answer(store.ErrLate)
+		return
 	}
-	var try func()
-	try = func() {
-		if next.Sent = c.now; !c.now.Before(l.TrustedUntil()) {
-			answer(store.Lease{}, store.ErrLate)
-			return
-		}
-		c.note(next)
-		c.aim(next)
-		m := c.message(l.Key, c.next(l.Chain), r, l.TTL)
-		c.put(l.Bucket, m, model.Condition{Revision: next.Revision}, by, func(revision uint64, err error) {
-			if err == nil {
-				next.Revision = revision
-				c.acknowledged(next)
-				answer(next, nil)
-				return
-			}
-			if !errors.Is(err, errRefused) {
-				answer(store.Lease{}, err)
-				return
-			}
-			c.get(l.Bucket, l.Key, by, func(e store.Entry, err error) {
-				switch {
-				case errors.Is(err, store.ErrNotFound), err == nil && e.Kind != store.Put:
-					answer(store.Lease{}, fmt.Errorf("%w: the entry has ended", store.ErrLost))
-				case err != nil:
-					answer(store.Lease{}, err)
-				case e.Revision < next.Revision:
-					answer(store.Lease{}, fmt.Errorf("%w: %w", store.ErrLost, store.ErrRolledBack))
-				case !e.Token.Of(l.Chain) || e.Revision == next.Revision:
-					answer(store.Lease{}, fmt.Errorf("%w: the entry is another's", store.ErrLost))
-				default:
-					next.Revision = e.Revision
-					try()
-				}
-			})
-		})
+	n.note(*l)
+	n.aim(*l)
+	n.put(l.Bucket, n.message(l.Key, n.next(l.Chain), n.record, l.TTL), model.Condition{Revision: l.Revision}, n.by, n.written)
+}
+
+func (n *renewing) written(revision uint64, err error) {
+	switch {
+	case err == nil:
+		n.after.Revision = revision
+		n.acknowledged(n.after)
+		n.answer(nil)
+	case errors.Is(err, errRefused):
+		n.get(n.before.Bucket, n.before.Key, n.by, n.refused)
+	default:
+		n.answer(err)
 	}
-	try()
+}
+
+func (n *renewing) refused(e store.Entry, err error) {
+	switch {
+	case errors.Is(err, store.ErrNotFound), err == nil && e.Kind != store.Put:
+		n.answer(fmt.Errorf("%w: the entry has ended", store.ErrLost))
+	case err != nil:
+		n.answer(err)
+	case e.Revision < n.after.Revision:
+		n.answer(fmt.Errorf("%w: %w", store.ErrLost, store.ErrRolledBack))
+	case !e.Token.Of(n.before.Chain) || e.Revision == n.after.Revision:
+		n.answer(fmt.Errorf("%w: the entry is another's", store.ErrLost))
+	default:
+		n.after.Revision = e.Revision
+		n.try()
+	}
+}
+
+func (n *renewing) answer(err error) {
+	if !n.now.Before(n.before.TrustedUntil()) {
+		err = store.ErrLate
+	}
+	if err != nil {
+		n.done(store.Lease{}, err)
+		return
+	}
+	n.done(n.after, nil)
 }

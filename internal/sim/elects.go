@@ -19,18 +19,18 @@ type elector struct {
 	id       string
 	session  uint64
 	election *member.Election
-	wake     func()
+	wake     timer
 }
 
 func newElector(k *child, e *member.Spawn) {
-	el := &elector{child: k, id: k.session.Worker, session: k.session.Number, wake: func() {}}
+	el := &elector{child: k, id: k.session.Worker, session: k.session.Number}
 	k.elector = el
 	election, effects := member.NewElection(k.client.now, member.ElectionConfig{Worker: el.id, LeaderTTL: k.cfg.LeaderTTL, Floor: e.Floor.Term})
 	el.election = election
 	el.perform(effects)
 	k.stops = append(k.stops, k.client.follow(store.Election, []string{store.LeaderKey}, 0, func(u store.Update) {
 		el.step(&member.ElectionUpdate{Update: u})
-	}, k.lost), func() { el.wake() })
+	}, k.lost), func() { el.wake.stop() })
 }
 
 func (el *elector) step(f member.ElectionFact) {
@@ -66,8 +66,8 @@ func (el *elector) perform(effects []member.ElectionEffect) {
 		case *member.ElectionProblem:
 			el.from(&member.Survived{Err: e.Err})
 		case *member.ElectionWake:
-			el.wake()
-			if el.wake = func() {}; !e.At.IsZero() {
+			el.wake.stop()
+			if el.wake = (timer{}); !e.At.IsZero() {
 				el.wake = c.At(e.At.Add(c.Spread(e.Spread)), func() { el.step(&member.ElectionTicked{}) })
 			}
 		}
@@ -98,7 +98,7 @@ func newFollower(k *child, e *member.Spawn) {
 		cfg.Suspect = k.suspects()
 	}
 	following := member.NewFollowing(cfg)
-	wake := func() {}
+	var wake timer
 	var step func(member.FollowingFact)
 	step = func(f member.FollowingFact) {
 		if k.over() {
@@ -130,8 +130,8 @@ func newFollower(k *child, e *member.Spawn) {
 			case *member.FollowingProblem:
 				k.from(&member.Survived{Err: e.Err})
 			case *member.FollowingWake:
-				wake()
-				if wake = func() {}; !e.At.IsZero() {
+				wake.stop()
+				if wake = (timer{}); !e.At.IsZero() {
 					wake = k.client.At(e.At, func() { step(&member.FollowingTicked{}) })
 				}
 			}
@@ -140,7 +140,7 @@ func newFollower(k *child, e *member.Spawn) {
 	keys := []string{store.TermKey, store.PlanKey, k.session.Worker}
 	k.stops = append(k.stops, k.client.follow(store.Assignments, keys, 0, func(u store.Update) {
 		step(&member.FollowingUpdate{Update: u})
-	}, k.lost), func() { wake() })
+	}, k.lost), func() { wake.stop() })
 }
 
 // show has the user run what a record grants, while the trust holds.

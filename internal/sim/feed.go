@@ -41,8 +41,8 @@ type feed struct {
 	upTo      uint64
 	id        model.ID // of the consumer; 0 for none
 	busy      bool
-	due       func()
-	blindDue  func()
+	due       timer
+	blindDue  timer
 	suspected time.Time
 	seen      time.Time
 	ended     bool
@@ -52,7 +52,7 @@ type feed struct {
 func (c *client) follow(b store.Bucket, keys []string, atLeast uint64, emit func(store.Update), over func(error)) (stop func()) {
 	f := &feed{
 		client: c, bucket: b, keys: keys, emit: emit, over: over, told: map[string]uint64{}, live: map[string]bool{}, corrupt: map[string]sighting{}, upTo: atLeast,
-		due: func() {}, blindDue: func() {}, seen: c.now,
+		seen: c.now,
 	}
 	f.watchBlindness()
 	f.relist()
@@ -61,8 +61,8 @@ func (c *client) follow(b store.Bucket, keys []string, atLeast uint64, emit func
 
 func (f *feed) end() {
 	f.ended = true
-	f.due()
-	f.blindDue()
+	f.due.stop()
+	f.blindDue.stop()
 	f.drop()
 }
 
@@ -75,7 +75,7 @@ func (f *feed) drop() {
 }
 
 func (f *feed) watchBlindness() {
-	f.blindDue()
+	f.blindDue.stop()
 	since := f.seen
 	f.blindDue = f.At(f.now.Add(blindAfter), func() {
 		if f.id == 0 && !f.ended {
@@ -85,7 +85,7 @@ func (f *feed) watchBlindness() {
 }
 
 func (f *feed) later(d time.Duration) {
-	f.due()
+	f.due.stop()
 	f.due = f.After(d, f.relist)
 }
 
@@ -164,7 +164,7 @@ func (f *feed) listed(s store.Snapshot) {
 		f.later(resyncEvery)
 		return
 	}
-	f.await(f.Store.Follow(f.now, f.client.id, f.bucket, f.keys, f.upTo, patienceOf(f.bucket), 5*time.Second), func(e model.Event) {
+	f.await(f.Store.Follow(f.now, f.client.id, f.bucket, f.keys, f.upTo, patienceOf(f.bucket), 5*time.Second), hears(func(e *model.Event) {
 		f.busy = false
 		switch {
 		case e.Outcome != model.Applied:
@@ -173,10 +173,10 @@ func (f *feed) listed(s store.Snapshot) {
 			f.Store.Unfollow(f.now, e.ID)
 		default:
 			f.id = e.ID
-			f.feeds[e.ID] = f.awake(f.heard)
+			f.feeds[e.ID] = waiter{f, f.ice}
 			f.later(resyncEvery)
 		}
-	})
+	}))
 }
 
 // expireCorrupt ends a heartbeat that is no record, a TTL after a snapshot showed it: nobody renews it.
@@ -203,8 +203,8 @@ type sighting struct {
 	at       time.Time
 }
 
-// heard takes what the consumer tells.
-func (f *feed) heard(e model.Event) {
+// hear takes what the consumer tells.
+func (f *feed) hear(e *model.Event) {
 	if e.Kind == model.Lost {
 		delete(f.feeds, f.id)
 		f.id, f.seen = 0, f.now

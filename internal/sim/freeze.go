@@ -34,36 +34,18 @@ func (i *ice) pass(do func()) {
 }
 
 // At is [Loop.At] for a process that may be frozen by then.
-func (c *connection) At(at time.Time, do func()) (stop func()) {
-	a := c.set(at, do)
-	a.ice = c.ice
-	return func() { a.do = nil }
-}
+func (c *connection) At(at time.Time, do func()) timer { return c.set(at, do, c.ice) }
 
 // After is [Loop.After] for a process that may be frozen by then.
-func (c *connection) After(d time.Duration, do func()) (stop func()) { return c.At(c.now.Add(d), do) }
+func (c *connection) After(d time.Duration, do func()) timer { return c.At(c.now.Add(d), do) }
 
-// await calls done with what comes of a request, when the process is there to hear it.
-func (c *connection) await(id model.ID, done func(model.Event)) { c.Loop.await(id, c.awake(done)) }
-
-// awake returns what hears events when the process is there to hear them.
-func (c *connection) awake(hear func(model.Event)) func(model.Event) {
-	if c.ice == nil {
-		return hear
-	}
-	return func(e model.Event) {
-		if c.ice.frozen {
-			c.ice.keep(hear, e)
-			return
-		}
-		hear(e)
-	}
-}
+// await has what comes of a request heard when the process is there to hear it.
+func (c *connection) await(id model.ID, h hearer) { c.Loop.await(id, waiter{h, c.ice}) }
 
 // keep is a function of its own so that an event that is heard at once needs no memory.
 //
 //go:noinline
-func (i *ice) keep(hear func(model.Event), e model.Event) { i.pass(func() { hear(e) }) }
+func (i *ice) keep(h hearer, e model.Event) { i.pass(func() { h.hear(&e) }) }
 
 func (c *connection) freeze() { c.ice.frozen, c.ice.froze = true, c.now }
 

@@ -21,14 +21,14 @@ type calculator struct {
 	fence  store.Fence
 	since  uint64
 	leader *leader.Leader
-	wake   func()
+	wake   timer
 
 	asked     uint64
 	refreshes map[uint64]func(error)
 }
 
 func newCalculator(k *child, e *member.Spawn) {
-	c := &calculator{child: k, fence: e.Fence, since: e.Since, wake: func() {}, refreshes: map[uint64]func(error){}}
+	c := &calculator{child: k, fence: e.Fence, since: e.Since, refreshes: map[uint64]func(error){}}
 	k.calculator = c
 	l, effects := leader.New(leader.Config{
 		Term: e.Fence.Term, Heir: e.Heir, Group: "sim", Worker: k.session.Worker, Session: k.session.Number, Joined: e.Joined, Floor: e.Floor.Version,
@@ -36,7 +36,7 @@ func newCalculator(k *child, e *member.Spawn) {
 		OperationTimeout: k.cfg.Member.OperationTimeout, MinRebalanceThreshold: k.cfg.Rebalance, ShrinkConfirmations: k.cfg.Confirmations,
 	})
 	c.leader = l
-	k.stops = append(k.stops, func() { c.wake() })
+	k.stops = append(k.stops, func() { c.wake.stop() })
 	c.perform(effects)
 }
 
@@ -88,8 +88,8 @@ func (c *calculator) perform(effects []leader.Effect) {
 				c.step(&leader.Written{ID: e.ID, Outcome: written(err), Err: err})
 			})
 		case *leader.Wake:
-			c.wake()
-			if c.wake = func() {}; !e.At.IsZero() {
+			c.wake.stop()
+			if c.wake = (timer{}); !e.At.IsZero() {
 				c.wake = s.At(e.At, func() { c.step(&leader.Ticked{}) })
 			}
 		case *leader.Report:

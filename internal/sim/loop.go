@@ -38,8 +38,9 @@ type Loop struct {
 	choose *chooser
 	turns  []turn // a heap
 	n      uint64
-	waits  map[model.ID]func(model.Event)
-	feeds  map[model.ID]func(model.Event)
+	spare  []*alarm // that have rung
+	waits  map[model.ID]waiter
+	feeds  map[model.ID]waiter
 	events []model.Event
 	aims   map[aim][]record.Token // who is about to renew or release what; nil where revisions mean one thing only
 
@@ -56,19 +57,56 @@ type turn struct {
 
 // alarm is something to do.
 type alarm struct {
+	n   uint64 // its number, which is another one when it is used again
 	do  func() // nil once it is taken back
 	ice *ice   // of the process that does it; nil for none
 }
 
 // ring does it now, or when the process is thawed.
-func (a *alarm) ring() {
-	switch {
-	case a.do == nil:
-	case a.ice != nil && a.ice.frozen:
-		a.ice.kept = append(a.ice.kept, a.ring)
-	default:
-		a.do()
+func (l *Loop) ring(a *alarm) {
+	if a.do != nil && a.ice != nil && a.ice.frozen {
+		a.ice.kept = append(a.ice.kept, func() { l.ring(a) })
+		return
 	}
+	do := a.do
+	*a = alarm{}
+	if l.spare = append(l.spare, a); do != nil {
+		do()
+	}
+}
+
+// timer is an alarm that can be taken back. The zero value is none.
+type timer struct {
+	alarm *alarm
+	n     uint64
+}
+
+func (t timer) stop() {
+	if t.alarm != nil && t.alarm.n == t.n {
+		t.alarm.do = nil
+	}
+}
+
+// hearer hears what comes of a request.
+type hearer interface{ hear(e *model.Event) }
+
+// hears is a function as a hearer.
+type hears func(e *model.Event)
+
+func (h hears) hear(e *model.Event) { h(e) }
+
+// waiter is a hearer in a process that may be frozen.
+type waiter struct {
+	hearer
+	ice *ice // nil for none
+}
+
+func (w *waiter) tell(e *model.Event) {
+	if w.ice != nil && w.ice.frozen {
+		w.ice.keep(w.hearer, *e)
+		return
+	}
+	w.hear(e)
 }
 
 // NewLoop returns a loop about a healthy store that begins at cfg.Start.
@@ -77,7 +115,7 @@ func NewLoop(cfg model.Config) *Loop { return newLoop(newChooser(), cfg) }
 func newLoop(c *chooser, cfg model.Config) *Loop {
 	return &Loop{
 		Store: model.New(cfg, c), now: cfg.Start, choose: c,
-		waits: map[model.ID]func(model.Event){}, feeds: map[model.ID]func(model.Event){},
+		waits: map[model.ID]waiter{}, feeds: map[model.ID]waiter{},
 	}
 }
 
@@ -92,23 +130,23 @@ func (l *Loop) Spread(d time.Duration) time.Duration {
 	return time.Duration(l.Draw(int(d/time.Microsecond)+1)) * time.Microsecond
 }
 
-// At does something at a time, or as soon as possible where that is over, unless stop is called before.
-func (l *Loop) At(at time.Time, do func()) (stop func()) {
-	a := l.set(at, do)
-	return func() { a.do = nil }
-}
+// At does something at a time, or as soon as possible where that is over, unless the timer is stopped before.
+func (l *Loop) At(at time.Time, do func()) timer { return l.set(at, do, nil) }
 
-// After does something after a while, unless stop is called before.
-func (l *Loop) After(d time.Duration, do func()) (stop func()) {
-	a := l.set(l.now.Add(d), do)
-	return func() { a.do = nil }
-}
+// After does something after a while, unless the timer is stopped before.
+func (l *Loop) After(d time.Duration, do func()) timer { return l.set(l.now.Add(d), do, nil) }
 
-func (l *Loop) set(at time.Time, do func()) *alarm {
+func (l *Loop) set(at time.Time, do func(), i *ice) timer {
 	l.n++
-	a := &alarm{do: do}
+	var a *alarm
+	if last := len(l.spare) - 1; last >= 0 {
+		a, l.spare = l.spare[last], l.spare[:last]
+	} else {
+		a = new(alarm)
+	}
+	*a = alarm{l.n, do, i}
 	l.push(turn{at: at.UnixNano(), n: l.n, alarm: a})
-	return a
+	return timer{a, l.n}
 }
 
 // Run lets everything happen until a time.
@@ -124,7 +162,7 @@ func (l *Loop) Run(until time.Time) {
 			if t.at > l.now.UnixNano() {
 				l.pass(time.Unix(0, t.at).UTC())
 			}
-			t.alarm.ring()
+			l.ring(t.alarm)
 		case !rings && stored && at <= end:
 			l.pass(next)
 		default:
@@ -159,24 +197,24 @@ func (l *Loop) pass(to time.Time) {
 	for i := range events {
 		e := &events[i]
 		if e.Kind == model.Delivered || e.Kind == model.Lost {
-			if tell := l.feeds[e.ID]; tell != nil {
-				tell(*e)
+			if w, ok := l.feeds[e.ID]; ok {
+				w.tell(e)
 			}
 			continue
 		}
-		if done := l.waits[e.ID]; done != nil {
+		if w, ok := l.waits[e.ID]; ok {
 			delete(l.waits, e.ID)
-			done(*e)
+			w.tell(e)
 		}
 	}
 	clear(events)
 	l.events = events
 }
 
-// await calls done with what comes of a request.
-func (l *Loop) await(id model.ID, done func(model.Event)) {
+// await has what comes of a request heard.
+func (l *Loop) await(id model.ID, w waiter) {
 	l.Steps++
-	l.waits[id] = done
+	l.waits[id] = w
 }
 
 func (l *Loop) say(who, line string) {

@@ -32,7 +32,7 @@ type call struct {
 	late    bool // its context has ended
 	crowded bool // more did not return than are named
 	over    bool
-	stops   []func()
+	stops   []timer
 	ended   func()
 }
 
@@ -58,8 +58,8 @@ func (c *call) end() {
 		return
 	}
 	c.over = true
-	for _, stop := range c.stops {
-		stop()
+	for _, t := range c.stops {
+		t.stop()
 	}
 	c.user.calls = slices.DeleteFunc(c.user.calls, func(other *call) bool { return other == c })
 	c.ended()

@@ -18,7 +18,7 @@ import (
 type holding struct {
 	*child
 	hold  lease.Hold
-	next  func()
+	next  timer
 	write func(limit time.Duration)
 	ends  func(err error)
 	gone  bool // it was told that the entry is gone or another's
@@ -41,12 +41,12 @@ func (h *holding) proceed() {
 			if h.owes {
 				h.fleet.breaks("handoff: %s is asked to write a lease and waits until %s", h.Name, e.At.Format("15:04:05.000"))
 			}
-			h.next()
-			if h.next = func() {}; !e.At.IsZero() {
+			h.next.stop()
+			if h.next = (timer{}); !e.At.IsZero() {
 				h.next = h.client.At(e.At.Add(h.client.Spread(e.Spread)), h.proceed)
 			}
 		case *lease.End:
-			h.next()
+			h.next.stop()
 			err := e.Err
 			if err == nil {
 				err = store.ErrLate
@@ -83,7 +83,7 @@ type claimer struct {
 }
 
 func newClaimer(k *child, e *member.Spawn) {
-	c := &claimer{holding: holding{child: k, next: func() {}}, spawn: e, prefer: e.Prefer, prior: e.Prior, legacy: k.heirTo}
+	c := &claimer{holding: holding{child: k}, spawn: e, prefer: e.Prefer, prior: e.Prior, legacy: k.heirTo}
 	c.record = record.Claim{Host: "sim", Since: k.client.now}
 	c.write, c.ends = c.renew, func(err error) { k.lost(fmt.Errorf("claim of %s: %w", c.lease.Key, err)) }
 	if c.prior == nil || k.client.now.Before(c.prior.TrustedUntil()) {
@@ -181,7 +181,7 @@ type heartbeat struct {
 }
 
 func newHeartbeat(k *child, e *member.Spawn) {
-	h := &heartbeat{holding: holding{child: k, next: func() {}}, id: k.session.Worker, session: k.session.Number, anew: e.Anew, shown: e.Shown}
+	h := &heartbeat{holding: holding{child: k}, id: k.session.Worker, session: k.session.Number, anew: e.Anew, shown: e.Shown}
 	k.heartbeat = h
 	h.write, h.ends = h.send, func(err error) { k.lost(fmt.Errorf("heartbeat of %s: %w", h.id, err)) }
 	begun := e.Begun

@@ -120,7 +120,7 @@ func (c *client) writePlan(f store.Fence, w store.PlanWrite, by time.Time, done 
 		c.put(store.Assignments, messages[0], when, by, answer)
 		return
 	}
-	c.await(c.Store.Batch(c.now, c.id, store.Assignments, messages, when, by.Sub(c.now)), func(e model.Event) {
+	c.await(c.Store.Batch(c.now, c.id, store.Assignments, messages, when, by.Sub(c.now)), hears(func(e *model.Event) {
 		answer(e.Revision, outcome(e.Outcome))
-	})
+	}))
 }

@@ -26,7 +26,7 @@ type change struct {
 	done       func(member.FollowingOutcome, bool)
 
 	hook  *call
-	brief func()
+	brief timer
 }
 
 // tenure is what the contexts of the user's code come from.
@@ -150,9 +150,7 @@ func (u *user) served(o member.FollowingOutcome, failed bool) {
 		return
 	}
 	u.serving = nil
-	if c.brief != nil {
-		c.brief()
-	}
+	c.brief.stop()
 	u.tellDone(c, o, failed)
 	u.serve()
 }

@@ -23,7 +23,7 @@ func (c *client) open(by time.Time, done func(error)) {
 			done(nil)
 			return
 		}
-		c.await(c.Store.Info(c.now, c.id, b, c.patience(by)), func(e model.Event) {
+		c.await(c.Store.Info(c.now, c.id, b, c.patience(by)), hears(func(e *model.Event) {
 			switch {
 			case e.Outcome != model.Applied && !c.now.Before(by):
 				done(fmt.Errorf("%w: open the %s bucket", store.ErrNotDone, b))
@@ -39,14 +39,14 @@ func (c *client) open(by time.Time, done func(error)) {
 			c.created[b] = e.Info.Created
 			b++
 			next()
-		})
+		}))
 	}
 	next()
 }
 
 // info asks the leader of a bucket about it. ErrRolledBack says that it is not the one that was opened.
 func (c *client) info(b store.Bucket, by time.Time, done func(model.Info, error)) {
-	c.await(c.Store.Info(c.now, c.id, b, c.patience(by)), func(e model.Event) {
+	c.await(c.Store.Info(c.now, c.id, b, c.patience(by)), hears(func(e *model.Event) {
 		switch {
 		case e.Outcome != model.Applied:
 			done(model.Info{}, fmt.Errorf("%w: ask about the %s bucket", store.ErrNotDone, b))
@@ -55,7 +55,7 @@ func (c *client) info(b store.Bucket, by time.Time, done func(model.Info, error)
 		default:
 			done(e.Info, nil)
 		}
-	})
+	}))
 }
 
 // list takes a snapshot, markers included, that is complete at least up to a revision.
@@ -71,7 +71,7 @@ func (c *client) list(b store.Bucket, keys []string, atLeast uint64, by time.Tim
 		c.After(pause, try)
 	}
 	try = func() {
-		c.await(c.Store.List(c.now, c.id, b, keys, c.patience(by)), func(e model.Event) {
+		c.await(c.Store.List(c.now, c.id, b, keys, c.patience(by)), hears(func(e *model.Event) {
 			switch {
 			case e.Outcome != model.Applied:
 				again(store.ErrNotDone)
@@ -86,7 +86,7 @@ func (c *client) list(b store.Bucket, keys []string, atLeast uint64, by time.Tim
 				}
 				done(store.Snapshot{Entries: e.Entries, UpTo: e.Revision}, nil)
 			}
-		})
+		}))
 	}
 	try()
 }

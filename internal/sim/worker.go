@@ -44,7 +44,7 @@ type Worker struct {
 	member *member.Member
 	facts  []member.Fact
 	steps  bool
-	wake   func()
+	wake   timer
 	dead   bool // crashed, or at its end
 
 	children map[member.Kind]*child
@@ -90,7 +90,7 @@ func (k *child) lost(err error) { k.from(&member.Lost{Err: err}) }
 func newWorker(f *Fleet, cfg Config, name string, n int) *Worker {
 	c := newClient(f.Loop, f.clients, name+"-"+strconv.Itoa(n), f.cfg)
 	w := &Worker{
-		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: cfg, member: member.New(cfg.Member), wake: func() {},
+		Name: name, Owned: map[string]int64{}, fleet: f, client: c, cfg: cfg, member: member.New(cfg.Member),
 		children: map[member.Kind]*child{},
 	}
 	w.user = newUser(w)
@@ -154,8 +154,8 @@ func (w *Worker) perform(effect member.Effect) {
 	case *member.Publish:
 		w.status = e.Status
 	case *member.Wake:
-		w.wake()
-		w.wake = func() {}
+		w.wake.stop()
+		w.wake = timer{}
 		if at := e.At; !at.IsZero() {
 			w.wake = w.client.At(at, func() {
 				if !w.dead {
@@ -322,7 +322,7 @@ func (w *Worker) Crash() {
 	w.client.ice.frozen, w.client.ice.kept = false, nil
 	clear(w.Owned)
 	w.user.calls, w.user.serving, w.user.queue = nil, nil, nil
-	w.wake()
+	w.wake.stop()
 	for _, kind := range kinds {
 		if k := w.children[kind]; k != nil {
 			k.end()
