@@ -20,6 +20,7 @@ type elector struct {
 	session  uint64
 	election *member.Election
 	wake     timer
+	effects  reused[member.ElectionEffect]
 }
 
 func newElector(k *child, e *member.Spawn) {
@@ -36,7 +37,9 @@ func newElector(k *child, e *member.Spawn) {
 func (el *elector) step(f member.ElectionFact) {
 	if !el.over() {
 		el.client.Steps++
-		el.perform(el.election.Step(el.client.now, f, nil))
+		effects := el.election.Step(el.client.now, f, el.effects.take())
+		el.perform(effects)
+		el.effects.put(effects)
 	}
 }
 
@@ -99,13 +102,15 @@ func newFollower(k *child, e *member.Spawn) {
 	}
 	following := member.NewFollowing(cfg)
 	var wake timer
+	var effects reused[member.FollowingEffect]
 	var step func(member.FollowingFact)
 	step = func(f member.FollowingFact) {
 		if k.over() {
 			return
 		}
 		k.client.Steps++
-		for _, effect := range following.Step(k.client.now, f, nil) {
+		done := following.Step(k.client.now, f, effects.take())
+		for _, effect := range done {
 			k.say(effect)
 			switch e := effect.(type) {
 			case *member.FollowingShow:
@@ -136,6 +141,7 @@ func newFollower(k *child, e *member.Spawn) {
 				}
 			}
 		}
+		effects.put(done)
 	}
 	keys := []string{store.TermKey, store.PlanKey, k.session.Worker}
 	k.stops = append(k.stops, k.client.follow(store.Assignments, keys, 0, func(u store.Update) {

@@ -132,7 +132,12 @@ func (u *user) abandon() {
 }
 
 // holding lists the partitions whose handlers have not returned, sorted.
-func (u *user) holding() []string { return slices.Sorted(maps.Keys(u.ending)) }
+func (u *user) holding() []string {
+	if len(u.ending) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(u.ending))
+}
 
 func (u *user) tellHeld() {
 	if len(u.said)+len(u.ending) == 0 {

@@ -18,10 +18,11 @@ import (
 // calculator leads for one term.
 type calculator struct {
 	*child
-	fence  store.Fence
-	since  uint64
-	leader *leader.Leader
-	wake   timer
+	fence   store.Fence
+	since   uint64
+	leader  *leader.Leader
+	wake    timer
+	effects reused[leader.Effect]
 
 	asked     uint64
 	refreshes map[uint64]func(error)
@@ -43,7 +44,9 @@ func newCalculator(k *child, e *member.Spawn) {
 func (c *calculator) step(f leader.Fact) {
 	if !c.over() {
 		c.client.Steps++
-		c.perform(c.leader.Step(c.client.now, f, nil))
+		effects := c.leader.Step(c.client.now, f, c.effects.take())
+		c.perform(effects)
+		c.effects.put(effects)
 	}
 }
 

@@ -109,6 +109,19 @@ func (w *waiter) tell(e *model.Event) {
 	w.hear(e)
 }
 
+// reused is a slice that is used again and again. Who needs it while it is in use gets another one.
+type reused[T any] struct{ free []T }
+
+func (r *reused[T]) take() (s []T) {
+	s, r.free = r.free, nil
+	return s
+}
+
+func (r *reused[T]) put(s []T) {
+	clear(s)
+	r.free = s[:0]
+}
+
 // NewLoop returns a loop about a healthy store that begins at cfg.Start.
 func NewLoop(cfg model.Config) *Loop { return newLoop(newChooser(), cfg) }
 

@@ -19,6 +19,7 @@ type holding struct {
 	*child
 	hold  lease.Hold
 	next  timer
+	again func() // proceeds
 	write func(limit time.Duration)
 	ends  func(err error)
 	gone  bool // it was told that the entry is gone or another's
@@ -42,8 +43,11 @@ func (h *holding) proceed() {
 				h.fleet.breaks("handoff: %s is asked to write a lease and waits until %s", h.Name, e.At.Format("15:04:05.000"))
 			}
 			h.next.stop()
+			if h.again == nil {
+				h.again = h.proceed
+			}
 			if h.next = (timer{}); !e.At.IsZero() {
-				h.next = h.client.At(e.At.Add(h.client.Spread(e.Spread)), h.proceed)
+				h.next = h.client.At(e.At.Add(h.client.Spread(e.Spread)), h.again)
 			}
 		case *lease.End:
 			h.next.stop()

@@ -16,32 +16,42 @@ import (
 
 // open makes the buckets that are missing and notes which incarnation each is.
 func (c *client) open(by time.Time, done func(error)) {
-	b := store.Bucket(0)
-	var next func()
-	next = func() {
-		if b == store.Buckets {
-			done(nil)
-			return
-		}
-		c.await(c.Store.Info(c.now, c.id, b, c.patience(by)), hears(func(e *model.Event) {
-			switch {
-			case e.Outcome != model.Applied && !c.now.Before(by):
-				done(fmt.Errorf("%w: open the %s bucket", store.ErrNotDone, b))
-				return
-			case e.Outcome != model.Applied:
-				c.After(20*time.Millisecond, next)
-				return
-			case e.None:
-				_ = c.Store.Create(c.now, b) // another worker may be faster
-				next()
-				return
-			}
-			c.created[b] = e.Info.Created
-			b++
-			next()
-		}))
+	o := &opening{client: c, by: by, done: done}
+	o.again = o.ask
+	o.ask()
+}
+
+type opening struct {
+	*client
+	bucket store.Bucket
+	by     time.Time
+	again  func() // asks
+	done   func(error)
+}
+
+func (o *opening) ask() {
+	if o.bucket == store.Buckets {
+		o.done(nil)
+		return
 	}
-	next()
+	o.await(o.Store.Info(o.now, o.id, o.bucket, o.patience(o.by)), o)
+}
+
+func (o *opening) hear(e *model.Event) {
+	switch {
+	case e.Outcome != model.Applied && !o.now.Before(o.by):
+		o.done(fmt.Errorf("%w: open the %s bucket", store.ErrNotDone, o.bucket))
+		return
+	case e.Outcome != model.Applied:
+		o.After(20*time.Millisecond, o.again)
+		return
+	case e.None:
+		_ = o.Store.Create(o.now, o.bucket) // another worker may be faster
+	default:
+		o.created[o.bucket] = e.Info.Created
+		o.bucket++
+	}
+	o.ask()
 }
 
 // info asks the leader of a bucket about it. ErrRolledBack says that it is not the one that was opened.

@@ -38,14 +38,15 @@ type Worker struct {
 	Name  string
 	Owned map[string]int64 // partition: epoch
 
-	fleet  *Fleet
-	client *client
-	cfg    Config
-	member *member.Member
-	facts  []member.Fact
-	steps  bool
-	wake   timer
-	dead   bool // crashed, or at its end
+	fleet   *Fleet
+	client  *client
+	cfg     Config
+	member  *member.Member
+	facts   []member.Fact
+	effects reused[member.Effect]
+	steps   bool
+	wake    timer
+	dead    bool // crashed, or at its end
 
 	children map[member.Kind]*child
 	session  member.Begin
@@ -104,15 +105,17 @@ func (w *Worker) tell(f member.Fact) {
 		return
 	}
 	w.steps = true
-	for len(w.facts) > 0 && !w.dead {
-		f, w.facts = w.facts[0], w.facts[1:]
+	for i := 0; i < len(w.facts) && !w.dead; i++ {
 		w.client.Steps++
-		for _, e := range w.member.Step(w.client.now, f, nil) {
+		effects := w.member.Step(w.client.now, w.facts[i], w.effects.take())
+		for _, e := range effects {
 			w.say(e)
 			w.perform(e)
 		}
+		w.effects.put(effects)
 	}
-	w.steps = false
+	clear(w.facts)
+	w.facts, w.steps = w.facts[:0], false
 }
 
 func (w *Worker) say(line fmt.Stringer) {
