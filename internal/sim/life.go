@@ -16,7 +16,7 @@ var Begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 // calmLasts is how long after the last fault everything must have an owner.
 const calmLasts = 3 * time.Minute
 
-// settledLasts is the last part of the calm, in which no partition may change hands twice.
+// settledLasts is the last part of that. In it, and in as long a time after it, no partition may change hands twice.
 const settledLasts = time.Minute
 
 // Traced has each thing that happens told in one line.
@@ -78,16 +78,24 @@ func born(c *chooser) *Fleet {
 // recovers ends every fault and judges what becomes of the fleet.
 func (f *Fleet) recovers() {
 	f.calms()
-	f.Run(f.now.Add(calmLasts - settledLasts))
-	f.judge.moves = map[string]int{}
-	f.Run(f.now.Add(settledLasts))
+	calm := f.now
+	f.Run(calm.Add(calmLasts - settledLasts))
+	for range 2 {
+		f.judge.moves = map[string]int{}
+		f.Run(f.now.Add(settledLasts))
+		f.whole(f.now.Sub(calm))
+	}
+}
+
+// whole judges that everything has an owner, so long after the last fault.
+func (f *Fleet) whole(calm time.Duration) {
 	if n := f.Missing(); n > 0 {
-		f.breaks("I3: %d partitions have no owner %s after the last fault", n, calmLasts)
+		f.breaks("I3: %d partitions have no owner %s after the last fault", n, calm)
 	}
 	if p := f.unlisted(); p != "" {
-		f.breaks("I3: %s runs and is not listed, %s after the last fault", p, calmLasts)
+		f.breaks("I3: %s runs and is not listed, %s after the last fault", p, calm)
 	}
 	if n := f.Leaders(); n != 1 {
-		f.breaks("I3: %d workers lead %s after the last fault", n, calmLasts)
+		f.breaks("I3: %d workers lead %s after the last fault", n, calm)
 	}
 }

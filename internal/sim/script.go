@@ -63,6 +63,9 @@ func pause(b byte) time.Duration {
 	return 191*fine + time.Duration(b-191)*500*time.Millisecond
 }
 
+// faultsLast is how long the faults of a seed last.
+const faultsLast = 6 * time.Minute
+
 // Expand returns the script of a seed: minutes of faults in any weather.
 func Expand(seed uint64) Script {
 	r := model.NewRandom(seed, model.Odds{})
@@ -74,7 +77,7 @@ func Expand(seed uint64) Script {
 		return s[len(s)-Block:]
 	}
 	add()
-	for d := time.Duration(0); d < 5*time.Minute; {
+	for d := time.Duration(0); d < faultsLast; {
 		b := add()
 		b[0] %= 220
 		b[1] %= byte(len(weathers))
