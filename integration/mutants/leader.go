@@ -35,34 +35,54 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
-		name: "unowned-is-foreign", breaks: "A list is refused as another application's although the group has partitions that no record names and nobody knows.",
+		name: "unowned-is-foreign", breaks: "A list is refused as another application's although most partitions of the group are unknown because they have no owner.",
 		file:   "internal/leader/version.go",
-		old:    `divided.unproven || divided.unknown > 0`,
-		new:    `divided.unproven`,
-		likely: "Evidence",
+		old:    ` || divided.unknown >= len(divided.ids)-divided.doubtful`,
+		new:    ``,
+		likely: "Scripts|Evidence",
 	},
 	{
 		name: "old-record-is-foreign", breaks: "A list is refused as another application's because of a record that names what has not been listed for long.",
+		file:   "internal/leader/version.go",
+		old:    `named := min(len(list.ids), plan.Partitions-plan.Unnamed); {`,
+		new:    `named := min(len(list.ids), plan.Partitions); {`,
+		likely: "Scripts|Evidence",
+	},
+	{
+		name: "unreadable-is-foreign", breaks: "A list is refused as another application's although a record that cannot be read may name all of it.",
 		file: "internal/leader/version.go",
-		old: `	list.unproven = list.names != plan.Names
+		old: `		likely.unknown, likely.doubtful = f.Plan.Partitions, len(likely.ids)
 `,
-		new: `	list.unproven = false && list.names != plan.Names
+		new: `		likely.unknown += 0
 `,
 		likely: "Scripts|Evidence",
 	},
 	{
-		name: "weights-hide-a-foreign-list", breaks: "A list of another application is taken up because the records of the group have other weights than its plan.",
-		file: "internal/leader/version.go",
-		old: `	if plan.Names == "" { // of an earlier release
+		name: "unnamed-not-counted", breaks: "The plan does not say how many of its partitions no record names.",
+		file: "internal/leader/write.go",
+		old: `	plan.Unnamed = min(d.taken.unknown+l.ledger.Unowned()-len(w.Grants), plan.Partitions)
 `,
-		new: `	if list != nil {
-`,
-		likely: "Evidence",
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "remembered-becomes-the-list", breaks: "A leader whose source fails makes what the records name the names of its list.",
+		file:   "internal/leader/write.go",
+		old:    `plan.Listed, plan.Names = l.stored.Listed, l.stored.Names`,
+		new:    `plan.Listed = l.stored.Listed`,
+		likely: "Scripts",
+	},
+	{
+		name: "unlisted-comes-back", breaks: "A leader with an outdated source keeps partitions of which the records say that they are no longer listed.",
+		file:   "internal/leader/version.go",
+		old:    `if named[o.Partition] = p; !o.Unlisted {`,
+		new:    `if named[o.Partition] = p; p.Weight >= 0 {`,
+		likely: "Scripts",
 	},
 	{
 		name: "plan-without-names", breaks: "The plan does not say which names it was made for.",
 		file:   "internal/leader/write.go",
-		old:    `Names: d.names, `,
+		old:    `Names: d.taken.names, `,
 		new:    ``,
 		likely: "Scripts|World",
 	},
@@ -104,8 +124,8 @@ var planned = []mutant{
 	{
 		name: "dropped-comes-back", breaks: "A leader with an outdated source grants partitions that the newer list has dropped.",
 		file:   "internal/leader/version.go",
-		old:    `err == nil && !kept.unproven {`,
-		new:    `err != nil {`,
+		old:    `proven, err := rememberedAs(other, f.Plan); err == nil && !proven.unproven {`,
+		new:    `proven, err := rememberedAs(other, f.Plan); err != nil {`,
 		likely: "Scripts",
 	},
 	{
@@ -126,8 +146,8 @@ var planned = []mutant{
 	{
 		name: "unknown-not-counted", breaks: "The plan does not tell the next leader that the records lack partitions.",
 		file:   "internal/leader/write.go",
-		old:    `len(d.taken.ids) + d.taken.unknown,`,
-		new:    `len(d.taken.ids),`,
+		old:    `Partitions: d.taken.size(),`,
+		new:    `Partitions: len(d.taken.ids),`,
 		likely: "Scripts",
 	},
 	{

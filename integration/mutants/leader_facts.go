@@ -31,8 +31,8 @@ var learnt = []mutant{
 	{
 		name: "half-lost-counts-as-most", breaks: "A list that lost half of its partitions already needs confirmation.",
 		file:   "internal/leader/shrink.go",
-		old:    `return 2*kept < len(base.ids)+base.unknown`,
-		new:    `return 2*kept <= len(base.ids)+base.unknown`,
+		old:    `return 2*kept < base.size()`,
+		new:    `return 2*kept <= base.size()`,
 		likely: "Scripts",
 	},
 	{

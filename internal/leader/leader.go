@@ -120,8 +120,7 @@ type draft struct {
 	list        *Listing // that the ledger divides
 	taken       *Listing // that the last target was made for; not the one that a strategy is being asked about
 	balanced    *Listing // whose weights the last plan heeded that could move anything
-	digest      string   // as the plan record has it
-	names       string   // the same
+	digest      string
 	certificate record.Certificate
 	why         string
 }

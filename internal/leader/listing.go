@@ -25,7 +25,8 @@ type Listing struct {
 	names      string // names the list, without them
 	version    uint64 // of the source; 0 where it is not versioned
 	unknown    int    // partitions that belong to it and that no record names
-	unproven   bool   // records name it, and the plan was made for other names
+	doubtful   int    // partitions that records name and that need not belong to it: a record that is never written again may be old
+	unproven   bool   // records name it, and the plan does not prove that this is all
 }
 
 // NewListing sorts and prepares a list of a version; 0 says that it has none. Its error is that of [strategy.Prepare].
@@ -61,6 +62,9 @@ func Unprepared(partitions []strategy.Partition, version uint64) *Listing {
 	l.digest, l.names = hex.EncodeToString(d.Sum(nil)), hex.EncodeToString(names.Sum(nil))
 	return l
 }
+
+// size is how many partitions belong to the list.
+func (l *Listing) size() int { return len(l.ids) - l.doubtful + l.unknown }
 
 // Edition tells a listing from others.
 type Edition struct {

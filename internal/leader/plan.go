@@ -192,7 +192,6 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	if d.Moves {
 		l.draft.balanced = a.list
 	}
-	l.draft.names = a.list.names
 	if l.draft.balanced.weighs(a.list) { // otherwise the next leader has to see that weights are pending
 		l.draft.digest = a.list.digest
 	}

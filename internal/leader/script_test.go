@@ -6,8 +6,10 @@ package leader
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,8 +29,8 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	set KEY VALUE              of the configuration
 //	source p1 p2:200           the source lists these from now on, with their weights
 //	version 2                  of the source, from now on
-//	stored a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3
-//	plan 3 a b c               the stored plan has version 3 and these members; its digest is that of the source
+//	stored a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3; -p2@2/3! is not listed
+//	plan 3 a b c               the stored plan has version 3 and these members, and was made for what the source lists
 //	damped d 2m                the stored plan holds a worker back for so long
 //	emptied                    somebody empties the store of the assignments
 //	garbage a                  the record of a worker cannot be read
@@ -271,7 +273,8 @@ func (p *player) stored(t *testing.T, args []string) {
 		id, epoch, _ := strings.Cut(strings.TrimPrefix(a, "-"), "@")
 		epoch, since, releasing := strings.Cut(epoch, "/")
 		if releasing {
-			r.Releasing = append(r.Releasing, record.Releasing{Partition: id, Epoch: number(t, epoch), Since: number(t, since)})
+			since, unlisted := strings.CutSuffix(since, "!")
+			r.Releasing = append(r.Releasing, record.Releasing{Partition: id, Epoch: number(t, epoch), Since: number(t, since), Unlisted: unlisted})
 		} else {
 			r.Owned = append(r.Owned, record.Owned{Partition: id, Epoch: number(t, epoch)})
 		}
@@ -287,9 +290,16 @@ func (p *player) planned(t *testing.T, args []string) {
 	}
 	l, err := NewListing(list, p.version)
 	require.NoError(t, err)
+	_, named, _ := recorded(slices.Collect(maps.Values(p.records)))
+	unnamed := 0
+	for _, id := range l.ids {
+		if _, is := named[id]; !is {
+			unnamed++
+		}
+	}
 	p.plan = record.Plan{
 		Term: 1, Version: number(t, args[0]), Phase: record.PhaseIdle, Lifecycle: record.Stable, Members: args[1:],
-		Partitions: len(list), Digest: l.digest, Names: l.names, SourceVersion: p.version,
+		Partitions: len(list), Digest: l.digest, Names: l.names, Unnamed: unnamed, SourceVersion: p.version,
 	}
 }
 

@@ -94,6 +94,7 @@ func (l *Leader) both(list, base *Listing, shared int) *Listing {
 		return inForce
 	}
 	whole.unknown = max(base.unknown-(len(list.ids)-shared), 0)
+	whole.doubtful = min(base.doubtful, len(whole.ids)-len(list.ids))
 	return whole
 }
 
@@ -102,7 +103,7 @@ func (l *Leader) both(list, base *Listing, shared int) *Listing {
 func (l *Listing) lostMost(base *Listing) bool {
 	shared := len(l.common(base))
 	kept := shared + min(base.unknown, len(l.ids)-shared)
-	return 2*kept < len(base.ids)+base.unknown
+	return 2*kept < base.size()
 }
 
 // common lists the partitions that are in both lists.

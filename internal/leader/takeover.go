@@ -35,7 +35,7 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 	l.format = max(f.Format, record.Oldest)
 	d := &l.draft
 	d.planned, d.members, d.workers = len(f.Plan.Members) > 0, f.Plan.Members, f.Plan.Workers
-	d.digest, d.names, d.certificate = f.Plan.Digest, f.Plan.Names, f.Plan.Certificate
+	d.digest, d.certificate = f.Plan.Digest, f.Plan.Certificate
 	l.topo = topology.New(l.cfg.Topology, l.cfg.Joined, d.members, d.planned)
 	for _, held := range f.Plan.Damped {
 		l.topo.HeldBack(now, held.Worker, held.Until)
@@ -57,7 +57,7 @@ func (l *Leader) restored(now time.Time, f *Restored) {
 		l.found[id] = 0
 	}
 	var err error
-	if l.source.remembered, err = remembered(f.Records, f.Plan); err != nil {
+	if l.source.remembered, err = f.remembered(); err != nil {
 		l.report(err)
 	}
 	l.stage = listing

@@ -48,10 +48,9 @@ func (l *Leader) plannedFor(list *Listing) bool {
 }
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
-// one is what the group divides. Only the plan proves what that is: a record may name what has not been listed for long, and
-// what has no owner, or a record that cannot be read, may be what they share.
+// one is what the group divides. Where half of that or more has no owner, or its record cannot be read, it may be what they share.
 func (l *Listing) foreign(group string, divided *Listing) error {
-	if l.empty() || divided.empty() || l.shares(divided) || divided.unproven || divided.unknown > 0 {
+	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= len(divided.ids)-divided.doubtful {
 		return nil
 	}
 	name := func(list *Listing) string {
@@ -93,25 +92,30 @@ func (l *Listing) Foreign(group string, stored *Restored) error {
 	if !l.Edition().Suspect(stored.Plan) {
 		return nil
 	}
-	divided, err := remembered(stored.Records, stored.Plan)
+	divided, err := stored.remembered()
 	if err != nil {
 		return nil // no leader goes by it either, and reports it
 	}
 	return l.foreign(group, divided)
 }
 
-// remembered is the list of the partitions that the records name. What is being let go is on its way to another worker, or
-// is listed no more: it is left out only where the plan proves that.
-func remembered(records []record.Assignment, plan record.Plan) (*Listing, error) {
-	owned, named := recorded(records)
-	all, err := rememberedAs(named, plan)
-	if err == nil && !all.unproven {
-		return all, nil
+// remembered is the list of the partitions that the records name. What is being let go is on its way to another worker, or is listed no
+// more. A record may say which, and the plan may prove it.
+func (f *Restored) remembered() (*Listing, error) {
+	owned, listed, named := recorded(f.Records)
+	likely, err := rememberedAs(listed, f.Plan)
+	for _, other := range []map[string]strategy.Partition{named, owned} {
+		if err != nil || !likely.unproven || len(other) == len(listed) { // which is the same then
+			continue
+		}
+		if proven, err := rememberedAs(other, f.Plan); err == nil && !proven.unproven {
+			return proven, nil
+		}
 	}
-	if kept, err := rememberedAs(owned, plan); err == nil && !kept.unproven {
-		return kept, nil
+	if err == nil && likely.unproven && len(f.Unreadable) > 0 { // everything that belongs to the list may be in what cannot be read
+		likely.unknown, likely.doubtful = f.Plan.Partitions, len(likely.ids)
 	}
-	return all, err
+	return likely, err
 }
 
 // completeRemembered adds what the records do not name because nobody owns it. The source may still list it. It counts as a
@@ -139,25 +143,33 @@ func rememberedAs(partitions map[string]strategy.Partition, plan record.Plan) (*
 	if err != nil {
 		return nil, fmt.Errorf("list the partitions in the stored records: %w", err)
 	}
-	list.unknown = max(plan.Partitions-len(list.ids), 0)
 	list.unproven = list.names != plan.Names
 	if plan.Names == "" { // of an earlier release
-		list.unproven = list.digest != plan.Digest
+		list.unproven = list.digest != plan.Digest && list.digest != plan.Listed
+	}
+	switch named := min(len(list.ids), plan.Partitions-plan.Unnamed); {
+	case !list.unproven:
+		list.unknown = max(plan.Partitions-len(list.ids), 0)
+	case plan.Partitions > 0:
+		list.unknown, list.doubtful = plan.Partitions-named, len(list.ids)-named
 	}
 	return list, nil
 }
 
-// recorded returns the partitions that records grant, and those and what they take away.
-func recorded(records []record.Assignment) (owned, named map[string]strategy.Partition) {
-	owned, named = map[string]strategy.Partition{}, map[string]strategy.Partition{}
+// recorded returns the partitions that records grant, those and what moves to another worker, and those and whatever else they name.
+func recorded(records []record.Assignment) (owned, listed, named map[string]strategy.Partition) {
+	owned, listed, named = map[string]strategy.Partition{}, map[string]strategy.Partition{}, map[string]strategy.Partition{}
 	for _, r := range records {
 		for _, o := range r.Owned {
 			p := strategy.Partition{Keys: strings.Split(o.Partition, "."), Weight: o.Weight}
-			owned[o.Partition], named[o.Partition] = p, p
+			owned[o.Partition], listed[o.Partition], named[o.Partition] = p, p, p
 		}
 		for _, o := range r.Releasing {
-			named[o.Partition] = strategy.Partition{Keys: strings.Split(o.Partition, "."), Weight: o.Weight}
+			p := strategy.Partition{Keys: strings.Split(o.Partition, "."), Weight: o.Weight}
+			if named[o.Partition] = p; !o.Unlisted {
+				listed[o.Partition] = p
+			}
 		}
 	}
-	return owned, named
+	return owned, listed, named
 }

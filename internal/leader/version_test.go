@@ -29,13 +29,15 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 	plan := record.Plan{Version: 5, Members: []string{"w"}, Partitions: 2, Digest: planned.digest, Names: planned.names, SourceVersion: 2}
 	owned := []record.Assignment{{Worker: "w", Session: 7, Owned: []record.Owned{{Partition: "a"}, {Partition: "b"}}}}
 	let := []record.Assignment{{Worker: "w", Session: 7, Releasing: []record.Releasing{{Partition: "a"}, {Partition: "b"}}}}
+	half, behind := plan, plan
+	half.Partitions, half.Unnamed, half.Names = 4, 2, listOf(t, 2, "a", "b", "c", "d").names
+	behind.Unnamed = 2 // no record names what it was made for
 	heavy := []record.Assignment{{Worker: "w", Session: 7, Owned: []record.Owned{{Partition: "a", Weight: 7}, {Partition: "b", Weight: 2}}}}
 	stale := []record.Assignment{{Worker: "v", Session: 7, Owned: []record.Owned{{Partition: "c"}, {Partition: "d"}}}}
+	mixed := []record.Assignment{owned[0], stale[0]}
 	most := plan
-	most.Partitions, most.Names = 3, listOf(t, 2, "a", "b", "x").names
-	blind := plan // of a leader that knew the names of two of the three
-	blind.Partitions = 3
-	earlier := plan // of a release whose plans do not tell names from weights
+	most.Partitions, most.Unnamed, most.Names = 3, 1, listOf(t, 2, "a", "b", "c").names
+	earlier := plan // of a release whose plans do not say what no record names
 	earlier.Names = ""
 	renames := plan
 	renames.SourceVersion, renames.Listed = 3, listOf(t, 3, "x").digest // whose leader has not planned for that yet
@@ -57,12 +59,13 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 		"a record cannot be read":  {listOf(t, 2, "x"), Restored{Plan: most, Records: owned, Unreadable: []string{"v"}}, false},
 		"one that names nothing":   {listOf(t, 2, "x"), Restored{Plan: plan, Records: owned, Unreadable: []string{"v"}}, true},
 		"the source lists nothing": {listOf(t, 2), Restored{Plan: plan, Records: owned}, false},
-		"one has no owner":         {listOf(t, 2, "x"), Restored{Plan: most, Records: owned}, false},
-		"one is known to nobody":   {listOf(t, 2, "x"), Restored{Plan: blind, Records: owned}, false},
+		"one has no owner":         {listOf(t, 2, "x"), Restored{Plan: most, Records: owned}, true},
+		"half has no owner":        {listOf(t, 2, "x"), Restored{Plan: half, Records: owned}, false},
 		"other weights":            {listOf(t, 2, "x"), Restored{Plan: plan, Records: heavy}, true},
-		"an old record":            {listOf(t, 2, "x"), Restored{Plan: plan, Records: stale}, false},
+		"only an old record":       {listOf(t, 2, "x"), Restored{Plan: behind, Records: stale}, false},
+		"an old record as well":    {listOf(t, 2, "x"), Restored{Plan: plan, Records: mixed}, true},
+		"and most has no owner":    {listOf(t, 2, "x"), Restored{Plan: behind, Records: mixed}, false},
 		"an earlier release":       {listOf(t, 2, "x"), Restored{Plan: earlier, Records: owned}, true},
-		"and other weights":        {listOf(t, 2, "x"), Restored{Plan: earlier, Records: heavy}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := c.own.Foreign("bucket", &c.stored)
@@ -71,7 +74,9 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 				return
 			}
 			require.ErrorIs(t, err, ErrForeignGroup)
-			require.ErrorContains(t, err, `bucket "bucket" divides 2 partitions (a, b), the source lists 1 partitions (x)`)
+			require.ErrorContains(t, err, `the group with bucket "bucket" divides `)
+			require.ErrorContains(t, err, `partitions (a, b`)
+			require.ErrorContains(t, err, `the source lists 1 partitions (x)`)
 		})
 	}
 }

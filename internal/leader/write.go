@@ -132,20 +132,21 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 	d := &l.draft
 	plan := record.Plan{
 		Term: l.cfg.Term, Version: max(l.stored.Version, l.known), Phase: phase(l.decision.Phase), Lifecycle: l.lifecycle(now),
-		Members: d.members, Partitions: len(d.taken.ids) + d.taken.unknown, Digest: d.digest, Names: d.names, Workers: d.workers, Certificate: d.certificate,
+		Members: d.members, Partitions: d.taken.size(), Digest: d.digest, Names: d.taken.names, Workers: d.workers, Certificate: d.certificate,
 		Damped: l.damped(now), Reads: l.reads(), SourceVersion: d.taken.version, Strategy: l.cfg.Strategy,
 	}
 	switch {
 	case d.taken == l.source.remembered: // that is what the records name of it
-		plan.Listed = l.stored.Listed
+		plan.Listed, plan.Names = l.stored.Listed, l.stored.Names
 	case d.taken.digest != d.digest:
 		plan.Listed = d.taken.digest
 	}
 	if d.owed && l.decision.Moves {
 		plan.Phase = phase(d.phase) // the next plan waits until this one is stored
 	}
+	plan.Unnamed = min(d.taken.unknown+l.ledger.Unowned()-len(w.Grants), plan.Partitions)
 	if !d.planned {
-		plan.Partitions, plan.Digest, plan.Listed, plan.Names, plan.SourceVersion = 0, "", "", "", 0
+		plan.Partitions, plan.Unnamed, plan.Digest, plan.Listed, plan.Names, plan.SourceVersion = 0, 0, "", "", "", 0
 	}
 	if changed {
 		plan.Version = w.Version
