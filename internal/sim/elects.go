@@ -7,6 +7,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/parti-go/parti/internal/leader"
 	"github.com/parti-go/parti/internal/member"
 	"github.com/parti-go/parti/internal/record"
 	"github.com/parti-go/parti/internal/store"
@@ -117,7 +118,9 @@ func newFollower(k *child, e *member.Spawn) {
 				k.from(&member.Showing{Version: e.Record.Version})
 				k.client.After(0, func() { k.show(e, func(served *member.FollowingServed) { step(served) }) })
 			case *member.FollowingCompare:
-				k.lists(func(_ []strategy.Partition, _ uint64, err error) { step(&member.FollowingCompared{Err: err}) })
+				k.compare(func(err error) {
+					step(&member.FollowingCompared{Foreign: errors.Is(err, leader.ErrForeignGroup), Err: err})
+				})
 			case *member.FollowingSeen:
 				k.from(&member.PositionMet{Position: e.Position})
 			case *member.FollowingPhase:
@@ -130,6 +133,9 @@ func newFollower(k *child, e *member.Spawn) {
 				k.from(&member.Vacated{Is: e.Is})
 			case *member.FollowingFormat:
 				k.from(&member.FormatMet{By: member.Follower, Err: e.Err})
+			case *member.FollowingForeign:
+				k.fleet.Seen["foreign group"]++
+				k.from(&member.LeaveAsked{Cause: e.Err})
 			case *member.FollowingLost:
 				k.lost(e.Err)
 			case *member.FollowingProblem:
@@ -149,13 +155,50 @@ func newFollower(k *child, e *member.Spawn) {
 	}, k.lost), func() { wake.stop() })
 }
 
-// show has the user run what a record grants, while the trust holds.
+// compare compares the source with what the group divides.
+func (k *child) compare(done func(error)) {
+	by := k.client.now.Add(k.client.timeout)
+	k.lists(func(partitions []strategy.Partition, version uint64, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		own := leader.Unprepared(partitions, version)
+		k.client.get(store.Assignments, store.PlanKey, by, func(e store.Entry, err error) {
+			if err != nil {
+				if errors.Is(err, store.ErrNotFound) {
+					err = nil
+				}
+				done(err)
+				return
+			}
+			plan, err := store.Decode(e, record.DecodePlan)
+			if err != nil || !own.Edition().Suspect(plan) {
+				done(nil)
+				return
+			}
+			k.client.list(store.Assignments, nil, e.Revision, by, func(snapshot store.Snapshot, err error) {
+				if err != nil {
+					done(err)
+					return
+				}
+				stored, ok := restored(snapshot, nil).(*leader.Restored)
+				if !ok {
+					done(nil)
+					return
+				}
+				done(own.Foreign("sim", stored))
+			})
+		})
+	})
+}
+
+// show has the user run what a record grants, while the trust holds. What takes away only needs none.
 func (k *child) show(e *member.FollowingShow, done func(*member.FollowingServed)) {
-	trusted := func() bool { return !k.over() && k.trust.Takes && k.client.now.Before(k.trust.Until) }
-	if !trusted() {
-		done(&member.FollowingServed{Outcome: member.FollowingRefused})
+	if k.over() {
 		return
 	}
+	trusted := func() bool { return !k.over() && k.trust.Takes && k.client.now.Before(k.trust.Until) }
 	k.user.ask(&change{
 		owned: e.Record.Owned, shrinks: e.Shrink, session: k.session.Number, tenure: k.tenure, trusted: trusted,
 		done: func(o member.FollowingOutcome, failed bool) {
