@@ -127,3 +127,25 @@ func TestAFirstWriteThatWasStoredAfterAllIsDeleted(t *testing.T) {
 		require.Equal(t, store.Deleted, e.Kind)
 	})
 }
+
+// TestNoReleaseDeletesWhatHasItsRevisionOnly: a store that was restored from an older copy uses the revision again of what the first write
+// of a lease was to take the place of. Another worker's entry has it now.
+func TestNoReleaseDeletesWhatHasItsRevisionOnly(t *testing.T) {
+	withFaults(t, func(t *testing.T, js *faulty, s *Store) {
+		acquire(t, s, "worker-0")
+		js.next(nil, lost) // the first finds what is there
+		_, err := s.Acquire(context.WithoutCancel(t.Context()), store.Heartbeats, "worker-0", beat(2), func(store.Entry) bool { return true })
+		require.ErrorIs(t, err, ErrUnknown)
+		left := s.Left(store.Heartbeats)
+		mine := left[len(left)-1]
+		require.NotZero(t, mine.Over)
+		s.holder.book.gone(mine.Chain)
+
+		other := acquire(t, s, "worker-1")
+		mine.Key, mine.Over = "worker-1", other.Revision
+		require.ErrorIs(t, s.Release(t.Context(), mine), ErrLost)
+		e, err := s.Get(t.Context(), store.Heartbeats, "worker-1")
+		require.NoError(t, err)
+		require.Equal(t, store.Put, e.Kind)
+	})
+}

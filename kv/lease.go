@@ -36,7 +36,7 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 		return store.Lease{}, err
 	}
 	chain := s.holder.chain()
-	expect, replaced, stored := uint64(0), uint64(0), false
+	expect, replaced, stored := uint64(0), store.Entry{}, false
 	var until time.Time // when the entry that is overwritten becomes too old for that; zero for none
 	// A heartbeat that may be stored in the place of another one may be ended by the marker of that one. The leader would see this
 	// session end, so it must not begin again under the same number. Nobody took anything from it: it was not acknowledged in time.
@@ -51,13 +51,13 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 		if err != nil {
 			return store.Lease{}, err
 		}
-		lease := store.Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain, Over: replaced}
+		lease := store.Lease{Bucket: b, Key: key, Sent: time.Now(), TTL: s.TTL(b), Chain: chain, Over: replaced.Revision, OverToken: replaced.Token}
 		if err := s.beginWrite(ctx, lease); err != nil {
 			return store.Lease{}, err
 		}
 		lease.Revision, err = s.put(ctx, b, key, value, expect, lease.TTL)
 		if err == nil {
-			lease.Over = 0
+			lease.Over, lease.OverToken = 0, ""
 			s.holder.book.wrote(lease)
 		}
 		switch {
@@ -77,10 +77,10 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 		}
 		entry, err := s.Get(ctx, b, key)
 		if stored = err == nil && entry.Token.Of(chain); stored {
-			expect, replaced = entry.Revision, 0
+			expect, replaced = entry.Revision, store.Entry{}
 			continue // what it replaced has become no younger
 		}
-		until, replaced = time.Time{}, 0
+		until, replaced = time.Time{}, store.Entry{}
 		orphaned := s.holder.orphaned(entry.Token)
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -90,7 +90,7 @@ func (s *Store) acquire(ctx context.Context, b store.Bucket, key string, r recor
 		case entry.Kind != store.Put:
 			expect = entry.Revision
 		case orphaned, over != nil && over(entry):
-			expect, replaced = entry.Revision, entry.Revision
+			expect, replaced = entry.Revision, entry
 			if b == store.Election || b == store.StableIDs && !orphaned {
 				continue // terms make it harmless if a marker follows; or over knows how old the entry is
 			}
@@ -226,9 +226,9 @@ func (s *Store) endable(ctx context.Context, l store.Lease) (expect uint64, err 
 		switch {
 		case err != nil && !absent:
 			return 0, err
-		case l.Revision == 0 && (absent || entry.Kind != store.Put || entry.Revision == l.Over && entry.Token == ""):
+		case l.Revision == 0 && (absent || entry.Kind != store.Put || l.Replaces(entry) && entry.Token == ""):
 			return entry.Revision, nil
-		case absent || entry.Kind != store.Put || !entry.Token.Of(l.Chain) && entry.Revision != l.Over:
+		case absent || entry.Kind != store.Put || !entry.Token.Of(l.Chain) && !l.Replaces(entry):
 			return 0, fmt.Errorf("%w: the entry has ended, or belongs to somebody else", ErrLost)
 		}
 		until, err := s.awaitEnd(ctx, entry)

@@ -187,8 +187,14 @@ var written = []mutant{
 	{
 		name: "ghost-over-a-live-entry", breaks: "A first write in the place of an ended session's entry may be stored after its release.",
 		file: "kv/lease.go",
-		old:  `TTL: s.TTL(b), Chain: chain, Over: replaced}`,
-		new:  `TTL: s.TTL(b), Chain: chain, Over: replaced - replaced}`,
+		old:  `TTL: s.TTL(b), Chain: chain, Over: replaced.Revision, OverToken: replaced.Token}`,
+		new:  `TTL: s.TTL(b), Chain: chain, OverToken: replaced.Token}`,
+	},
+	{
+		name: "release-by-revision-alone", breaks: "In a store that was restored, a release deletes another worker's entry that has the revision of what its first write was to replace.",
+		file: "internal/store/value.go",
+		old:  `l.Over != 0 && e.Revision == l.Over && e.Token == l.OverToken`,
+		new:  `l.Over != 0 && e.Revision == l.Over`,
 	},
 
 	// Identity beyond a session and a process.

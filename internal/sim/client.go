@@ -222,7 +222,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 	chain, stored := c.chain(), false
 	var until time.Time // when what is written over is too old for that; zero where nothing is
 	var try func(expect uint64)
-	replaced := uint64(0)
+	var replaced store.Entry
 	doubtful := func(err error) error { // see kv
 		if b == store.Heartbeats && !until.IsZero() {
 			return fmt.Errorf("%w: %w: %w", store.ErrLost, store.ErrLate, err)
@@ -230,12 +230,12 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 		return err
 	}
 	try = func(expect uint64) {
-		l := store.Lease{Bucket: b, Key: key, Sent: c.now, TTL: c.ttl[b], Chain: chain, Over: replaced}
+		l := store.Lease{Bucket: b, Key: key, Sent: c.now, TTL: c.ttl[b], Chain: chain, Over: replaced.Revision, OverToken: replaced.Token}
 		c.note(l)
 		c.put(b, c.message(key, c.next(chain), r, l.TTL), model.Condition{Revision: expect}, by, func(revision uint64, err error) {
 			switch {
 			case err == nil:
-				l.Revision, l.Over = revision, 0
+				l.Revision, l.Over, l.OverToken = revision, 0, ""
 				c.acknowledged(l)
 				if !c.now.Before(l.TrustedUntil()) || !until.IsZero() && !c.now.Before(until) {
 					delete(c.acked, chain) // the marker of what it replaced may follow it
@@ -256,11 +256,11 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 			}
 			c.get(b, key, by, func(e store.Entry, err error) {
 				if stored = err == nil && e.Token.Of(chain); stored {
-					replaced = 0
+					replaced = store.Entry{}
 					try(e.Revision) // what it replaced has become no younger
 					return
 				}
-				until, replaced = time.Time{}, 0
+				until, replaced = time.Time{}, store.Entry{}
 				orphaned := err == nil && c.orphaned(e.Token)
 				may := err == nil && (orphaned || over != nil && over(e))
 				switch {
@@ -271,7 +271,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 				case e.Kind != store.Put:
 					try(e.Revision)
 				case may && (b == store.Election || b == store.StableIDs && !orphaned):
-					replaced = e.Revision
+					replaced = e
 					try(e.Revision)
 				case may:
 					c.awaitEnd(e, by, func(young time.Time, err error) {
@@ -279,7 +279,7 @@ func (c *client) acquire(b store.Bucket, key string, r any, by time.Time, over f
 							done(store.Lease{}, err)
 							return
 						}
-						if until, replaced = young, e.Revision; until.IsZero() {
+						if until, replaced = young, e; until.IsZero() {
 							until = c.now
 						}
 						try(e.Revision)

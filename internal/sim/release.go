@@ -86,9 +86,9 @@ func (c *client) endable(l store.Lease, by time.Time, able func(uint64), not fun
 		switch {
 		case err != nil && !absent:
 			not(err)
-		case l.Revision == 0 && (absent || e.Kind != store.Put || e.Revision == l.Over && e.Token == ""):
+		case l.Revision == 0 && (absent || e.Kind != store.Put || l.Replaces(e) && e.Token == ""):
 			able(e.Revision)
-		case absent || e.Kind != store.Put || !e.Token.Of(l.Chain) && e.Revision != l.Over:
+		case absent || e.Kind != store.Put || !e.Token.Of(l.Chain) && !l.Replaces(e):
 			not(store.ErrLost)
 		default:
 			c.awaitEnd(e, by, func(until time.Time, err error) {

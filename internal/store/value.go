@@ -88,7 +88,12 @@ type Lease struct {
 	TTL      time.Duration // that it gave the entry
 	Chain    record.Token  // the beginning of the tokens of its writes
 	Over     uint64        // the revision of the live entry that a first write takes the place of which nobody has acknowledged; 0 for none
+	// OverToken is the token of that entry. A store that was restored from an older copy uses revisions again.
+	OverToken record.Token
 }
+
+// Replaces reports whether an entry is the one that the first write of the hold may still take the place of.
+func (l Lease) Replaces(e Entry) bool { return l.Over != 0 && e.Revision == l.Over && e.Token == l.OverToken }
 
 // TrustedUntil returns the time from which the holder must not trust the lease any more: Sent + TTL − TTL/4.
 func (l Lease) TrustedUntil() time.Time { return l.Sent.Add(l.TTL - l.TTL/4) }
