@@ -93,7 +93,9 @@ type Lease struct {
 }
 
 // Replaces reports whether an entry is the one that the first write of the hold may still take the place of.
-func (l Lease) Replaces(e Entry) bool { return l.Over != 0 && e.Revision == l.Over && e.Token == l.OverToken }
+func (l Lease) Replaces(e Entry) bool {
+	return l.Over != 0 && e.Revision == l.Over && e.Token == l.OverToken
+}
 
 // TrustedUntil returns the time from which the holder must not trust the lease any more: Sent + TTL − TTL/4.
 func (l Lease) TrustedUntil() time.Time { return l.Sent.Add(l.TTL - l.TTL/4) }
