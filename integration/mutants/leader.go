@@ -304,6 +304,21 @@ var planned = []mutant{
 		likely: "HookThatHangs",
 	},
 	{
+		name: "overwritten-record-stays", breaks: "A record that somebody has overwritten before its worker has read it is not written again.",
+		file: "internal/leader/told.go",
+		old: `		l.ledger.RestateUnseen(rec)
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "shown-record-written-again", breaks: "A record is written again although its worker has shown it to a hook that is stuck.",
+		file:   "internal/ledger/propose.go",
+		old:    `max(w.applied, w.shown) < r.Version {`,
+		new:    `w.applied < r.Version {`,
+		likely: "Scripts",
+	},
+	{
 		name: "unapplied-never-again", breaks: "A worker that was late once is never reported again.",
 		file:   "internal/leader/told.go",
 		old:    `told && f.Applied >= version {`,

@@ -21,7 +21,8 @@ func (l *Leader) expect(now time.Time, version int64, records []record.Assignmen
 }
 
 // reportUnapplied reports the workers that live and have not applied what was stored for them: what it grants is without an
-// owner that works on it. Each is reported once, until it has caught up. One that only has to let go is reported for that.
+// owner that works on it. Each is reported once, until it has caught up, and its record is written again if it has not seen that. One
+// that only has to let go is reported for that.
 func (l *Leader) reportUnapplied(r release) {
 	for _, rec := range r.records {
 		id := rec.Worker
@@ -30,6 +31,7 @@ func (l *Leader) reportUnapplied(r release) {
 			continue
 		}
 		l.roster.behind[id] = rec.Version
+		l.ledger.RestateUnseen(rec)
 		what := "has not applied its record"
 		if len(granted) > 0 {
 			what = fmt.Sprintf("has not taken up %d partitions", len(granted))

@@ -247,9 +247,21 @@ func (l *Ledger) untouch(p *part) {
 // Restate makes the ledger write every record again, even without a change.
 func (l *Ledger) Restate() {
 	for _, w := range l.workers {
-		if w.stored {
-			w.restate = true
-			l.touchWorker(w)
-		}
+		l.restateOf(w)
+	}
+}
+
+// RestateUnseen makes the ledger write a record again whose worker has not shown it, or a later one, to its user. Somebody may have
+// written over it.
+func (l *Ledger) RestateUnseen(r Record) {
+	if w := l.workers[r.Worker]; w != nil && w.number == r.Session && max(w.applied, w.shown) < r.Version {
+		l.restateOf(w)
+	}
+}
+
+func (l *Ledger) restateOf(w *worker) {
+	if w.stored {
+		w.restate = true
+		l.touchWorker(w)
 	}
 }
