@@ -312,6 +312,13 @@ var planned = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "unseen-record-written-for-ever", breaks: "A record that its worker does not seem to see is written again after every HandoffTimeout.",
+		file:   "internal/ledger/propose.go",
+		old:    `w != nil && !w.again && w.number == r.Session`,
+		new:    `w != nil && w.number == r.Session`,
+		likely: "Scripts",
+	},
+	{
 		name: "shown-record-written-again", breaks: "A record is written again although its worker has shown it to a hook that is stuck.",
 		file:   "internal/ledger/propose.go",
 		old:    `max(w.applied, w.shown) < r.Version {`,

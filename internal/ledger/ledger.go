@@ -127,6 +127,7 @@ type worker struct {
 	record  Record // as it is in the store
 	stored  bool
 	restate bool // the record is to be written again
+	again   bool // it was, because the worker had not seen it
 	unread  *unread
 	index   int // in the question that is being put together
 	touched uint64

@@ -173,6 +173,7 @@ func (l *Ledger) Stored(w Write) {
 	})
 	for _, r := range w.Records {
 		x := l.worker(r.Worker)
+		x.again = x.again && same(r, x.record)
 		x.record, x.stored, x.restate = r, true, false
 		if u := x.unread; u != nil && u.since == 0 {
 			l.storedUnread(x, u, w.Version)
@@ -251,10 +252,11 @@ func (l *Ledger) Restate() {
 	}
 }
 
-// RestateUnseen makes the ledger write a record again whose worker has not shown it, or a later one, to its user. Somebody may have
+// RestateUnseen makes the ledger write a record again, once, whose worker has not shown it, or a later one, to its user. Somebody may have
 // written over it.
 func (l *Ledger) RestateUnseen(r Record) {
-	if w := l.workers[r.Worker]; w != nil && w.number == r.Session && max(w.applied, w.shown) < r.Version {
+	if w := l.workers[r.Worker]; w != nil && !w.again && w.number == r.Session && max(w.applied, w.shown) < r.Version {
+		w.again = true
 		l.restateOf(w)
 	}
 }

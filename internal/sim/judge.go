@@ -116,9 +116,10 @@ func (j *judge) stored(e store.Entry) {
 	}
 }
 
-// readable judges a record that is stored for everybody: each worker reads it that the leader has long heard of.
+// readable judges a record that is stored for everybody: each worker reads it that the leader has long heard of. A feed that brings nothing
+// is noticed by the next snapshot.
 func (j *judge) readable(e store.Entry) {
-	known := e.Created.Add(-j.fleet.cfg.Member.HeartbeatTTL - j.fleet.cfg.Member.OperationTimeout)
+	known := e.Created.Add(-resyncEvery - j.fleet.cfg.Member.OperationTimeout)
 	for _, b := range j.beats { // in any order: each says the same
 		if !b.gone && e.Format > b.reads && b.since.Before(known) {
 			j.fleet.breaks("upgrade: %q is stored in format %d and somebody reads only format %d", e.Key, e.Format, b.reads)

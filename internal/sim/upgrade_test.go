@@ -40,7 +40,11 @@ func TestTheJudgeOfReleases(t *testing.T) {
 	b := f.judge.beats[w.status.Worker]
 	b.reads = record.Oldest // it has said so all the time
 	f.judge.beats[w.status.Worker] = b
-	f.Store.Watch(f.judge.entries[store.Assignments]["worker-0"])
+	e := f.judge.entries[store.Assignments]["worker-0"]
+	f.Store.Watch(e)
+	require.Empty(t, f.Broken, "the leader may not have heard that yet")
+	e.Created = e.Created.Add(resyncEvery)
+	f.Store.Watch(e)
 	require.Len(t, f.Broken, 1)
 	require.Contains(t, f.Broken[0], "upgrade: ")
 }
