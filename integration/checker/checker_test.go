@@ -276,6 +276,13 @@ func TestEveryBrokenPromiseIsReported(t *testing.T) {
 			h.join("p1", "worker-0")
 			h.join("p2", "worker-0")
 		}},
+		{"a process acts under the ID of one that was thawed a moment ago", "I5", func(h *history) {
+			h.join("p1", "worker-0")
+			h.Froze("p1")
+			h.Thawed("p1")
+			time.Sleep(time.Millisecond)
+			h.join("p2", "worker-0")
+		}},
 		{"a process acts without an ID", "I5", func(h *history) { h.join("p1", ""); time.Sleep(time.Millisecond) }},
 		{"a process acts without an ID and then rejoins", "I5", func(h *history) {
 			h.join("p1", "")
@@ -377,6 +384,16 @@ func TestWhatADeadOrFrozenProcessSaysDoesNotCount(t *testing.T) {
 		h.hook("p2", "worker-0", 3, none, x)
 		require.Equal(t, 1, h.Excused())
 		require.NoError(t, h.Complete(x))
+	}))
+}
+
+func TestWhoIsThawedInThisVeryMomentHasDoneNothingYet(t *testing.T) {
+	require.Empty(t, judge(t, func(h *history) {
+		h.join("p1", "worker-0")
+		h.Froze("p1")
+		time.Sleep(time.Second)
+		h.Thawed("p1")
+		h.join("p2", "worker-0")
 	}))
 }
 

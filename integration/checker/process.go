@@ -285,7 +285,8 @@ func (c *Checker) identify(p *process) {
 	}
 	for _, other := range c.procs {
 		if other != p && other.acts() && other.identity == p.identity {
-			if c.unaware(other.named) || c.stored.ghosts[p.identity] {
+			// A process that is thawed in this very moment has done nothing yet.
+			if c.unaware(other.named) || c.stored.ghosts[p.identity] || other.thawed.Equal(p.named) {
 				other.stale = true
 				continue
 			}
