@@ -208,6 +208,15 @@ var learnt = []mutant{
 		likely: "Scripts",
 	},
 	{
+		name: "ended-session-heard-again", breaks: "A session that its leader counts as over is heard again, and others are granted what its record names.",
+		file: "internal/leader/roster.go",
+		old: `	if f.Session == ended {
+`,
+		new: `	if f.Session == ended && f.Session == 0 {
+`,
+		likely: "Scripts",
+	},
+	{
 		name: "lower-session-believed", breaks: "A worker whose claim was restored from an older copy is planned for, and gets nothing.",
 		file:   "internal/leader/roster.go",
 		old:    `f.Session < before {`,

@@ -167,17 +167,22 @@ func (r *roster) nextOverdue() (at time.Time) {
 }
 
 // beat books a heartbeat, and reports whether it says more than that its worker goes on. The sessions of a worker grow, and its
-// heartbeats are seen in their order. A lower session means that somebody restored the claims from an older copy or deleted them.
-// This ledger would take that session for one that is over, and grant it nothing. So another leader has to begin without what this
-// one knows.
+// heartbeats are seen in their order. A lower session means that somebody restored the claims from an older copy or deleted them. One
+// that was over means that somebody deleted the heartbeats. This ledger would grant such a session nothing, and count as free what its
+// record names. So another leader has to begin without what this one knows.
 func (l *Leader) beat(now time.Time, f *Beat) (news bool) {
 	r := &l.roster
 	if len(r.garbled) > 0 {
 		delete(r.garbled, f.Worker)
 	}
 	known, ok := r.live[f.Worker]
-	if before := max(known.session, l.ledger.Ended(f.Worker)); f.Session < before {
+	ended := l.ledger.Ended(f.Worker)
+	if before := max(known.session, ended); f.Session < before {
 		l.end(LostSight, fmt.Errorf("%w: worker %s lives in session %d, but its session %d was seen before", store.ErrRolledBack, f.Worker, f.Session, before))
+		return false
+	}
+	if f.Session == ended {
+		l.end(LostSight, fmt.Errorf("%w: session %d of worker %s lives, but its heartbeat had ended", store.ErrRolledBack, f.Session, f.Worker))
 		return false
 	}
 	if ok && f.Session > known.session {
