@@ -37,9 +37,16 @@ var planned = []mutant{
 	{
 		name: "unowned-is-foreign", breaks: "A list is refused as another application's although most partitions of the group are unknown because they have no owner.",
 		file:   "internal/leader/version.go",
-		old:    ` || divided.unknown >= len(divided.ids)-divided.doubtful`,
-		new:    ``,
+		old:    ` || divided.unknown >= min(named, len(l.ids))`,
+		new:    ` || named < 0`,
 		likely: "Scripts|Evidence",
+	},
+	{
+		name: "rest-is-foreign", breaks: "A list is refused as another application's although it may be all that has no owner.",
+		file:   "internal/leader/version.go",
+		old:    `divided.unknown >= min(named, len(l.ids))`,
+		new:    `divided.unknown >= named`,
+		likely: "Evidence",
 	},
 	{
 		name: "old-record-is-foreign", breaks: "A list is refused as another application's because of a record that names what has not been listed for long.",

@@ -48,9 +48,11 @@ func (l *Leader) plannedFor(list *Listing) bool {
 }
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
-// one is what the group divides. Where half of that or more has no owner, or its record cannot be read, it may be what they share.
+// one is what the group divides. Where half of that or more has no owner, or its record cannot be read, it may be what they share. So it
+// may where the source lists no more partitions than have no owner.
 func (l *Listing) foreign(group string, divided *Listing) error {
-	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= len(divided.ids)-divided.doubtful {
+	named := len(divided.ids) - divided.doubtful
+	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= min(named, len(l.ids)) {
 		return nil
 	}
 	name := func(list *Listing) string {
