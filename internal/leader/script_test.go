@@ -31,6 +31,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	version 2                  of the source, from now on
 //	stored a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3; -p2@2/3! is not listed
 //	plan 3 a b c               the stored plan has version 3 and these members, and was made for what the source lists
+//	earlier                    the plan is as an earlier release stores it: it says nothing of names
 //	damped d 2m                the stored plan holds a worker back for so long
 //	emptied                    somebody empties the store of the assignments
 //	garbage a                  the record of a worker cannot be read
@@ -139,6 +140,8 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		p.stored(t, args)
 	case "plan":
 		p.planned(t, args)
+	case "earlier":
+		p.plan.Names, p.plan.Unnamed = "", 0
 	case "damped":
 		d, err := time.ParseDuration(args[1])
 		require.NoError(t, err)

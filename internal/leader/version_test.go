@@ -56,7 +56,7 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 		"what is being released":   {listOf(t, 2, "b"), Restored{Plan: plan, Records: let}, false},
 		"nothing is recorded":      {listOf(t, 2, "x"), Restored{Plan: plan}, false},
 		"there is no plan":         {listOf(t, 0, "x"), Restored{Records: owned}, false},
-		"a record cannot be read":  {listOf(t, 2, "x"), Restored{Plan: most, Records: owned, Unreadable: []string{"v"}}, false},
+		"a record cannot be read":  {listOf(t, 2, "x", "y"), Restored{Plan: most, Records: owned, Unreadable: []string{"v"}}, false},
 		"one that names nothing":   {listOf(t, 2, "x"), Restored{Plan: plan, Records: owned, Unreadable: []string{"v"}}, true},
 		"the source lists nothing": {listOf(t, 2), Restored{Plan: plan, Records: owned}, false},
 		"one has no owner":         {listOf(t, 2, "x", "y"), Restored{Plan: most, Records: owned}, true},
