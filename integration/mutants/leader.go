@@ -9,7 +9,7 @@ var planned = []mutant{
 	{
 		name: "foreign-list-taken", breaks: "A leader divides a list that has nothing in common with the group's.",
 		file:   "internal/leader/version.go",
-		old:    `return f.List.foreign(l.cfg.Group, inForce)`,
+		old:    `return f.List.foreign(l.cfg.Group, inForce, l.stored)`,
 		new:    `return nil`,
 		likely: "Scripts",
 	},
@@ -37,15 +37,15 @@ var planned = []mutant{
 	{
 		name: "unowned-is-foreign", breaks: "A list is refused as another application's although most partitions of the group are unknown because they have no owner.",
 		file:   "internal/leader/version.go",
-		old:    ` || divided.unknown >= min(named, len(l.ids))`,
-		new:    ` || named < 0`,
+		old:    ` || divided.unknown >= len(divided.ids)-divided.doubtful`,
+		new:    ``,
 		likely: "Scripts|Evidence",
 	},
 	{
-		name: "rest-is-foreign", breaks: "A list is refused as another application's although it may be all that has no owner.",
+		name: "rest-is-foreign", breaks: "A list is refused as another application's although the plan proves that it is all that has no owner.",
 		file:   "internal/leader/version.go",
-		old:    `divided.unknown >= min(named, len(l.ids))`,
-		new:    `divided.unknown >= named`,
+		old:    ` || l.completes(divided, plan)`,
+		new:    ``,
 		likely: "Evidence",
 	},
 	{

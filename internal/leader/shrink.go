@@ -102,6 +102,9 @@ func (l *Leader) both(list, base *Listing, shared int) *Listing {
 // count as kept as the list adds.
 func (l *Listing) lostMost(base *Listing) bool {
 	shared := len(l.common(base))
+	if shared == 0 && base.doubtful > 0 { // nobody knows what the rest is
+		return true
+	}
 	kept := shared + min(base.unknown, len(l.ids)-shared)
 	return 2*kept < base.size()
 }
