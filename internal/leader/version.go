@@ -49,7 +49,7 @@ func (l *Leader) plannedFor(list *Listing) bool {
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
 // one is what the group divides. Where half of that or more has no owner, or its record cannot be read, it may be what they share.
-// Where the names in the plan prove that the list is what has no owner, it is.
+// A list that the names in the plan prove to be all that has no owner is the group's.
 func (l *Listing) foreign(group string, divided *Listing, plan record.Plan) error {
 	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= len(divided.ids)-divided.doubtful || l.completes(divided, plan) {
 		return nil

@@ -39,7 +39,7 @@ type Plan struct {
 	// yet. It is "" if they are the same, and in plans of earlier releases.
 	Listed string `json:"listed,omitempty"`
 	// Names is the digest of the names in the leader's list. Weights are not in it, because a record keeps them for as long as
-	// nothing else in it changes. It is "" in plans of earlier releases.
+	// nothing else in it changes. A leader that goes by the records carries it over. It is "" in plans of earlier releases.
 	Names string `json:"names,omitempty"`
 	// Unnamed is how many of Partitions no record names. It is 0 in plans of earlier releases. Records may name as many others,
 	// which were listed once.
