@@ -58,7 +58,7 @@ var held = []mutant{
 			l.forget(p)
 		}
 	}
-}`,
+`,
 		new: `		l.touch(p)
 		if p.holder == nil {
 			l.forget(p)
@@ -66,7 +66,7 @@ var held = []mutant{
 			delete(l.parts, p.id)
 		}
 	}
-}`,
+`,
 	},
 	{
 		name: "acknowledged-by-any-version", breaks: "Any acknowledgement, however old, frees the partitions that are being released.",

@@ -25,7 +25,6 @@ type Listing struct {
 	names      string // names the list, without them
 	version    uint64 // of the source; 0 where it is not versioned
 	unknown    int    // partitions that belong to it and that no record names
-	doubtful   int    // partitions that records name and that need not belong to it: a record that is never written again may be old
 	unproven   bool   // records name it, and the plan does not prove that this is all
 }
 
@@ -64,7 +63,7 @@ func Unprepared(partitions []strategy.Partition, version uint64) *Listing {
 }
 
 // size is how many partitions belong to the list.
-func (l *Listing) size() int { return len(l.ids) - l.doubtful + l.unknown }
+func (l *Listing) size() int { return len(l.ids) + l.unknown }
 
 // Edition tells a listing from others.
 type Edition struct {

@@ -192,7 +192,7 @@ func (l *Leader) adopt(now time.Time, a *Ask, next []int, certificate record.Cer
 	if d.Moves {
 		l.draft.balanced = a.list
 	}
-	if l.draft.balanced.weighs(a.list) { // otherwise the next leader has to see that weights are pending
+	if l.draft.balanced.weighs(a.list) && a.list != l.source.remembered { // otherwise the next leader has to see what is pending
 		l.draft.digest = a.list.digest
 	}
 	l.topo.Planned(now, d)

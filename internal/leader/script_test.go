@@ -6,10 +6,8 @@ package leader
 import (
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -141,7 +139,7 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 	case "plan":
 		p.planned(t, args)
 	case "earlier":
-		p.plan.Names, p.plan.Unnamed = "", 0
+		p.plan.Names = ""
 	case "damped":
 		d, err := time.ParseDuration(args[1])
 		require.NoError(t, err)
@@ -293,16 +291,9 @@ func (p *player) planned(t *testing.T, args []string) {
 	}
 	l, err := NewListing(list, p.version)
 	require.NoError(t, err)
-	_, named, _ := recorded(slices.Collect(maps.Values(p.records)))
-	unnamed := 0
-	for _, id := range l.ids {
-		if _, is := named[id]; !is {
-			unnamed++
-		}
-	}
 	p.plan = record.Plan{
 		Term: 1, Version: number(t, args[0]), Phase: record.PhaseIdle, Lifecycle: record.Stable, Members: args[1:],
-		Partitions: len(list), Digest: l.digest, Names: l.names, Unnamed: unnamed, SourceVersion: p.version,
+		Partitions: len(list), Digest: l.digest, Names: l.names, SourceVersion: p.version,
 	}
 }
 

@@ -94,7 +94,6 @@ func (l *Leader) both(list, base *Listing, shared int) *Listing {
 		return inForce
 	}
 	whole.unknown = max(base.unknown-(len(list.ids)-shared), 0)
-	whole.doubtful = min(base.doubtful, len(whole.ids)-len(list.ids))
 	return whole
 }
 
@@ -102,9 +101,6 @@ func (l *Leader) both(list, base *Listing, shared int) *Listing {
 // count as kept as the list adds.
 func (l *Listing) lostMost(base *Listing) bool {
 	shared := len(l.common(base))
-	if shared == 0 && base.doubtful > 0 { // nobody knows what the rest is
-		return true
-	}
 	kept := shared + min(base.unknown, len(l.ids)-shared)
 	return 2*kept < base.size()
 }

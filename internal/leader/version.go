@@ -51,7 +51,7 @@ func (l *Leader) plannedFor(list *Listing) bool {
 // one is what the group divides. Where half of that or more has no owner, or its record cannot be read, it may be what they share.
 // A list that the names in the plan prove to be all that has no owner is the group's.
 func (l *Listing) foreign(group string, divided *Listing, plan record.Plan) error {
-	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= len(divided.ids)-divided.doubtful || l.completes(divided, plan) {
+	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= len(divided.ids) || l.completes(divided, plan) {
 		return nil
 	}
 	name := func(list *Listing) string {
@@ -118,9 +118,6 @@ func (f *Restored) remembered() (*Listing, error) {
 			return proven, nil
 		}
 	}
-	if err == nil && likely.unproven && len(f.Unreadable) > 0 { // everything that belongs to the list may be in what cannot be read
-		likely.unknown, likely.doubtful = f.Plan.Partitions, len(likely.ids)
-	}
 	return likely, err
 }
 
@@ -153,12 +150,7 @@ func rememberedAs(partitions map[string]strategy.Partition, plan record.Plan) (*
 	if plan.Names == "" { // of an earlier release
 		list.unproven = list.digest != plan.Digest && list.digest != plan.Listed
 	}
-	switch named := min(len(list.ids), plan.Partitions-plan.Unnamed); {
-	case !list.unproven:
-		list.unknown = max(plan.Partitions-len(list.ids), 0)
-	case plan.Partitions > 0:
-		list.unknown, list.doubtful = plan.Partitions-named, len(list.ids)-named
-	}
+	list.unknown = max(plan.Partitions-len(list.ids), 0)
 	return list, nil
 }
 

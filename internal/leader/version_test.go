@@ -29,14 +29,13 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 	plan := record.Plan{Version: 5, Members: []string{"w"}, Partitions: 2, Digest: planned.digest, Names: planned.names, SourceVersion: 2}
 	owned := []record.Assignment{{Worker: "w", Session: 7, Owned: []record.Owned{{Partition: "a"}, {Partition: "b"}}}}
 	let := []record.Assignment{{Worker: "w", Session: 7, Releasing: []record.Releasing{{Partition: "a"}, {Partition: "b"}}}}
-	half, behind := plan, plan
-	half.Partitions, half.Unnamed, half.Names = 4, 2, listOf(t, 2, "a", "b", "c", "d").names
-	behind.Unnamed = 2 // no record names what it was made for
+	half := plan
+	half.Partitions, half.Names = 4, listOf(t, 2, "a", "b", "c", "d").names
 	heavy := []record.Assignment{{Worker: "w", Session: 7, Owned: []record.Owned{{Partition: "a", Weight: 7}, {Partition: "b", Weight: 2}}}}
-	stale := []record.Assignment{{Worker: "v", Session: 7, Owned: []record.Owned{{Partition: "c"}, {Partition: "d"}}}}
-	mixed := []record.Assignment{owned[0], stale[0]}
+	left := []record.Assignment{{Worker: "v", Session: 7, Releasing: []record.Releasing{{Partition: "c", Unlisted: true}, {Partition: "d", Unlisted: true}}}}
+	mixed := []record.Assignment{owned[0], left[0]}
 	most := plan
-	most.Partitions, most.Unnamed, most.Names = 3, 1, listOf(t, 2, "a", "b", "c").names
+	most.Partitions, most.Names = 3, listOf(t, 2, "a", "b", "c").names
 	earlier := plan // of a release whose plans do not say what no record names
 	earlier.Names = ""
 	renames := plan
@@ -56,7 +55,8 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 		"what is being released":   {listOf(t, 2, "b"), Restored{Plan: plan, Records: let}, false},
 		"nothing is recorded":      {listOf(t, 2, "x"), Restored{Plan: plan}, false},
 		"there is no plan":         {listOf(t, 0, "x"), Restored{Records: owned}, false},
-		"a record cannot be read":  {listOf(t, 2, "x", "y"), Restored{Plan: most, Records: owned, Unreadable: []string{"v"}}, false},
+		"a record cannot be read":  {listOf(t, 2, "x", "y"), Restored{Plan: most, Records: owned, Unreadable: []string{"v"}}, true},
+		"that may name half":       {listOf(t, 2, "x"), Restored{Plan: half, Records: owned, Unreadable: []string{"v"}}, false},
 		"one that names nothing":   {listOf(t, 2, "x"), Restored{Plan: plan, Records: owned, Unreadable: []string{"v"}}, true},
 		"the source lists nothing": {listOf(t, 2), Restored{Plan: plan, Records: owned}, false},
 		"one has no owner":         {listOf(t, 2, "x", "y"), Restored{Plan: most, Records: owned}, true},
@@ -64,9 +64,8 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 		"that is not what is":      {listOf(t, 2, "x"), Restored{Plan: most, Records: owned}, true},
 		"half has no owner":        {listOf(t, 2, "x"), Restored{Plan: half, Records: owned}, false},
 		"other weights":            {listOf(t, 2, "x"), Restored{Plan: plan, Records: heavy}, true},
-		"only an old record":       {listOf(t, 2, "x"), Restored{Plan: behind, Records: stale}, false},
-		"an old record as well":    {listOf(t, 2, "x"), Restored{Plan: plan, Records: mixed}, true},
-		"and most has no owner":    {listOf(t, 2, "x"), Restored{Plan: behind, Records: mixed}, false},
+		"only what was listed":     {listOf(t, 2, "x"), Restored{Plan: plan, Records: left}, false},
+		"and the list as well":     {listOf(t, 2, "x"), Restored{Plan: plan, Records: mixed}, true},
 		"an earlier release":       {listOf(t, 2, "x"), Restored{Plan: earlier, Records: owned}, true},
 	} {
 		t.Run(name, func(t *testing.T) {

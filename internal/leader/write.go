@@ -137,16 +137,17 @@ func (l *Leader) nextPlan(now time.Time, w ledger.Write, changed bool) record.Pl
 	}
 	switch {
 	case d.taken == l.source.remembered: // that is what the records name of it
-		plan.Listed, plan.Names = l.stored.Listed, l.stored.Names
+		if plan.Listed = l.stored.Listed; d.taken.unproven {
+			plan.Names = l.stored.Names
+		}
 	case d.taken.digest != d.digest:
 		plan.Listed = d.taken.digest
 	}
 	if d.owed && l.decision.Moves {
 		plan.Phase = phase(d.phase) // the next plan waits until this one is stored
 	}
-	plan.Unnamed = min(d.taken.unknown+l.ledger.Unowned()-len(w.Grants), plan.Partitions)
 	if !d.planned {
-		plan.Partitions, plan.Unnamed, plan.Digest, plan.Listed, plan.Names, plan.SourceVersion = 0, 0, "", "", "", 0
+		plan.Partitions, plan.Digest, plan.Listed, plan.Names, plan.SourceVersion = 0, "", "", "", 0
 	}
 	if changed {
 		plan.Version = w.Version

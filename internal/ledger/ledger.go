@@ -297,13 +297,21 @@ func (l *Ledger) SetListing(ids []string, list []strategy.Partition) {
 			l.touch(p)
 		}
 	}
+	dropped := false
 	for _, p := range l.parts {
 		if p.listed() {
 			continue
 		}
+		dropped = true
 		l.touch(p)
 		if p.holder == nil {
 			l.forget(p)
+		}
+	}
+	for _, w := range l.workers {
+		left := dropped && w.stored && !w.alive() // its record may name that
+		if left || slices.ContainsFunc(w.held, func(p *part) bool { return p.releasing }) {
+			l.touchWorker(w)
 		}
 	}
 }

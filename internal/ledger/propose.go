@@ -36,8 +36,8 @@ func (l *Ledger) Propose() (Write, bool) {
 		return false
 	})
 	sortEffects(w.Grants)
-	sortEffects(w.Revokes)
 	l.addRecords(&w, concerned)
+	sortEffects(w.Revokes)
 	return w, len(w.Records) > 0 || len(w.Remove) > 0
 }
 
@@ -69,7 +69,7 @@ func (l *Ledger) mustRevoke(p *part) bool {
 }
 
 func sortEffects(e []Effect) {
-	slices.SortFunc(e, func(a, b Effect) int { return cmp.Compare(a.Partition, b.Partition) })
+	slices.SortFunc(e, func(a, b Effect) int { return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Worker, b.Worker)) })
 }
 
 // addRecords adds what each of the workers will have, if that differs from what is stored.
@@ -108,14 +108,12 @@ func (l *Ledger) addRecord(w *Write, x *worker, grants []Effect, revoked map[str
 		}
 		return x.stored
 	case !x.alive():
-		// The stored record names a session that has ended. It grants nothing, and it tells the next leader who had these
-		// partitions.
-		if x.restate {
-			r := x.record
-			r.Term = l.term
-			w.Records = append(w.Records, r)
+		r, revokes := l.left(x, w.Version)
+		differs := x.restate || !same(r, x.record)
+		if differs {
+			w.Records, w.Revokes = append(w.Records, r), append(w.Revokes, revokes...)
 		}
-		return x.restate
+		return differs
 	}
 	r := l.record(x, w.Version, grants, revoked)
 	if x.stored && !x.restate && same(r, x.record) {
@@ -123,6 +121,36 @@ func (l *Ledger) addRecord(w *Write, x *worker, grants []Effect, revoked map[str
 	}
 	w.Records = append(w.Records, r)
 	return true
+}
+
+// left is the record of a session that has ended. It grants nothing, and it tells the next leader who had these partitions. What is
+// not listed any more it names as such: the next leader may have an older list.
+func (l *Ledger) left(x *worker, version int64) (r Record, revokes []Effect) {
+	r = x.record
+	r.Term, r.Owned, r.Releasing = l.term, nil, nil
+	unlisted := func(id string) bool { p := l.parts[id]; return p == nil || !p.listed() }
+	for _, o := range x.record.Owned {
+		if !unlisted(o.Partition) {
+			r.Owned = append(r.Owned, o)
+			continue
+		}
+		r.Releasing = append(r.Releasing, Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: version, Unlisted: true})
+		revokes = append(revokes, Effect{Verb: "revoke", Partition: o.Partition, Worker: x.id, Session: r.Session, Epoch: o.Epoch})
+	}
+	for _, o := range x.record.Releasing {
+		o.Unlisted = o.Unlisted || unlisted(o.Partition)
+		r.Releasing = append(r.Releasing, o)
+	}
+	sortRecord(&r)
+	if !same(r, x.record) {
+		r.Version = version
+	}
+	return r, revokes
+}
+
+func sortRecord(r *Record) {
+	slices.SortFunc(r.Owned, func(a, b Owned) int { return cmp.Compare(a.Partition, b.Partition) })
+	slices.SortFunc(r.Releasing, func(a, b Releasing) int { return cmp.Compare(a.Partition, b.Partition) })
 }
 
 func (l *Ledger) record(x *worker, version int64, grants []Effect, revoked map[string]bool) Record {
@@ -145,8 +173,7 @@ func (l *Ledger) record(x *worker, version int64, grants []Effect, revoked map[s
 	for _, g := range grants {
 		r.Owned = append(r.Owned, Owned{Partition: g.Partition, Weight: l.parts[g.Partition].weight, Epoch: g.Epoch})
 	}
-	slices.SortFunc(r.Owned, func(a, b Owned) int { return cmp.Compare(a.Partition, b.Partition) })
-	slices.SortFunc(r.Releasing, func(a, b Releasing) int { return cmp.Compare(a.Partition, b.Partition) })
+	sortRecord(&r)
 	return r
 }
 
