@@ -69,7 +69,9 @@ func (l *Ledger) mustRevoke(p *part) bool {
 }
 
 func sortEffects(e []Effect) {
-	slices.SortFunc(e, func(a, b Effect) int { return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Worker, b.Worker)) })
+	slices.SortFunc(e, func(a, b Effect) int {
+		return cmp.Or(cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.Worker, b.Worker))
+	})
 }
 
 // addRecords adds what each of the workers will have, if that differs from what is stored.
