@@ -41,8 +41,8 @@ func (l *Leader) refuses(f *Listed) error {
 	return f.List.foreign(l.cfg.Group, inForce, l.stored)
 }
 
-// plannedFor says that the stored plan was made for this very list, or by a leader that went by it, where only the records say another: that of a worker that is
-// gone stays as it was until somebody has taken its place.
+// plannedFor says that the stored plan was made for this very list, or by a leader that went by it, where only the records say
+// another: an earlier release did not write down what the list had dropped of a departed worker's partitions.
 func (l *Leader) plannedFor(list *Listing) bool {
 	return l.source.current() == l.source.remembered && (list.digest == l.stored.Digest || list.digest == l.stored.Listed)
 }
