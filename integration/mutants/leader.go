@@ -9,7 +9,7 @@ var planned = []mutant{
 	{
 		name: "foreign-list-taken", breaks: "A leader divides a list that has nothing in common with the group's.",
 		file:   "internal/leader/version.go",
-		old:    `return f.List.foreign(l.cfg.Group, inForce, l.stored)`,
+		old:    `return f.List.foreign(l.cfg.Group, inForce)`,
 		new:    `return nil`,
 		likely: "Scripts",
 	},
@@ -42,11 +42,33 @@ var planned = []mutant{
 		likely: "Scripts|Evidence",
 	},
 	{
-		name: "rest-is-foreign", breaks: "A list is refused as another application's although the plan proves that it is all that has no owner.",
+		name: "rest-is-foreign", breaks: "A list of what has no owner is refused as another application's although the sample in the plan names it.",
 		file:   "internal/leader/version.go",
-		old:    ` || l.completes(divided, plan)`,
+		old:    ` || divided.sample.names(l.ids)`,
 		new:    ``,
 		likely: "Evidence",
+	},
+	{
+		name: "sample-not-stored", breaks: "The plan has no sample of the names in its list.",
+		file: "internal/leader/write.go",
+		old: `				plan.Sample = l.draft.taken.sample.bytes()
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "sample-lost-by-a-part", breaks: "A list that is kept until a shorter one is confirmed is sampled without what nobody knows by name.",
+		file:   "internal/leader/shrink.go",
+		old:    `whole.sample.with(base.sample)`,
+		new:    `whole.sample`,
+		likely: "Scripts",
+	},
+	{
+		name: "sample-has-the-first", breaks: "The sample of a list has its first names, so that those of two lists do not match.",
+		file:   "internal/leader/sample.go",
+		old:    `if len(s) == sampleSize && h >= s[sampleSize-1] {`,
+		new:    `if len(s) == sampleSize {`,
+		likely: "Sample",
 	},
 	{
 		name: "left-record-lists", breaks: "The record that a departed worker has left does not say that the list has dropped what it names.",

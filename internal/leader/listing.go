@@ -23,6 +23,7 @@ type Listing struct {
 	ids        []string
 	digest     string // names the list, with its weights
 	names      string // names the list, without them
+	sample     sample // of the names
 	version    uint64 // of the source; 0 where it is not versioned
 	unknown    int    // partitions that belong to it and that no record names
 	unproven   bool   // records name it, and the plan does not prove that this is all
@@ -57,6 +58,7 @@ func Unprepared(partitions []strategy.Partition, version uint64) *Listing {
 		_, _ = names.Write(line)
 		line = append(strconv.AppendInt(line, p.Weight, 10), '\n')
 		_, _ = d.Write(line)
+		l.sample = l.sample.add(hash(p.id))
 	}
 	l.digest, l.names = hex.EncodeToString(d.Sum(nil)), hex.EncodeToString(names.Sum(nil))
 	return l

@@ -139,7 +139,7 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 	case "plan":
 		p.planned(t, args)
 	case "earlier":
-		p.plan.Names = ""
+		p.plan.Names, p.plan.Sample = "", nil
 	case "damped":
 		d, err := time.ParseDuration(args[1])
 		require.NoError(t, err)
@@ -293,7 +293,7 @@ func (p *player) planned(t *testing.T, args []string) {
 	require.NoError(t, err)
 	p.plan = record.Plan{
 		Term: 1, Version: number(t, args[0]), Phase: record.PhaseIdle, Lifecycle: record.Stable, Members: args[1:],
-		Partitions: len(list), Digest: l.digest, Names: l.names, SourceVersion: p.version,
+		Partitions: len(list), Digest: l.digest, Names: l.names, Sample: l.sample.bytes(), SourceVersion: p.version,
 	}
 }
 

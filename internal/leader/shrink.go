@@ -93,7 +93,7 @@ func (l *Leader) both(list, base *Listing, shared int) *Listing {
 	case whole.digest == inForce.digest:
 		return inForce
 	}
-	whole.unknown = max(base.unknown-(len(list.ids)-shared), 0)
+	whole.unknown, whole.sample = max(base.unknown-(len(list.ids)-shared), 0), whole.sample.with(base.sample)
 	return whole
 }
 

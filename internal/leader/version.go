@@ -38,7 +38,7 @@ func (l *Leader) refuses(f *Listed) error {
 	case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):
 		return nil
 	}
-	return f.List.foreign(l.cfg.Group, inForce, l.stored)
+	return f.List.foreign(l.cfg.Group, inForce)
 }
 
 // plannedFor says that the stored plan was made for this very list, or by a leader that went by it, where only the records say
@@ -48,10 +48,10 @@ func (l *Leader) plannedFor(list *Listing) bool {
 }
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
-// one is what the group divides. Where half of that or more has no owner, or its record cannot be read, it may be what they share.
-// A list that the names in the plan prove to be all that has no owner is the group's.
-func (l *Listing) foreign(group string, divided *Listing, plan record.Plan) error {
-	if l.empty() || divided.empty() || l.shares(divided) || divided.unknown >= len(divided.ids) || l.completes(divided, plan) {
+// one is what the group divides. What has no owner, or whose record cannot be read, is known by its sample only. Where that is half or
+// more, it may be what they share.
+func (l *Listing) foreign(group string, divided *Listing) error {
+	if l.empty() || divided.empty() || l.shares(divided) || divided.sample.names(l.ids) || divided.unknown >= len(divided.ids) {
 		return nil
 	}
 	name := func(list *Listing) string {
@@ -63,11 +63,6 @@ func (l *Listing) foreign(group string, divided *Listing, plan record.Plan) erro
 	}
 	return fmt.Errorf("%w: the group with bucket %q divides %s, the source lists %s%s; no partition is in both; allowed: a Group of its own "+
 		"for each application, or a higher SourceVersion for new names", ErrForeignGroup, group, name(divided), name(l), version)
-}
-
-// completes reports whether two lists that share nothing are together what a plan names.
-func (l *Listing) completes(divided *Listing, plan record.Plan) bool {
-	return len(l.ids) == divided.unknown && Unprepared(slices.Concat(l.partitions, divided.partitions), 0).names == plan.Names
 }
 
 func (l *Listing) empty() bool { return l == nil || len(l.ids) == 0 }
@@ -102,7 +97,7 @@ func (l *Listing) Foreign(group string, stored *Restored) error {
 	if err != nil {
 		return nil // no leader goes by it either, and reports it
 	}
-	return l.foreign(group, divided, stored.Plan)
+	return l.foreign(group, divided)
 }
 
 // remembered is the list of the partitions that the records name. What is being let go is on its way to another worker, or is listed no
@@ -150,7 +145,7 @@ func rememberedAs(partitions map[string]strategy.Partition, plan record.Plan) (*
 	if plan.Names == "" { // of an earlier release
 		list.unproven = list.digest != plan.Digest && list.digest != plan.Listed
 	}
-	list.unknown = max(plan.Partitions-len(list.ids), 0)
+	list.unknown, list.sample = max(plan.Partitions-len(list.ids), 0), list.sample.with(sampleOf(plan.Sample))
 	return list, nil
 }
 

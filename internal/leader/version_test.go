@@ -26,18 +26,20 @@ func listOf(t *testing.T, version uint64, ids ...string) *Listing {
 // TestAWorkerIsRefusedOnlyOnEvidence: the group has planned a and b, under version 2.
 func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 	planned := listOf(t, 2, "a", "b")
-	plan := record.Plan{Version: 5, Members: []string{"w"}, Partitions: 2, Digest: planned.digest, Names: planned.names, SourceVersion: 2}
+	plan := record.Plan{Version: 5, Members: []string{"w"}, Partitions: 2, Digest: planned.digest, Names: planned.names, Sample: planned.sample.bytes(), SourceVersion: 2}
 	owned := []record.Assignment{{Worker: "w", Session: 7, Owned: []record.Owned{{Partition: "a"}, {Partition: "b"}}}}
 	let := []record.Assignment{{Worker: "w", Session: 7, Releasing: []record.Releasing{{Partition: "a"}, {Partition: "b"}}}}
 	half := plan
-	half.Partitions, half.Names = 4, listOf(t, 2, "a", "b", "c", "d").names
+	all := listOf(t, 2, "a", "b", "c", "d")
+	half.Partitions, half.Names, half.Sample = 4, all.names, all.sample.bytes()
 	heavy := []record.Assignment{{Worker: "w", Session: 7, Owned: []record.Owned{{Partition: "a", Weight: 7}, {Partition: "b", Weight: 2}}}}
 	left := []record.Assignment{{Worker: "v", Session: 7, Releasing: []record.Releasing{{Partition: "c", Unlisted: true}, {Partition: "d", Unlisted: true}}}}
 	mixed := []record.Assignment{owned[0], left[0]}
 	most := plan
-	most.Partitions, most.Names = 3, listOf(t, 2, "a", "b", "c").names
-	earlier := plan // of a release whose plans do not say what no record names
-	earlier.Names = ""
+	all = listOf(t, 2, "a", "b", "c")
+	most.Partitions, most.Names, most.Sample = 3, all.names, all.sample.bytes()
+	earlier := plan
+	earlier.Names, earlier.Sample = "", nil
 	renames := plan
 	renames.SourceVersion, renames.Listed = 3, listOf(t, 3, "x").digest // whose leader has not planned for that yet
 	for name, c := range map[string]struct {
@@ -62,6 +64,7 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 		"one has no owner":         {listOf(t, 2, "x", "y"), Restored{Plan: most, Records: owned}, true},
 		"that is what is listed":   {listOf(t, 2, "c"), Restored{Plan: most, Records: owned}, false},
 		"that is not what is":      {listOf(t, 2, "x"), Restored{Plan: most, Records: owned}, true},
+		"that and one more":        {listOf(t, 2, "c", "d"), Restored{Plan: most, Records: owned}, false},
 		"half has no owner":        {listOf(t, 2, "x"), Restored{Plan: half, Records: owned}, false},
 		"other weights":            {listOf(t, 2, "x"), Restored{Plan: plan, Records: heavy}, true},
 		"only what was listed":     {listOf(t, 2, "x"), Restored{Plan: plan, Records: left}, false},

@@ -36,6 +36,9 @@ func (l *Leader) write(now time.Time) {
 			return // the answer has more to say, and must not wait for this to be stored
 		}
 		if changed || !samePlan(plan, l.stored) {
+			if plan.Partitions > 0 {
+				plan.Sample = l.draft.taken.sample.bytes()
+			}
 			l.written++
 			l.writing = &Write{
 				ID: l.written, Records: w.Records, Remove: w.Remove, Plan: plan, Format: l.format, Why: l.why(changed),

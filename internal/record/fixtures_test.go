@@ -41,7 +41,7 @@ type fixture struct {
 func fixtures() []fixture {
 	plan := record.Plan{
 		Term: 4, Version: 5, Phase: record.PhaseScaling, Lifecycle: record.PostColdStart, Members: []string{"worker-0", "worker-1"}, Partitions: 6,
-		Digest: "d1", Listed: "d2", Names: "n1", SourceVersion: 7, Workers: "w1", Certificate: record.Certificate{Moves: 3, LeastMoves: 2, Imbalance: 1.5, LeastImbalance: 1.25},
+		Digest: "d1", Listed: "d2", Names: "n1", Sample: []byte("12345678"), SourceVersion: 7, Workers: "w1", Certificate: record.Certificate{Moves: 3, LeastMoves: 2, Imbalance: 1.5, LeastImbalance: 1.25},
 		Reads: record.FormatHolding, Strategy: "sticky", Damped: []record.Damped{{Worker: "worker-2", Until: at}},
 	}
 	heartbeat := record.Heartbeat{

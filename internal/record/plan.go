@@ -41,6 +41,8 @@ type Plan struct {
 	// Names is the digest of the names in the leader's list. Weights are not in it, because a record keeps them for as long as
 	// nothing else in it changes. A leader that goes by the records carries it over. It is "" in plans of earlier releases.
 	Names string `json:"names,omitempty"`
+	// Sample has the lowest hashes of these names (a bottom-k sketch), 8 bytes each. It is nil in plans of earlier releases.
+	Sample []byte `json:"sample,omitempty"`
 	// SourceVersion is the version of the list that the plan was made for; 0 for a source without versions, and in plans of
 	// earlier releases.
 	SourceVersion uint64 `json:"sourceVersion,omitempty"`
