@@ -124,11 +124,12 @@ func (g Group) explain(f whatif.Fleet, partition string, now time.Time, s strate
 // explainer builds an explanation.
 type explainer struct {
 	Explanation
-	group  Group
-	fleet  whatif.Fleet
-	now    time.Time
-	worker *Worker // the owner
-	answer error   // why the strategy could not be asked
+	group   Group
+	fleet   whatif.Fleet
+	now     time.Time
+	worker  *Worker // the owner
+	dropped bool    // a record says that the source does not list it any more
+	answer  error   // why the strategy could not be asked
 }
 
 // stand finds out which worker has the partition.
@@ -143,7 +144,8 @@ func (x *explainer) stand() {
 		}
 		x.worker, held = w, w.Partitions[at]
 	}
-	if x.worker == nil {
+	if x.dropped = held.Unlisted; x.worker == nil || x.dropped && !x.worker.Live {
+		x.worker = nil
 		return
 	}
 	w := x.worker
@@ -190,7 +192,7 @@ func (x *explainer) look(changes []Change) {
 
 // imagine asks the strategy.
 func (x *explainer) imagine(s strategy.Strategy) {
-	if x.worker == nil {
+	if x.worker == nil || x.dropped {
 		return
 	}
 	anew, err := whatif.Ask(x.fleet, whatif.Change{Strategy: s}, s)

@@ -33,7 +33,11 @@ func (x *explainer) tellStanding() {
 	case Owned:
 		x.say("%s has it%s, in epoch %d.", who, since(o.Since), o.Epoch)
 	case Releasing:
-		x.say("It is on its way: %s has been asked to let go of it. Its next owner gets it when the handler has returned.", who)
+		if x.dropped {
+			x.say("The source does not list it any more: %s has been asked to let go of it.", who)
+		} else {
+			x.say("It is on its way: %s has been asked to let go of it. Its next owner gets it when the handler has returned.", who)
+		}
 		x.say("%s has had it%s, in epoch %d.", who, since(o.Since), o.Epoch)
 	case Awaited:
 		how := "was lost: its heartbeat expired"
@@ -55,7 +59,9 @@ func (x *explainer) tellStanding() {
 	case Unowned:
 		x.say("Nobody has it. %s had it in epoch %d and is not there any more. The leader places it with its next plan.", who, o.Epoch)
 	case Unlisted:
-		if n := x.fleet.Unseen; n > 0 {
+		if n := x.fleet.Unseen; x.dropped {
+			x.say("The source does not list it any more.")
+		} else if n > 0 {
 			x.say("No record names it. It is one of the %d partitions of the plan that have no owner, or the source does not list it.", n)
 		} else {
 			x.say("No record names it, and every partition of the plan has an owner: the source does not list it.")

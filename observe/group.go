@@ -89,6 +89,8 @@ type Partition struct {
 	Since time.Time
 	// Releasing is true once the leader has asked the worker to let go.
 	Releasing bool
+	// Unlisted is true where Releasing is, and the list has dropped the partition: nobody gets it next.
+	Unlisted bool
 }
 
 // Owner names the owner of a partition, its session and its epoch.

@@ -263,8 +263,8 @@ func (m *model) record(w *worker, a record.Assignment, stored time.Time) {
 	if n := len(a.Owned) + len(a.Releasing); n > 0 {
 		w.partitions = make([]Partition, 0, n)
 	}
-	add := func(id string, weight, epoch int64, releasing bool) {
-		p := Partition{ID: id, Weight: weight, Epoch: epoch, Releasing: releasing}
+	add := func(id string, weight, epoch int64, releasing, unlisted bool) {
+		p := Partition{ID: id, Weight: weight, Epoch: epoch, Releasing: releasing, Unlisted: unlisted}
 		if before := since[id]; before.Epoch == epoch {
 			p.Since, p.ID = before.Since, before.ID
 		} else if epoch == a.Version {
@@ -273,10 +273,10 @@ func (m *model) record(w *worker, a record.Assignment, stored time.Time) {
 		w.partitions = append(w.partitions, p)
 	}
 	for _, o := range a.Owned {
-		add(o.Partition, o.Weight, o.Epoch, false)
+		add(o.Partition, o.Weight, o.Epoch, false, false)
 	}
 	for _, o := range a.Releasing {
-		add(o.Partition, o.Weight, o.Epoch, true)
+		add(o.Partition, o.Weight, o.Epoch, true, o.Unlisted)
 	}
 	slices.SortFunc(w.partitions, func(a, b Partition) int { return compare(a.ID, b.ID) })
 	w.counts = w.counted()

@@ -66,6 +66,9 @@ func (g Group) Fleet(cfg parti.Config, now time.Time) whatif.Fleet {
 		}
 	}
 	for id, h := range holders {
+		if h.Unlisted {
+			continue
+		}
 		p := whatif.Partition{Partition: strategy.Partition{Keys: strings.Split(id, "."), Weight: h.Weight}}
 		if h.counts {
 			p.Owner = h.worker

@@ -89,6 +89,31 @@ func TestAGroupIsTheFleetThatItsLeaderSees(t *testing.T) {
 	require.Equal(t, 20-len(fleet.Partitions), fleet.Unseen)
 }
 
+func TestWhatTheListHasDroppedGoesToNobody(t *testing.T) {
+	f := groupOf("worker-0", "worker-1")
+	f.expire("worker-1")
+	f.put(store.Assignments, "worker-1", record.Assignment{
+		Worker: "worker-1", Session: 1, Version: 2, Owned: []record.Owned{{Partition: "p.1", Epoch: 1}},
+		Releasing: []record.Releasing{{Partition: "p.8", Epoch: 1, Since: 2, Unlisted: true}},
+	})
+	require.Contains(t, f.group().Workers[1].Partitions, Partition{ID: "p.8", Epoch: 1, Releasing: true, Unlisted: true})
+	fleet := f.group().Fleet(parti.DefaultConfig(), time.Unix(1000, 0))
+	require.Zero(t, fleet.Moving)
+	for _, p := range fleet.Partitions {
+		require.NotEqual(t, "p.8", p.ID())
+	}
+	x := explained(f, "p.8", time.Unix(1000, 0))
+	require.Equal(t, Unlisted, x.Standing)
+	require.Empty(t, x.Owner)
+	require.Equal(t, "The source does not list it any more.", x.Sentences[0])
+
+	f.put(store.Heartbeats, "worker-1", record.Heartbeat{Session: 1, Capacity: 100})
+	x = explained(f, "p.8", time.Unix(1000, 0))
+	require.Equal(t, Releasing, x.Standing, "its handler may still run")
+	require.Equal(t, "The source does not list it any more: worker-1 has been asked to let go of it.", x.Sentences[0])
+	require.Empty(t, x.Today)
+}
+
 func TestAStrategyThatThePlanCannotNameHasToBeGiven(t *testing.T) {
 	f := groupOf("worker-0", "worker-1")
 	f.plan(record.Plan{Version: 2, Members: []string{"worker-0", "worker-1"}, Partitions: 4, Strategy: "*main.mine"})

@@ -80,9 +80,48 @@ var planned = []mutant{
 	{
 		name: "left-record-untouched", breaks: "The record that a departed worker has left is not looked at when the list drops something.",
 		file:   "internal/ledger/ledger.go",
-		old:    `left := dropped && w.stored && !w.alive()`,
-		new:    `left := dropped && w.stored && w.alive()`,
+		old:    `left := w.stored && !w.alive() && (dropped ||`,
+		new:    `left := w.stored && w.alive() && (dropped ||`,
 		likely: "Scripts|Whatever",
+	},
+	{
+		name: "left-record-for-good", breaks: "The record that a departed worker has left does not say that what the list had dropped is listed again.",
+		file:   "internal/ledger/propose.go",
+		old:    `o.Unlisted = unlisted(o.Partition)`,
+		new:    `o.Unlisted = o.Unlisted || unlisted(o.Partition)`,
+		likely: "Scripts",
+	},
+	{
+		name: "left-record-not-back", breaks: "The record that a departed worker has left is not looked at when something is listed again.",
+		file:   "internal/ledger/ledger.go",
+		old:    `(dropped || len(w.record.Releasing) > 0)`,
+		new:    `dropped`,
+		likely: "Scripts",
+	},
+	{
+		name: "left-record-of-another", breaks: "The record that a departed worker has left names as taken away what another session has had since.",
+		file: "internal/ledger/propose.go",
+		old: `		if p := l.parts[o.Partition]; p != nil && p.epoch > o.Epoch {
+			continue
+		}
+`,
+		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "left-record-first", breaks: "What departed workers have left is written before the plan that gives their partitions to others.",
+		file:   "internal/leader/write.go",
+		old:    `if l.question != nil && !w.Urgent() {`,
+		new:    `if l.question != nil && !changed {`,
+		likely: "Scripts",
+	},
+	{
+		name: "left-record-too-large", breaks: "The record that a departed worker has left is too large to be written again, and nothing else is written either.",
+		file: "internal/leader/write.go",
+		old: `			l.ledger.Unmarked()
+`,
+		new:    ``,
+		likely: "Scripts",
 	},
 	{
 		name: "let-go-stays-listed", breaks: "The list drops what a worker is letting go of, and its record does not say so.",
@@ -257,7 +296,7 @@ var planned = []mutant{
 	{
 		name: "refresh-answered-early", breaks: "A refresh is answered before its partitions are planned for.",
 		file: "internal/leader/write.go",
-		old: `		if !changed && l.question != nil {
+		old: `		if l.question != nil && !w.Urgent() {
 			return // the answer has more to say, and must not wait for this to be stored
 		}
 `,

@@ -62,6 +62,7 @@ type world struct {
 	strategy   strategy.Strategy
 	failing    string        // strategy: "", "slow", "fails", "hangs"
 	refusing   string        // store: "", "refuses", "too large", "unknown", "silent"
+	unmarked   bool          // it has said in this term that a record is too large
 	unlisted   bool          // source fails
 	lastLists  [][]string    // what the last listings of the term named, without a failure between them
 	slow       time.Duration // how long the source takes
@@ -96,7 +97,7 @@ func newWorld(t *testing.T) *world {
 // lead begins a term.
 func (w *world) lead() {
 	var effects []Effect
-	w.cfg.Joined, w.lastLists = w.now, nil
+	w.cfg.Joined, w.lastLists, w.unmarked = w.now, nil, false
 	w.leader, effects = New(w.cfg)
 	w.perform(effects)
 }
@@ -289,6 +290,7 @@ func (w *world) write(e *Write) {
 	case "refuses":
 		w.tell(&Written{e.ID, Refused, fmt.Errorf("%w: the store refuses", store.ErrNotDone)})
 	case "too large":
+		w.unmarked = true
 		w.tell(&Written{e.ID, Refused, store.ErrTooLarge})
 	case "unknown":
 		w.tell(&Written{e.ID, Lost, store.ErrUnknown})
@@ -311,7 +313,7 @@ func (w *world) store(e *Write) {
 	if e.Plan.Digest == "" || e.Plan.Digest != w.plan.Digest { // otherwise it may be that of an earlier release
 		require.Equal(w.t, e.Plan.Digest == "", e.Plan.Names == "", "a plan says what it was made for with weights and without, or neither")
 	}
-	if list := w.leader.draft.list; list != nil && e.Plan.Names == list.names {
+	if list := w.leader.draft.list; list != nil && e.Plan.Names == list.names && !w.unmarked {
 		_, listed, _ := recorded(slices.Collect(maps.Values(w.records)))
 		for id := range listed {
 			require.Contains(w.t, list.ids, id, "a record names as listed what the list of the plan lacks")

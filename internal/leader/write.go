@@ -32,7 +32,7 @@ func (l *Leader) write(now time.Time) {
 	for {
 		w, changed := l.ledger.Propose()
 		plan := l.nextPlan(now, w, changed)
-		if !changed && l.question != nil {
+		if l.question != nil && !w.Urgent() {
 			return // the answer has more to say, and must not wait for this to be stored
 		}
 		if changed || !samePlan(plan, l.stored) {
@@ -114,6 +114,7 @@ func (l *Leader) outcome(now time.Time, f *Written) {
 		most := writeRetryMost
 		if l.pace.tooLarge = errors.Is(f.Err, store.ErrTooLarge); l.pace.tooLarge {
 			most = tooLargeMost
+			l.ledger.Unmarked()
 		}
 		l.pace.refused = min(max(2*l.pace.refused, writeRetryFirst), most)
 		l.pace.write = now.Add(l.pace.refused)

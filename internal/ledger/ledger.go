@@ -47,6 +47,7 @@ type Write struct {
 	Grants  []Effect
 	Revokes []Effect
 
+	left int    // records of sessions that have ended
 	seen uint64 // the facts it is made from
 }
 
@@ -72,15 +73,16 @@ type Ledger struct {
 	term    uint64
 	version int64
 
-	parts   map[string]*part
-	order   []*part // those that the source lists, in its order
-	workers map[string]*worker
-	sourced bool // the source has been listed
-	unread  int  // workers whose records could not be read: they may have whatever is not sure to be another's
-	pending int  // partitions that are being released
-	waiting int  // those of them, and of unread, that are not late
-	unowned int  // listed partitions without a holder
-	events  []Event
+	parts    map[string]*part
+	order    []*part // those that the source lists, in its order
+	workers  map[string]*worker
+	sourced  bool // the source has been listed
+	unmarked bool // see Unmarked
+	unread   int  // workers whose records could not be read: they may have whatever is not sure to be another's
+	pending  int  // partitions that are being released
+	waiting  int  // those of them, and of unread, that are not late
+	unowned  int  // listed partitions without a holder
+	events   []Event
 
 	// What may have to be written.
 	facts          uint64
@@ -309,7 +311,7 @@ func (l *Ledger) SetListing(ids []string, list []strategy.Partition) {
 		}
 	}
 	for _, w := range l.workers {
-		left := dropped && w.stored && !w.alive() // its record may name that
+		left := w.stored && !w.alive() && (dropped || len(w.record.Releasing) > 0) // its record may name that
 		if left || slices.ContainsFunc(w.held, func(p *part) bool { return p.releasing }) {
 			l.touchWorker(w)
 		}

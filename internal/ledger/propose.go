@@ -41,6 +41,13 @@ func (l *Ledger) Propose() (Write, bool) {
 	return w, len(w.Records) > 0 || len(w.Remove) > 0
 }
 
+// Urgent reports whether a write concerns anybody but sessions that have ended.
+func (w Write) Urgent() bool { return len(w.Records)+len(w.Remove) > w.left }
+
+// Unmarked makes the ledger leave the records of sessions that have ended as they are. One of them may be too large to say what is
+// not listed any more.
+func (l *Ledger) Unmarked() { l.unmarked = true }
+
 // Touched reports whether there may be something to write.
 func (l *Ledger) Touched() bool { return len(l.touchedParts) > 0 || len(l.touchedWorkers) > 0 }
 
@@ -114,6 +121,7 @@ func (l *Ledger) addRecord(w *Write, x *worker, grants []Effect, revoked map[str
 		differs := x.restate || !same(r, x.record)
 		if differs {
 			w.Records, w.Revokes = append(w.Records, r), append(w.Revokes, revokes...)
+			w.left++
 		}
 		return differs
 	}
@@ -126,21 +134,28 @@ func (l *Ledger) addRecord(w *Write, x *worker, grants []Effect, revoked map[str
 }
 
 // left is the record of a session that has ended. It grants nothing, and it tells the next leader who had these partitions. What is
-// not listed any more it names as such: the next leader may have an older list.
+// not listed any more it names as such, because the next leader may have an older list, unless another session has had it since.
 func (l *Ledger) left(x *worker, version int64) (r Record, revokes []Effect) {
 	r = x.record
-	r.Term, r.Owned, r.Releasing = l.term, nil, nil
+	r.Term = l.term
+	if l.unmarked {
+		return r, nil
+	}
+	r.Owned, r.Releasing = nil, nil
 	unlisted := func(id string) bool { p := l.parts[id]; return p == nil || !p.listed() }
 	for _, o := range x.record.Owned {
 		if !unlisted(o.Partition) {
 			r.Owned = append(r.Owned, o)
 			continue
 		}
+		if p := l.parts[o.Partition]; p != nil && p.epoch > o.Epoch {
+			continue
+		}
 		r.Releasing = append(r.Releasing, Releasing{Partition: o.Partition, Weight: o.Weight, Epoch: o.Epoch, Since: version, Unlisted: true})
 		revokes = append(revokes, Effect{Verb: "revoke", Partition: o.Partition, Worker: x.id, Session: r.Session, Epoch: o.Epoch})
 	}
 	for _, o := range x.record.Releasing {
-		o.Unlisted = o.Unlisted || unlisted(o.Partition)
+		o.Unlisted = unlisted(o.Partition)
 		r.Releasing = append(r.Releasing, o)
 	}
 	sortRecord(&r)

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 // TestScripts plays testdata/*.txt: a sentence that says what must be true, commands, "----", what follows.
 //
 //	leader TERM FLOOR          a leader begins, with the records that are stored
-//	record a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3
+//	record a/7@3 p1@1 -p2@2/3  a stored record: worker a, session 7, version 3, owns p1 with epoch 1, releases p2 since 3 ("!": unlisted)
 //	source p1 p2               the source lists these
 //	target p1=a p2=b           who should have what
 //	members a b
@@ -31,6 +31,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	shown a/7@4                what it may run already, and has not applied
 //	leaving a, staying a       a worker announces that it leaves; a later session of its stays
 //	unreadable a               the record of a worker cannot be read
+//	unmarked                   records of sessions that have ended stay as they are
 //	forgotten 7                what is stored is not newer than this version
 //	doubtful                   what nobody is granted because somebody may hold it
 //	home p1 p2, forget a       where partitions are at home; a worker is not expected back
@@ -103,6 +104,8 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		}
 	case "record":
 		p.record(t, args)
+	case "unmarked":
+		p.ledger.Unmarked()
 	case "source":
 		var list []strategy.Partition
 		for _, id := range args {
@@ -172,7 +175,8 @@ func (p *player) record(t *testing.T, args []string) {
 		id, epoch, _ := strings.Cut(strings.TrimPrefix(a, "-"), "@")
 		epoch, since, releasing := strings.Cut(epoch, "/")
 		if releasing {
-			r.Releasing = append(r.Releasing, Releasing{Partition: id, Epoch: number(t, epoch), Since: number(t, since)})
+			since, unlisted := strings.CutSuffix(since, "!")
+			r.Releasing = append(r.Releasing, Releasing{Partition: id, Epoch: number(t, epoch), Since: number(t, since), Unlisted: unlisted})
 		} else {
 			r.Owned = append(r.Owned, Owned{Partition: id, Epoch: number(t, epoch)})
 		}
@@ -203,6 +207,9 @@ func (p *player) propose() {
 		}
 		for _, o := range r.Releasing {
 			fmt.Fprintf(&p.out, " -%s@%d/%d", o.Partition, o.Epoch, o.Since)
+			if o.Unlisted {
+				fmt.Fprint(&p.out, "!")
+			}
 		}
 		if r.Unread > 0 {
 			fmt.Fprintf(&p.out, " unread until %d", r.Unread)
