@@ -31,6 +31,12 @@ var followed = []mutant{
 		new:  `f.wanted != nil &&`,
 	},
 	{
+		name: "number-as-before", breaks: "After a restore of the claims a session may have the number of the one before.",
+		file: "internal/member/start.go",
+		old:  `, Above: m.number}`,
+		new:  `}`,
+	},
+	{
 		name: "taken-up-while-leaving", breaks: "New partitions are taken up after everything was given up.",
 		file: "internal/member/winddown.go",
 		old:  `		m.session.closed = true`,

@@ -27,7 +27,7 @@ func (m *Member) claimed(now time.Time, f *Claimed) {
 		m.do(&Drop{ErrFenced})
 	}
 	m.session = session{id: f.Lease.Key, number: f.Number, claim: f.Lease}
-	m.prior, m.previous, m.applied, m.claimErr = nil, f.Lease.Key, false, nil
+	m.prior, m.previous, m.number, m.applied, m.claimErr = nil, f.Lease.Key, f.Number, false, nil
 	m.do(&Begin{f.Lease.Key, f.Number, m.carrying})
 	if !m.carrying {
 		m.shown = 0
