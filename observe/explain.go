@@ -25,7 +25,7 @@ const (
 	Releasing Standing = "releasing" // its owner has been asked to let go
 	Awaited   Standing = "awaited"   // its owner is gone, and its place is kept for a while
 	Unowned   Standing = "unowned"   // nobody has it, and nobody is awaited
-	Unlisted  Standing = "unlisted"  // no record names it
+	Unlisted  Standing = "unlisted"  // no record names it, or only as one that the source does not list
 )
 
 // Explanation says why a partition is where it is.

@@ -23,7 +23,7 @@ type model struct {
 	plan    Plan
 	damped  map[string]time.Time
 	term    record.Term
-	granted int // partitions of live sessions
+	granted int // partitions of live sessions that are listed
 	synced  [4]bool
 	stale   [4]time.Time
 	failed  time.Time // since when there is no feed at all
@@ -139,14 +139,13 @@ func (m *model) recount(w *worker) {
 	if counts == w.counts {
 		return
 	}
-	w.counts = counts
+	by := -1
+	if w.counts = counts; counts {
+		by = 1
+	}
 	for i, p := range w.partitions {
-		if h := m.owners[p.ID]; h.worker == w && h.at == i {
-			if counts {
-				m.granted++
-			} else {
-				m.granted--
-			}
+		if h := m.owners[p.ID]; h.worker == w && h.at == i && !p.Unlisted {
+			m.granted += by
 		}
 	}
 }
@@ -256,7 +255,7 @@ func (m *model) record(w *worker, a record.Assignment, stored time.Time) {
 	for i, p := range w.partitions {
 		since[p.ID] = p
 		if h := m.owners[p.ID]; h.worker == w && h.at == i {
-			m.disown(p.ID, w)
+			m.disown(p, w)
 		}
 	}
 	w.session, w.partitions = a.Session, nil
@@ -286,9 +285,9 @@ func (m *model) record(w *worker, a record.Assignment, stored time.Time) {
 	m.forget(w)
 }
 
-func (m *model) disown(id string, w *worker) {
-	delete(m.owners, id)
-	if w.counts {
+func (m *model) disown(p Partition, w *worker) {
+	delete(m.owners, p.ID)
+	if w.counts && !p.Unlisted {
 		m.granted--
 	}
 }
@@ -296,13 +295,14 @@ func (m *model) disown(id string, w *worker) {
 // own notes the owner of a partition. If two records name it, the higher epoch counts: a leader has died between two batches.
 func (m *model) own(p Partition, w *worker, at int) {
 	if h, taken := m.owners[p.ID]; taken {
-		if h.worker.partitions[h.at].Epoch > p.Epoch {
+		before := h.worker.partitions[h.at]
+		if before.Epoch > p.Epoch {
 			return
 		}
-		m.disown(p.ID, h.worker)
+		m.disown(before, h.worker)
 	}
 	m.owners[p.ID] = holding{w, at}
-	if w.counts {
+	if w.counts && !p.Unlisted {
 		m.granted++
 	}
 }

@@ -91,9 +91,10 @@ func TestAGroupIsTheFleetThatItsLeaderSees(t *testing.T) {
 
 func TestWhatTheListHasDroppedGoesToNobody(t *testing.T) {
 	f := groupOf("worker-0", "worker-1")
+	f.plan(record.Plan{Version: 2, Members: []string{"worker-0", "worker-1"}, Partitions: 4, Strategy: "sticky"})
 	f.expire("worker-1")
 	f.put(store.Assignments, "worker-1", record.Assignment{
-		Worker: "worker-1", Session: 1, Version: 2, Owned: []record.Owned{{Partition: "p.1", Epoch: 1}},
+		Worker: "worker-1", Session: 1, Version: 2, Owned: []record.Owned{{Partition: "p.2", Epoch: 1}},
 		Releasing: []record.Releasing{{Partition: "p.8", Epoch: 1, Since: 2, Unlisted: true}},
 	})
 	require.Contains(t, f.group().Workers[1].Partitions, Partition{ID: "p.8", Epoch: 1, Releasing: true, Unlisted: true})
@@ -112,6 +113,7 @@ func TestWhatTheListHasDroppedGoesToNobody(t *testing.T) {
 	require.Equal(t, Releasing, x.Standing, "its handler may still run")
 	require.Equal(t, "The source does not list it any more: worker-1 has been asked to let go of it.", x.Sentences[0])
 	require.Empty(t, x.Today)
+	require.Equal(t, 1, f.group().Unowned, "of 4 the first worker has 2, and the other one has one that is listed")
 }
 
 func TestAStrategyThatThePlanCannotNameHasToBeGiven(t *testing.T) {

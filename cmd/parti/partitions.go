@@ -60,7 +60,13 @@ func (a *app) partitionsList(parent *fisk.CmdClause) {
 			if err := explain(ctx, o, observe.Query{}, views); err != nil {
 				return err
 			}
-			unnamed := max(o.Group().Plan.Partitions-len(all), 0)
+			unnamed := o.Group().Unowned
+			for _, v := range all {
+				if v.Owner == "" {
+					unnamed--
+				}
+			}
+			unnamed = max(unnamed, 0)
 			if a.json {
 				return a.write(struct {
 					Partitions []partitionView `json:"partitions"`

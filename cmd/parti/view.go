@@ -157,6 +157,9 @@ func viewPartitions(o *observe.Observer) []partitionView {
 	named := map[string]partitionView{}
 	for _, w := range o.Group().Workers {
 		for _, p := range w.Partitions {
+			if p.Unlisted && !w.Live {
+				continue // nobody has it, and nobody gets it
+			}
 			if v, known := named[p.ID]; !known || v.Owner == "" && p.Epoch > v.Epoch {
 				named[p.ID] = viewPartition(o, p.ID, partitionView{Last: w.ID, Epoch: p.Epoch})
 			}

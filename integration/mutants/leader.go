@@ -9,7 +9,7 @@ var planned = []mutant{
 	{
 		name: "foreign-list-taken", breaks: "A leader divides a list that has nothing in common with the group's.",
 		file:   "internal/leader/version.go",
-		old:    `return f.List.foreign(l.cfg.Group, inForce)`,
+		old:    `return f.List.foreign(l.cfg.Group, inForce, l.stored)`,
 		new:    `return nil`,
 		likely: "Scripts",
 	},
@@ -45,6 +45,13 @@ var planned = []mutant{
 		name: "rest-is-foreign", breaks: "A list of what has no owner is refused as another application's although the sample in the plan names it.",
 		file:   "internal/leader/version.go",
 		old:    ` || divided.sample.names(l.ids)`,
+		new:    ``,
+		likely: "Evidence",
+	},
+	{
+		name: "exact-rest-is-foreign", breaks: "A list of what has no owner is refused as another application's although the plan proves that it is all of that.",
+		file:   "internal/leader/version.go",
+		old:    ` || l.completes(divided, plan)`,
 		new:    ``,
 		likely: "Evidence",
 	},
@@ -118,9 +125,30 @@ var planned = []mutant{
 	{
 		name: "left-record-too-large", breaks: "The record that a departed worker has left is too large to be written again, and nothing else is written either.",
 		file: "internal/leader/write.go",
-		old: `			l.ledger.Unmarked()
+		old: `			l.ledger.TooLarge(w.proposal)
 `,
 		new:    ``,
+		likely: "Scripts",
+	},
+	{
+		name: "left-record-too-large-for-good", breaks: "After any record was too large, departed workers' records do not say any more what the list drops.",
+		file:   "internal/ledger/propose.go",
+		old:    `l.unmarked = l.unmarked || w.left > 0`,
+		new:    `l.unmarked = true`,
+		likely: "Scripts",
+	},
+	{
+		name: "left-record-not-tried-again", breaks: "After a departed worker's record was too large, none says any more what the list drops.",
+		file:   "internal/ledger/ledger.go",
+		old:    `l.sourced, l.unowned, l.unmarked = true, 0, false`,
+		new:    `l.sourced, l.unowned = true, 0`,
+		likely: "Scripts",
+	},
+	{
+		name: "left-record-under-way", breaks: "What is listed again while a departed worker's record says otherwise is not written again.",
+		file:   "internal/ledger/propose.go",
+		old:    `if !x.alive() && len(r.Releasing) > 0 {`,
+		new:    `if x.alive() && len(r.Releasing) > 1<<40 {`,
 		likely: "Scripts",
 	},
 	{

@@ -76,7 +76,7 @@ var outside = []mutant{
 	{
 		name: "observer-believes-lower-epoch", breaks: "If two records name a partition, an observer believes the one that arrived last.",
 		file:   "observe/model.go",
-		old:    `if h.worker.partitions[h.at].Epoch > p.Epoch {`,
+		old:    `if before.Epoch > p.Epoch {`,
 		new:    `if h.worker == nil {`,
 		likely: "TheHigherEpochCounts",
 	},

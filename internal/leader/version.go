@@ -38,7 +38,7 @@ func (l *Leader) refuses(f *Listed) error {
 	case f.List.version > inForce.version, !l.draft.planned, l.plannedFor(f.List):
 		return nil
 	}
-	return f.List.foreign(l.cfg.Group, inForce)
+	return f.List.foreign(l.cfg.Group, inForce, l.stored)
 }
 
 // plannedFor says that the stored plan was made for this very list, or by a leader that went by it, where only the records say
@@ -50,8 +50,8 @@ func (l *Leader) plannedFor(list *Listing) bool {
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
 // one is what the group divides. What has no owner, or whose record cannot be read, is known by its sample only. Where that is half or
 // more, it may be what they share.
-func (l *Listing) foreign(group string, divided *Listing) error {
-	if l.empty() || divided.empty() || l.shares(divided) || divided.sample.names(l.ids) || divided.unknown >= len(divided.ids) {
+func (l *Listing) foreign(group string, divided *Listing, plan record.Plan) error {
+	if l.empty() || divided.empty() || l.shares(divided) || divided.sample.names(l.ids) || divided.unknown >= len(divided.ids) || l.completes(divided, plan) {
 		return nil
 	}
 	name := func(list *Listing) string {
@@ -63,6 +63,11 @@ func (l *Listing) foreign(group string, divided *Listing) error {
 	}
 	return fmt.Errorf("%w: the group with bucket %q divides %s, the source lists %s%s; no partition is in both; allowed: a Group of its own "+
 		"for each application, or a higher SourceVersion for new names", ErrForeignGroup, group, name(divided), name(l), version)
+}
+
+// completes reports whether two lists that share nothing are together what a plan names.
+func (l *Listing) completes(divided *Listing, plan record.Plan) bool {
+	return len(l.ids) == divided.unknown && Unprepared(slices.Concat(l.partitions, divided.partitions), 0).names == plan.Names
 }
 
 func (l *Listing) empty() bool { return l == nil || len(l.ids) == 0 }
@@ -97,7 +102,7 @@ func (l *Listing) Foreign(group string, stored *Restored) error {
 	if err != nil {
 		return nil // no leader goes by it either, and reports it
 	}
-	return l.foreign(group, divided)
+	return l.foreign(group, divided, stored.Plan)
 }
 
 // remembered is the list of the partitions that the records name. What is being let go is on its way to another worker, or is listed no

@@ -4,6 +4,7 @@
 package leader
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,15 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 	most := plan
 	all = listOf(t, 2, "a", "b", "c")
 	most.Partitions, most.Names, most.Sample = 3, all.names, all.sample.bytes()
+	names := named("p%d", 200)
+	at := slices.IndexFunc(names, func(id string) bool { return !sampled(names).names([]string{id}) }) // not in the sample
+	last := names[at]
+	many := record.Plan{Version: 5, Members: []string{"w"}, Partitions: 200, Digest: "?", Names: listOf(t, 2, names...).names, Sample: listOf(t, 2, names...).sample.bytes(), SourceVersion: 2}
+	var but []record.Owned
+	for _, id := range slices.Delete(slices.Clone(names), at, at+1) {
+		but = append(but, record.Owned{Partition: id})
+	}
+	beside := []record.Assignment{{Worker: "w", Session: 7, Owned: but}}
 	earlier := plan
 	earlier.Names, earlier.Sample = "", nil
 	renames := plan
@@ -65,6 +75,7 @@ func TestAWorkerIsRefusedOnlyOnEvidence(t *testing.T) {
 		"that is what is listed":   {listOf(t, 2, "c"), Restored{Plan: most, Records: owned}, false},
 		"that is not what is":      {listOf(t, 2, "x"), Restored{Plan: most, Records: owned}, true},
 		"that and one more":        {listOf(t, 2, "c", "d"), Restored{Plan: most, Records: owned}, false},
+		"the one of many that is":  {listOf(t, 2, last), Restored{Plan: many, Records: beside}, false},
 		"half has no owner":        {listOf(t, 2, "x"), Restored{Plan: half, Records: owned}, false},
 		"other weights":            {listOf(t, 2, "x"), Restored{Plan: plan, Records: heavy}, true},
 		"only what was listed":     {listOf(t, 2, "x"), Restored{Plan: plan, Records: left}, false},

@@ -62,7 +62,7 @@ type world struct {
 	strategy   strategy.Strategy
 	failing    string        // strategy: "", "slow", "fails", "hangs"
 	refusing   string        // store: "", "refuses", "too large", "unknown", "silent"
-	unmarked   bool          // it has said in this term that a record is too large
+	unmarked   bool          // it has refused one of a session that has ended in this term
 	unlisted   bool          // source fails
 	lastLists  [][]string    // what the last listings of the term named, without a failure between them
 	slow       time.Duration // how long the source takes
@@ -290,7 +290,7 @@ func (w *world) write(e *Write) {
 	case "refuses":
 		w.tell(&Written{e.ID, Refused, fmt.Errorf("%w: the store refuses", store.ErrNotDone)})
 	case "too large":
-		w.unmarked = true
+		w.unmarked = w.unmarked || slices.ContainsFunc(e.Records, func(r record.Assignment) bool { return w.leader.roster.live[r.Worker].session != r.Session })
 		w.tell(&Written{e.ID, Refused, store.ErrTooLarge})
 	case "unknown":
 		w.tell(&Written{e.ID, Lost, store.ErrUnknown})

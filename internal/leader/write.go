@@ -114,7 +114,7 @@ func (l *Leader) outcome(now time.Time, f *Written) {
 		most := writeRetryMost
 		if l.pace.tooLarge = errors.Is(f.Err, store.ErrTooLarge); l.pace.tooLarge {
 			most = tooLargeMost
-			l.ledger.Unmarked()
+			l.ledger.TooLarge(w.proposal)
 		}
 		l.pace.refused = min(max(2*l.pace.refused, writeRetryFirst), most)
 		l.pace.write = now.Add(l.pace.refused)

@@ -77,7 +77,7 @@ type Ledger struct {
 	order    []*part // those that the source lists, in its order
 	workers  map[string]*worker
 	sourced  bool // the source has been listed
-	unmarked bool // see Unmarked
+	unmarked bool // see TooLarge
 	unread   int  // workers whose records could not be read: they may have whatever is not sure to be another's
 	pending  int  // partitions that are being released
 	waiting  int  // those of them, and of unread, that are not late
@@ -280,7 +280,7 @@ func (l *Ledger) SetPartitions(list []strategy.Partition) {
 // SetListing is SetPartitions for a caller that knows the IDs. The order of the list is that of [Ledger.Fill] and
 // [Ledger.SetTargets].
 func (l *Ledger) SetListing(ids []string, list []strategy.Partition) {
-	l.sourced, l.unowned = true, 0
+	l.sourced, l.unowned, l.unmarked = true, 0, false
 	for _, p := range l.parts {
 		p.at = -1
 	}

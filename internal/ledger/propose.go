@@ -44,9 +44,9 @@ func (l *Ledger) Propose() (Write, bool) {
 // Urgent reports whether a write concerns anybody but sessions that have ended.
 func (w Write) Urgent() bool { return len(w.Records)+len(w.Remove) > w.left }
 
-// Unmarked makes the ledger leave the records of sessions that have ended as they are. One of them may be too large to say what is
-// not listed any more.
-func (l *Ledger) Unmarked() { l.unmarked = true }
+// TooLarge says that the store has refused a write because a record is too large. It may be that of a session that has ended, and
+// says what is not listed any more. Such records stay as they are until the list changes.
+func (l *Ledger) TooLarge(w Write) { l.unmarked = l.unmarked || w.left > 0 }
 
 // Touched reports whether there may be something to write.
 func (l *Ledger) Touched() bool { return len(l.touchedParts) > 0 || len(l.touchedWorkers) > 0 }
@@ -219,6 +219,9 @@ func (l *Ledger) Stored(w Write) {
 		x := l.worker(r.Worker)
 		x.again = x.again && same(r, x.record)
 		x.record, x.stored, x.restate = r, true, false
+		if !x.alive() && len(r.Releasing) > 0 {
+			l.touchWorker(x) // something of it may be listed again by now
+		}
 		if u := x.unread; u != nil && u.since == 0 {
 			l.storedUnread(x, u, w.Version)
 		}

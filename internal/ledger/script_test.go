@@ -31,7 +31,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	shown a/7@4                what it may run already, and has not applied
 //	leaving a, staying a       a worker announces that it leaves; a later session of its stays
 //	unreadable a               the record of a worker cannot be read
-//	unmarked                   records of sessions that have ended stay as they are
+//	toolarge                   the store refuses what was proposed
 //	forgotten 7                what is stored is not newer than this version
 //	doubtful                   what nobody is granted because somebody may hold it
 //	home p1 p2, forget a       where partitions are at home; a worker is not expected back
@@ -104,8 +104,9 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 		}
 	case "record":
 		p.record(t, args)
-	case "unmarked":
-		p.ledger.Unmarked()
+	case "toolarge":
+		p.ledger.TooLarge(*p.pending)
+		p.pending = nil
 	case "source":
 		var list []strategy.Partition
 		for _, id := range args {

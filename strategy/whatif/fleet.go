@@ -26,7 +26,7 @@ type Fleet struct {
 	Partitions []Partition
 	IDs        IDs
 	Timing     Timing
-	// Unseen is the number of partitions of the plan that no record names, because no worker holds them. A prediction leaves
+	// Unseen is the number of partitions of the plan that no record names as listed, because no worker holds them. A prediction leaves
 	// them out.
 	Unseen int
 	// Moving is the number of partitions that are on their way to another worker. They count for their present owner.
