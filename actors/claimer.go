@@ -25,16 +25,12 @@ import (
 // the one before has ended. The session's number is the revision of its claim. A worker that rejoins prefers its last ID. If
 // its own claim is still trusted, it takes the claim over by revision; otherwise it waits until the claim has expired and
 // claims again. If somebody else has the ID, the worker waits up to PreferredIDWait, see identity.go.
-//
-// Revisions are used again where somebody restores the claims from an older copy. No session has the number of the one before all the
-// same: what that one holds, or is held to, would count as its own.
 type claimer struct {
 	*guard
 	report func(reported)
 	set    Settings
 	store  *kv.Store
 	prefer string
-	former former
 	prior  *store.Lease // the claim of the session before
 	legacy legacy
 	wish   wish
@@ -48,12 +44,6 @@ type claimer struct {
 	freed    bool // something came free while busy
 	attempts int
 	unwatch  func()
-}
-
-// former is the session of this process before.
-type former struct {
-	id     string
-	number uint64
 }
 
 type (
@@ -82,10 +72,10 @@ const wakeJitter = 10 * time.Millisecond
 // reopenAfter is the number of failed attempts after which the store is opened again, because a bucket may be gone.
 const reopenAfter = 10
 
-func newClaimer(g *guard, report func(reported), set Settings, buckets *kv.Store, f former, prior *store.Lease, l legacy) body {
+func newClaimer(g *guard, report func(reported), set Settings, buckets *kv.Store, prefer string, prior *store.Lease, l legacy) body {
 	host, _ := os.Hostname()
 	return &claimer{
-		guard: g, report: report, set: set, store: buckets, prefer: f.id, former: f, prior: prior, legacy: l, unwatch: func() {}, next: func() {},
+		guard: g, report: report, set: set, store: buckets, prefer: prefer, prior: prior, legacy: l, unwatch: func() {}, next: func() {},
 		record: record.Claim{Host: host, Process: os.Getpid(), Since: time.Now()},
 	}
 }
@@ -141,9 +131,6 @@ func (c *claimer) claim() {
 			return &claimMade{err: err}
 		}
 		number, err := c.store.SessionNumber(ctx, hold)
-		if hold.Key == c.former.id {
-			number = max(number, c.former.number+1)
-		}
 		return &claimMade{hold, number, err}
 	})
 }

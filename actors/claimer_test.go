@@ -20,7 +20,7 @@ func TestASessionWhoseClaimAnotherTakesEnds(t *testing.T) {
 		set, buckets := openStore(t, server)
 		reports := make(chan reported, 100)
 		begin(t, func(g *guard) body {
-			return newClaimer(g, func(r reported) { reports <- r }, set, buckets, former{}, nil, legacy{})
+			return newClaimer(g, func(r reported) { reports <- r }, set, buckets, "", nil, legacy{})
 		})
 		first := next(t, reports)
 		require.IsType(t, &claimed{}, first)
@@ -47,32 +47,11 @@ func TestAWorkerWhoseIDWasTakenFromItTakesAnotherAtOnce(t *testing.T) {
 		reports := make(chan reported, 100)
 		began := time.Now()
 		begin(t, func(g *guard) body {
-			return newClaimer(g, func(r reported) { reports <- r }, set, buckets, former{id: before.Key}, &before, legacy{})
+			return newClaimer(g, func(r reported) { reports <- r }, set, buckets, before.Key, &before, legacy{})
 		})
 		again := next(t, reports)
 		require.IsType(t, &claimed{}, again)
 		require.NotEqual(t, before.Key, again.(*claimed).lease.Key)
 		require.Less(t, time.Since(began), wishPause, "it waited for an ID that another worker has")
-	})
-}
-
-// TestASessionHasAHigherNumberThanTheOneBefore, although revisions of claims are used again.
-func TestASessionHasAHigherNumberThanTheOneBefore(t *testing.T) {
-	bubble.Run(t, func(t *testing.T, server *bubble.Server) {
-		claims := func(before former) *claimed {
-			set, buckets := openStore(t, server)
-			reports := make(chan reported, 100)
-			begin(t, func(g *guard) body {
-				return newClaimer(g, func(r reported) { reports <- r }, set, buckets, before, nil, legacy{})
-			})
-			got, is := next(t, reports).(*claimed)
-			require.True(t, is)
-			return got
-		}
-		got := claims(former{"worker-3", 1 << 50})
-		require.Equal(t, "worker-3", got.lease.Key)
-		require.Equal(t, uint64(1<<50+1), got.number)
-		got = claims(former{"worker-99", 1 << 50})
-		require.Equal(t, got.lease.Revision, got.number, "the one before had another ID")
 	})
 }

@@ -139,7 +139,7 @@ func (m *manager) builder(e *member.Spawn) func(*guard, func(reported)) body {
 	switch e.Kind {
 	case member.Claimer:
 		return func(g *guard, report func(reported)) body {
-			return newClaimer(g, report, set, buckets, former{e.Prefer, e.Above}, e.Prior, left)
+			return newClaimer(g, report, set, buckets, e.Prefer, e.Prior, left)
 		}
 	case member.Heartbeat:
 		return func(g *guard, report func(reported)) body {

@@ -34,7 +34,7 @@ var renewals = map[string]struct {
 	"claim": {
 		func(c kv.Config) string { return c.StableID },
 		func(report func(reported), set Settings, buckets *kv.Store) func(*guard) body {
-			return func(g *guard) body { return newClaimer(g, report, set, buckets, former{}, nil, legacy{}) }
+			return func(g *guard) body { return newClaimer(g, report, set, buckets, "", nil, legacy{}) }
 		},
 	},
 	"leadership": {

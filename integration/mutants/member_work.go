@@ -31,10 +31,10 @@ var followed = []mutant{
 		new:  `f.wanted != nil &&`,
 	},
 	{
-		name: "number-as-before", breaks: "After a restore of the claims a session may have the number of the one before.",
-		file: "internal/member/start.go",
-		old:  `, Above: m.number}`,
-		new:  `}`,
+		name: "kept-under-a-number-used-again", breaks: "What is kept from the session before stays where the next one has its number, and counts as granted to that one.",
+		file: "internal/member/session.go",
+		old:  ` || f.Number == m.carried) {`,
+		new:  `) {`,
 	},
 	{
 		name: "taken-up-while-leaving", breaks: "New partitions are taken up after everything was given up.",

@@ -30,7 +30,6 @@ type (
 
 		Prefer string       // claimer: the ID that is tried first; "" for none
 		Prior  *store.Lease // claimer: the claim of the session before; nil for none
-		Above  uint64       // claimer: the number of the session before, under that ID; 0 for none. The next number is higher
 
 		Anew     bool      // heartbeat: the session before ended in a panic
 		Shown    int64     // heartbeat: the version by which partitions run that are kept from the session before; 0 for none

@@ -86,7 +86,6 @@ type Member struct {
 
 	prior     *store.Lease    // the claim of the session before, still in the store as far as is known
 	previous  string          // the ID of the session before
-	number    uint64          // and its number; 0 where it was another process's
 	highest   record.Position // seen in the store as it is
 	floor     record.Position // seen ever: where this worker leads, terms and versions go on above it
 	phase     record.Phase

@@ -32,9 +32,6 @@ func (e *Spawn) String() string {
 		if e.Prefer != "" {
 			text += ", prefer " + e.Prefer
 		}
-		if e.Above != 0 {
-			text += fmt.Sprintf(" above session %d", e.Above)
-		}
 		if e.Prior != nil {
 			text += fmt.Sprintf(", after claim %d of %s", e.Prior.Revision, e.Prior.Key)
 		}

@@ -34,6 +34,7 @@ var update = flag.Bool("update", false, "rewrite what the scripts expect")
 //	store ok, away, no, hangs  what opening it says from now on
 //	claims worker-3, nothing   which ID is claimed next
 //	frees worker-3             an ID comes free that is waited for
+//	restored 7                 the claims are restored: the next one has that number
 //	silent, answers            whether the store answers heartbeats and renewals
 //	renewals fail, ok          whether it answers renewals of the claim
 //	leader                     another worker leads
@@ -164,6 +165,8 @@ func (p *player) command(t *testing.T, verb string, args []string) {
 	case "frees":
 		p.claim = first
 		p.wins()
+	case "restored":
+		p.session = number(t, first)
 	case "silent", "answers":
 		p.silent = verb == "silent"
 	case "renewals":

@@ -20,14 +20,15 @@ func (m *Member) claimed(now time.Time, f *Claimed) {
 	if m.winding != nil {
 		return
 	}
-	if m.carrying && f.Lease.Key != m.previous {
-		// What is kept belongs to another ID, whose record this session does not read.
+	if m.carrying && (f.Lease.Key != m.previous || f.Number == m.carried) {
+		// What is kept belongs to another ID, whose record this session does not read. Or the number has been used again, because
+		// somebody has restored the claims from an older copy: what is kept would count as granted to this session.
 		m.carry(false)
 		m.do(&Void{ErrFenced})
 		m.do(&Drop{ErrFenced})
 	}
 	m.session = session{id: f.Lease.Key, number: f.Number, claim: f.Lease}
-	m.prior, m.previous, m.number, m.applied, m.claimErr = nil, f.Lease.Key, f.Number, false, nil
+	m.prior, m.previous, m.applied, m.claimErr = nil, f.Lease.Key, false, nil
 	m.do(&Begin{f.Lease.Key, f.Number, m.carrying})
 	if !m.carrying {
 		m.shown = 0

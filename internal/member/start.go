@@ -64,7 +64,7 @@ func (m *Member) opened(now time.Time, f *Opened) {
 		m.fire(fsm.EventStart)
 	}
 	m.awaitID(now)
-	m.spawn(&Spawn{Kind: Claimer, Prefer: m.previous, Prior: m.prior, Above: m.number})
+	m.spawn(&Spawn{Kind: Claimer, Prefer: m.previous, Prior: m.prior})
 }
 
 func (m *Member) unclaimed(f *Unclaimed) {

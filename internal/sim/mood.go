@@ -93,7 +93,9 @@ func (u *user) become(m Mood) {
 // overstays says that a partition runs only because the user's code does not heed the end of its context, or did not and so its next call
 // came late, or because the worker keeps serving without the store: whoever else runs it has epochs for that.
 func (u *user) overstays(partition string) bool {
-	if u.cfg.Member.KeepServing && (!u.client.now.Before(u.trust.Until) || u.of[partition].session != u.session.Number) {
+	from := u.of[partition]
+	carried := from.session != u.session.Number || from.at.Before(u.begun) // after a restore a session may have the number of the one before
+	if u.cfg.Member.KeepServing && (carried || !u.client.now.Before(u.trust.Until)) {
 		return true
 	}
 	return slices.ContainsFunc(u.calls, func(c *call) bool {

@@ -112,12 +112,7 @@ func (c *claimer) claim() {
 			c.claimed(l, 0, err)
 			return
 		}
-		c.client.sessionNumber(l, by, func(n uint64, err error) {
-			if l.Key == c.spawn.Prefer {
-				n = max(n, c.spawn.Above+1)
-			}
-			c.claimed(l, n, err)
-		})
+		c.client.sessionNumber(l, by, func(n uint64, err error) { c.claimed(l, n, err) })
 	})
 }
 

@@ -53,6 +53,7 @@ type user struct {
 // origin is where what runs comes from.
 type origin struct {
 	session uint64
+	at      time.Time
 	tenure  *tenure
 }
 
@@ -160,7 +161,7 @@ func (u *user) runs(c *change, partition string, epoch int64) {
 	if before, is := u.Owned[partition]; is && before == epoch {
 		return
 	}
-	u.Owned[partition], u.of[partition] = epoch, origin{c.session, c.tenure}
+	u.Owned[partition], u.of[partition] = epoch, origin{c.session, u.client.now, c.tenure}
 	u.fleet.granted(u.Worker, partition, epoch)
 }
 
