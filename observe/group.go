@@ -89,7 +89,8 @@ type Partition struct {
 	Since time.Time
 	// Releasing is true once the leader has asked the worker to let go.
 	Releasing bool
-	// Unlisted is true where Releasing is, and the list has dropped the partition: nobody gets it next.
+	// Unlisted is true if the source does not list the partition any more. Releasing is true then as well, and nobody gets the
+	// partition next.
 	Unlisted bool
 }
 

@@ -130,6 +130,34 @@ func TestPartitionsShowsEveryPartitionWithItsOwner(t *testing.T) {
 	require.Equal(t, exitUsage, f.cli(t, "partitions", "orders.[", "-g", "orders").code)
 }
 
+// TestPartitionsLeavesOutWhatTheListHasDropped: a departed worker's record names one partition that is listed and one that is not.
+func TestPartitionsLeavesOutWhatTheListHasDropped(t *testing.T) {
+	f := own(t)
+	workers, err := f.start(quick("dropped", 1), 1, source.Numbered("orders", 4))
+	require.NoError(t, err)
+	require.NoError(t, workers[0].Stop(t.Context()))
+	bucket, err := f.js.KeyValue(t.Context(), "parti-dropped-assignment")
+	require.NoError(t, err)
+	_, err = bucket.Put(t.Context(), "worker-0", []byte(`{"format":1,"token":"h/1/2","worker":"worker-0","session":5,"term":1,"version":6,`+
+		`"owned":[{"partition":"orders.0","epoch":3}],"releasing":[{"partition":"orders.9","epoch":3,"since":6,"unlisted":true}]}`))
+	require.NoError(t, err)
+	list := decode[listing](t, f.ok(t, "partitions", "--group", "dropped", "--json"))
+	require.Len(t, list.Partitions, 1)
+	require.Equal(t, "orders.0", list.Partitions[0].Partition)
+	require.Empty(t, list.Partitions[0].Owner)
+	require.Equal(t, 3, list.Unnamed, "of the four that are listed")
+
+	beats, err := f.js.KeyValue(t.Context(), "parti-dropped-heartbeat")
+	require.NoError(t, err)
+	_, err = beats.Put(t.Context(), "worker-0", []byte(`{"format":1,"token":"h/1/3","session":5,"applied":{"term":1,"version":5}}`))
+	require.NoError(t, err)
+	list = decode[listing](t, f.ok(t, "partitions", "--group", "dropped", "--json"))
+	require.Len(t, list.Partitions, 2, "its worker lives, and still has to let go of the other one")
+	require.Equal(t, "worker-0", list.Partitions[1].Owner)
+	require.True(t, list.Partitions[1].Releasing)
+	require.Equal(t, 3, list.Unnamed)
+}
+
 // UnmarshalText reads what a moment writes.
 func (m *moment) UnmarshalText(text []byte) error {
 	t, err := time.Parse(time.RFC3339, string(text))

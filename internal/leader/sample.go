@@ -15,8 +15,9 @@ const sampleSize = 64
 
 // sample has the lowest hashes of the names in a list, sorted. It tells whether another list has names in common with one that nobody
 // knows as a whole. It is a bottom-k sketch: that of two lists together has the lowest hashes of both (Cohen and Kaplan,
-// "Summarizing Data Using Bottom-k Sketches", PODC 2007). Up to sampleSize names are in it all. Of a longer list, another one that
-// has a tenth of its names has one of the sample in 99.9 % of cases (1 - 0.9^64), and one that has a hundredth in 47 %.
+// "Summarizing Data Using Bottom-k Sketches", PODC 2007). A list of up to sampleSize names is in its sample as a whole. Of a longer
+// one, a list that has a tenth of the names has one of the sample in 99.9 % of cases (1 - 0.9^64). One that has a hundredth of them
+// does in 47 %.
 type sample []uint64
 
 func hash(name string) uint64 { return xxhash.Sum64String(name) }
@@ -56,7 +57,7 @@ func (s sample) bytes() (b []byte) {
 	return b
 }
 
-// sampleOf reads a stored sample. What is no sample of this release has nothing in common with any list.
+// sampleOf reads a stored sample. Bytes that are no sample match no list.
 func sampleOf(b []byte) (s sample) {
 	for ; len(b) >= 8; b = b[8:] {
 		s = s.add(binary.BigEndian.Uint64(b))

@@ -49,7 +49,7 @@ func (l *Leader) plannedFor(list *Listing) bool {
 
 // foreign is [ErrForeignGroup] where both lists name something and share nothing. The list is that of a source, the other
 // one is what the group divides. What has no owner, or whose record cannot be read, is known by its sample only. Where that is half or
-// more, it may be what they share.
+// more, it may be what they share. Where the list is exactly that, it is the group's.
 func (l *Listing) foreign(group string, divided *Listing, plan record.Plan) error {
 	if l.empty() || divided.empty() || l.shares(divided) || divided.sample.names(l.ids) || divided.unknown >= len(divided.ids) || l.completes(divided, plan) {
 		return nil
